@@ -1,0 +1,1 @@
+//! Prepares keys with aws-lc-rs, for hosts.

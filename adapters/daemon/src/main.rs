@@ -1,0 +1,3 @@
+//! The command `gatepost`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Drives Gatepost's core on tokio.

@@ -1,0 +1,239 @@
+//! Typed key material: what a JWK or a `SubjectPublicKeyInfo` says, sizes checked, nothing prepared.
+
+use super::{Algorithm, AlgorithmSet, Unsupported};
+
+/// The numbers of a key, borrowed from whatever they were read from.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum KeyMaterial<'a> {
+    /// A shared secret for HMAC.
+    Hmac(HmacSecret<'a>),
+    /// An RSA public key.
+    Rsa(RsaPublicKey<'a>),
+    /// A point on a NIST curve.
+    Ec(EcPublicKey<'a>),
+    /// An Ed25519 public key.
+    Ed25519(Ed25519PublicKey<'a>),
+}
+
+impl KeyMaterial<'_> {
+    /// The algorithms that the type and the size of this key allow.
+    #[must_use]
+    pub fn algorithms(&self) -> AlgorithmSet {
+        match self {
+            Self::Hmac(secret) => secret.algorithms(),
+            Self::Rsa(_) => AlgorithmSet::of(&[
+                Algorithm::Rs256,
+                Algorithm::Rs384,
+                Algorithm::Rs512,
+                Algorithm::Ps256,
+                Algorithm::Ps384,
+                Algorithm::Ps512,
+            ]),
+            Self::Ec(key) => AlgorithmSet::of(&[key.curve().algorithm()]),
+            Self::Ed25519(_) => AlgorithmSet::of(&[Algorithm::EdDsa]),
+        }
+    }
+}
+
+/// A shared secret for HMAC, long enough for HS256 at least.
+#[derive(Clone, Copy)]
+pub struct HmacSecret<'a>(&'a [u8]);
+
+impl<'a> HmacSecret<'a> {
+    /// Longest secret taken, in bytes: twice the block of SHA-512, beyond which HMAC hashes it down.
+    pub const MAX_LEN: usize = 256;
+
+    /// Takes `secret` as it is.
+    ///
+    /// # Errors
+    /// [`Unsupported::SecretLength`] below 32 bytes, the output of SHA-256 (RFC 7518 section 3.2), or
+    /// above [`MAX_LEN`](Self::MAX_LEN).
+    pub fn new(secret: &'a [u8]) -> Result<Self, Unsupported> {
+        if (32..=Self::MAX_LEN).contains(&secret.len()) {
+            Ok(Self(secret))
+        } else {
+            Err(Unsupported::SecretLength)
+        }
+    }
+
+    /// The secret's bytes.
+    #[must_use]
+    pub fn expose(self) -> &'a [u8] {
+        self.0
+    }
+
+    fn algorithms(self) -> AlgorithmSet {
+        match self.0.len() {
+            64.. => AlgorithmSet::of(&[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512]),
+            48.. => AlgorithmSet::of(&[Algorithm::Hs256, Algorithm::Hs384]),
+            _ => AlgorithmSet::of(&[Algorithm::Hs256]),
+        }
+    }
+}
+
+impl core::fmt::Debug for HmacSecret<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("HmacSecret(..)")
+    }
+}
+
+/// An RSA public key of 2048 to 4096 bits.
+#[derive(Clone, Copy, Debug)]
+pub struct RsaPublicKey<'a> {
+    modulus: &'a [u8],
+    exponent: u32,
+}
+
+impl<'a> RsaPublicKey<'a> {
+    /// Smallest modulus, in bits (RFC 7518 section 3.3).
+    pub const MIN_BITS: usize = 2048;
+    /// Largest modulus, in bits: what fixed-size arithmetic is laid out for; providers use 2048 to 4096.
+    pub const MAX_BITS: usize = 4096;
+
+    /// Takes modulus and exponent as big-endian integers; leading zeros are dropped.
+    ///
+    /// # Errors
+    /// [`Unsupported::ModulusSize`], [`Unsupported::Modulus`] or [`Unsupported::Exponent`].
+    pub fn new(modulus: &'a [u8], exponent: &[u8]) -> Result<Self, Unsupported> {
+        let modulus = strip_zeros(modulus);
+        let bits = bit_length(modulus);
+        if !(Self::MIN_BITS..=Self::MAX_BITS).contains(&bits) {
+            return Err(Unsupported::ModulusSize);
+        }
+        if modulus.last().is_none_or(|low| low & 1 == 0) {
+            return Err(Unsupported::Modulus);
+        }
+        let exponent = strip_zeros(exponent);
+        if exponent.len() > 4 {
+            return Err(Unsupported::Exponent);
+        }
+        let exponent = exponent
+            .iter()
+            .fold(0, |sum: u32, byte| sum << 8 | u32::from(*byte));
+        if exponent < 3 || exponent & 1 == 0 {
+            return Err(Unsupported::Exponent);
+        }
+        Ok(Self { modulus, exponent })
+    }
+
+    /// The modulus, big-endian, without leading zeros: 256 to 512 bytes.
+    #[must_use]
+    pub fn modulus(&self) -> &'a [u8] {
+        self.modulus
+    }
+
+    /// The public exponent: odd, at least 3.
+    #[must_use]
+    pub fn exponent(&self) -> u32 {
+        self.exponent
+    }
+}
+
+/// A NIST curve (FIPS 186-5), each with the one JWS algorithm that RFC 7518 section 3.4 binds to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "each variant is the curve's name")]
+pub enum Curve {
+    P256,
+    P384,
+    P521,
+}
+
+impl Curve {
+    /// The algorithm bound to the curve.
+    #[must_use]
+    pub const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::P256 => Algorithm::Es256,
+            Self::P384 => Algorithm::Es384,
+            Self::P521 => Algorithm::Es512,
+        }
+    }
+
+    /// Length of one coordinate, in bytes.
+    #[must_use]
+    pub const fn field_len(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+}
+
+/// A point on a NIST curve.
+#[derive(Clone, Copy, Debug)]
+pub struct EcPublicKey<'a> {
+    curve: Curve,
+    sec1: &'a [u8],
+}
+
+impl<'a> EcPublicKey<'a> {
+    /// Longest point, in bytes: one tag and two coordinates of P-521.
+    pub const MAX_LEN: usize = 133;
+
+    /// Takes a point in the uncompressed form of SEC 1 section 2.3.3: `04 || x || y`.
+    ///
+    /// Whether it lies on the curve is found when it is prepared.
+    ///
+    /// # Errors
+    /// [`Unsupported::Point`] for any other form or length.
+    pub fn new(curve: Curve, sec1: &'a [u8]) -> Result<Self, Unsupported> {
+        let expected = match curve {
+            Curve::P256 => 65,
+            Curve::P384 => 97,
+            Curve::P521 => Self::MAX_LEN,
+        };
+        if sec1.len() != expected || sec1.first() != Some(&4) {
+            return Err(Unsupported::Point);
+        }
+        Ok(Self { curve, sec1 })
+    }
+
+    /// The curve.
+    #[must_use]
+    pub fn curve(&self) -> Curve {
+        self.curve
+    }
+
+    /// `04 || x || y`, each coordinate [`Curve::field_len`] bytes.
+    #[must_use]
+    pub fn sec1(&self) -> &'a [u8] {
+        self.sec1
+    }
+}
+
+/// An Ed25519 public key (RFC 8032 section 5.1.5).
+#[derive(Clone, Copy, Debug)]
+pub struct Ed25519PublicKey<'a>(&'a [u8; 32]);
+
+impl<'a> Ed25519PublicKey<'a> {
+    /// Takes the 32 bytes of the encoded point.
+    #[must_use]
+    pub fn new(bytes: &'a [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The encoded point.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8; 32] {
+        self.0
+    }
+}
+
+fn strip_zeros(mut bytes: &[u8]) -> &[u8] {
+    while let [0, rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+fn bit_length(stripped: &[u8]) -> usize {
+    let Some(first) = stripped.first() else {
+        return 0;
+    };
+    stripped
+        .len()
+        .saturating_mul(8)
+        .saturating_sub(first.leading_zeros() as usize)
+}

@@ -1,0 +1,3 @@
+//! Judges one token on the core alone.
+
+fn main() {}
