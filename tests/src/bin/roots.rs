@@ -1,0 +1,32 @@
+//! Prepares the root directories that the end-to-end tests run real servers and clients in.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use gatepost_tests::roots;
+
+fn main() -> ExitCode {
+    let lacking = roots::lacking();
+    if !lacking.is_empty() {
+        println!(
+            "left out: Postfix, Exim, curl, msmtp, Python ({})",
+            lacking.join(", ")
+        );
+        return ExitCode::SUCCESS;
+    }
+    let begun = Instant::now();
+    let prepared = roots::directory().and_then(|directory| roots::prepare(&directory));
+    match prepared {
+        Ok(names) if names.is_empty() => println!("roots: up to date"),
+        Ok(names) => println!(
+            "roots: prepared {} in {} s",
+            names.join(", "),
+            begun.elapsed().as_secs()
+        ),
+        Err(error) => {
+            eprintln!("roots: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
