@@ -1,5 +1,16 @@
 //! What the end-to-end tests share.
 
+pub mod auth_client;
+pub mod clients;
+pub mod daemon;
+pub mod exim;
+pub mod lab;
+pub mod login;
 pub mod mint;
+pub mod namespace;
+pub mod postfix;
 pub mod process;
 pub mod roots;
+pub mod smtp;
+pub mod stream;
+pub mod tap;

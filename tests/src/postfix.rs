@@ -1,0 +1,184 @@
+//! A Postfix that asks Gatepost about every login and throws away the mail it accepts.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use crate::daemon::wait_until;
+use crate::namespace::in_root;
+use crate::smtp::Session;
+use crate::stream::Address;
+
+/// Postfix's account in the roots, and the group of those who may drop mail.
+const POSTFIX: u32 = 101;
+const POSTDROP: u32 = 102;
+
+/// The queue's directories, with owner, group and mode as Postfix's own set-up makes them.
+const QUEUE: [(&str, u32, u32, u32); 15] = [
+    ("pid", 0, 0, 0o755),
+    ("active", POSTFIX, 0, 0o700),
+    ("bounce", POSTFIX, 0, 0o700),
+    ("corrupt", POSTFIX, 0, 0o700),
+    ("defer", POSTFIX, 0, 0o700),
+    ("deferred", POSTFIX, 0, 0o700),
+    ("flush", POSTFIX, 0, 0o700),
+    ("hold", POSTFIX, 0, 0o700),
+    ("incoming", POSTFIX, 0, 0o700),
+    ("private", POSTFIX, 0, 0o700),
+    ("saved", POSTFIX, 0, 0o700),
+    ("trace", POSTFIX, 0, 0o700),
+    ("maildrop", POSTFIX, POSTDROP, 0o730),
+    ("public", POSTFIX, POSTDROP, 0o710),
+    ("../../lib/postfix", POSTFIX, POSTFIX, 0o755),
+];
+
+/// The limits are lifted that would slow failing clients down or retire a process in a test.
+const MAIN: &str = "\
+compatibility_level = 3.6
+myhostname = mx.example.test
+mydestination =
+mynetworks = 192.0.2.0/24
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+local_recipient_maps =
+default_transport = discard
+relay_transport = discard
+alias_maps =
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_security_options = noanonymous
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_error_sleep_time = 0
+smtpd_hard_error_limit = 1000
+smtpd_soft_error_limit = 1000
+smtpd_tls_security_level = none
+smtpd_peername_lookup = no
+max_use = 100000
+maillog_file = /var/log/postfix.log
+";
+
+const MASTER: &str = "\
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+discard unix - - n - - discard
+error unix - - n - - error
+retry unix - - n - - error
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+";
+
+/// One SMTP service.
+#[derive(Clone, Copy, Debug)]
+pub struct Smtpd {
+    /// Its port, which is also its name in the log.
+    pub port: u16,
+    /// Where it finds Gatepost: a path below the queue's directory, or `inet:host:port`.
+    pub gatepost: &'static str,
+    /// The most processes that serve it.
+    pub processes: u16,
+    /// The mechanisms that it offers; empty: all that Gatepost has.
+    pub mechanisms: &'static str,
+}
+
+/// A running Postfix.
+#[derive(Debug)]
+pub struct Postfix {
+    root: PathBuf,
+    master: Child,
+}
+
+/// The queue's directory as seen from outside of `root`.
+#[must_use]
+pub fn queue(root: &Path) -> PathBuf {
+    root.join("var/spool/postfix")
+}
+
+/// Makes the queue's directories in `root`, so that Gatepost's sockets have their place.
+///
+/// # Errors
+/// Those of the system.
+pub fn make_queue(root: &Path) -> io::Result<()> {
+    for (name, owner, group, mode) in QUEUE {
+        let directory = queue(root).join(name);
+        fs::create_dir_all(&directory)?;
+        chown(&directory, Some(owner), Some(group))?;
+        fs::set_permissions(&directory, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+impl Postfix {
+    /// Starts Postfix in `root` and waits until its first service greets.
+    ///
+    /// # Errors
+    /// When it stays silent: tells what Postfix logged.
+    pub fn start(root: &Path, services: &[Smtpd]) -> io::Result<Self> {
+        fs::write(root.join("etc/postfix/main.cf"), MAIN)?;
+        fs::write(root.join("etc/postfix/master.cf"), master_file(services))?;
+        let words = File::create(root.join("var/log/master.log"))?;
+        let master = in_root(root, "/usr/lib/postfix/sbin/master")
+            .args(["-d", "-c", "/etc/postfix"])
+            .stdin(Stdio::null())
+            .stdout(words.try_clone()?)
+            .stderr(words)
+            .spawn()?;
+        let postfix = Self {
+            root: root.to_owned(),
+            master,
+        };
+        // The first for all: a service whose Gatepost is yet to come would give up.
+        let address = services.first().map(|service| Address::port(service.port));
+        wait_until("Postfix's greeting", || {
+            address
+                .as_ref()
+                .is_none_or(|address| Session::open(address).is_ok())
+        })
+        .map_err(|error| io::Error::other(format!("{error}\n{}", postfix.logged())))?;
+        Ok(postfix)
+    }
+
+    /// What Postfix has logged so far.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        let read = |name| fs::read_to_string(self.root.join(name)).unwrap_or_default();
+        read("var/log/master.log") + &read("var/log/postfix.log")
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.master.kill();
+        let _status = self.master.wait();
+    }
+}
+
+fn master_file(services: &[Smtpd]) -> String {
+    let mut text = MASTER.to_owned();
+    for Smtpd {
+        port,
+        gatepost,
+        processes,
+        mechanisms,
+    } in services
+    {
+        // Writing to a String cannot fail.
+        let _written = write!(
+            text,
+            "{port} inet n - n - {processes} smtpd\n  -o syslog_name=postfix/{port}\n  \
+             -o smtpd_sasl_path={gatepost}\n"
+        );
+        if !mechanisms.is_empty() {
+            let _written = writeln!(text, "  -o smtpd_sasl_mechanism_filter={mechanisms}");
+        }
+    }
+    text
+}
