@@ -168,9 +168,12 @@ fn check_client(
         Some(Login::Expired.challenge(used)),
         "{refused:?}"
     );
-    // libcurl leaves after XOAUTH2's challenge instead of answering it.
+    // libcurl leaves after XOAUTH2's challenge instead of answering it; Exim refuses it all the same.
     let leaves = matches!(client, Client::Curl | Client::Pycurl) && used == Mechanism::Xoauth2;
-    assert_eq!(refused.code, (!leaves).then_some(535), "{refused:?}");
+    assert!(
+        refused.code == Some(535) || leaves && refused.code.is_none(),
+        "{refused:?}"
+    );
     assert!(
         !refused.accepted_mail && !refused.client_is_content,
         "{refused:?}"

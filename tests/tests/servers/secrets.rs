@@ -51,7 +51,7 @@ fn no_token_is_logged_or_sent(lab: &Lab) -> Result<(), Failed> {
             !bytes.is_empty() || name == "the wire (unix)",
             "{name} recorded nothing"
         );
-        let leak = bytes.windows(LENGTH).find(|row| rows.contains(*row));
+        let leak = find(&rows, bytes);
         assert!(
             leak.is_none(),
             "{name} holds {:?}",
@@ -65,15 +65,17 @@ fn no_token_is_logged_or_sent(lab: &Lab) -> Result<(), Failed> {
         format!("token={} ", &token[3..60]),
         format!("resp={response}"),
     ] {
-        assert!(
-            planted
-                .as_bytes()
-                .windows(LENGTH)
-                .any(|row| rows.contains(row)),
-            "{planted}"
-        );
+        assert!(find(&rows, planted.as_bytes()).is_some(), "{planted}");
     }
     Ok(())
+}
+
+/// The first of `rows` that stands in `bytes`.
+fn find<'b>(rows: &HashSet<Vec<u8>>, bytes: &'b [u8]) -> Option<&'b [u8]> {
+    // Only what tokens and base64 are made of can hold one.
+    let words = bytes.split(|byte| !byte.is_ascii_alphanumeric() && !b"-_.+/".contains(byte));
+    let mut windows = words.flat_map(|word| word.windows(LENGTH));
+    windows.find(|row| rows.contains(*row))
 }
 
 /// Rows of `token` as it is, and in both alphabets of base64 behind 0, 1 and 2 other bytes.
