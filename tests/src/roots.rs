@@ -151,6 +151,9 @@ pub fn missing(roots: &Path) -> Vec<&'static Recipe> {
 ///
 /// # Errors
 /// When a package cannot be fetched or unpacked; what was there before stays as it was.
+///
+/// # Panics
+/// When a thread that unpacks does.
 pub fn prepare(roots: &Path) -> io::Result<Vec<&'static str>> {
     fs::create_dir_all(roots)?;
     let lock = File::create(roots.join("lock"))?;

@@ -1,7 +1,11 @@
-//! Many clients behind one process of Postfix, which has one connection to Gatepost for its life.
+//! What clients do after a failure challenge, and many of them behind one process of Postfix.
+//!
+//! Such a process has one connection to Gatepost for its life.
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gatepost_tests::lab::{Lab, SERIAL};
 use gatepost_tests::login::{Login, Mechanism};
 use gatepost_tests::smtp::{InitialResponse, Session};
@@ -9,7 +13,7 @@ use gatepost_tests::stream::Address;
 use libtest_mimic::Failed;
 
 use crate::Case;
-use crate::logins::{assert_ending, log_in};
+use crate::logins::{SERVERS, assert_ending, log_in};
 
 /// Logins over one process.
 const LOGINS: usize = 200;
@@ -17,17 +21,42 @@ const LOGINS: usize = 200;
 const LEAVING: usize = 300;
 
 pub(crate) fn cases() -> Vec<Case> {
-    vec![
-        Case::new("postfix_serial::one_process_serves_200_logins", one_process),
-        Case::new(
-            "postfix_serial::clients_that_leave_never_block_a_login",
-            leaving_clients,
+    let serial = |name, check| Case::new(format!("postfix_serial::{name}"), check);
+    let mut cases = vec![
+        serial(
+            "one_process_serves_200_logins",
+            one_process as fn(&Lab) -> _,
         ),
-        Case::new(
-            "postfix_serial::clients_that_cancel_never_block_a_login",
+        serial("clients_that_leave_never_block_a_login", leaving_clients),
+        serial(
+            "clients_that_cancel_never_block_a_login",
             cancelling_clients,
         ),
-    ]
+    ];
+    for (server, port) in SERVERS {
+        for mechanism in Mechanism::ALL {
+            let lower = mechanism.name().to_lowercase();
+            let name = format!("{server}::{lower}::takes_any_answer_to_the_challenge");
+            cases.push(Case::new(name, move |lab| any_answer(lab, port, mechanism)));
+        }
+    }
+    cases
+}
+
+/// Nothing that follows the challenge turns a refused login into a good one, or harms the next.
+fn any_answer(lab: &Lab, port: u16, mechanism: Mechanism) -> Result<(), Failed> {
+    let good = lab.logins.response(Login::Good, mechanism, "ES256");
+    let bad = lab.logins.response(Login::Expired, mechanism, "ES256");
+    let when = InitialResponse::WithCommand;
+    // The last is one byte that is not base64.
+    for answer in ["", "AQ==", &STANDARD.encode(&good), "\x01"] {
+        let mut session = Session::open(&Address::port(port))?;
+        let ending = session.authenticate(mechanism.name(), &bad, when, answer)?;
+        assert_ending(&ending, mechanism, Login::Expired);
+        let ending = session.authenticate(mechanism.name(), &good, when, answer)?;
+        assert_ending(&ending, mechanism, Login::Good);
+    }
+    Ok(())
 }
 
 fn one_process(lab: &Lab) -> Result<(), Failed> {
