@@ -22,6 +22,17 @@ pub struct Configuration {
     directory: PathBuf,
     /// Where the daemon listens.
     pub listeners: Vec<Address>,
+    /// Who verifies signatures.
+    pub backend: Backend,
+}
+
+/// Who verifies signatures.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Backend {
+    /// aws-lc-rs, the default.
+    AwsLc,
+    /// The core's own code.
+    RustCrypto,
 }
 
 /// A running daemon, killed when it goes out of scope.
@@ -38,7 +49,8 @@ pub struct Daemon {
 /// When it was not built.
 pub fn program() -> io::Result<PathBuf> {
     if let Some(path) = std::env::var_os("GATEPOST_BIN") {
-        return fs::canonicalize(path);
+        let named = |error| io::Error::other(format!("GATEPOST_BIN {}: {error}", path.display()));
+        return fs::canonicalize(&path).map_err(named);
     }
     let profile = roots::profile_directory()?;
     let candidates = [profile.clone(), profile.with_file_name("release")];
@@ -58,10 +70,16 @@ impl Configuration {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn write(directory: PathBuf, listeners: Vec<Address>, jwk_set: &Value) -> io::Result<Self> {
+    pub fn write(
+        directory: PathBuf,
+        listeners: Vec<Address>,
+        backend: Backend,
+        jwk_set: &Value,
+    ) -> io::Result<Self> {
         let configuration = Self {
             directory,
             listeners,
+            backend,
         };
         configuration.write_keys(jwk_set)?;
         configuration.write_file(&configuration.text())?;
@@ -87,7 +105,11 @@ impl Configuration {
     /// The right content of the configuration file.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = "[log]\nformat = \"json\"\n".to_owned();
+        let backend = match self.backend {
+            Backend::AwsLc => "aws-lc",
+            Backend::RustCrypto => "rustcrypto",
+        };
+        let mut text = format!("backend = \"{backend}\"\n\n[log]\nformat = \"json\"\n");
         for listener in &self.listeners {
             // Writing to a String cannot fail.
             let _written = match listener {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::daemon::{Configuration, Daemon};
+use crate::daemon::{Backend, Configuration, Daemon};
 use crate::exim::{self, Exim};
 use crate::login::Logins;
 use crate::mint::Issuer;
@@ -94,7 +94,8 @@ impl Lab {
         let tapped = Address::Unix(configurations.join("tapped"));
         let extauth = Address::Unix(private(&mail, "extauth"));
         let listeners = vec![extauth, Address::port(GATEPOST), tapped.clone()];
-        let daemon = Daemon::start(&configure(&configurations, "main", listeners, &logins)?)?;
+        let configuration = configure(&configurations, "main", listeners, Backend::AwsLc, &logins)?;
+        let daemon = Daemon::start(&configuration)?;
         let unix_tap = Tap::on_path(&exim::make_socket_directory(&exim)?, tapped)?;
         open_to_all(&unix_tap.address)?;
         let inet_tap = Tap::on_port(TAPPED, Address::port(GATEPOST))?;
@@ -127,8 +128,36 @@ impl Lab {
             RESTARTED_UNIX => Address::Unix(private(&self.mail_root(), "restarted")),
             _ => Address::Unix(private(&self.mail_root(), "reloaded")),
         };
-        let name = port.to_string();
-        configure(&self.configurations, &name, vec![listener], &self.logins)
+        self.configuration(&port.to_string(), listener, Backend::AwsLc)
+    }
+
+    /// A configuration of its own for a Gatepost with `backend` that no mail server asks, and its
+    /// socket.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn configuration_with(&self, backend: Backend) -> io::Result<(Configuration, Address)> {
+        let name = format!("{backend:?}");
+        let address = Address::Unix(self.configurations.join(&name).join("socket"));
+        Ok((
+            self.configuration(&name, address.clone(), backend)?,
+            address,
+        ))
+    }
+
+    fn configuration(
+        &self,
+        name: &str,
+        listener: Address,
+        backend: Backend,
+    ) -> io::Result<Configuration> {
+        configure(
+            &self.configurations,
+            name,
+            vec![listener],
+            backend,
+            &self.logins,
+        )
     }
 
     /// Every log line of this run, from every Gatepost, Postfix and Exim.
@@ -160,12 +189,13 @@ fn configure(
     configurations: &Path,
     name: &str,
     listeners: Vec<Address>,
+    backend: Backend,
     logins: &Logins,
 ) -> io::Result<Configuration> {
     let directory = configurations.join(name);
     // Two cases may use one service, one after the other.
     fs::create_dir_all(&directory)?;
-    Configuration::write(directory, listeners, &logins.jwk_set())
+    Configuration::write(directory, listeners, backend, &logins.jwk_set())
 }
 
 /// A socket in the directory that only Postfix may enter.

@@ -1,8 +1,10 @@
 //! Requests on the auth socket itself, where a mail server is not there to tidy up.
 
 use gatepost_tests::auth_client::{Answer, AuthClient};
+use gatepost_tests::daemon::{Backend, Daemon};
 use gatepost_tests::lab::Lab;
 use gatepost_tests::login::{Login, Mechanism, USER};
+use gatepost_tests::mint::ALGORITHMS;
 use libtest_mimic::Failed;
 use serde_json::Value;
 
@@ -53,6 +55,12 @@ pub(crate) fn cases() -> Vec<Case> {
             unanswered_challenges(lab, mechanism)
         }));
     }
+    for backend in [Backend::AwsLc, Backend::RustCrypto] {
+        let name = format!("socket::{backend:?}_judges_every_algorithm");
+        cases.push(Case::new(name, move |lab| {
+            judges_every_algorithm(lab, backend)
+        }));
+    }
     cases.push(Case::new("socket::offers_both_mechanisms", |lab| {
         let client = AuthClient::open(&lab.unix_tap.address)?;
         let mut offered = client.mechanisms;
@@ -61,6 +69,37 @@ pub(crate) fn cases() -> Vec<Case> {
         Ok(())
     }));
     cases
+}
+
+fn judges_every_algorithm(lab: &Lab, backend: Backend) -> Result<(), Failed> {
+    let (configuration, address) = lab.configuration_with(backend)?;
+    let _daemon = Daemon::start(&configuration)?;
+    let mut client = AuthClient::open(&address)?;
+    let mechanism = Mechanism::OauthBearer;
+    for algorithm in ALGORITHMS {
+        let good = lab.logins.response(Login::Good, mechanism, algorithm);
+        let id = client.request(mechanism.name(), &good)?;
+        assert_eq!(
+            client.answer()?,
+            (
+                id,
+                Answer::Ok {
+                    user: USER.to_owned()
+                }
+            ),
+            "{algorithm}"
+        );
+        let altered = lab
+            .logins
+            .response(Login::AlteredSignature, mechanism, algorithm);
+        let id = client.request(mechanism.name(), &altered)?;
+        let answer = client.answer()?;
+        assert!(
+            matches!(answer, (to, Answer::Continue(_)) if to == id),
+            "{algorithm}: {answer:?}"
+        );
+    }
+    Ok(())
 }
 
 fn after_challenge(
