@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod crypto;
+pub mod dovecot;
 pub mod sasl;
 mod time;
 
