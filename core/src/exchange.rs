@@ -296,6 +296,3 @@ impl<'b> Exchange<'b> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -399,6 +399,3 @@ impl From<claims::Error> for Violation {
         Self::Malformed
     }
 }
-
-#[cfg(test)]
-mod tests;
