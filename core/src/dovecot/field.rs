@@ -135,6 +135,12 @@ impl Display for Escaped<'_> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 mod tests {
     extern crate std;
     use std::string::ToString;

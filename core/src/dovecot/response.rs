@@ -122,6 +122,12 @@ fn decode_base64(quads: &[u8], output: &mut [u8]) -> Result<usize, RefusalReason
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 mod tests {
     extern crate std;
     use std::{vec, vec::Vec};
