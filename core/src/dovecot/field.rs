@@ -162,6 +162,7 @@ mod tests {
     #[test]
     fn an_unknown_escape_is_the_character_itself() {
         decode(b"\x01x", b"x");
+        decode(b"\x01\x01", b"\x01");
     }
 
     #[test]

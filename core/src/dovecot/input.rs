@@ -66,8 +66,7 @@ impl<const PENDING: usize> Connection<PENDING> {
 
     /// Whether an `AUTH` line begins for which there is no place.
     fn is_busy(&self) -> bool {
-        self.stage == Stage::Ready
-            && self.line.command.is_none()
+        self.line.command.is_none()
             && self.line.field.bytes() == b"AUTH"
             && self.pending.is_exhausted()
     }

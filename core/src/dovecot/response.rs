@@ -223,5 +223,8 @@ mod tests {
         assert_eq!(decoder.finish_initial(), Ok(0));
         decoder.push(b"=", &mut []);
         assert_eq!(decoder.finish_initial(), Err(InvalidBase64));
+        let mut decoder = ResponseDecoder::default();
+        decoder.push(b"QUJD=", &mut [0; 4]);
+        assert_eq!(decoder.finish_initial(), Err(InvalidBase64));
     }
 }

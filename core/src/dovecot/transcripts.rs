@@ -120,29 +120,29 @@ impl Play {
     }
 
     fn event(&mut self, event: Event, out: &mut String) {
-        let told = match event {
-            Event::Incomplete => return,
+        match event {
+            Event::Incomplete => {}
             Event::BufferWanted => {
                 assert!(!self.lent, "a buffer is lent already");
                 self.lent = true;
                 return;
             }
-            Event::Response(login) => {
-                assert!(self.lent, "a response without a buffer");
-                self.told.push(describe(&login));
-                let message = String::from_utf8_lossy(&self.buffer[..login.length]).into_owned();
-                self.tickets.push(login.ticket);
-                let verdict = message.split(' ').next().unwrap_or_default();
-                self.judge(verdict, out);
-                String::new()
+            Event::Response(login) => self.response(login, out),
+            Event::Refused(refusal) => {
+                let told = format!("E refused {} {:?}", refusal.id, refusal.reason);
+                self.told.push(told);
             }
-            Event::Refused(refusal) => format!("E refused {} {:?}", refusal.id, refusal.reason),
-            other => format!("E {other:?}"),
-        };
-        if !told.is_empty() {
-            self.told.push(told);
+            other => self.told.push(format!("E {other:?}")),
         }
         self.lent = self.connection.is_reading_response();
+    }
+
+    fn response(&mut self, login: Login, out: &mut String) {
+        assert!(self.lent, "a response without a buffer");
+        self.told.push(describe(&login));
+        let message = String::from_utf8_lossy(&self.buffer[..login.length]).into_owned();
+        self.tickets.push(login.ticket);
+        self.judge(&message, out);
     }
 
     fn verdict(&mut self, verdict: &str) {
@@ -158,7 +158,7 @@ impl Play {
         self.tell(&out);
     }
 
-    /// Gives a verdict on the login whose ticket is the last.
+    /// Gives a verdict on the login whose ticket is the last, if it is one.
     fn judge(&mut self, verdict: &str, out: &mut String) {
         let connection = &mut self.connection;
         let failure = Failure {
@@ -405,6 +405,36 @@ fn a_lone_equals_is_an_empty_response_whatever_the_minor_version() {
             "{handshake}\nC AUTH\t1\tXOAUTH2\tservice=x\tresp==\nE response 1 XOAUTH2 0 x"
         ));
     }
+}
+
+#[test]
+fn what_follows_the_response_of_cont_is_no_part_of_it() {
+    postfix(
+        "C AUTH\t1\tXOAUTH2\tservice=x\nE ResponseRequested { id: 1 }\nS CONT\t1\t\n\
+         C CONT\t1\taG9s\tZA==\nE response 1 XOAUTH2 3 x",
+    );
+}
+
+#[test]
+fn a_mechanism_named_like_an_option_is_no_option() {
+    postfix(
+        "C AUTH\t1\tresp=\tservice=x\nE refused 1 MechanismNotOffered\n\
+         S FAIL\t1\treason=Mechanism not served here: let the mail server offer OAUTHBEARER XOAUTH2 only",
+    );
+}
+
+#[test]
+fn only_auth_is_held_back_by_a_full_table() {
+    let mut script = String::from(POSTFIX);
+    for id in 1..=4 {
+        write!(
+            script,
+            "\nC AUTH\t{id}\tXOAUTH2\tservice=x\tresp=aG9sZA==\nE response {id} XOAUTH2 4 x"
+        )
+        .unwrap();
+    }
+    script.push_str("\nC CANCEL\t9\tAUTH\nE Cancelled { id: 9 }");
+    check(&script);
 }
 
 #[test]
