@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::field::Escaped;
 use super::login::RefusalReason;
-use super::response::MAX_RESPONSE;
 use crate::sasl::Mechanism;
 
 /// Version of the protocol that is spoken here. Its major version is the only one there is; minor 4
@@ -170,7 +169,7 @@ pub(super) fn write_refusal(
         RefusalReason::ResponseTooLong => {
             writeln!(
                 out,
-                "reason=The token is too long: the response may have {MAX_RESPONSE} bytes"
+                "reason=The token is too long: let the identity provider put fewer claims into it"
             )
         }
         // These two are Dovecot's words, which people search their logs for.

@@ -17,7 +17,7 @@ use crate::sasl::Mechanism;
 /// buffer that the caller lends while it arrives.
 ///
 /// ```
-/// use gatepost_core::dovecot::{Connection, Event, Failure, Greeting, MAX_RESPONSE};
+/// use gatepost_core::dovecot::{Connection, Event, Failure, Greeting, MAX_RESPONSE, NotSent};
 /// use gatepost_core::sasl::Mechanism;
 ///
 /// let mechanisms = &Mechanism::ALL;
@@ -40,12 +40,12 @@ use crate::sasl::Mechanism;
 ///             let failure = Failure { user: Some("b"), code: None, reason: "Invalid token" };
 ///             connection.challenge(login.ticket, b"{\"status\":\"401\"}", failure, &mut out)?;
 ///         }
-///         Event::Close(error) => return Err(format!("{error:?}").into()),
-///         _ => {}                                   // Log it.
+///         Event::Close(_) => break, // Log why, write `out`, close.
+///         _ => {} // Log what is worth it.
 ///     }
 /// }
 /// assert!(out.ends_with("DONE\nCONT\t1\teyJzdGF0dXMiOiI0MDEifQ==\n"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), NotSent>(())
 /// ```
 pub struct Connection<const PENDING: usize> {
     pub(super) stage: Stage,

@@ -135,6 +135,12 @@ impl Display for Escaped<'_> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 mod tests {
     extern crate std;
     use std::string::ToString;
@@ -156,6 +162,7 @@ mod tests {
     #[test]
     fn an_unknown_escape_is_the_character_itself() {
         decode(b"\x01x", b"x");
+        decode(b"\x01\x01", b"\x01");
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl<const PENDING: usize> Connection<PENDING> {
         let is_initial = self.line.command == Some(Command::Auth);
         // Exim says `resp=` for no initial response; from minor 2 on it means an empty one.
         let is_absent = is_initial && next == LF && self.client_minor < 2;
-        if is_absent || is_initial && self.line.request.refusal().is_some() {
+        if is_absent || is_initial && self.line.request.admission().is_err() {
             self.line.reading = Reading::Skipped;
             return true;
         }
@@ -66,8 +66,7 @@ impl<const PENDING: usize> Connection<PENDING> {
 
     /// Whether an `AUTH` line begins for which there is no place.
     fn is_busy(&self) -> bool {
-        self.stage == Stage::Ready
-            && self.line.command.is_none()
+        self.line.command.is_none()
             && self.line.field.bytes() == b"AUTH"
             && self.pending.is_exhausted()
     }
@@ -186,22 +185,14 @@ impl<const PENDING: usize> Connection<PENDING> {
 
     fn end_auth(&mut self, line: Line, out: &mut impl Write) -> Result<Event, ProtocolError> {
         line.require(2)?;
-        let refusal = line.request.refusal();
-        let Request {
-            id,
-            mechanism,
-            names_service,
-            origin,
-        } = line.request;
-        if !names_service {
+        if !line.request.names_service {
             return Err(ProtocolError::MissingService);
         }
-        let mechanism = match (mechanism, refusal) {
-            (Some(mechanism), None) => mechanism,
-            (_, reason) => {
-                let reason = reason.unwrap_or(RefusalReason::MechanismNotOffered);
-                return self.refuse(id, Some(origin), reason, out);
-            }
+        let admission = line.request.admission();
+        let Request { id, origin, .. } = line.request;
+        let mechanism = match admission {
+            Ok(mechanism) => mechanism,
+            Err(reason) => return self.refuse(id, Some(origin), reason, out),
         };
         let Some(response) = line.response else {
             self.pending.await_response(id, mechanism, origin);

@@ -139,14 +139,13 @@ impl Request {
         }
     }
 
-    /// What rules the login out, whatever its response.
-    pub(super) fn refusal(&self) -> Option<RefusalReason> {
-        if self.mechanism.is_none() {
-            Some(RefusalReason::MechanismNotOffered)
-        } else if self.origin.service.is_empty() {
-            Some(RefusalReason::UnusableService)
-        } else {
-            None
+    /// The mechanism that the response is for, unless something rules the login out whatever its
+    /// response.
+    pub(super) fn admission(&self) -> Result<Mechanism, RefusalReason> {
+        let mechanism = self.mechanism.ok_or(RefusalReason::MechanismNotOffered)?;
+        if self.origin.service.is_empty() {
+            return Err(RefusalReason::UnusableService);
         }
+        Ok(mechanism)
     }
 }

@@ -13,6 +13,13 @@ mod login;
 mod pending;
 mod response;
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 mod transcripts;
 
 pub use answer::{FailCode, Failure, Greeting, NotSent};

@@ -119,9 +119,9 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
         self.entries.clear();
     }
 
-    // Pushing cannot fail: a place was made if there was none.
+    /// Adds a login whose id is not in the table. Pushing cannot fail: a place is made if there is
+    /// none.
     fn put(&mut self, id: u32, state: State) {
-        self.remove(id);
         if self.entries.is_full() {
             self.evict();
         }

@@ -122,6 +122,12 @@ fn decode_base64(quads: &[u8], output: &mut [u8]) -> Result<usize, RefusalReason
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 mod tests {
     extern crate std;
     use std::{vec, vec::Vec};
@@ -216,6 +222,9 @@ mod tests {
         decoder.push(b"=", &mut []);
         assert_eq!(decoder.finish_initial(), Ok(0));
         decoder.push(b"=", &mut []);
+        assert_eq!(decoder.finish_initial(), Err(InvalidBase64));
+        let mut decoder = ResponseDecoder::default();
+        decoder.push(b"QUJD=", &mut [0; 4]);
         assert_eq!(decoder.finish_initial(), Err(InvalidBase64));
     }
 }
