@@ -59,12 +59,18 @@ pub(super) struct Field {
 
 impl Field {
     pub(super) fn push(&mut self, piece: &[u8]) {
-        for &byte in piece {
-            if self.overlong {
-                return;
-            }
-            self.push_byte(byte);
+        if self.overlong {
+            return;
         }
+        if self.after_escape || piece.contains(&ESCAPE) {
+            for byte in piece {
+                self.push_byte(*byte);
+            }
+            return;
+        }
+        let room = MAX_FIELD.saturating_sub(self.bytes.len());
+        let (fitting, excess) = piece.split_at_checked(room).unwrap_or((piece, &[]));
+        self.overlong = self.bytes.extend_from_slice(fitting).is_err() || !excess.is_empty();
     }
 
     fn push_byte(&mut self, byte: u8) {
@@ -78,7 +84,7 @@ impl Field {
             byte
         };
         self.after_escape = false;
-        self.overlong = self.bytes.push(byte).is_err();
+        self.overlong |= self.bytes.push(byte).is_err();
     }
 
     pub(super) fn len(&self) -> usize {
