@@ -15,9 +15,13 @@
 #[cfg(test)]
 extern crate std;
 
+mod claims;
 pub mod crypto;
+pub mod jose;
+mod policy;
 pub mod sasl;
 mod time;
 mod wire;
 
+pub use policy::{Active, Audience, Claim, DEFAULT_SKEW, Identity, Policy, UserCase, Violation};
 pub use time::UnixTime;

@@ -256,6 +256,15 @@ pub(crate) struct Items<'j> {
 }
 
 impl<'j> Items<'j> {
+    /// No element.
+    pub(crate) fn empty() -> Self {
+        Self {
+            rest: None,
+            depth: 0,
+            first: true,
+        }
+    }
+
     fn item(&self, rest: &'j str) -> Result<Option<(Value<'j>, &'j str)>, Error> {
         let rest = scan::skip_space(rest);
         if rest.starts_with(']') {

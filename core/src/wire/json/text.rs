@@ -28,6 +28,13 @@ impl<'j> Text<'j> {
         self.raw.is_empty()
     }
 
+    /// The words between single spaces (RFC 6749 section 3.3). One that is escaped is never equal to any.
+    pub(crate) fn words(self) -> impl Iterator<Item = &'j str> {
+        self.raw
+            .split(' ')
+            .filter(move |word| !self.escaped || !word.contains('\\'))
+    }
+
     /// The decoded text in a buffer of its own; `None` where it does not fit.
     pub(crate) fn to_string<const N: usize>(self) -> Option<heapless::String<N>> {
         let mut copy = heapless::String::new();
