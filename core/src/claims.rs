@@ -8,6 +8,9 @@ use crate::{
 /// Most paths that a policy may ask for beside the registered claims.
 pub(crate) const MAX_PATHS: usize = 16;
 
+/// Who a token without `azp` belongs to in Dovecot's layout of keys.
+pub(crate) const DEFAULT_OWNER: &str = "default";
+
 /// What `typ` says of a token (RFC 7515 section 4.1.9, RFC 8725 section 3.11).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -99,6 +102,42 @@ impl<'c> Registered<'c> {
     }
 }
 
+/// Who an unverified payload says it comes from: good for choosing among trusted keys, nothing else.
+pub(crate) struct Hints<'c> {
+    issuer: Option<Text<'c>>,
+    authorized_party: Option<Text<'c>>,
+}
+
+impl<'c> Hints<'c> {
+    pub(crate) fn read(payload: &'c [u8]) -> Result<Self, Error> {
+        let mut hints = Self {
+            issuer: None,
+            authorized_party: None,
+        };
+        for member in Object::parse(payload)?.members() {
+            let (name, value) = member?;
+            match name.as_str() {
+                Some("iss") => hints.issuer = value.string().ok(),
+                Some("azp") => hints.authorized_party = value.string().ok(),
+                _ => {}
+            }
+        }
+        Ok(hints)
+    }
+
+    pub(crate) fn is_issued_by(&self, issuer: &str) -> bool {
+        self.issuer.is_some_and(|hint| hint == *issuer)
+    }
+
+    /// A token without `azp` belongs to [`DEFAULT_OWNER`].
+    pub(crate) fn is_minted_for(&self, owner: &str) -> bool {
+        match self.authorized_party {
+            Some(hint) => hint == *owner,
+            None => owner == DEFAULT_OWNER,
+        }
+    }
+}
+
 /// Why a payload has no claims to judge.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Error {
@@ -125,7 +164,7 @@ impl<'c> Claims<'c> {
     /// A path is a claim's whole name, or names of nested objects joined by dots.
     pub(crate) fn read<'p>(
         payload: &VerifiedPayload<'c>,
-        paths: impl Iterator<Item = &'p str> + Clone,
+        paths: &(impl Iterator<Item = &'p str> + Clone),
     ) -> Result<Self, Error> {
         let mut claims = Self {
             registered: Registered::default(),
@@ -227,7 +266,7 @@ mod tests {
     }
 
     fn find<'c>(payload: &'c str, path: &str) -> Result<Option<Value<'c>>, Error> {
-        Claims::read(&vouched(payload), core::iter::once(path)).map(|claims| claims.wanted(0))
+        Claims::read(&vouched(payload), &core::iter::once(path)).map(|claims| claims.wanted(0))
     }
 
     #[track_caller]
@@ -293,9 +332,9 @@ mod tests {
     #[test]
     fn paths_are_bounded() {
         let paths = core::iter::repeat_n("a", MAX_PATHS);
-        assert!(Claims::read(&vouched("{}"), paths.clone()).is_ok());
+        assert!(Claims::read(&vouched("{}"), &paths.clone()).is_ok());
         assert_eq!(
-            Claims::read(&vouched("{}"), paths.chain(["a"])).err(),
+            Claims::read(&vouched("{}"), &paths.chain(["a"])).err(),
             Some(Error::TooManyPaths)
         );
     }
@@ -303,7 +342,7 @@ mod tests {
     #[test]
     fn registered_claims_are_found_in_the_same_walk() {
         let claims =
-            Claims::read(&vouched(r#"{"exp":1.5,"sub":"s"}"#), core::iter::empty()).unwrap();
+            Claims::read(&vouched(r#"{"exp":1.5,"sub":"s"}"#), &core::iter::empty()).unwrap();
         let exp = claims.registered().exp.and_then(numeric_date);
         assert_eq!(exp, Some(UnixTime::from_seconds(1)));
         assert!(claims.registered().sub.is_some() && claims.registered().iss.is_none());

@@ -17,11 +17,18 @@ extern crate std;
 
 mod claims;
 pub mod crypto;
+pub mod dovecot;
+pub mod exchange;
+pub mod introspection;
 pub mod jose;
 mod policy;
+mod rejection;
 pub mod sasl;
 mod time;
 mod wire;
 
+pub use claims::{TokenType, VerifiedPayload};
+pub use exchange::Exchange;
 pub use policy::{Active, Audience, Claim, DEFAULT_SKEW, Identity, Policy, UserCase, Violation};
+pub use rejection::Rejection;
 pub use time::UnixTime;

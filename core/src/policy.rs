@@ -5,10 +5,10 @@ mod identity;
 pub use identity::{Identity, UserCase};
 
 use crate::{
-    claims::{self, Claims, TokenType, VerifiedPayload, numeric_date},
+    claims::{self, Claims, DEFAULT_OWNER, TokenType, VerifiedPayload, numeric_date},
     sasl::SaslName,
     time::UnixTime,
-    wire::json::Value,
+    wire::json::{Text, Value},
 };
 use identity::UserName;
 
@@ -161,14 +161,26 @@ impl<'p> Policy<'p> {
         payload: &VerifiedPayload<'_>,
         claimed: Option<SaslName<'_>>,
     ) -> Result<Identity, Violation> {
+        self.check_signed_for(now, payload, claimed, None)
+    }
+
+    /// As [`check`](Self::check), where the key that verified belongs to one client.
+    pub(crate) fn check_signed_for(
+        &self,
+        now: UnixTime,
+        payload: &VerifiedPayload<'_>,
+        claimed: Option<SaslName<'_>>,
+        key_owner: Option<&str>,
+    ) -> Result<Identity, Violation> {
         let active = self.active.map(|active| active.claim);
         let paths = self.username_claims.iter().copied().chain(active);
-        let claims = Claims::read(payload, paths)?;
+        let claims = Claims::read(payload, &paths)?;
         self.check_type(payload.token_type(), &claims)?;
         let expires_at = self.check_dates(now, &claims)?;
         self.check_issuer(&claims)?;
         self.check_audience(&claims)?;
         self.check_authorized_party(&claims)?;
+        check_key_owner(&claims, key_owner)?;
         self.check_scopes(&claims)?;
         self.check_active(&claims)?;
         let user = self.user(&claims)?;
@@ -234,9 +246,10 @@ impl<'p> Policy<'p> {
         let Some(issuer) = self.issuer else {
             return Ok(());
         };
-        match text(claims.registered().iss, Claim::Iss)? == *issuer {
-            true => Ok(()),
-            false => Err(Violation::WrongIssuer),
+        if text(claims.registered().iss, Claim::Iss)? == *issuer {
+            Ok(())
+        } else {
+            Err(Violation::WrongIssuer)
         }
     }
 
@@ -265,9 +278,11 @@ impl<'p> Policy<'p> {
             return Ok(());
         }
         let azp = text(claims.registered().azp, Claim::Azp)?;
-        match self.authorized_parties.iter().any(|party| azp == **party) {
-            true => Ok(()),
-            false => Err(Violation::WrongAuthorizedParty),
+        let is_known = self.authorized_parties.iter().any(|party| azp == **party);
+        if is_known {
+            Ok(())
+        } else {
+            Err(Violation::WrongAuthorizedParty)
         }
     }
 
@@ -329,6 +344,20 @@ impl<'p> Policy<'p> {
     }
 }
 
+/// A key in Dovecot's layout signs for one `azp`; a token without one belongs to `default`.
+fn check_key_owner(claims: &Claims<'_>, owner: Option<&str>) -> Result<(), Violation> {
+    let Some(owner) = owner else { return Ok(()) };
+    let is_owners = match claims.registered().azp {
+        None => owner == DEFAULT_OWNER,
+        azp => text(azp, Claim::Azp)? == *owner,
+    };
+    if is_owners {
+        Ok(())
+    } else {
+        Err(Violation::WrongAuthorizedParty)
+    }
+}
+
 /// What a token without `at+jwt` gives itself away as.
 enum Kind {
     Access,
@@ -352,14 +381,15 @@ impl Kind {
         if says(claims.typ, &["Refresh", "Offline", "Logout"]) || claims.token_use.is_some() {
             return Self::Other;
         }
-        match claims.nonce.is_some() || claims.at_hash.is_some() {
-            true => Self::Id,
-            false => Self::Access,
+        if claims.nonce.is_some() || claims.at_hash.is_some() {
+            Self::Id
+        } else {
+            Self::Access
         }
     }
 }
 
-fn text(claim: Option<Value<'_>>, name: Claim) -> Result<crate::wire::json::Text<'_>, Violation> {
+fn text(claim: Option<Value<'_>>, name: Claim) -> Result<Text<'_>, Violation> {
     let claim = claim.ok_or(Violation::Missing(name))?;
     claim.string().map_err(|_| Violation::MalformedClaim(name))
 }
@@ -369,6 +399,3 @@ impl From<claims::Error> for Violation {
         Self::Malformed
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -30,8 +30,6 @@ pub enum Rejection {
     AlgorithmNotAllowed,
     /// The signature does not hold.
     BadSignature,
-    /// The key signs for one client (`azp`), and the token was minted for another.
-    WrongKeyOwner,
     /// The claims are no good.
     Claims(Violation),
     /// There are no keys to verify with: ours or the provider's fault.
@@ -60,7 +58,6 @@ impl Rejection {
             Self::AmbiguousKey => "ambiguous_key",
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::BadSignature => "bad_signature",
-            Self::WrongKeyOwner => "wrong_key_owner",
             Self::Claims(violation) => claims_code(violation),
             Self::NoKeys => "no_keys",
             Self::ClockNotSet => "clock_not_set",
@@ -85,7 +82,6 @@ impl Rejection {
             | Self::AmbiguousKey
             | Self::AlgorithmNotAllowed
             | Self::BadSignature
-            | Self::WrongKeyOwner
             | Self::Claims(_) => Some(Status::InvalidToken),
             Self::NoKeys
             | Self::ClockNotSet
@@ -95,16 +91,22 @@ impl Rejection {
         }
     }
 
-    /// What the mail server is told.
+    /// What the mail server is told; `user` is who the client claimed to be.
     #[must_use]
-    pub const fn failure(self) -> Failure {
+    pub const fn failure(self, user: Option<&str>) -> Failure<'_> {
         let code = match self {
-            Self::Claims(Violation::WrongUser | Violation::InsufficientScope) => Some(FailCode::AuthzFail),
+            Self::Claims(Violation::WrongUser | Violation::InsufficientScope) => {
+                Some(FailCode::AuthzFail)
+            }
             Self::Claims(Violation::Inactive) => Some(FailCode::UserDisabled),
             _ if self.status().is_none() => Some(FailCode::TempFail),
             _ => None,
         };
-        Failure { code, reason: self.reason() }
+        Failure {
+            user,
+            code,
+            reason: self.reason(),
+        }
     }
 
     /// One sentence for the user; Postfix shows it behind its own. A temporary one says so first.
@@ -114,12 +116,13 @@ impl Rejection {
             Self::Response(error) => response_reason(error),
             Self::ResponseTooLong => "The SASL response is longer than 12288 characters",
             Self::Token(error) => token_reason(error),
-            Self::OpaqueToken => "The token is not a JWT, and no provider is configured to be asked about it",
+            Self::OpaqueToken => {
+                "The token is not a JWT, and no provider is configured to be asked about it"
+            }
             Self::UnknownKey => "The token is signed with a key that is not known here",
             Self::AmbiguousKey => "The token's key identifier belongs to several keys",
             Self::AlgorithmNotAllowed => "The token's key does not serve the token's algorithm",
             Self::BadSignature => "The token's signature does not hold",
-            Self::WrongKeyOwner => "The token was minted for another client than its key",
             Self::Claims(violation) => claims_reason(violation),
             Self::NoKeys => "Temporary failure: there are no keys to verify tokens with",
             Self::ClockNotSet => "Temporary failure: the clock is not set yet",
@@ -164,7 +167,9 @@ const fn claims_code(violation: Violation) -> &'static str {
 const fn response_reason(error: sasl::Error) -> &'static str {
     match error {
         sasl::Error::Empty => "The SASL response is empty",
-        sasl::Error::BadGs2Header => "The SASL response does not start with a GS2 header such as n,a=user,",
+        sasl::Error::BadGs2Header => {
+            "The SASL response does not start with a GS2 header such as n,a=user,"
+        }
         sasl::Error::ChannelBinding => "Channel binding is not offered",
         sasl::Error::BadName => "The user name in the SASL response is malformed",
         sasl::Error::MissingUser => "The SASL response does not start with user=",

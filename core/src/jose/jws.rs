@@ -73,10 +73,7 @@ impl<'t> UnverifiedJwt<'t> {
         }
         key.verify(algorithm, self.signing_input, signature)?;
         let bytes = self.decode_payload(scratch)?;
-        Ok(VerifiedPayload {
-            bytes,
-            token_type: self.header.token_type,
-        })
+        Ok(VerifiedPayload::new(bytes, self.header.token_type))
     }
 
     /// The payload before anything vouches for it: good for hints only.
