@@ -1,9 +1,34 @@
 //! Decides whether an OAuth 2.0 bearer token is good, and whose it is.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
 
+#[cfg(test)]
+extern crate std;
+
+mod claims;
 pub mod crypto;
+pub mod dovecot;
+pub mod exchange;
+pub mod introspection;
+pub mod jose;
+mod policy;
+mod rejection;
 pub mod sasl;
 mod time;
+mod wire;
 
+pub use claims::{TokenType, VerifiedPayload};
+pub use exchange::Exchange;
+pub use policy::{Active, Audience, Claim, DEFAULT_SKEW, Identity, Policy, UserCase, Violation};
+pub use rejection::Rejection;
 pub use time::UnixTime;

@@ -4,6 +4,7 @@ pub mod auth_client;
 pub mod clients;
 pub mod daemon;
 pub mod exim;
+pub mod fuzz;
 pub mod lab;
 pub mod login;
 pub mod mint;

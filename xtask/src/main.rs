@@ -1,3 +1,56 @@
-//! The chores of the repository.
+//! The chores of the repository, each a verb of `cargo xtask`.
 
-fn main() {}
+mod bench;
+mod fuzz;
+mod libtest;
+mod lint;
+mod mutants;
+mod tally;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+/// What a chore ends with: whether all is well, or why it could not be told.
+type Outcome = Result<bool, Box<dyn std::error::Error>>;
+
+const USAGE: &str = "\
+cargo xtask VERB
+
+  test                          everything; ends with `N passed, N failed, N skipped`
+                                (with CI=true in the environment, a skipped test is a failure)
+  lint                          format, clippy, docs, builds without std, arrows, what core may hold
+  bench core [ARG]..            what judging a token costs, beside its targets
+  fuzz [--seconds N] [TARGET].. each fuzz target, or those named, for N seconds (60) on nightly
+  mutants [ARG]..               cargo-mutants over what judges; survivors against tests/mutants.md
+  help                          this text
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test"] => test::run(),
+        ["lint"] => Ok(lint::run()),
+        ["bench", "core", rest @ ..] => bench::core(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["mutants", rest @ ..] => mutants::run(rest),
+        [] | ["help" | "-h" | "--help"] => {
+            print!("{USAGE}");
+            Ok(true)
+        }
+        _ => {
+            eprint!("no such chore: {}\n\n{USAGE}", words.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -22,14 +22,7 @@ impl KeyMaterial<'_> {
     pub fn algorithms(&self) -> AlgorithmSet {
         match self {
             Self::Hmac(secret) => secret.algorithms(),
-            Self::Rsa(_) => AlgorithmSet::of(&[
-                Algorithm::Rs256,
-                Algorithm::Rs384,
-                Algorithm::Rs512,
-                Algorithm::Ps256,
-                Algorithm::Ps384,
-                Algorithm::Ps512,
-            ]),
+            Self::Rsa(_) => RsaPublicKey::ALGORITHMS,
             Self::Ec(key) => AlgorithmSet::of(&[key.curve().algorithm()]),
             Self::Ed25519(_) => AlgorithmSet::of(&[Algorithm::EdDsa]),
         }
@@ -63,7 +56,8 @@ impl<'a> HmacSecret<'a> {
         self.0
     }
 
-    fn algorithms(self) -> AlgorithmSet {
+    /// The algorithms whose hash is no longer than the secret (RFC 7518 section 3.2).
+    pub(super) fn algorithms(self) -> AlgorithmSet {
         match self.0.len() {
             64.. => AlgorithmSet::of(&[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512]),
             48.. => AlgorithmSet::of(&[Algorithm::Hs256, Algorithm::Hs384]),
@@ -87,9 +81,18 @@ pub struct RsaPublicKey<'a> {
 
 impl<'a> RsaPublicKey<'a> {
     /// Smallest modulus, in bits (RFC 7518 section 3.3).
-    pub const MIN_BITS: usize = 2048;
+    pub const MIN_BITS: u32 = 2048;
     /// Largest modulus, in bits: what fixed-size arithmetic is laid out for; providers use 2048 to 4096.
-    pub const MAX_BITS: usize = 4096;
+    pub const MAX_BITS: u32 = 4096;
+    /// What any RSA key may serve: both paddings, every hash (RFC 7518 sections 3.3 and 3.5).
+    pub(super) const ALGORITHMS: AlgorithmSet = AlgorithmSet::of(&[
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Ps256,
+        Algorithm::Ps384,
+        Algorithm::Ps512,
+    ]);
 
     /// Takes modulus and exponent as big-endian integers; leading zeros are dropped.
     ///
@@ -121,6 +124,12 @@ impl<'a> RsaPublicKey<'a> {
     #[must_use]
     pub fn modulus(&self) -> &'a [u8] {
         self.modulus
+    }
+
+    /// The length of the modulus, in bits.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        bit_length(self.modulus)
     }
 
     /// The public exponent: odd, at least 3.
@@ -219,6 +228,13 @@ impl<'a> Ed25519PublicKey<'a> {
     pub fn bytes(&self) -> &'a [u8; 32] {
         self.0
     }
+
+    /// Whether y is below the field's prime, 2^255 - 19, as RFC 8032 section 5.1.3 demands.
+    #[must_use]
+    pub fn is_canonical(&self) -> bool {
+        let [low, middle @ .., high] = self.0;
+        *low < 0xed || middle.iter().any(|byte| *byte != 0xff) || high & 0x7f != 0x7f
+    }
 }
 
 fn strip_zeros(mut bytes: &[u8]) -> &[u8] {
@@ -228,12 +244,8 @@ fn strip_zeros(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-fn bit_length(stripped: &[u8]) -> usize {
-    let Some(first) = stripped.first() else {
-        return 0;
-    };
-    stripped
-        .len()
-        .saturating_mul(8)
-        .saturating_sub(first.leading_zeros() as usize)
+fn bit_length(stripped: &[u8]) -> u32 {
+    let bytes = u32::try_from(stripped.len()).unwrap_or(u32::MAX);
+    let unused = stripped.first().map_or(0, |first| first.leading_zeros());
+    bytes.saturating_mul(8).saturating_sub(unused)
 }

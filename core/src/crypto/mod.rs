@@ -5,10 +5,21 @@
 //! [`KeyMaterial`] into such keys.
 
 mod algorithm;
+mod ecdsa;
+mod eddsa;
+mod emsa;
+mod hmac;
 mod material;
+mod rsa;
+mod rustcrypto;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
+pub use ecdsa::{P256Key, P384Key, P521Key};
+pub use eddsa::{Ed25519Key, has_small_order, starts_with_small_order};
+pub use hmac::{HmacKey, Hs256Key, Hs384Key, Hs512Key};
 pub use material::{Curve, EcPublicKey, Ed25519PublicKey, HmacSecret, KeyMaterial, RsaPublicKey};
+pub use rsa::{RsaKey, UnpreparedRsaKey};
+pub use rustcrypto::{Key, RustCrypto};
 
 /// A key that has been prepared for verifying, together with the algorithms that it serves.
 pub trait VerifyingKey: Send + Sync {

@@ -1,4 +1,14 @@
-//! SASL mechanisms that carry a bearer token (RFC 4422, RFC 7628).
+//! SASL mechanisms that carry a bearer token: OAUTHBEARER (RFC 7628) and XOAUTH2.
+//!
+//! Grammar only: nothing here decides whether a token is good.
+
+mod failure;
+mod gs2;
+mod loose;
+mod oauthbearer;
+mod xoauth2;
+
+pub use failure::{Discovery, FailureReply, Status};
 
 /// A SASL mechanism that Gatepost judges.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,3 +40,198 @@ impl Mechanism {
         }
     }
 }
+
+/// How much grace a client response gets.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Compat {
+    /// RFC 7628 to the letter, and XOAUTH2 as every known client sends it.
+    #[default]
+    Strict,
+    /// The loose forms that Dovecot 2.3 takes: parts in any order, missing terminators, repeated keys of
+    /// which the last counts, unknown parts ignored.
+    Dovecot,
+}
+
+/// A client's initial response.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ClientResponse<'m> {
+    /// Who the client asks to act as; absent where the token alone shall say so.
+    pub authzid: Option<SaslName<'m>>,
+    /// What it presents.
+    pub token: BearerToken<'m>,
+}
+
+impl<'m> ClientResponse<'m> {
+    /// Parses `message`, already base64-decoded.
+    ///
+    /// # Errors
+    /// One [`Error`] per rule of RFC 7628 section 3.1; the first broken rule wins.
+    pub fn parse(mechanism: Mechanism, compat: Compat, message: &'m [u8]) -> Result<Self, Error> {
+        match (compat, mechanism) {
+            (Compat::Strict, Mechanism::OAuthBearer) => oauthbearer::parse(message),
+            (Compat::Strict, Mechanism::XOAuth2) => xoauth2::parse(message),
+            (Compat::Dovecot, Mechanism::OAuthBearer) => loose::oauthbearer(message),
+            (Compat::Dovecot, Mechanism::XOAuth2) => loose::xoauth2(message),
+        }
+    }
+}
+
+/// A name as SASL carries it, its escapes decoded on the fly.
+#[derive(Clone, Copy)]
+pub struct SaslName<'m> {
+    raw: &'m str,
+    /// Whether `=2C` and `=3D` stand for a comma and an equals sign (RFC 5801 section 4).
+    escaped: bool,
+}
+
+impl<'m> SaslName<'m> {
+    /// The characters of the name.
+    pub fn chars(self) -> impl Iterator<Item = char> + Clone + 'm {
+        let mut rest = self.raw;
+        let escaped = self.escaped;
+        core::iter::from_fn(move || {
+            for (escape, plain) in gs2::ESCAPES {
+                if let Some(behind) = rest.strip_prefix(escape).filter(|_| escaped) {
+                    rest = behind;
+                    return Some(plain);
+                }
+            }
+            let c = rest.chars().next()?;
+            rest = rest.get(c.len_utf8()..)?;
+            Some(c)
+        })
+    }
+
+    /// A name that carries no escapes: XOAUTH2 has none.
+    fn plain(name: &'m [u8]) -> Result<Self, Error> {
+        let raw = core::str::from_utf8(name).map_err(|_| Error::BadName)?;
+        if raw.is_empty() || raw.contains('\0') {
+            return Err(Error::BadName);
+        }
+        Ok(Self {
+            raw,
+            escaped: false,
+        })
+    }
+}
+
+impl core::fmt::Debug for SaslName<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:?}", self.raw)
+    }
+}
+
+/// A bearer token, not yet looked at (RFC 6750 section 2.1). Never printed.
+#[derive(Clone, Copy)]
+pub struct BearerToken<'m>(&'m str);
+
+impl<'m> BearerToken<'m> {
+    /// Longest token taken, in bytes: 8 KiB, more than any provider's, and what fits a SASL message.
+    pub const MAX_LEN: usize = 8192;
+
+    /// Takes `token` where it has the alphabet of RFC 6750.
+    ///
+    /// # Errors
+    /// [`Error::MissingToken`] where it is empty, [`Error::TokenTooLong`], or [`Error::BadToken`].
+    pub fn new(token: &'m [u8]) -> Result<Self, Error> {
+        if token.is_empty() {
+            return Err(Error::MissingToken);
+        }
+        if token.len() > Self::MAX_LEN {
+            return Err(Error::TokenTooLong);
+        }
+        match core::str::from_utf8(token) {
+            Ok(text) if is_b64token(token) => Ok(Self(text)),
+            _ => Err(Error::BadToken),
+        }
+    }
+
+    /// The token itself: nothing may print it.
+    #[must_use]
+    pub fn expose(self) -> &'m str {
+        self.0
+    }
+
+    // credentials = "Bearer" 1*SP b64token
+    fn from_credentials(credentials: &'m [u8]) -> Result<Self, Error> {
+        let (scheme, rest) = credentials.split_at_checked(6).ok_or(Error::NotBearer)?;
+        if !scheme.eq_ignore_ascii_case(b"Bearer") || rest.first() != Some(&b' ') {
+            return Err(Error::NotBearer);
+        }
+        let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+        Self::new(rest.get(spaces..).unwrap_or_default())
+    }
+}
+
+impl core::fmt::Debug for BearerToken<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("BearerToken(..)")
+    }
+}
+
+// b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+fn is_b64token(token: &[u8]) -> bool {
+    const ALPHABET: [bool; 256] = b64token_alphabet();
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let body = token
+        .get(..token.len().saturating_sub(padding))
+        .unwrap_or_default();
+    !body.is_empty()
+        && body
+            .iter()
+            .all(|byte| ALPHABET.get(usize::from(*byte)) == Some(&true))
+}
+
+const fn b64token_alphabet() -> [bool; 256] {
+    let mut alphabet = [false; 256];
+    let mut rest = alphabet.as_mut_slice();
+    let mut byte = 0_u8;
+    while let [first, others @ ..] = rest {
+        *first =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+        byte = byte.wrapping_add(1);
+        rest = others;
+    }
+    alphabet
+}
+
+/// Why a client response was refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The message is empty: there is nothing to judge.
+    Empty,
+    /// Not a GS2 header, `n,a=user,` or `n,,` (RFC 5801 section 4).
+    BadGs2Header,
+    /// The client insists on channel binding, of which these mechanisms have none (RFC 7628 section 3.1).
+    ChannelBinding,
+    /// The name is empty, not UTF-8, or wrongly escaped.
+    BadName,
+    /// XOAUTH2 without `user=` in front.
+    MissingUser,
+    /// Not `key=value`, each ended by `^A`.
+    BadKeyValue,
+    /// A key occurs twice; accepting either value would be a guess.
+    DuplicateKey,
+    /// The message does not end in `^A^A`.
+    Unterminated,
+    /// Something follows the `^A^A` that ends the message.
+    TrailingData,
+    /// No `auth=`.
+    MissingAuth,
+    /// `auth=` holds another scheme than `Bearer`.
+    NotBearer,
+    /// `auth=Bearer` without a token.
+    MissingToken,
+    /// The token has characters that no token may have (RFC 6750 section 2.1).
+    BadToken,
+    /// The token is longer than [`BearerToken::MAX_LEN`].
+    TokenTooLong,
+}
+
+/// The byte that separates the parts of both messages.
+const KVSEP: u8 = 1;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! The JOSE header of a JWS (RFC 7515 section 4).
+
+use super::Error;
+use crate::{
+    claims::TokenType,
+    crypto::Algorithm,
+    wire::{
+        base64url,
+        json::{self, Object, Text, Value},
+    },
+};
+
+/// What of a header matters: which algorithm, which key, which type of token.
+///
+/// Keys in the header (`jwk`, `jku`, `x5u`, `x5c`) are never looked at: a token does not choose whom to
+/// trust.
+#[derive(Clone, Debug)]
+pub struct Header {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kid: Option<heapless::String<{ Self::MAX_KID }>>,
+    pub(crate) token_type: TokenType,
+}
+
+impl Header {
+    /// Longest header taken, in decoded bytes (real ones stay below 200; `x5c` chains are of no use here).
+    pub const MAX_LEN: usize = 1024;
+    /// Longest `kid` taken, in bytes (thumbprints have 43 characters; some providers use URLs).
+    pub const MAX_KID: usize = 256;
+
+    /// The algorithm that the token claims to be signed with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Which key it claims to be signed with.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Decodes and reads a header.
+    pub(super) fn parse(encoded: &[u8]) -> Result<Self, Error> {
+        let mut decoded = [0; Self::MAX_LEN];
+        let decoded = base64url::decode(encoded, &mut decoded).map_err(|error| match error {
+            base64url::Error::TooLong => Error::HeaderTooLong,
+            base64url::Error::Malformed => Error::Encoding,
+        })?;
+        let object = Object::parse(decoded).map_err(|_| Error::Header)?;
+        let mut algorithm = None;
+        let mut kid = None;
+        let mut token_type = TokenType::Unspecified;
+        for member in object.members() {
+            let (name, value) = member.map_err(|error| match error {
+                json::Error::DuplicateName => Error::DuplicateHeader,
+                _ => Error::Header,
+            })?;
+            match name.as_str() {
+                Some("alg") => algorithm = Some(parse_algorithm(value)?),
+                Some("kid") => kid = Some(parse_kid(value)?),
+                Some("typ") => token_type = parse_type(value)?,
+                Some("crit") => return Err(Error::CriticalExtension),
+                Some("b64") => return Err(Error::UnencodedPayload),
+                Some(_) => {}
+                // No header parameter needs escapes; one that has them hides from somebody.
+                None => return Err(Error::Header),
+            }
+        }
+        Ok(Self {
+            algorithm: algorithm.ok_or(Error::MissingAlgorithm)?,
+            kid,
+            token_type,
+        })
+    }
+}
+
+fn parse_algorithm(value: Value<'_>) -> Result<Algorithm, Error> {
+    let name = value.string().map_err(|_| Error::MissingAlgorithm)?;
+    name.as_str()
+        .and_then(Algorithm::from_name)
+        .ok_or(Error::UnsupportedAlgorithm)
+}
+
+fn parse_kid(value: Value<'_>) -> Result<heapless::String<{ Header::MAX_KID }>, Error> {
+    let kid = value.string().ok().filter(|kid| !kid.is_empty());
+    kid.and_then(Text::to_string).ok_or(Error::KeyId)
+}
+
+fn parse_type(value: Value<'_>) -> Result<TokenType, Error> {
+    let name = value.string().map_err(|_| Error::TokenType)?;
+    let Some(name) = name.as_str() else {
+        return Ok(TokenType::Other);
+    };
+    // RFC 7515 section 4.1.9: media types, compared without case, `application/` left out or not.
+    let is = |wanted| {
+        let (prefix, rest) = name
+            .split_at_checked("application/".len())
+            .unwrap_or_default();
+        name.eq_ignore_ascii_case(wanted)
+            || prefix.eq_ignore_ascii_case("application/") && rest.eq_ignore_ascii_case(wanted)
+    };
+    Ok(match () {
+        () if is("at+jwt") => TokenType::AccessToken,
+        () if is("jwt") => TokenType::Unspecified,
+        () => TokenType::Other,
+    })
+}

@@ -1,0 +1,61 @@
+//! A JWK Set (RFC 7517 section 5).
+
+use super::{Jwk, KeyError};
+use crate::wire::json::{Items, Object, Value};
+
+/// The keys of a JWK Set, in order.
+///
+/// Each is read on its own: one bad key does not spoil the others.
+pub struct JwkSet<'j> {
+    items: Items<'j>,
+    left: usize,
+}
+
+impl<'j> JwkSet<'j> {
+    /// Most keys of one set: real ones hold 1 to 20.
+    pub const MAX_KEYS: usize = 64;
+
+    /// Finds the keys in `json`.
+    ///
+    /// # Errors
+    /// [`KeyError::Malformed`] or [`KeyError::DuplicateMember`] for the set as a whole.
+    pub fn parse(json: &'j [u8]) -> Result<Self, KeyError> {
+        let mut keys = None;
+        for member in Object::parse(json)?.members() {
+            let (name, value) = member?;
+            if name == *"keys" {
+                keys = Some(value.array()?);
+            }
+        }
+        let items = keys.ok_or(KeyError::Malformed)?.items();
+        Ok(Self {
+            items,
+            left: Self::MAX_KEYS,
+        })
+    }
+}
+
+/// Ends after the first key beyond [`JwkSet::MAX_KEYS`].
+impl<'j> Iterator for JwkSet<'j> {
+    type Item = Result<Jwk<'j>, KeyError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.items.next()?;
+        let Some(left) = self.left.checked_sub(1) else {
+            self.items = Items::empty();
+            return Some(Err(KeyError::TooManyKeys));
+        };
+        self.left = left;
+        Some(
+            item.and_then(Value::object)
+                .map_err(KeyError::from)
+                .and_then(Jwk::from_object),
+        )
+    }
+}
+
+impl core::fmt::Debug for JwkSet<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("JwkSet(..)")
+    }
+}

@@ -1,0 +1,121 @@
+//! The compact serialisation of a JWS (RFC 7515 section 7.1).
+
+use super::{Error, Header};
+use crate::{
+    claims::VerifiedPayload,
+    crypto::{InvalidSignature, VerifyingKey},
+    wire::base64url,
+};
+
+/// Longest signature, in bytes: RSA with 4,096 bits.
+const MAX_SIGNATURE: usize = 512;
+
+/// A JWS whose header has been read, and whose signature has not been checked yet.
+///
+/// Nothing of its payload can be had before [`verify`](Self::verify).
+#[derive(Clone)]
+pub struct UnverifiedJwt<'t> {
+    header: Header,
+    signing_input: &'t [u8],
+    payload: &'t [u8],
+    signature: &'t [u8],
+}
+
+impl<'t> UnverifiedJwt<'t> {
+    /// Splits `token` at its dots and reads its header.
+    ///
+    /// # Errors
+    /// [`Error::NotCompactJws`] where it is opaque; else what is wrong with it.
+    pub fn parse(token: &'t str) -> Result<Self, Error> {
+        let token = token.as_bytes();
+        let (header, rest) = split_dot(token).ok_or(Error::NotCompactJws)?;
+        let (payload, signature) = split_dot(rest).ok_or(Error::NotCompactJws)?;
+        if signature.contains(&b'.') {
+            return Err(Error::NotCompactJws);
+        }
+        if base64url::decoded_len(signature.len()) > MAX_SIGNATURE {
+            return Err(Error::SignatureTooLong);
+        }
+        let signed = token
+            .len()
+            .saturating_sub(signature.len())
+            .saturating_sub(1);
+        Ok(Self {
+            header: Header::parse(header)?,
+            signing_input: token.get(..signed).unwrap_or_default(),
+            payload,
+            signature,
+        })
+    }
+
+    /// What the header says: hints, until the signature verifies.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Checks the signature with `key`, then decodes the payload into `scratch`.
+    ///
+    /// `scratch` needs three bytes for every four of the token's.
+    ///
+    /// # Errors
+    /// [`VerifyError::Signature`] where it does not hold, or `key` does not serve the header's algorithm.
+    pub fn verify<'s>(
+        &self,
+        key: &dyn VerifyingKey,
+        scratch: &'s mut [u8],
+    ) -> Result<VerifiedPayload<'s>, VerifyError> {
+        let mut buffer = [0; MAX_SIGNATURE];
+        let signature = base64url::decode(self.signature, &mut buffer).map_err(Error::from)?;
+        let algorithm = self.header.algorithm;
+        if !key.algorithms().contains(algorithm) {
+            return Err(VerifyError::Signature);
+        }
+        key.verify(algorithm, self.signing_input, signature)?;
+        let bytes = self.decode_payload(scratch)?;
+        Ok(VerifiedPayload::new(bytes, self.header.token_type))
+    }
+
+    /// The payload before anything vouches for it: good for hints only.
+    pub(crate) fn decode_payload<'s>(&self, scratch: &'s mut [u8]) -> Result<&'s [u8], Error> {
+        base64url::decode(self.payload, scratch).map_err(|error| match error {
+            base64url::Error::TooLong => Error::PayloadTooLong,
+            base64url::Error::Malformed => Error::Encoding,
+        })
+    }
+}
+
+impl core::fmt::Debug for UnverifiedJwt<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("UnverifiedJwt")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a payload cannot be had.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum VerifyError {
+    /// The signature does not hold.
+    Signature,
+    /// The token is malformed.
+    Token(Error),
+}
+
+impl From<InvalidSignature> for VerifyError {
+    fn from(_: InvalidSignature) -> Self {
+        Self::Signature
+    }
+}
+
+impl From<Error> for VerifyError {
+    fn from(error: Error) -> Self {
+        Self::Token(error)
+    }
+}
+
+fn split_dot(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|byte| *byte == b'.')?;
+    let (part, rest) = text.split_at_checked(at)?;
+    Some((part, rest.get(1..)?))
+}

@@ -1,0 +1,75 @@
+//! Whose a token is.
+
+use super::Violation;
+use crate::time::UnixTime;
+
+/// Who logged in. Only [`Policy::check`](super::Policy::check) makes one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    user: UserName,
+    expires_at: UnixTime,
+}
+
+impl Identity {
+    pub(super) fn new(user: UserName, expires_at: UnixTime) -> Self {
+        Self { user, expires_at }
+    }
+
+    /// The user's name, normalised.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user.0
+    }
+
+    /// The token's `exp`.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+}
+
+/// How a user's name is normalised before it is compared and handed on.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum UserCase {
+    /// What follows the last `@` in lower case: domains have no case, mailboxes may (RFC 5321 section 2.4).
+    #[default]
+    LowerDomain,
+    /// Everything in lower case, as Dovecot does.
+    Lower,
+    /// As it is.
+    Keep,
+}
+
+/// A normalised name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct UserName(heapless::String<{ UserName::MAX_LEN }>);
+
+impl UserName {
+    /// Longest name, in bytes: a path of RFC 5321 section 4.5.3.1.3.
+    const MAX_LEN: usize = 256;
+
+    pub(super) fn new(name: impl Iterator<Item = char>, case: UserCase) -> Result<Self, Violation> {
+        let mut copy = heapless::String::new();
+        for c in name {
+            // Nothing that a mail server, a log or a path could stumble over.
+            if c.is_control() || c.is_whitespace() || c == '\0' {
+                return Err(Violation::UnusableUserName);
+            }
+            copy.push(c).map_err(|_| Violation::UnusableUserName)?;
+        }
+        if copy.is_empty() {
+            return Err(Violation::UnusableUserName);
+        }
+        match case {
+            UserCase::Keep => {}
+            UserCase::Lower => copy.make_ascii_lowercase(),
+            UserCase::LowerDomain => {
+                let domain = copy.rfind('@').unwrap_or(copy.len());
+                if let Some(domain) = copy.get_mut(domain..) {
+                    domain.make_ascii_lowercase();
+                }
+            }
+        }
+        Ok(Self(copy))
+    }
+}

@@ -1,0 +1,248 @@
+//! Every reason a login fails, its stable code, and its one mapping to the wire.
+
+use crate::{
+    dovecot::{FailCode, Failure},
+    jose::{self, VerifyError},
+    policy::{Claim, Violation},
+    sasl::{self, Status},
+};
+
+/// Why a login failed.
+///
+/// What it is worth to the client is decided by [`status`](Self::status) alone: a bad token is never a
+/// temporary failure, and a failing provider is never a bad token.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// The client's message is malformed.
+    Response(sasl::Error),
+    /// The client's message is longer than any that is taken.
+    ResponseTooLong,
+    /// The token is malformed, or of a kind that is never judged.
+    Token(jose::Error),
+    /// The token is opaque, and nobody is configured to be asked about it.
+    OpaqueToken,
+    /// No key has the token's `kid`, or none serves its algorithm where it has none.
+    UnknownKey,
+    /// Several keys have the token's `kid`: whichever verified would be a guess (RFC 7517 section 4.5).
+    AmbiguousKey,
+    /// The key with the token's `kid` does not serve the token's algorithm (RFC 8725 section 3.1).
+    AlgorithmNotAllowed,
+    /// The signature does not hold.
+    BadSignature,
+    /// The claims are no good.
+    Claims(Violation),
+    /// There are no keys to verify with: ours or the provider's fault.
+    NoKeys,
+    /// It is not known what time it is.
+    ClockNotSet,
+    /// Whoever vouches for opaque tokens could not be asked.
+    ProviderUnavailable,
+    /// Too many logins at once.
+    Busy,
+    /// The program that drives the exchange gave it something that it had not asked for.
+    OutOfOrder,
+}
+
+impl Rejection {
+    /// A stable name for logs and filters: what is documented is what is here.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Response(sasl::Error::TokenTooLong) => "token_too_long",
+            Self::Response(_) => "malformed_response",
+            Self::ResponseTooLong => "response_too_long",
+            Self::Token(error) => token_code(error),
+            Self::OpaqueToken => "opaque_token",
+            Self::UnknownKey => "unknown_key",
+            Self::AmbiguousKey => "ambiguous_key",
+            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
+            Self::BadSignature => "bad_signature",
+            Self::Claims(violation) => claims_code(violation),
+            Self::NoKeys => "no_keys",
+            Self::ClockNotSet => "clock_not_set",
+            Self::ProviderUnavailable => "provider_unavailable",
+            Self::Busy => "busy",
+            Self::OutOfOrder => "internal_error",
+        }
+    }
+
+    /// What the client is told it is (RFC 6750 section 3.1); `None` for a temporary failure.
+    #[must_use]
+    pub const fn status(self) -> Option<Status> {
+        match self {
+            Self::Response(sasl::Error::TokenTooLong | sasl::Error::BadToken) => {
+                Some(Status::InvalidToken)
+            }
+            Self::Response(_) | Self::ResponseTooLong => Some(Status::InvalidRequest),
+            Self::Claims(Violation::InsufficientScope) => Some(Status::InsufficientScope),
+            Self::Token(_)
+            | Self::OpaqueToken
+            | Self::UnknownKey
+            | Self::AmbiguousKey
+            | Self::AlgorithmNotAllowed
+            | Self::BadSignature
+            | Self::Claims(_) => Some(Status::InvalidToken),
+            Self::NoKeys
+            | Self::ClockNotSet
+            | Self::ProviderUnavailable
+            | Self::Busy
+            | Self::OutOfOrder => None,
+        }
+    }
+
+    /// What the mail server is told; `user` is who the client claimed to be.
+    #[must_use]
+    pub const fn failure(self, user: Option<&str>) -> Failure<'_> {
+        let code = match self {
+            Self::Claims(Violation::WrongUser | Violation::InsufficientScope) => {
+                Some(FailCode::AuthzFail)
+            }
+            Self::Claims(Violation::Inactive) => Some(FailCode::UserDisabled),
+            _ if self.status().is_none() => Some(FailCode::TempFail),
+            _ => None,
+        };
+        Failure {
+            user,
+            code,
+            reason: self.reason(),
+        }
+    }
+
+    /// One sentence for the user; Postfix shows it behind its own. A temporary one says so first.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Response(error) => response_reason(error),
+            Self::ResponseTooLong => "The SASL response is longer than 12288 characters",
+            Self::Token(error) => token_reason(error),
+            Self::OpaqueToken => {
+                "The token is not a JWT, and no provider is configured to be asked about it"
+            }
+            Self::UnknownKey => "The token is signed with a key that is not known here",
+            Self::AmbiguousKey => "The token's key identifier belongs to several keys",
+            Self::AlgorithmNotAllowed => "The token's key does not serve the token's algorithm",
+            Self::BadSignature => "The token's signature does not hold",
+            Self::Claims(violation) => claims_reason(violation),
+            Self::NoKeys => "Temporary failure: there are no keys to verify tokens with",
+            Self::ClockNotSet => "Temporary failure: the clock is not set yet",
+            Self::ProviderUnavailable => "Temporary failure: the identity provider cannot be asked",
+            Self::Busy => "Temporary failure: too many logins at once",
+            Self::OutOfOrder => "Temporary failure: internal error",
+        }
+    }
+}
+
+const fn token_code(error: jose::Error) -> &'static str {
+    match error {
+        jose::Error::UnsupportedAlgorithm => "unsupported_algorithm",
+        jose::Error::TokenType => "not_access_token",
+        jose::Error::CriticalExtension | jose::Error::UnencodedPayload => "unsupported_extension",
+        _ => "malformed_token",
+    }
+}
+
+const fn claims_code(violation: Violation) -> &'static str {
+    match violation {
+        Violation::Malformed | Violation::MalformedClaim(_) | Violation::ConflictingDates => {
+            "malformed_claims"
+        }
+        Violation::Missing(Claim::User) => "no_user_name",
+        Violation::Missing(_) => "missing_claim",
+        Violation::KeyBound => "key_bound_token",
+        Violation::NotAccessToken => "not_access_token",
+        Violation::Expired { .. } => "expired",
+        Violation::NotYetValid { .. } => "not_yet_valid",
+        Violation::IssuedInFuture => "issued_in_future",
+        Violation::WrongIssuer => "wrong_issuer",
+        Violation::WrongAudience => "wrong_audience",
+        Violation::WrongAuthorizedParty => "wrong_authorized_party",
+        Violation::InsufficientScope => "insufficient_scope",
+        Violation::Inactive => "inactive",
+        Violation::UnusableUserName => "unusable_user_name",
+        Violation::WrongUser => "wrong_user",
+    }
+}
+
+const fn response_reason(error: sasl::Error) -> &'static str {
+    match error {
+        sasl::Error::Empty => "The SASL response is empty",
+        sasl::Error::BadGs2Header => {
+            "The SASL response does not start with a GS2 header such as n,a=user,"
+        }
+        sasl::Error::ChannelBinding => "Channel binding is not offered",
+        sasl::Error::BadName => "The user name in the SASL response is malformed",
+        sasl::Error::MissingUser => "The SASL response does not start with user=",
+        sasl::Error::BadKeyValue => "The SASL response holds a malformed key-value pair",
+        sasl::Error::DuplicateKey => "The SASL response holds a key twice",
+        sasl::Error::Unterminated => "The SASL response is not terminated",
+        sasl::Error::TrailingData => "The SASL response goes on behind its end",
+        sasl::Error::MissingAuth => "The SASL response holds no auth=",
+        sasl::Error::NotBearer => "The SASL response holds no Bearer token",
+        sasl::Error::MissingToken => "The token is empty",
+        sasl::Error::BadToken => "The token holds characters that no token may have",
+        sasl::Error::TokenTooLong => "The token is longer than 8192 bytes",
+    }
+}
+
+const fn token_reason(error: jose::Error) -> &'static str {
+    match error {
+        jose::Error::UnsupportedAlgorithm => "The token's algorithm is not supported",
+        jose::Error::TokenType => "The token is not an access token",
+        jose::Error::CriticalExtension | jose::Error::UnencodedPayload => {
+            "The token needs an extension that is not supported"
+        }
+        _ => "The token is malformed",
+    }
+}
+
+const fn claims_reason(violation: Violation) -> &'static str {
+    match violation {
+        Violation::Malformed | Violation::MalformedClaim(_) => "The token's claims are malformed",
+        Violation::ConflictingDates => "The token expires before it is valid",
+        Violation::Missing(Claim::User) => "The token does not name a user",
+        Violation::Missing(_) => "The token lacks a required claim",
+        Violation::KeyBound => "The token is bound to a key and cannot be used over SASL",
+        Violation::NotAccessToken => "The token is not an access token",
+        Violation::Expired { .. } => "The token has expired",
+        Violation::NotYetValid { .. } => "The token is not valid yet",
+        Violation::IssuedInFuture => "The token was issued in the future",
+        Violation::WrongIssuer => "The token comes from another issuer",
+        Violation::WrongAudience => "The token was minted for another audience",
+        Violation::WrongAuthorizedParty => "The token was minted for another client",
+        Violation::InsufficientScope => "The token lacks a required scope",
+        Violation::Inactive => "The account is not active",
+        Violation::UnusableUserName => "The token's user name cannot be used",
+        Violation::WrongUser => "The token belongs to another user",
+    }
+}
+
+impl From<sasl::Error> for Rejection {
+    fn from(error: sasl::Error) -> Self {
+        Self::Response(error)
+    }
+}
+
+impl From<jose::Error> for Rejection {
+    fn from(error: jose::Error) -> Self {
+        match error {
+            jose::Error::NotCompactJws => Self::OpaqueToken,
+            _ => Self::Token(error),
+        }
+    }
+}
+
+impl From<VerifyError> for Rejection {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Signature => Self::BadSignature,
+            VerifyError::Token(error) => error.into(),
+        }
+    }
+}
+
+impl From<Violation> for Rejection {
+    fn from(violation: Violation) -> Self {
+        Self::Claims(violation)
+    }
+}

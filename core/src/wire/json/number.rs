@@ -1,0 +1,53 @@
+//! A number of JSON, kept as it was written.
+
+/// A number whose grammar has been checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number<'j>(&'j str);
+
+/// More digits than any `i64` has; bounds the work on an exponent.
+const MAX_DIGITS: i32 = 24;
+
+impl<'j> Number<'j> {
+    pub(super) fn new(text: &'j str) -> Self {
+        Self(text)
+    }
+
+    /// The number as it was written.
+    pub(crate) fn as_str(self) -> &'j str {
+        self.0
+    }
+
+    /// The largest integer that is not above it, or `None` where it is negative or no `i64`.
+    ///
+    /// `NumericDate` may be fractional or carry an exponent (RFC 7519 section 2); no floating point is
+    /// involved, so that no date is rounded.
+    pub(crate) fn floor(self) -> Option<i64> {
+        let (mantissa, exponent) = match self.0.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+            None => (self.0, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = || whole.bytes().chain(fraction.bytes());
+        let zeros = digits().take_while(|digit| *digit == b'0').count();
+        let digits = digits().skip(zeros);
+        if digits.clone().next().is_none() {
+            return Some(0);
+        }
+        let before_point = i32::try_from(whole.len()).ok()?.checked_add(exponent)?;
+        integer(
+            digits,
+            before_point.checked_sub(i32::try_from(zeros).ok()?)?,
+        )
+    }
+}
+
+/// The first `count` of `digits` as an integer; missing ones are zeros. A minus sign is no digit.
+fn integer(mut digits: impl Iterator<Item = u8>, count: i32) -> Option<i64> {
+    if count > MAX_DIGITS {
+        return None;
+    }
+    (0..count).try_fold(0_i64, |sum, _| {
+        let digit = char::from(digits.next().unwrap_or(b'0')).to_digit(10)?;
+        sum.checked_mul(10)?.checked_add(i64::from(digit))
+    })
+}

@@ -1,0 +1,141 @@
+//! A string of JSON, its escapes decoded only when somebody looks.
+
+/// The inside of a string whose escapes have been checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'j> {
+    raw: &'j str,
+    escaped: bool,
+}
+
+impl<'j> Text<'j> {
+    /// `raw` lies between the quotes; `escaped` says whether it holds a backslash.
+    pub(super) fn new(raw: &'j str, escaped: bool) -> Self {
+        Self { raw, escaped }
+    }
+
+    /// The text as it stands, where it holds no escape.
+    pub(crate) fn as_str(self) -> Option<&'j str> {
+        (!self.escaped).then_some(self.raw)
+    }
+
+    pub(crate) fn chars(self) -> Chars<'j> {
+        Chars {
+            rest: self.raw.chars(),
+        }
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// The words between single spaces (RFC 6749 section 3.3). One that is escaped is never equal to any.
+    pub(crate) fn words(self) -> impl Iterator<Item = &'j str> {
+        self.raw
+            .split(' ')
+            .filter(move |word| !self.escaped || !word.contains('\\'))
+    }
+
+    /// The decoded text in a buffer of its own; `None` where it does not fit.
+    pub(crate) fn to_string<const N: usize>(self) -> Option<heapless::String<N>> {
+        let mut copy = heapless::String::new();
+        match self.as_str() {
+            Some(text) => copy.push_str(text).ok()?,
+            None => self.chars().try_for_each(|c| copy.push(c).ok())?,
+        }
+        Some(copy)
+    }
+
+    /// A number that tells most names apart; `None` where escapes would have to be decoded first.
+    pub(super) fn fingerprint(self) -> Option<u32> {
+        let bytes = self.as_str()?.as_bytes();
+        let (head, tail) = match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => (
+                bytes
+                    .iter()
+                    .fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte)),
+                0,
+            ),
+        };
+        let mixed =
+            (head ^ tail.rotate_left(23) ^ bytes.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Some((mixed >> 32) as u32)
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.as_str(), other.as_str()) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => self.chars().eq(other.chars()),
+        }
+    }
+}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        match self.as_str() {
+            Some(text) => text == other,
+            None => self.chars().eq(other.chars()),
+        }
+    }
+}
+
+/// A claim may be personal: its text is never printed.
+impl core::fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Text(..)")
+    }
+}
+
+/// The characters of a [`Text`], escapes decoded.
+#[derive(Clone)]
+pub(crate) struct Chars<'j> {
+    rest: core::str::Chars<'j>,
+}
+
+impl Chars<'_> {
+    // %x75 4HEXDIG
+    fn code_unit(&mut self) -> Option<u32> {
+        (0..4).try_fold(0, |sum: u32, _| {
+            Some(sum << 4 | self.rest.next()?.to_digit(16)?)
+        })
+    }
+
+    /// A code point outside the basic plane is written as two code units (RFC 8259 section 7).
+    fn code_point(&mut self) -> Option<char> {
+        let first = self.code_unit()?;
+        if !(0xD800..0xDC00).contains(&first) {
+            return char::from_u32(first);
+        }
+        if (self.rest.next()?, self.rest.next()?) != ('\\', 'u') {
+            return None;
+        }
+        let second = self.code_unit()?;
+        if !(0xDC00..0xE000).contains(&second) {
+            return None;
+        }
+        char::from_u32(((first & 0x3FF) << 10 | second & 0x3FF).checked_add(0x1_0000)?)
+    }
+}
+
+/// Ends early at a broken escape, of which a checked text has none.
+impl Iterator for Chars<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.rest.next()?;
+        if c != '\\' {
+            return Some(c);
+        }
+        Some(match self.rest.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => return self.code_point(),
+            plain => plain,
+        })
+    }
+}

@@ -1,0 +1,301 @@
+//! Fuzz targets, each a function that must not panic whatever the bytes are, and the mutations that
+//! replay them without a fuzzer.
+//!
+//! `tests/fuzz` runs the targets under libFuzzer; `tests/tests/fuzz_replay.rs` runs them on their
+//! seeds and on mutations of these.
+
+use std::num::NonZeroU64;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gatepost_core::crypto::{Algorithm, AlgorithmSet, InvalidSignature, VerifyingKey};
+use gatepost_core::jose::{
+    Header, JwkSet, KeyBuffer, UnverifiedJwt, pem, public_key_der, secret_base64,
+};
+use gatepost_core::sasl::{BearerToken, ClientResponse, Compat, Mechanism};
+use gatepost_core::{Audience, Identity, Policy, UnixTime};
+use serde_json::Value;
+
+/// A function under test and its name, which is also its file's in `tests/fuzz/targets` and its
+/// folder's in `tests/fuzz/corpus`.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name.
+    pub name: &'static str,
+    /// Panics if the input breaks what must hold.
+    pub run: fn(&[u8]),
+}
+
+impl Target {
+    const fn new(name: &'static str, run: fn(&[u8])) -> Self {
+        Self { name, run }
+    }
+}
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    Target::new("claims", claims),
+    Target::new("client_response", client_response),
+    Target::new("jwk_set", jwk_set),
+    Target::new("jwt", jwt),
+];
+
+/// A SASL client response, in each mechanism, strict and loose.
+///
+/// # Panics
+/// Where a token is taken that RFC 6750 or our limit refuses, or where `Debug` shows it.
+pub fn client_response(data: &[u8]) {
+    for mechanism in Mechanism::ALL {
+        for compat in [Compat::Strict, Compat::Dovecot] {
+            let Ok(response) = ClientResponse::parse(mechanism, compat, data) else {
+                continue;
+            };
+            let token = response.token.expose();
+            assert!((1..=BearerToken::MAX_LEN).contains(&token.len()));
+            assert!(token.bytes().all(|byte| byte.is_ascii_graphic()));
+            // Taken for itself, the token is as good as within its response.
+            assert!(BearerToken::new(token.as_bytes()).is_ok());
+            assert_eq!(format!("{:?}", response.token), "BearerToken(..)");
+            if let Some(name) = response.authzid {
+                assert!((1..=data.len()).contains(&name.chars().count()));
+            }
+        }
+    }
+}
+
+/// A compact JWS.
+///
+/// # Panics
+/// Where its parts are read otherwise than by the `base64` crate, or its header otherwise than by
+/// `serde_json`.
+pub fn jwt(data: &[u8]) {
+    let Ok(token) = str::from_utf8(data) else {
+        return;
+    };
+    let Ok(jwt) = UnverifiedJwt::parse(token) else {
+        return;
+    };
+    let parts: Vec<&str> = token.split('.').collect();
+    assert_eq!(parts.len(), 3);
+    let header = URL_SAFE_NO_PAD
+        .decode(parts[0])
+        .expect("a header in base64url");
+    let header: Value = serde_json::from_slice(&header).expect("a header in JSON");
+    let algorithm = header["alg"].as_str().and_then(Algorithm::from_name);
+    assert_eq!(algorithm, Some(jwt.header().algorithm()));
+    assert_eq!(header["kid"].as_str(), jwt.header().kid());
+    assert!(
+        jwt.header()
+            .kid()
+            .is_none_or(|kid| kid.len() <= Header::MAX_KID)
+    );
+    let mut scratch = vec![0; data.len()];
+    if let Ok(payload) = jwt.verify(&AnySignature, &mut scratch) {
+        let decoded = URL_SAFE_NO_PAD
+            .decode(parts[1])
+            .expect("a payload in base64url");
+        assert_eq!(payload.bytes(), decoded);
+    }
+}
+
+/// A JWK Set, or key material in one of its other forms.
+///
+/// # Panics
+/// Where material allows an algorithm that its key does not.
+pub fn jwk_set(data: &[u8]) {
+    let mut buffer = KeyBuffer::new();
+    let _ = secret_base64(data, &mut buffer);
+    let _ = public_key_der(data);
+    let _ = pem(data, &mut vec![0; data.len()]);
+    let Ok(set) = JwkSet::parse(data) else {
+        return;
+    };
+    let mut count = 0;
+    for key in set {
+        count += 1;
+        let Ok(key) = key else { continue };
+        assert!(
+            key.kid()
+                .is_none_or(|kid| (1..=Header::MAX_KID).contains(&kid.len()))
+        );
+        assert!(!key.algorithms().is_empty());
+        if let Ok(material) = key.material(&mut buffer) {
+            assert!(!material.algorithms().is_empty());
+        }
+    }
+    // One more tells that there are too many.
+    assert!(count <= JwkSet::MAX_KEYS + 1);
+}
+
+/// Claims, as the payload of a token whose signature holds.
+///
+/// # Panics
+/// Where a policy accepts what it would not if `serde_json` had read it.
+pub fn claims(data: &[u8]) {
+    let token = format!(
+        "{}.{}.{}",
+        URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#),
+        URL_SAFE_NO_PAD.encode(data),
+        URL_SAFE_NO_PAD.encode([0; 64]),
+    );
+    let jwt = UnverifiedJwt::parse(&token).expect("a token made well");
+    let mut scratch = vec![0; token.len()];
+    let payload = jwt
+        .verify(&AnySignature, &mut scratch)
+        .expect("any signature");
+    let mut policy = Policy::new("fuzz", Audience::OneOf(&["mail"]));
+    policy.issuer = Some("https://id.example.com");
+    policy.scopes = &["email"];
+    policy.username_claims = &["email", "realm_access.name", "sub"];
+    if let Ok(identity) = policy.check(CLAIMS_NOW, &payload, None) {
+        check_identity(
+            &identity,
+            &serde_json::from_slice(data).expect("claims in JSON"),
+        );
+    }
+}
+
+/// When the claims are judged, in the middle of what the corpus' tokens allow.
+const CLAIMS_NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+fn check_identity(identity: &Identity, claims: &Value) {
+    assert_eq!(claims["iss"], "https://id.example.com");
+    assert!(one_or_many(&claims["aud"]).contains(&"mail"));
+    let words = |scope: &Value| {
+        let scopes = one_or_many(scope);
+        scopes
+            .iter()
+            .any(|scope| scope.split(' ').any(|word| word == "email"))
+    };
+    assert!(words(&claims["scope"]) || words(&claims["scp"]));
+    assert!(claims.get("cnf").is_none());
+    let expires_at = claims["exp"].as_f64().expect("a numeric exp");
+    #[expect(clippy::cast_precision_loss, reason = "dates this far out are exact")]
+    let now = CLAIMS_NOW.seconds() as f64;
+    assert!(now < expires_at + f64::from(gatepost_core::DEFAULT_SKEW));
+    let names = [
+        &claims["email"],
+        &claims["realm_access"]["name"],
+        &claims["sub"],
+    ];
+    let matches = |name: &&Value| {
+        let name = name.as_str();
+        name.is_some_and(|name| name.eq_ignore_ascii_case(identity.user()))
+    };
+    assert!(names.iter().any(matches));
+}
+
+/// A claim that is a string or an array of them.
+fn one_or_many(claim: &Value) -> Vec<&str> {
+    match claim {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
+    }
+}
+
+/// A key for which every signature holds, to get at what lies behind one.
+struct AnySignature;
+
+impl VerifyingKey for AnySignature {
+    fn algorithms(&self) -> AlgorithmSet {
+        AlgorithmSet::ALL
+    }
+
+    fn verify(&self, _: Algorithm, _: &[u8], _: &[u8]) -> Result<(), InvalidSignature> {
+        Ok(())
+    }
+}
+
+/// Bytes that mean something in the grammars under test.
+const TELLING: &[u8] = b"\0\x01\t\n\r \"&+,-./0129:;=[\\]_{}\x7f\x80\xc3\xff";
+
+/// Longest run of bytes that one mutation inserts or repeats.
+const MAX_RUN: usize = 64;
+
+/// Changes inputs at random, always the same way for the same seed.
+#[derive(Clone, Debug)]
+pub struct Mutator {
+    state: NonZeroU64,
+}
+
+impl Mutator {
+    /// Starts a sequence of mutations.
+    #[must_use]
+    pub fn new(seed: NonZeroU64) -> Self {
+        Self { state: seed }
+    }
+
+    /// Applies one to four mutations to `input`; `other` is what it may be spliced with.
+    pub fn mutate(&mut self, input: &mut Vec<u8>, other: &[u8]) {
+        for _ in 0..=self.below(4) {
+            match self.below(5) {
+                0 => self.flip(input),
+                1 => self.insert(input),
+                2 => self.delete(input),
+                3 => self.splice(input, other),
+                _ => self.repeat(input),
+            }
+        }
+    }
+
+    /// Changes one bit, or puts a telling byte in the place of another.
+    fn flip(&mut self, input: &mut [u8]) {
+        let position = self.below(input.len());
+        let bit = self.below(16);
+        let telling = self.telling();
+        if let Some(byte) = input.get_mut(position) {
+            *byte = if bit < 8 { *byte ^ (1 << bit) } else { telling };
+        }
+    }
+
+    fn insert(&mut self, input: &mut Vec<u8>) {
+        let position = self.below(input.len() + 1);
+        let byte = self.telling();
+        input.insert(position, byte);
+    }
+
+    fn delete(&mut self, input: &mut Vec<u8>) {
+        let (start, end) = self.range(input.len());
+        input.drain(start..end);
+    }
+
+    /// Continues `input` with the end of `other`.
+    fn splice(&mut self, input: &mut Vec<u8>, other: &[u8]) {
+        input.truncate(self.below(input.len() + 1));
+        input.extend_from_slice(&other[self.below(other.len() + 1)..]);
+    }
+
+    /// Writes a part of `input` twice.
+    fn repeat(&mut self, input: &mut Vec<u8>) {
+        let (start, end) = self.range(input.len());
+        let run = input[start..end].to_vec();
+        input.splice(start..start, run);
+    }
+
+    /// A part of something `length` long.
+    fn range(&mut self, length: usize) -> (usize, usize) {
+        let start = self.below(length + 1);
+        let end = start + self.below(MAX_RUN.min(length - start) + 1);
+        (start, end)
+    }
+
+    fn telling(&mut self) -> u8 {
+        TELLING[self.below(TELLING.len())]
+    }
+
+    /// A number below `bound`, or 0 where none is.
+    fn below(&mut self, bound: usize) -> usize {
+        let bound = u64::try_from(bound).unwrap_or(u64::MAX).max(1);
+        usize::try_from(self.next() % bound).unwrap_or(0)
+    }
+
+    /// Marsaglia's xorshift ("Xorshift RNGs", 2003), shifts 13, 7 and 17: its period leaves out 0 only.
+    fn next(&mut self) -> u64 {
+        let mut state = self.state.get();
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        self.state = NonZeroU64::new(state).unwrap_or(NonZeroU64::MIN);
+        state
+    }
+}

@@ -1,0 +1,128 @@
+//! How many tests passed, failed and were skipped, and how long each group of them took.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::Outcome;
+
+/// The sum over a run.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Tests that passed.
+    pub(crate) passed: u64,
+    /// Tests that failed.
+    pub(crate) failed: u64,
+    /// Tests that were left out.
+    pub(crate) skipped: u64,
+    /// What failed, by name.
+    pub(crate) failures: Vec<String>,
+    /// What was left out, by name, each with its reason where one is known.
+    pub(crate) left_out: Vec<String>,
+    /// Each group of tests, in the order in which they ran, with its duration.
+    pub(crate) durations: Vec<(String, Duration)>,
+}
+
+impl Tally {
+    /// Runs one check, which counts as one test.
+    pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> Outcome) {
+        if self.need(name, check) {
+            self.passed += 1;
+        }
+    }
+
+    /// Runs a step that counts only if it fails, such as a build. Whether it succeeded.
+    pub(crate) fn need(&mut self, name: &str, step: impl FnOnce() -> Outcome) -> bool {
+        let started = Instant::now();
+        let outcome = step();
+        self.durations.push((name.to_owned(), started.elapsed()));
+        match outcome {
+            Ok(true) => return true,
+            Ok(false) => self.fail(name.to_owned()),
+            Err(error) => self.fail(format!("{name}: {error}")),
+        }
+        false
+    }
+
+    /// Counts one failure.
+    pub(crate) fn fail(&mut self, name: String) {
+        eprintln!("FAILED: {name}");
+        self.failed += 1;
+        self.failures.push(name);
+    }
+
+    /// Adds what `other` counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.failures.extend(other.failures);
+        self.left_out.extend(other.left_out);
+        self.durations.extend(other.durations);
+    }
+
+    /// Whether the run is good: nothing failed and, where `strict`, nothing was skipped.
+    pub(crate) fn is_good(&self, strict: bool) -> bool {
+        self.failed == 0 && !(strict && self.skipped > 0)
+    }
+}
+
+/// Durations, names of what failed or was left out, and last the one line that counts.
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, duration) in &self.durations {
+            writeln!(f, "{:8.1} s  {name}", duration.as_secs_f64())?;
+        }
+        for name in &self.left_out {
+            writeln!(f, "skipped: {name}")?;
+        }
+        for name in &self.failures {
+            writeln!(f, "failed: {name}")?;
+        }
+        let (passed, failed, skipped) = (self.passed, self.failed, self.skipped);
+        write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_fails_counts_and_is_named() {
+        let mut tally = Tally::default();
+        tally.check("good", || Ok(true));
+        tally.check("bad", || Ok(false));
+        tally.check("broken", || Err("no such file".into()));
+        assert!(!tally.need("build", || Ok(false)));
+        assert!(tally.need("other build", || Ok(true)));
+        assert_eq!((tally.passed, tally.failed), (1, 3));
+        assert_eq!(tally.failures, ["bad", "broken: no such file", "build"]);
+        assert!(!tally.is_good(false));
+    }
+
+    #[test]
+    fn skipping_is_a_failure_only_where_strict() {
+        let tally = Tally {
+            skipped: 1,
+            ..Tally::default()
+        };
+        assert!(tally.is_good(false));
+        assert!(!tally.is_good(true));
+    }
+
+    #[test]
+    fn the_last_line_counts() {
+        let tally = Tally {
+            passed: 3,
+            failed: 1,
+            skipped: 1,
+            failures: vec!["a".to_owned()],
+            left_out: vec!["b: no reason".to_owned()],
+            durations: vec![("core".to_owned(), Duration::from_millis(1500))],
+        };
+        assert_eq!(
+            tally.to_string(),
+            "     1.5 s  core\nskipped: b: no reason\nfailed: a\n3 passed, 1 failed, 1 skipped"
+        );
+    }
+}

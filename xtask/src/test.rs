@@ -1,0 +1,136 @@
+//! `cargo xtask test`: everything, in the order in which a failure is cheapest to find.
+
+use std::error::Error;
+use std::io::{self, PipeReader, Read, Write};
+use std::process::{Child, Command};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::Outcome;
+use crate::libtest::Reading;
+use crate::lint;
+use crate::tally::Tally;
+use crate::workspace::{BARE_TARGETS, announce, cargo, output, succeeds};
+
+/// How long the output may stay open once cargo has ended: whoever holds it then outlived the tests.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How much of the tests' output is taken at once, in bytes.
+const CHUNK: usize = 8192;
+
+/// Runs every check and every test, and prints the count.
+pub(crate) fn run() -> Outcome {
+    let mut tally = Tally::default();
+    tally.need("targets without an operating system", install_targets);
+    lint::check_all(&mut tally);
+    tally.need("build", || {
+        Ok(succeeds(&mut cargo(["build", "--workspace", "--bins"]))?)
+    });
+    tally.check("real servers", prepare_servers);
+    if tally.need("build of the tests", build_tests) {
+        tally.add(test_workspace()?);
+    }
+    tally.check("demo", || {
+        Ok(succeeds(&mut cargo(["run", "--release", "--", "demo"]))?)
+    });
+    tally.check("example verify_token", || {
+        Ok(succeeds(&mut cargo(["run", "-p", "verify_token"]))?)
+    });
+    println!("{tally}");
+    let strict = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    Ok(tally.is_good(strict))
+}
+
+/// A machine without rustup is fine if it has the targets already.
+fn install_targets() -> Outcome {
+    let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let libraries = std::path::Path::new(sysroot.trim()).join("lib/rustlib");
+    if BARE_TARGETS
+        .iter()
+        .all(|target| libraries.join(target).join("lib").is_dir())
+    {
+        return Ok(true);
+    }
+    Ok(succeeds(
+        Command::new("rustup")
+            .args(["target", "add"])
+            .args(BARE_TARGETS),
+    )?)
+}
+
+/// Unpacks the mail servers that the tests start, each with its own root.
+fn prepare_servers() -> Outcome {
+    let roots = ["run", "-p", "gatepost-tests", "--bin", "roots"];
+    Ok(succeeds(&mut cargo(roots))?)
+}
+
+fn build_tests() -> Outcome {
+    Ok(succeeds(&mut cargo(["test", "--workspace", "--no-run"]))?)
+}
+
+/// Runs all test binaries and doctests, and reads their output while it streams by.
+fn test_workspace() -> Result<Tally, Box<dyn Error>> {
+    let mut command = cargo(["test", "--workspace", "--no-fail-fast"]);
+    // The reading knows plain headings only.
+    command
+        .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_TERM_QUIET", "false");
+    announce(&command);
+    let (reader, writer) = io::pipe()?;
+    let child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    drop(command); // It holds the pipe's other end.
+    let (sender, chunks) = mpsc::channel();
+    // Detached on purpose: a process that outlives the tests would keep it waiting for ever.
+    std::thread::spawn(move || copy(reader, &sender));
+    read_to_end(child, &chunks)
+}
+
+/// Copies to standard output as bytes arrive, so that nothing waits for the end of a line.
+fn copy(mut reader: PipeReader, sender: &mpsc::Sender<Vec<u8>>) -> io::Result<()> {
+    let mut buffer = [0; CHUNK];
+    loop {
+        let length = reader.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(&buffer[..length])?;
+        stdout.flush()?;
+        if sender.send(buffer[..length].to_vec()).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn read_to_end(mut child: Child, chunks: &Receiver<Vec<u8>>) -> Result<Tally, Box<dyn Error>> {
+    let mut reading = Reading::new();
+    let mut line = Vec::new();
+    let mut last = Instant::now();
+    let mut left_behind = false;
+    loop {
+        match chunks.recv_timeout(GRACE) {
+            Ok(chunk) => {
+                last = Instant::now();
+                for byte in chunk {
+                    if byte == b'\n' {
+                        reading.line(&String::from_utf8_lossy(&line), last);
+                        line.clear();
+                    } else {
+                        line.push(byte);
+                    }
+                }
+            }
+            Err(RecvTimeoutError::Timeout) if child.try_wait()?.is_none() => {}
+            Err(RecvTimeoutError::Timeout) => {
+                left_behind = true;
+                break;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let mut tally = reading.finish(child.wait()?.success(), last);
+    if left_behind {
+        tally.fail("a process outlived the tests and holds their output".to_owned());
+    }
+    Ok(tally)
+}

@@ -1,0 +1,76 @@
+//! Where the workspace is, and commands that run in it.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The targets without an operating system that core is built for.
+pub(crate) const BARE_TARGETS: [&str; 2] = ["thumbv7em-none-eabihf", "x86_64-unknown-none"];
+
+/// The folder that holds the workspace's `Cargo.toml`.
+pub(crate) fn root() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
+}
+
+/// The folder for everything that is built.
+pub(crate) fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |d| root().join(d))
+}
+
+/// The cargo that runs us, in the workspace's root.
+pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// Runs `command` with our own output; whether it exited with 0.
+pub(crate) fn succeeds(command: &mut Command) -> io::Result<bool> {
+    announce(command);
+    Ok(command
+        .status()
+        .map_err(|e| cannot_run(command, &e))?
+        .success())
+}
+
+/// Runs `command` and takes its standard output.
+///
+/// # Errors
+/// When it cannot be run, exits with anything but 0, or prints something other than UTF-8.
+pub(crate) fn output(command: &mut Command) -> io::Result<String> {
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| cannot_run(command, &e))?;
+    if !output.status.success() {
+        let message = format!("{}: {}", shown(command), output.status);
+        return Err(io::Error::other(message));
+    }
+    String::from_utf8(output.stdout).map_err(io::Error::other)
+}
+
+/// Says on standard error what is about to run.
+pub(crate) fn announce(command: &Command) {
+    eprintln!("$ {}", shown(command));
+}
+
+/// `command` as one would type it: the program's file name and its arguments.
+fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    std::iter::once(name)
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn cannot_run(command: &Command, error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("cannot run `{}`: {error}", shown(command)),
+    )
+}
