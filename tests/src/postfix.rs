@@ -57,6 +57,7 @@ smtpd_soft_error_limit = 1000
 smtpd_tls_security_level = none
 smtpd_peername_lookup = no
 max_use = 100000
+max_idle = 1h
 maillog_file = /var/log/postfix.log
 ";
 
