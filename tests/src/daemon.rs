@@ -109,7 +109,9 @@ impl Configuration {
             Backend::AwsLc => "aws-lc",
             Backend::RustCrypto => "rustcrypto",
         };
-        let mut text = format!("backend = \"{backend}\"\n\n[log]\nformat = \"json\"\n");
+        let mut text = format!(
+            "backend = \"{backend}\"\n\n[log]\nformat = \"json\"\n\n[discovery]\nscope = \"{SCOPE}\"\n"
+        );
         for listener in &self.listeners {
             // Writing to a String cannot fail.
             let _written = match listener {
@@ -196,6 +198,14 @@ impl Daemon {
     #[must_use]
     pub fn logged(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The events that it has logged so far, each a JSON object.
+    #[must_use]
+    pub fn events(&self) -> Vec<Value> {
+        let logged = self.logged();
+        let events = logged.lines().map(serde_json::from_str);
+        events.filter_map(Result::ok).collect()
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {

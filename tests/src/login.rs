@@ -112,6 +112,25 @@ impl Login {
         Self::Malformed,
     ];
 
+    /// The reason code that Gatepost logs; `None` for the good one.
+    #[must_use]
+    pub fn reason(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Good => return None,
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongAudience => "wrong_audience",
+            Self::WrongIssuer => "wrong_issuer",
+            Self::WrongUser => "wrong_user",
+            Self::MissingScope => "insufficient_scope",
+            Self::AlteredSignature => "bad_signature",
+            Self::UnknownKey => "unknown_key",
+            Self::Unsigned => "unsupported_algorithm",
+            Self::Garbage => "opaque_token",
+            Self::Malformed => "malformed_response",
+        })
+    }
+
     /// The JSON of the failure challenge (RFC 7628 section 3.2.2), for a login that is not good.
     #[must_use]
     pub fn challenge(self, mechanism: Mechanism) -> Value {

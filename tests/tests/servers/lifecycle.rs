@@ -236,11 +236,11 @@ fn code_of(lab: &Lab, algorithm: &str) -> Result<u16, Failed> {
 
 /// How many errors a daemon has logged.
 fn complaints(daemon: &Daemon) -> usize {
-    let logged = daemon.logged();
-    let events = logged
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    events.filter(|event| event["level"] == "ERROR").count()
+    let events = daemon.events();
+    events
+        .iter()
+        .filter(|event| event["level"] == "ERROR")
+        .count()
 }
 
 fn without(keys: &Value, kid: &str) -> Value {

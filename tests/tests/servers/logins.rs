@@ -1,9 +1,10 @@
 //! Who gets in: every algorithm, every way to be wrong, every client, at every server.
 
 use gatepost_tests::clients::{Client, Conversation, curl_version};
+use gatepost_tests::daemon::wait_until;
 use gatepost_tests::exim;
 use gatepost_tests::lab::{INET, Lab, ONLY_XOAUTH2, UNIX};
-use gatepost_tests::login::{Login, Mechanism};
+use gatepost_tests::login::{Login, Mechanism, USER};
 use gatepost_tests::smtp::{Ending, InitialResponse, Session};
 use gatepost_tests::stream::Address;
 use libtest_mimic::Failed;
@@ -60,6 +61,11 @@ pub(crate) fn cases() -> Vec<Case> {
             )
         },
     ));
+    for mechanism in Mechanism::ALL {
+        let name = mechanism.name().to_lowercase();
+        let name = format!("postfix_inet::{name}::one_line_is_logged_a_login");
+        cases.push(Case::new(name, move |lab| logs_one_line(lab, mechanism)));
+    }
     cases.push(Case::new(
         "postfix_unix::relays_for_nobody_without_a_login",
         |_| {
@@ -125,6 +131,45 @@ fn refuses(lab: &Lab, port: u16, mechanism: Mechanism, login: Login) -> Result<(
     let ending = log_in(lab, port, mechanism, login, "ES256", when)?;
     assert_ending(&ending, mechanism, login);
     Ok(())
+}
+
+/// Each login has one line, which says who, how, from where, and why not.
+fn logs_one_line(lab: &Lab, mechanism: Mechanism) -> Result<(), Failed> {
+    for login in Login::BAD.into_iter().chain([Login::Good]) {
+        let before = logged(lab).len();
+        let when = InitialResponse::WithCommand;
+        log_in(lab, INET, mechanism, login, "ES256", when)?;
+        wait_until("the login's line", || logged(lab).len() > before)?;
+        let lines = logged(lab);
+        assert_eq!(lines.len(), before + 1, "{login:?}");
+        let line = &lines[before];
+        let verdict = if login == Login::Good {
+            "accept"
+        } else {
+            "reject"
+        };
+        assert_eq!(line["verdict"], verdict, "{line}");
+        assert_eq!(
+            line.get("reason").and_then(Value::as_str),
+            login.reason(),
+            "{line}"
+        );
+        assert_eq!(line["mechanism"], mechanism.name(), "{line}");
+        assert_eq!(line["service"], "smtp", "{line}");
+        assert_eq!(line["remote"], "127.0.0.1", "{line}");
+        assert!(line["microseconds"].is_u64(), "{line}");
+        if login != Login::Malformed {
+            assert_eq!(line["user"], USER, "{line}");
+        }
+    }
+    Ok(())
+}
+
+/// The lines of logins that Gatepost has logged.
+fn logged(lab: &Lab) -> Vec<Value> {
+    let mut events = lab.daemon.events();
+    events.retain(|event| event["message"] == "login");
+    events
 }
 
 fn submits(lab: &Lab, port: u16, asked: Mechanism, client: Client) -> Result<(), Failed> {
