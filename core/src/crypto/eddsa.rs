@@ -93,6 +93,7 @@ const SMALL_ORDER: [[u8; 32]; 5] = [
 ];
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -129,6 +129,7 @@ impl core::fmt::Debug for HmacKey {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     extern crate std;
 

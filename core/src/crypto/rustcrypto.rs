@@ -82,6 +82,7 @@ impl VerifyingKey for Key {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::crypto::{HmacSecret, RsaPublicKey};
