@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use gatepost_core::exchange::{Rules, TrustedKey};
+use gatepost_core::jose::{Jwk, KeyError};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Active, Audience, Policy, UnixTime, UserCase};
 use gatepost_tests::judge::{BACKENDS, Outcome, judge, oauthbearer, xoauth2};
@@ -970,5 +971,24 @@ fn a_key_of_dovecots_layout_signs_for_its_owner() {
             expected,
             "{signer} {kid} {claims}"
         );
+    }
+}
+
+#[test]
+fn escapes_hide_no_member_of_a_key() {
+    let jwk = |written: &str| {
+        format!(
+            r#"{{"kty":"OKP","crv":"Ed25519","x":"{}",{written}}}"#,
+            "A".repeat(43)
+        )
+    };
+    let parse = |written: &str| Jwk::parse(jwk(written).as_bytes()).err();
+    assert_eq!(parse(r#""use":"sig""#), None);
+    for (written, error) in [
+        (r#""\u0075se":"enc""#, KeyError::NotForSignatures),
+        (r#""key_\u006fps":["sign"]"#, KeyError::NotForSignatures),
+        (r#""\u0061lg":"ES224""#, KeyError::UnsupportedAlgorithm),
+    ] {
+        assert_eq!(parse(written), Some(error), "{written}");
     }
 }
