@@ -27,6 +27,16 @@ pub enum TokenType {
 }
 
 /// A payload that something has vouched for: its signature has verified. Cannot be made outside the core.
+///
+/// That is the third invariant:
+/// ```compile_fail,E0624
+/// # use gatepost_core::{TokenType, VerifiedPayload};
+/// let payload = VerifiedPayload::new(b"{}", TokenType::AccessToken);
+/// ```
+/// ```compile_fail,E0451
+/// # use gatepost_core::{TokenType, VerifiedPayload};
+/// let payload = VerifiedPayload { bytes: b"{}", token_type: TokenType::AccessToken };
+/// ```
 #[derive(Clone, Copy)]
 pub struct VerifiedPayload<'s> {
     bytes: &'s [u8],
