@@ -1,4 +1,6 @@
 //! What the end-to-end tests share.
 
+pub mod corpora;
 pub mod fuzz;
+pub mod judge;
 pub mod mint;
