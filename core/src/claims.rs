@@ -8,6 +8,9 @@ use crate::{
 /// Most paths that a policy may ask for beside the registered claims.
 pub(crate) const MAX_PATHS: usize = 16;
 
+/// Longest name of a registered claim that is looked at, in bytes: `token_use`.
+const MAX_NAME: usize = 9;
+
 /// Who a token without `azp` belongs to in Dovecot's layout of keys.
 pub(crate) const DEFAULT_OWNER: &str = "default";
 
@@ -24,6 +27,16 @@ pub enum TokenType {
 }
 
 /// A payload that something has vouched for: its signature has verified. Cannot be made outside the core.
+///
+/// That is the third invariant:
+/// ```compile_fail,E0624
+/// # use gatepost_core::{TokenType, VerifiedPayload};
+/// let payload = VerifiedPayload::new(b"{}", TokenType::AccessToken);
+/// ```
+/// ```compile_fail,E0451
+/// # use gatepost_core::{TokenType, VerifiedPayload};
+/// let payload = VerifiedPayload { bytes: b"{}", token_type: TokenType::AccessToken };
+/// ```
 #[derive(Clone, Copy)]
 pub struct VerifiedPayload<'s> {
     bytes: &'s [u8],
@@ -78,11 +91,15 @@ pub(crate) struct Registered<'c> {
     pub(crate) token_use: Option<Value<'c>>,
     pub(crate) nonce: Option<Value<'c>>,
     pub(crate) at_hash: Option<Value<'c>>,
+    /// What makes a token a security event (RFC 8417 section 2.2), such as a logout.
+    pub(crate) events: Option<Value<'c>>,
 }
 
 impl<'c> Registered<'c> {
-    fn place(&mut self, name: &str) -> Option<&mut Option<Value<'c>>> {
-        Some(match name {
+    fn place(&mut self, name: Text<'_>) -> Option<&mut Option<Value<'c>>> {
+        // Escapes hide no claim: `\u0063nf` is `cnf` (RFC 8259 section 8.3).
+        let name = name.to_string::<MAX_NAME>()?;
+        Some(match name.as_str() {
             "exp" => &mut self.exp,
             "nbf" => &mut self.nbf,
             "iat" => &mut self.iat,
@@ -97,6 +114,7 @@ impl<'c> Registered<'c> {
             "token_use" => &mut self.token_use,
             "nonce" => &mut self.nonce,
             "at_hash" => &mut self.at_hash,
+            "events" => &mut self.events,
             _ => return None,
         })
     }
@@ -116,10 +134,10 @@ impl<'c> Hints<'c> {
         };
         for member in Object::parse(payload)?.members() {
             let (name, value) = member?;
-            match name.as_str() {
-                Some("iss") => hints.issuer = value.string().ok(),
-                Some("azp") => hints.authorized_party = value.string().ok(),
-                _ => {}
+            if name == *"iss" {
+                hints.issuer = value.string().ok();
+            } else if name == *"azp" {
+                hints.authorized_party = value.string().ok();
             }
         }
         Ok(hints)
@@ -176,7 +194,7 @@ impl<'c> Claims<'c> {
             .map_err(|_| Error::TooManyPaths)?;
         for member in Object::parse(payload.bytes)?.members() {
             let (name, value) = member?;
-            if let Some(place) = name.as_str().and_then(|name| claims.registered.place(name)) {
+            if let Some(place) = claims.registered.place(name) {
                 *place = Some(value);
             }
             for (path, found) in paths.clone().zip(claims.wanted.iter_mut()) {

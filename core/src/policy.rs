@@ -316,14 +316,14 @@ impl<'p> Policy<'p> {
         let value = claims
             .wanted(self.username_claims.len())
             .ok_or(Violation::Inactive)?;
-        let Some(wanted) = active.value else {
-            return Ok(());
-        };
-        let is_active = match value {
-            Value::Bool(flag) => wanted == if flag { "true" } else { "false" },
-            Value::Number(number) => number.as_str() == wanted,
-            Value::String(text) => text == *wanted,
-            Value::Null | Value::Array(_) | Value::Object(_) => {
+        let is_active = match (active.value, value) {
+            // A claim that is null is there to say that there is nothing.
+            (_, Value::Null) => return Err(Violation::MalformedClaim(Claim::Active)),
+            (None, _) => true,
+            (Some(wanted), Value::Bool(flag)) => wanted == if flag { "true" } else { "false" },
+            (Some(wanted), Value::Number(number)) => number.as_str() == wanted,
+            (Some(wanted), Value::String(text)) => text == *wanted,
+            (Some(_), Value::Array(_) | Value::Object(_)) => {
                 return Err(Violation::MalformedClaim(Claim::Active));
             }
         };
@@ -372,6 +372,10 @@ impl Kind {
             text.is_some_and(|text| wanted.iter().any(|wanted| text == **wanted))
         };
         // Keycloak writes `typ`, Amazon Cognito `token_use`; ID tokens have `nonce` and `at_hash`.
+        // RFC 8417 section 4: a security event is never an access token, whatever else it says.
+        if claims.events.is_some() {
+            return Self::Other;
+        }
         if says(claims.typ, &["Bearer", "at+jwt"]) || says(claims.token_use, &["access"]) {
             return Self::Access;
         }

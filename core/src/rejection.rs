@@ -50,6 +50,7 @@ impl Rejection {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Response(sasl::Error::TokenTooLong) => "token_too_long",
+            Self::Response(sasl::Error::BadToken) => "malformed_token",
             Self::Response(_) => "malformed_response",
             Self::ResponseTooLong => "response_too_long",
             Self::Token(error) => token_code(error),

@@ -2,9 +2,11 @@
 
 pub mod auth_client;
 pub mod clients;
+pub mod corpora;
 pub mod daemon;
 pub mod exim;
 pub mod fuzz;
+pub mod judge;
 pub mod lab;
 pub mod login;
 pub mod mint;

@@ -91,3 +91,35 @@ const SMALL_ORDER: [[u8; 32]; 5] = [
         0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
     ],
 ];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_small_order_is_the_library_s() {
+        for mut encoded in SMALL_ORDER {
+            for sign in [0, 0x80] {
+                encoded[31] = encoded[31] & 0x7f | sign;
+                // With x = 0 the sign bit is no canonical encoding, and the library may refuse it.
+                if let Ok(key) = ed25519_dalek::VerifyingKey::from_bytes(&encoded) {
+                    assert!(key.is_weak(), "{encoded:02x?}");
+                }
+                assert!(has_small_order(&encoded));
+                let refused = Ed25519Key::new(&Ed25519PublicKey::new(&encoded)).map(|_| ());
+                assert_eq!(refused, Err(Unsupported::Point));
+            }
+        }
+    }
+
+    #[test]
+    fn an_encoding_at_or_above_the_prime_is_not_canonical() {
+        let mut encoded = [0xff; 32];
+        encoded[31] = 0x7f;
+        for (low, canonical) in [(0xec, true), (0xed, false), (0xff, false)] {
+            encoded[0] = low;
+            assert_eq!(Ed25519PublicKey::new(&encoded).is_canonical(), canonical);
+        }
+    }
+}

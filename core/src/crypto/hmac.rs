@@ -127,3 +127,54 @@ impl core::fmt::Debug for HmacKey {
         f.write_str("HmacKey(..)")
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_serves_only_what_its_issuer_allows() {
+        let secret = HmacSecret::new(&[1; 64]).unwrap();
+        let key = HmacKey::new(secret, AlgorithmSet::of(&[Algorithm::Hs512])).unwrap();
+        assert_eq!(key.algorithms(), AlgorithmSet::of(&[Algorithm::Hs512]));
+    }
+
+    // RFC 8725 section 3.5: a key's entropy must fit the algorithm.
+    #[test]
+    fn a_secret_shorter_than_the_hash_is_refused() {
+        let secret = HmacSecret::new(&[1; 63]).unwrap();
+        assert_eq!(
+            Hs512Key::new(secret).map(|_| ()),
+            Err(Unsupported::NoAlgorithm)
+        );
+    }
+
+    // RFC 4231 test case 2, with its key padded by zeros as HMAC itself would.
+    #[test]
+    fn the_whole_tag_must_match() {
+        let mut secret = [0; 64];
+        secret[..4].copy_from_slice(b"Jefe");
+        let key = Hs256Key::new(HmacSecret::new(&secret).unwrap()).unwrap();
+        let tag = b"\x5b\xdc\xc1\x46\xbf\x60\x75\x4e\x6a\x04\x24\x26\x08\x95\x75\xc7\
+                    \x5a\x00\x3f\x08\x9d\x27\x39\x83\x9d\xec\x58\xb9\x64\xec\x38\x43";
+        let message = b"what do ya want for nothing?";
+        assert_eq!(key.verify(Algorithm::Hs256, message, tag), Ok(()));
+        for short in [&tag[..31], &tag[..16], &[]] {
+            let verdict = key.verify(Algorithm::Hs256, message, short);
+            assert_eq!(verdict, Err(InvalidSignature));
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let secret = HmacSecret::new(&[0x41; 64]).unwrap();
+        let key = HmacKey::new(secret, AlgorithmSet::ALL).unwrap();
+        assert_eq!(
+            std::format!("{secret:?} {key:?}"),
+            "HmacSecret(..) HmacKey(..)"
+        );
+    }
+}

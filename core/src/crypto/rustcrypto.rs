@@ -80,3 +80,40 @@ impl VerifyingKey for Key {
         self.inner().verify(algorithm, signing_input, signature)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::crypto::{HmacSecret, RsaPublicKey};
+
+    // RFC 8725 section 2.1: a public key's bytes never become an HMAC secret, because what they are
+    // is decided before any token is seen, and HMAC is not in the set of an RSA key.
+    #[test]
+    fn an_rsa_key_never_serves_hmac() {
+        let material = KeyMaterial::Rsa(RsaPublicKey::new(&[0xff; 256], &[1, 0, 1]).unwrap());
+        let key = RustCrypto.prepare(&material, AlgorithmSet::ALL).unwrap();
+        let hmac = AlgorithmSet::of(&[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512]);
+        assert!(key.algorithms().intersection(hmac).is_empty());
+        let refused = RustCrypto.prepare(&material, hmac).map(|_| ());
+        assert_eq!(refused, Err(Unsupported::NoAlgorithm));
+    }
+
+    // RFC 8725 section 3.1: one key, the algorithms it was meant for, no other.
+    #[test]
+    fn the_header_cannot_widen_a_set() {
+        let material = KeyMaterial::Rsa(RsaPublicKey::new(&[0xff; 256], &[1, 0, 1]).unwrap());
+        let only = AlgorithmSet::of(&[Algorithm::Ps256, Algorithm::Es256]);
+        let key = RustCrypto.prepare(&material, only).unwrap();
+        assert_eq!(key.algorithms(), AlgorithmSet::of(&[Algorithm::Ps256]));
+    }
+
+    #[test]
+    fn no_algorithm_left_is_no_key() {
+        let material = KeyMaterial::Hmac(HmacSecret::new(&[1; 32]).unwrap());
+        for algorithms in [AlgorithmSet::EMPTY, AlgorithmSet::of(&[Algorithm::Hs512])] {
+            let refused = RustCrypto.prepare(&material, algorithms).map(|_| ());
+            assert_eq!(refused, Err(Unsupported::NoAlgorithm));
+        }
+    }
+}

@@ -12,6 +12,9 @@ use crate::{
     },
 };
 
+/// Longest name of a member that is looked at, in bytes: `key_ops`.
+const MAX_NAME: usize = 7;
+
 /// A JWK whose members have been read; its numbers are decoded by [`material`](Self::material).
 ///
 /// Private members, such as the `d` of a key pair, are never looked at.
@@ -154,7 +157,9 @@ impl<'j> Members<'j> {
         let mut members = Self::default();
         for member in object.members() {
             let (name, value) = member?;
-            let place = match name.as_str() {
+            // Escapes hide no member: `\u0075se` is `use` (RFC 8259 section 8.3).
+            let name = name.to_string::<MAX_NAME>();
+            let place = match name.as_deref() {
                 Some("kty") => &mut members.kty,
                 Some("kid") => &mut members.kid,
                 Some("alg") => &mut members.alg,

@@ -4,6 +4,16 @@ use super::Violation;
 use crate::time::UnixTime;
 
 /// Who logged in. Only [`Policy::check`](super::Policy::check) makes one.
+///
+/// Nobody else can, which is the third invariant:
+/// ```compile_fail,E0451
+/// # fn forge(user: gatepost_core::Identity) -> gatepost_core::Identity {
+/// gatepost_core::Identity { expires_at: gatepost_core::UnixTime::from_seconds(0), ..user }
+/// # }
+/// ```
+/// ```compile_fail,E0624
+/// let make = gatepost_core::Identity::new;
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
     user: UserName,

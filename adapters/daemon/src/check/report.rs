@@ -1,0 +1,116 @@
+//! What `check` says of one token, as JSON.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use gatepost_core::{Rejection, Violation, jose::Header};
+use gatepost_tokio::{Outcome, Verdict};
+use serde_json::{Value, json};
+
+/// The verdict on one token.
+pub(crate) struct Report {
+    pub(super) verdict: Judged,
+    pub(super) algorithm: Option<String>,
+    pub(super) kid: Option<String>,
+}
+
+/// What was judged, and how.
+pub(super) enum Judged {
+    Accepted { user: Option<String>, issuer: Option<String>, expires_at: Option<i64> },
+    Rejected(Rejection),
+    NotBase64,
+}
+
+impl Report {
+    pub(super) fn rejected(rejection: Rejection) -> Self {
+        Self { verdict: Judged::Rejected(rejection), algorithm: None, kid: None }
+    }
+
+    pub(super) fn not_base64() -> Self {
+        Self { verdict: Judged::NotBase64, algorithm: None, kid: None }
+    }
+
+    /// A whole login; `token` is only looked into for its issuer once it has been accepted.
+    pub(super) fn of_login(verdict: Verdict, token: Option<&str>) -> Self {
+        let judged = match verdict.outcome {
+            Outcome::Accepted(identity) => Judged::Accepted {
+                user: Some(identity.user().to_owned()),
+                issuer: token.and_then(payload).and_then(|claims| Some(claims["iss"].as_str()?.to_owned())),
+                expires_at: Some(identity.expires_at().seconds()),
+            },
+            Outcome::Refused { rejection, .. } => Judged::Rejected(rejection),
+        };
+        let algorithm = verdict.algorithm.map(|algorithm| algorithm.name().to_owned());
+        Self { verdict: judged, algorithm, kid: verdict.kid }
+    }
+
+    /// A signature that holds, over whatever payload.
+    pub(super) fn of_signature(header: &Header, token: &str) -> Self {
+        let issuer = payload(token).and_then(|claims| Some(claims["iss"].as_str()?.to_owned()));
+        Self {
+            verdict: Judged::Accepted { user: None, issuer, expires_at: None },
+            algorithm: Some(header.algorithm().name().to_owned()),
+            kid: header.kid().map(str::to_owned),
+        }
+    }
+
+    pub(super) fn is_accepted(&self) -> bool {
+        matches!(self.verdict, Judged::Accepted { .. })
+    }
+
+    /// One object; what is not known is left out.
+    pub(super) fn json(&self) -> Value {
+        let mut object = match &self.verdict {
+            Judged::Accepted { user, issuer, expires_at } => json!({
+                "verdict": "accept", "user": user, "algorithm": self.algorithm, "kid": self.kid,
+                "issuer": issuer, "expires_at": expires_at,
+            }),
+            Judged::Rejected(rejection) => json!({
+                "verdict": "reject", "reason": rejection.code(),
+                "status": rejection.status().map(gatepost_core::sasl::Status::name),
+                "detail": detail(*rejection),
+            }),
+            Judged::NotBase64 => json!({
+                "verdict": "reject", "reason": "invalid_base64", "status": "invalid_request",
+                "detail": "The SASL response is not base64 with its padding",
+            }),
+        };
+        if let Value::Object(members) = &mut object {
+            members.retain(|_, value| !value.is_null());
+        }
+        object
+    }
+}
+
+/// The reason in words, with the numbers that help.
+pub(super) fn detail(rejection: Rejection) -> String {
+    let reason = rejection.reason();
+    match rejection {
+        Rejection::Claims(Violation::Expired { now, expires_at }) => {
+            let ago = now.seconds().saturating_sub(expires_at.seconds());
+            format!("{reason}: exp is {}, {ago} seconds ago", expires_at.seconds())
+        }
+        Rejection::Claims(Violation::NotYetValid { not_before }) => {
+            format!("{reason}: nbf is {}", not_before.seconds())
+        }
+        Rejection::Claims(Violation::Missing(claim) | Violation::MalformedClaim(claim)) => {
+            format!("{reason} ({claim:?})").to_owned()
+        }
+        Rejection::Token(error) => format!("{reason} ({error:?})"),
+        Rejection::Response(error) => format!("{reason} ({error:?})"),
+        _ => reason.to_owned(),
+    }
+}
+
+/// The claims as JSON, whoever signed them: to be shown, not to be believed.
+pub(super) fn payload(token: &str) -> Option<Value> {
+    part(token, 1)
+}
+
+/// The header as JSON.
+pub(super) fn header(token: &str) -> Option<Value> {
+    part(token, 0)
+}
+
+fn part(token: &str, index: usize) -> Option<Value> {
+    let part = token.split('.').nth(index)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}

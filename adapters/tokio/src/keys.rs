@@ -1,0 +1,113 @@
+//! Keys from files: what an operator names is a JWK Set, a JWK, a PEM file, or a directory of keys.
+//!
+//! Whatever cannot be used is left out with a warning that says why; a source of which nothing can be
+//! used is an error.
+
+mod directory;
+mod file;
+mod problem;
+
+pub use problem::{KeyFileError, Problem, Warning};
+
+use std::path::Path;
+
+use gatepost_core::{
+    crypto::{AlgorithmSet, Backend, VerifyingKey},
+    jose::KeyError,
+};
+
+use crate::settings::ProviderSettings;
+
+/// A key that has been prepared, and what its file says of it.
+pub(crate) struct LoadedKey {
+    pub(crate) key: Box<dyn VerifyingKey>,
+    pub(crate) kid: Option<String>,
+    pub(crate) owner: Option<String>,
+}
+
+/// Loads all keys of one provider.
+pub(crate) fn load<B>(
+    backend: &B,
+    settings: &ProviderSettings,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<LoadedKey>, KeyFileError>
+where
+    B: Backend,
+    B::Key: 'static,
+{
+    let preparer = Preparer {
+        backend,
+        algorithms: settings.algorithms,
+    };
+    let mut loaded: Vec<LoadedKey> = Vec::new();
+    for path in &settings.keys {
+        let mut reasons = Vec::new();
+        let keys = load_source(&preparer, path, &mut reasons)?;
+        if keys.is_empty() {
+            let path = path.clone();
+            return Err(KeyFileError::NothingUsable { path, reasons });
+        }
+        warnings.append(&mut reasons);
+        for key in keys {
+            if loaded.iter().any(|other| other.is_mistaken_for(&key)) {
+                warnings.push(Warning::of(path, key.kid.clone(), Problem::AmbiguousKid));
+            }
+            loaded.push(key);
+        }
+    }
+    Ok(loaded)
+}
+
+fn load_source<P: Prepare>(
+    preparer: &P,
+    path: &Path,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<LoadedKey>, KeyFileError> {
+    if path.is_dir() {
+        directory::load(preparer, path, warnings)
+    } else {
+        file::load(preparer, path, warnings)
+    }
+}
+
+impl LoadedKey {
+    /// Whether a token could mean either; the core then refuses it.
+    fn is_mistaken_for(&self, other: &Self) -> bool {
+        let both = self.key.algorithms().intersection(other.key.algorithms());
+        self.kid.is_some() && self.kid == other.kid && self.owner == other.owner && !both.is_empty()
+    }
+}
+
+/// Prepares keys of whatever type; it hides the backend's own.
+trait Prepare {
+    fn prepare(
+        &self,
+        material: &gatepost_core::crypto::KeyMaterial<'_>,
+        algorithms: AlgorithmSet,
+    ) -> Result<Box<dyn VerifyingKey>, KeyError>;
+}
+
+struct Preparer<'b, B> {
+    backend: &'b B,
+    /// What the provider's keys may serve at all.
+    algorithms: AlgorithmSet,
+}
+
+impl<B> Prepare for Preparer<'_, B>
+where
+    B: Backend,
+    B::Key: 'static,
+{
+    fn prepare(
+        &self,
+        material: &gatepost_core::crypto::KeyMaterial<'_>,
+        algorithms: AlgorithmSet,
+    ) -> Result<Box<dyn VerifyingKey>, KeyError> {
+        let algorithms = algorithms.intersection(self.algorithms);
+        let key = self.backend.prepare(material, algorithms)?;
+        Ok(Box::new(key))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! One file of keys: a JWK Set, a JWK, or a public key in PEM.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+
+use gatepost_core::{
+    crypto::AlgorithmSet,
+    introspection::Answer,
+    jose::{self, Jwk, JwkSet, KeyBuffer, KeyError},
+};
+
+use super::{KeyFileError, LoadedKey, Prepare, Problem, Warning};
+
+/// Longest file taken, in bytes: what a provider may answer with; real JWK Sets stay below 20 KiB.
+pub(super) const MAX_FILE: usize = Answer::MAX_LEN;
+
+/// Room for the DER of any public key: an RSA modulus of 4,096 bits takes 550 bytes.
+const MAX_DER: usize = 1024;
+
+/// Loads the keys of the file at `path`.
+pub(super) fn load(
+    preparer: &impl Prepare,
+    path: &Path,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<LoadedKey>, KeyFileError> {
+    let content = read(path)?;
+    let content = content.trim_ascii();
+    if content.starts_with(b"-----BEGIN") {
+        if is_private(content) {
+            return Err(KeyFileError::PrivateKey { path: path.into() });
+        }
+        let key = load_pem(preparer, content, AlgorithmSet::ALL);
+        return one(path, None, key, warnings);
+    }
+    match JwkSet::parse(content) {
+        Ok(set) => Ok(load_set(preparer, path, content, set, warnings)),
+        Err(_) if content.starts_with(b"{") => {
+            let key = load_jwk(preparer, content, AlgorithmSet::ALL);
+            one(path, None, key, warnings)
+        }
+        Err(_) => Err(KeyFileError::UnknownFormat { path: path.into() }),
+    }
+}
+
+/// Reads a whole file of at most [`MAX_FILE`] bytes.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {
+    let failed = |source| KeyFileError::Read {
+        path: path.into(),
+        source,
+    };
+    // Opening a FIFO would wait for a writer.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(KeyFileError::NotAFile { path: path.into() });
+    }
+    let mut content = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    let mut bounded = file.take(MAX_FILE as u64 + 1);
+    bounded.read_to_end(&mut content).map_err(failed)?;
+    if content.len() > MAX_FILE {
+        return Err(KeyFileError::TooLong { path: path.into() });
+    }
+    Ok(content)
+}
+
+/// Prepares a public key in PEM for `algorithms`.
+pub(super) fn load_pem(
+    preparer: &impl Prepare,
+    text: &[u8],
+    algorithms: AlgorithmSet,
+) -> Result<LoadedKey, KeyError> {
+    let mut der = [0; MAX_DER];
+    let key = preparer.prepare(&jose::pem(text.trim_ascii(), &mut der)?, algorithms)?;
+    Ok(LoadedKey {
+        key,
+        kid: None,
+        owner: None,
+    })
+}
+
+/// Prepares a JWK for that part of `algorithms` that it allows itself.
+pub(super) fn load_jwk(
+    preparer: &impl Prepare,
+    json: &[u8],
+    algorithms: AlgorithmSet,
+) -> Result<LoadedKey, KeyError> {
+    prepare_jwk(preparer, &Jwk::parse(json)?, algorithms)
+}
+
+fn prepare_jwk(
+    preparer: &impl Prepare,
+    jwk: &Jwk<'_>,
+    algorithms: AlgorithmSet,
+) -> Result<LoadedKey, KeyError> {
+    let mut buffer = KeyBuffer::new();
+    let material = jwk.material(&mut buffer)?;
+    let key = preparer.prepare(&material, jwk.algorithms().intersection(algorithms))?;
+    Ok(LoadedKey {
+        key,
+        kid: jwk.kid().map(str::to_owned),
+        owner: None,
+    })
+}
+
+fn load_set(
+    preparer: &impl Prepare,
+    path: &Path,
+    json: &[u8],
+    set: JwkSet<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Vec<LoadedKey> {
+    let mut found = Vec::new();
+    for (index, jwk) in set.enumerate() {
+        match jwk.and_then(|jwk| prepare_jwk(preparer, &jwk, AlgorithmSet::ALL)) {
+            Ok(key) => found.push((index, key)),
+            Err(error) => warnings.push(Warning {
+                index: Some(index),
+                ..Warning::of(path, kid_of(json, index), Problem::Unusable(error))
+            }),
+        }
+    }
+    without_duplicates(path, found, warnings)
+}
+
+/// RFC 7517 section 4.5: whichever of two keys with one `kid` were used would be a guess.
+fn without_duplicates(
+    path: &Path,
+    found: Vec<(usize, LoadedKey)>,
+    warnings: &mut Vec<Warning>,
+) -> Vec<LoadedKey> {
+    let mut occurrences: HashMap<String, usize> = HashMap::new();
+    for kid in found.iter().filter_map(|(_, key)| key.kid.clone()) {
+        *occurrences.entry(kid).or_default() += 1;
+    }
+    let mut keys = Vec::new();
+    for (index, key) in found {
+        let kid = key.kid.as_ref();
+        if kid
+            .and_then(|kid| occurrences.get(kid))
+            .is_none_or(|n| *n == 1)
+        {
+            keys.push(key);
+            continue;
+        }
+        warnings.push(Warning {
+            index: Some(index),
+            ..Warning::of(path, key.kid, Problem::DuplicateKid)
+        });
+    }
+    keys
+}
+
+/// The `kid` of a key that could not be read, so that a warning can name it.
+fn kid_of(json: &[u8], index: usize) -> Option<String> {
+    let set: serde_json::Value = serde_json::from_slice(json).ok()?;
+    let kid = set.get("keys")?.get(index)?.get("kid")?;
+    Some(kid.as_str()?.to_owned())
+}
+
+fn one(
+    path: &Path,
+    kid: Option<String>,
+    key: Result<LoadedKey, KeyError>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<LoadedKey>, KeyFileError> {
+    Ok(match key {
+        Ok(key) => vec![key],
+        Err(error) => {
+            warnings.push(Warning::of(path, kid, Problem::Unusable(error)));
+            Vec::new()
+        }
+    })
+}
+
+/// Whether a PEM text holds a private key, which has no business on a mail server.
+fn is_private(text: &[u8]) -> bool {
+    let first = text.split(|byte| *byte == b'\n').next();
+    first.is_some_and(|line| String::from_utf8_lossy(line).contains("PRIVATE KEY"))
+}

@@ -1,0 +1,186 @@
+//! Logins judged through a [`Trust`] that was loaded from files, with both backends.
+
+use std::future::poll_fn;
+use std::path::PathBuf;
+use std::task::Poll;
+
+use gatepost_aws_lc::AwsLc;
+use gatepost_core::{
+    Rejection, UnixTime, Violation,
+    crypto::{Backend, RustCrypto},
+    exchange::Rules,
+    sasl::Mechanism,
+};
+use gatepost_tests::mint::{ALGORITHMS, Issuer};
+use gatepost_tokio::{LoadError, Outcome, ProviderSettings, Trust, Verdict, judge};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const NOW: i64 = 1_795_312_000;
+
+fn claims(user: &str) -> Value {
+    json!({
+        "iss": "https://id.example.com", "sub": "1", "aud": "mail", "email": user, "exp": NOW + 600,
+    })
+}
+
+fn settings(keys: PathBuf) -> ProviderSettings {
+    let mut settings = ProviderSettings::new("example", Some(vec!["mail".to_owned()]));
+    settings.issuer = Some("https://id.example.com".to_owned());
+    settings.username_claims = vec!["email".to_owned()];
+    settings.keys = vec![keys];
+    settings
+}
+
+fn trust<B>(backend: &B, issuer: &Issuer) -> (TempDir, Trust)
+where
+    B: Backend,
+    B::Key: 'static,
+{
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("jwks.json");
+    std::fs::write(&path, issuer.jwk_set().to_string()).unwrap();
+    let (trust, warnings) = Trust::load(backend, vec![settings(path)]).unwrap();
+    assert_eq!(warnings, []);
+    (root, trust)
+}
+
+async fn login(trust: &Trust, user: &str, token: &str) -> Verdict {
+    let message = format!("user={user}\x01auth=Bearer {token}\x01\x01");
+    let now = || UnixTime::from_seconds(NOW);
+    judge(
+        trust,
+        Rules::default(),
+        Mechanism::XOAuth2,
+        message.as_bytes(),
+        now,
+    )
+    .await
+}
+
+async fn every_algorithm<B>(backend: B)
+where
+    B: Backend,
+    B::Key: 'static,
+{
+    let issuer = Issuer::new();
+    let (_root, trust) = trust(&backend, &issuer);
+    for alg in ALGORITHMS {
+        let token = issuer.sign(alg, &claims("alice@example.com"));
+        let verdict = login(&trust, "alice@EXAMPLE.com", &token).await;
+        let Outcome::Accepted(identity) = &verdict.outcome else {
+            panic!("{alg}: {verdict:?}");
+        };
+        assert_eq!(identity.user(), "alice@example.com");
+        assert_eq!(verdict.claimed.as_deref(), Some("alice@EXAMPLE.com"));
+        assert_eq!(verdict.provider.as_deref(), Some("example"));
+        assert_eq!(verdict.kid.as_deref(), Some(alg));
+        assert_eq!(verdict.algorithm.unwrap().name(), alg);
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_every_algorithm_are_accepted_with_aws_lc() {
+    every_algorithm(AwsLc).await;
+}
+
+#[tokio::test]
+async fn tokens_of_every_algorithm_are_accepted_with_rustcrypto() {
+    every_algorithm(RustCrypto).await;
+}
+
+#[tokio::test]
+async fn a_refusal_says_why_and_what_the_client_is_told() {
+    let issuer = Issuer::new();
+    let (_root, trust) = trust(&AwsLc, &issuer);
+    let token = issuer.sign("ES256", &claims("alice@example.com"));
+    let verdict = login(&trust, "bob@example.com", &token).await;
+    let Outcome::Refused {
+        rejection,
+        challenge,
+    } = verdict.outcome
+    else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!(rejection, Rejection::Claims(Violation::WrongUser));
+    let challenge: Value = serde_json::from_slice(&challenge.unwrap()).unwrap();
+    assert_eq!(challenge, json!({"status": "401", "schemes": "bearer"}));
+    assert_eq!(verdict.provider.as_deref(), Some("example"));
+}
+
+#[tokio::test]
+async fn a_claimed_name_is_kept_in_part_only() {
+    let (_root, trust) = trust(&AwsLc, &Issuer::new());
+    let verdict = login(&trust, &"\u{e4}".repeat(1000), "t").await;
+    let claimed = verdict.claimed.unwrap();
+    assert_eq!(claimed.len(), Verdict::MAX_CLAIMED);
+}
+
+/// Invariant 7: no login, key or provider delays another login by more than one signature verification.
+#[tokio::test]
+async fn no_login_delays_another_by_more_than_one_verification() {
+    let issuer = Issuer::new();
+    let root = TempDir::new().unwrap();
+    let mut keys = Vec::new();
+    for index in 0..4 {
+        let path = root.path().join(index.to_string());
+        let other = if index == 3 { &issuer } else { &Issuer::new() };
+        std::fs::write(&path, other.spki_pem("ES256")).unwrap();
+        keys.push(path);
+    }
+    let mut settings = settings(keys[0].clone());
+    settings.keys = keys;
+    let (trust, _) = Trust::load(&AwsLc, vec![settings]).unwrap();
+    let token = issuer.sign("ES256", &claims("alice@example.com"));
+    let mut login = std::pin::pin!(login(&trust, "alice@example.com", &token));
+    let mut turns_of_others = 0;
+    let verdict = poll_fn(|context| match login.as_mut().poll(context) {
+        Poll::Pending => {
+            turns_of_others += 1;
+            Poll::Pending
+        }
+        ready @ Poll::Ready(_) => ready,
+    })
+    .await;
+    assert!(matches!(verdict.outcome, Outcome::Accepted(_)));
+    assert_eq!(turns_of_others, 4, "one after each of four verifications");
+}
+
+#[test]
+fn trust_is_shared_between_threads() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    let (_root, trust) = trust(&AwsLc, &Issuer::new());
+    shared(&trust);
+    assert_eq!(trust.keys().len(), ALGORITHMS.len());
+    assert_eq!(trust.policies().len(), 1);
+}
+
+#[test]
+fn settings_under_which_no_login_could_succeed_are_refused() {
+    let good = || settings(PathBuf::from("/nonexistent"));
+    let load = |providers| Trust::load(&AwsLc, providers).err().unwrap();
+    assert!(matches!(load(vec![]), LoadError::NoProvider));
+    assert!(matches!(
+        load(vec![good(), good()]),
+        LoadError::DuplicateName(_)
+    ));
+    let change = |change: fn(&mut ProviderSettings)| {
+        let mut settings = good();
+        change(&mut settings);
+        load(vec![settings])
+    };
+    assert!(matches!(
+        change(|s| s.name = "n".repeat(65)),
+        LoadError::Name(_)
+    ));
+    assert!(matches!(
+        change(|s| s.username_claims.clear()),
+        LoadError::UsernameClaims(_)
+    ));
+    assert!(matches!(
+        change(|s| s.audience = Some(vec![])),
+        LoadError::NoAudience(_)
+    ));
+    assert!(matches!(change(|s| s.keys.clear()), LoadError::NoKeys(_)));
+    assert!(matches!(change(|_| {}), LoadError::Keys { .. }));
+}
