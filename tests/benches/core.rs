@@ -3,8 +3,7 @@
 //! Times are medians of rounds in which every subject takes its turn, so that a busy machine slows all of
 //! them alike; instruction counts come from valgrind where it is installed. Run by `cargo xtask bench core`.
 
-use aws_lc_rs::rsa::KeySize;
-use core_bench::{counting::heap_calls, subject::Subject, table};
+use core_bench::{instructions, subject, table, token};
 
 #[path = "core_bench/mod.rs"]
 mod core_bench;
@@ -12,30 +11,16 @@ mod core_bench;
 #[global_allocator]
 static ALLOCATOR: core_bench::counting::Counting = core_bench::counting::Counting;
 
-fn main() {
+fn main() -> std::io::Result<()> {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
-    let subjects = subjects();
-    match args.next().as_deref() {
-        Some("--only") => {
-            core_bench::instructions::run_one(&subjects, &args.next().expect("a subject"))
-        }
-        _ => table::print(&subjects, heap_calls),
+    if args.next().as_deref() == Some("--only") {
+        let tokens = token::load()?;
+        instructions::run_one(&subject::all(&tokens), &args.next().expect("a subject"));
+        return Ok(());
     }
-}
-
-/// The subjects in the order of the table; `RS256` tokens have 1,075 bytes and `ES256` tokens 819, as a
-/// common provider's have.
-fn subjects() -> Vec<Subject> {
-    let mut subjects = Vec::new();
-    subjects.extend(core_bench::subject::logins("RS256", 1075, KeySize::Rsa2048));
-    subjects.extend(core_bench::subject::logins("ES256", 819, KeySize::Rsa2048));
-    subjects.extend(core_bench::subject::rsa_against_ring(
-        2048,
-        KeySize::Rsa2048,
-    ));
-    subjects.extend(core_bench::subject::rsa_against_ring(
-        4096,
-        KeySize::Rsa4096,
-    ));
-    subjects
+    let folder = tempfile::tempdir()?;
+    let tokens = token::mint();
+    token::save(&tokens, folder.path())?;
+    table::print(&subject::all(&tokens), folder.path());
+    Ok(())
 }

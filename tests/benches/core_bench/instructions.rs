@@ -1,44 +1,52 @@
 //! Instruction counts: one subject at a time, alone in a process under valgrind.
 
-use super::subject::Subject;
-use std::process::Command;
+use std::{path::Path, process::Command};
 
-/// Runs of the subject in the longer of two processes whose difference is counted.
-const RUNS: u64 = 20;
+use super::{subject::Subject, token};
 
-/// Runs the subject called `name` as often as `GATEPOST_BENCH_RUNS` says.
+/// Runs that are counted, after one that is not: the first sets up what is set up once.
+const RUNS: u64 = 5;
+
+/// Runs the subject called `name`; valgrind counts what happens inside of [`measured`].
 pub(crate) fn run_one(subjects: &[Subject], name: &str) {
     let subject = subjects
         .iter()
         .find(|subject| subject.name == name)
         .expect("a known subject");
-    let runs = std::env::var("GATEPOST_BENCH_RUNS")
-        .ok()
-        .and_then(|runs| runs.parse().ok());
-    for _ in 0..runs.unwrap_or(1) {
+    (subject.work)();
+    measured(subject);
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn gatepost_bench_measured(subject: &Subject) {
+    for _ in 0..RUNS {
         (subject.work)();
     }
 }
 
-/// Instructions of one run, or `None` where valgrind is not installed or does not know one of them.
-pub(crate) fn count(name: &str) -> Option<u64> {
-    let few = count_runs(name, 1)?;
-    let many = count_runs(name, RUNS + 1)?;
-    Some(many.checked_sub(few)? / RUNS)
+fn measured(subject: &Subject) {
+    gatepost_bench_measured(subject);
 }
 
-fn count_runs(name: &str, runs: u64) -> Option<u64> {
+/// Instructions of one run, or `None` where valgrind is not installed or does not know one of them.
+pub(crate) fn count(name: &str, tokens: &Path) -> Option<u64> {
+    let (variable, place) = token::place(tokens);
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg("--toggle-collect=gatepost_bench_measured")
         .arg(std::env::current_exe().ok()?)
         .args(["--only", name])
-        .env("GATEPOST_BENCH_RUNS", runs.to_string())
+        .env(variable, place)
         .output()
         .ok()?;
     let report = String::from_utf8_lossy(&output.stderr);
-    let collected = report
+    let collected: u64 = report
         .lines()
         .find_map(|line| line.split_once("Collected :"))?
-        .1;
-    collected.trim().parse().ok()
+        .1
+        .trim()
+        .parse()
+        .ok()?;
+    Some(collected / RUNS)
 }

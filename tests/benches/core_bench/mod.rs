@@ -4,3 +4,4 @@ pub(crate) mod counting;
 pub(crate) mod instructions;
 pub(crate) mod subject;
 pub(crate) mod table;
+pub(crate) mod token;

@@ -1,20 +1,17 @@
 //! What is measured.
 
-use aws_lc_rs::rsa::KeySize;
+use std::{hint::black_box, rc::Rc};
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::{
     Audience, Exchange, Policy, UnixTime,
-    crypto::{Algorithm, AlgorithmSet, Backend, InvalidSignature, RustCrypto, VerifyingKey},
+    crypto::{Algorithm, AlgorithmSet, InvalidSignature, RustCrypto, VerifyingKey},
     exchange::{Input, MAX_PAYLOAD, Output, Rules, TrustedKey},
-    jose::{Jwk, KeyBuffer},
     sasl::Mechanism,
 };
-use gatepost_tests::mint::Issuer;
-use serde_json::{Value, json};
-use std::{hint::black_box, rc::Rc};
 
-const NOW: i64 = 1_795_312_000;
+use super::token::{NOW, Token, Tokens};
 
 /// One thing to run over and over.
 pub(crate) struct Subject {
@@ -28,60 +25,6 @@ impl Subject {
             name,
             work: Box::new(work),
         }
-    }
-}
-
-/// A signed token, taken apart once.
-struct Token {
-    text: String,
-    algorithm: Algorithm,
-    signature: Vec<u8>,
-    jwk: Value,
-}
-
-impl Token {
-    /// A token with the claims that providers send, padded to `len` bytes.
-    fn new(issuer: &Issuer, alg: &str, len: usize) -> Self {
-        let claims = |padding: usize| {
-            json!({
-                "iss": "https://id.example.com/realms/example", "sub": "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
-                "aud": ["account", "mail"], "azp": "roundcube", "exp": NOW + 300, "iat": NOW, "nbf": NOW,
-                "jti": "4f6b2f0e-3a0c-4c36-8a5e-5ff2f3c0b3c9", "auth_time": NOW - 60,
-                "scope": "openid profile email mail", "email": "alice@example.com", "email_verified": true,
-                "name": "Alice Example", "preferred_username": "alice", "groups": ["staff", "mail-users"],
-                "sid": "x".repeat(padding),
-            })
-        };
-        let token = |padding| issuer.sign(alg, &claims(padding));
-        let base = token(0).len();
-        let text = (0..len)
-            .map(|padding| padding * 3 / 4)
-            .find_map(|padding| (base + padding * 4 / 3 >= len).then(|| token(padding)));
-        let text = text.expect("a length that can be met");
-        let signature = URL_SAFE_NO_PAD
-            .decode(text.rsplit_once('.').expect("a JWS").1)
-            .expect("base64url");
-        let algorithm = Algorithm::from_name(alg).expect("a known algorithm");
-        Self {
-            text,
-            algorithm,
-            signature,
-            jwk: issuer.jwk(alg),
-        }
-    }
-
-    fn signing_input(&self) -> &[u8] {
-        self.text.rsplit_once('.').expect("a JWS").0.as_bytes()
-    }
-
-    fn prepare<B: Backend>(&self, backend: &B) -> B::Key {
-        let json = self.jwk.to_string();
-        let mut buffer = KeyBuffer::new();
-        let jwk = Jwk::parse(json.as_bytes()).expect("a JWK");
-        let material = jwk.material(&mut buffer).expect("numbers");
-        backend
-            .prepare(&material, jwk.algorithms())
-            .expect("a usable key")
     }
 }
 
@@ -99,45 +42,42 @@ impl VerifyingKey for NoSignature {
     }
 }
 
+/// Every subject, in the order of the table.
+pub(crate) fn all(tokens: &Tokens) -> Vec<Subject> {
+    let mut subjects = Vec::new();
+    subjects.extend(logins("RS256", &tokens.rs256));
+    subjects.extend(logins("ES256", &tokens.es256));
+    subjects.extend(rsa_against_ring(2048, &tokens.rs256));
+    subjects.extend(rsa_against_ring(4096, &tokens.rs256_4096));
+    subjects
+}
+
 /// Whole logins with one token: by each backend, without signature, and the same check by jsonwebtoken.
-pub(crate) fn logins(alg: &str, len: usize, rsa: KeySize) -> Vec<Subject> {
-    let issuer = Issuer::with_rsa_size(rsa);
-    let token = Rc::new(Token::new(&issuer, alg, len));
-    println!("{alg}: a token of {} bytes", token.text.len());
-    vec![
-        login(
-            format!("{alg} login without signature"),
-            &token,
-            NoSignature,
-        ),
+fn logins(alg: &str, token: &Rc<Token>) -> [Subject; 6] {
+    [
+        login(format!("{alg} login without signature"), token, NoSignature),
         bare(
             format!("{alg} signature, aws-lc"),
-            &token,
+            token,
             token.prepare(&AwsLc),
         ),
-        login(
-            format!("{alg} login, aws-lc"),
-            &token,
-            token.prepare(&AwsLc),
-        ),
-        jsonwebtoken(format!("{alg} jsonwebtoken, aws-lc"), &token),
+        login(format!("{alg} login, aws-lc"), token, token.prepare(&AwsLc)),
+        jsonwebtoken(format!("{alg} jsonwebtoken, aws-lc"), token),
         bare(
             format!("{alg} signature, core"),
-            &token,
+            token,
             token.prepare(&RustCrypto),
         ),
         login(
             format!("{alg} login, core"),
-            &token,
+            token,
             token.prepare(&RustCrypto),
         ),
     ]
 }
 
 /// Bare RSA verification: the core's, without heap, and ring's.
-pub(crate) fn rsa_against_ring(bits: usize, size: KeySize) -> Vec<Subject> {
-    let issuer = Issuer::with_rsa_size(size);
-    let token = Rc::new(Token::new(&issuer, "RS256", 1075));
+fn rsa_against_ring(bits: usize, token: &Rc<Token>) -> [Subject; 2] {
     let decode = |name: &str| {
         URL_SAFE_NO_PAD
             .decode(token.jwk[name].as_str().expect("a member"))
@@ -147,7 +87,7 @@ pub(crate) fn rsa_against_ring(bits: usize, size: KeySize) -> Vec<Subject> {
         n: decode("n"),
         e: decode("e"),
     };
-    let ring_token = Rc::clone(&token);
+    let ring_token = Rc::clone(token);
     let ring = move || {
         let algorithm = &ring::signature::RSA_PKCS1_2048_8192_SHA256;
         let (input, signature) = (ring_token.signing_input(), &ring_token.signature);
@@ -155,11 +95,11 @@ pub(crate) fn rsa_against_ring(bits: usize, size: KeySize) -> Vec<Subject> {
             .verify(algorithm, input, signature)
             .expect("a good signature");
     };
-    vec![
+    [
         Subject::new(format!("RSA-{bits} signature, ring"), ring),
         bare(
             format!("RSA-{bits} signature, core"),
-            &token,
+            token,
             token.prepare(&RustCrypto),
         ),
     ]

@@ -1,10 +1,12 @@
 //! Measuring, and the table with the targets beside the figures.
 
-use super::{instructions, subject::Subject};
 use std::{
     collections::HashMap,
+    path::Path,
     time::{Duration, Instant},
 };
+
+use super::{counting::heap_calls, instructions, subject::Subject};
 
 /// Rounds in which every subject takes its turn.
 const ROUNDS: usize = 41;
@@ -104,7 +106,7 @@ const fn target(
 }
 
 /// Measures `subjects` and prints what came out.
-pub(crate) fn print(subjects: &[Subject], heap_calls: fn(&dyn Fn()) -> u64) {
+pub(crate) fn print(subjects: &[Subject], tokens: &Path) {
     let rounds = measure(subjects);
     println!(
         "\n{:<36} {:>10} {:>14} {:>11}",
@@ -112,7 +114,7 @@ pub(crate) fn print(subjects: &[Subject], heap_calls: fn(&dyn Fn()) -> u64) {
     );
     for subject in subjects {
         let name = subject.name.as_str();
-        let count = instructions::count(name).map_or("-".into(), |count| count.to_string());
+        let count = instructions::count(name, tokens).map_or("-".into(), |count| count.to_string());
         let micros = median(rounds[name].clone());
         println!(
             "{name:<36} {micros:>10.2} {count:>14} {:>11}",
