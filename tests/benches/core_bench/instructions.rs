@@ -7,14 +7,14 @@ use super::{subject::Subject, token};
 /// Runs that are counted, after one that is not: the first sets up what is set up once.
 const RUNS: u64 = 5;
 
-/// Runs the subject called `name`; valgrind counts what happens inside of [`measured`].
+/// Runs the subject called `name`; valgrind counts what happens inside of [`gatepost_bench_measured`].
 pub(crate) fn run_one(subjects: &[Subject], name: &str) {
     let subject = subjects
         .iter()
         .find(|subject| subject.name == name)
         .expect("a known subject");
     (subject.work)();
-    measured(subject);
+    gatepost_bench_measured(subject);
 }
 
 #[inline(never)]
@@ -25,9 +25,6 @@ extern "C" fn gatepost_bench_measured(subject: &Subject) {
     }
 }
 
-fn measured(subject: &Subject) {
-    gatepost_bench_measured(subject);
-}
 
 /// Instructions of one run, or `None` where valgrind is not installed or does not know one of them.
 pub(crate) fn count(name: &str, tokens: &Path) -> Option<u64> {
