@@ -7,7 +7,7 @@
 //! allows no skew here, as Dovecot's did not.
 //!
 //! Not comparable: answers of providers and the export of fields, which concern no verdict on a token;
-//! and EdDSA, which Dovecot does not know.
+//! and `EdDSA`, which Dovecot does not know.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
