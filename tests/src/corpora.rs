@@ -63,9 +63,12 @@ pub fn run(trials: Vec<Trial>, left_out: &[String]) -> ! {
             eprintln!("left out: {name}; {VARIABLE} may say where the corpora are");
         }
     }
-    let absent = left_out
-        .iter()
-        .map(|name| trial(name.clone(), || ()).with_ignored_flag(true));
-    let all = trials.into_iter().chain(absent).collect();
+    let absent = |name: &String| {
+        Trial::test(name, || Err("the corpus is not there".into())).with_ignored_flag(true)
+    };
+    let all = trials
+        .into_iter()
+        .chain(left_out.iter().map(absent))
+        .collect();
     libtest_mimic::run(&arguments, all).exit()
 }

@@ -109,6 +109,9 @@ impl Outcome {
 }
 
 /// Judges one message with `keys`; the client replies to any challenge.
+///
+/// # Panics
+/// When the exchange wants anything else.
 pub fn judge(
     rules: Rules<'_>,
     mechanism: Mechanism,

@@ -4,15 +4,28 @@
 //! through the exchange behind it; whole, and in single bytes.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatepost_core::dovecot::{Connection, Event, Greeting, Login, MAX_RESPONSE};
-use gatepost_core::exchange::{Input, Output, Rules};
+use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Rules};
 use gatepost_core::sasl::{ClientResponse, Compat, Mechanism};
-use gatepost_core::{Exchange, UnixTime};
+use gatepost_core::{Audience, Exchange, Policy, UnixTime};
 use gatepost_tests::corpora::{self, json_files, read_json, trial};
+use gatepost_tests::judge::{BACKENDS, PreparedKey};
+use gatepost_tests::mint::Issuer;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
+
+const NOW: i64 = 1_795_312_000;
+
+static ISSUER: LazyLock<Issuer> = LazyLock::new(Issuer::new);
+static KEY: LazyLock<PreparedKey> = LazyLock::new(|| {
+    let [rustcrypto, _] = BACKENDS;
+    rustcrypto
+        .prepare(&ISSUER.jwk("HS256"))
+        .expect("a usable key")
+});
 
 fn main() {
     let mut trials = vec![
@@ -46,6 +59,7 @@ fn client(path: &Path) -> Trial {
             parses(sample);
             for piece in [usize::MAX, 1] {
                 fails_once(sample, piece);
+                logs_in(sample, piece);
             }
         }
     })
@@ -98,7 +112,7 @@ fn recorded(sample: &Value) -> (&str, &str) {
     (user, token.strip_suffix("\x01\x01").expect("an end"))
 }
 
-/// Nobody here knows the token: it is refused with one challenge, and whatever the client replies to that
+/// The recorded token is opaque, and nobody can be asked about it: it is refused with one challenge, and whatever the client replies to that
 /// brings one FAIL.
 fn fails_once(sample: &Value, piece: usize) {
     let mut server = Server::new(piece);
@@ -142,6 +156,36 @@ fn fails_once(sample: &Value, piece: usize) {
     server.still_serves();
 }
 
+/// The same message with a good token in the place of the recorded one.
+fn logs_in(sample: &Value, piece: usize) {
+    let (user, token) = recorded(sample);
+    let claims = json!({"sub": user, "aud": "mail", "exp": NOW + 300});
+    let stolen = with(&claims, "sub", json!("somebody@example.com"));
+    for (claims, is_accepted) in [(claims, true), (stolen, false)] {
+        let good = ISSUER.sign("HS256", &claims);
+        let message = text(&sample["ir_decoded"]).replace(token, &good);
+        let mut server = Server::new(piece);
+        let is_initial = sample["sent_as_initial_response"] == true;
+        server.auth(mechanism(sample), &STANDARD.encode(message), is_initial);
+        if is_accepted {
+            let ok = format!("OK\t1\tuser={user}\n");
+            assert!(server.out.ends_with(&ok), "{}", server.out);
+            assert!(server.judged.is_empty(), "{:?}", server.judged);
+        } else {
+            assert_eq!(server.judged, ["wrong_user"]);
+            assert!(!server.out.contains("OK\t"), "{}", server.out);
+        }
+        assert!(!server.out.contains(&good), "{}", server.out);
+        server.still_serves();
+    }
+}
+
+fn with(claims: &Value, name: &str, value: Value) -> Value {
+    let mut claims = claims.clone();
+    claims[name] = value;
+    claims
+}
+
 fn bare_token() {
     for piece in [usize::MAX, 1] {
         let mut server = Server::new(piece);
@@ -177,14 +221,14 @@ fn silence() {
     server.still_serves();
 }
 
-/// An auth client's peer without sockets: judges with a core that knows no keys.
+/// An auth client's peer without sockets: judges with a core that knows one key.
 struct Server {
     connection: Connection<4>,
     /// How many bytes arrive at a time.
     piece: usize,
     buffer: Vec<u8>,
     out: String,
-    /// The code of every login that was judged.
+    /// The code of every login that was refused.
     judged: Vec<&'static str>,
     replies: usize,
     cancelled: usize,
@@ -244,13 +288,28 @@ impl Server {
     }
 
     fn judge(&mut self, login: Login) {
-        let now = UnixTime::from_seconds(1_795_312_000);
+        let now = UnixTime::from_seconds(NOW);
+        let policy = Policy::new("example", Audience::OneOf(&["mail"]));
+        let keys = [KEY.trusted(&policy)];
+        let mut scratch = [0; MAX_PAYLOAD];
         let message = &self.buffer[..login.length];
         let mut exchange = Exchange::new(Rules::default(), login.mechanism, message);
-        let Output::Challenge(reply) = exchange.step(now, Input::Start) else {
-            panic!("a client that sent a bad token is told so");
+        let (connection, out) = (&mut self.connection, &mut self.out);
+        let mut input = Input::Start;
+        let challenge = loop {
+            input = match exchange.step(now, input) {
+                Output::FindKeys(_) => Input::Keys {
+                    keys: &keys,
+                    scratch: &mut scratch,
+                },
+                Output::Accept(identity) => {
+                    let sent = connection.accept(login.ticket, identity.user(), &[], out);
+                    return sent.expect("the login is pending");
+                }
+                Output::Challenge(reply) => break reply.json(),
+                other => panic!("a client that sent a bad token is told so: {other:?}"),
+            };
         };
-        let challenge = reply.json();
         let rejection = exchange.rejection().expect("a reason");
         let claimed: Option<String> = exchange.claimed_user().map(|name| name.chars().collect());
         let ended = exchange.step(now, Input::Reply);
@@ -259,9 +318,7 @@ impl Server {
             "{ended:?}"
         );
         let failure = rejection.failure(claimed.as_deref());
-        let sent = self
-            .connection
-            .challenge(login.ticket, &challenge, failure, &mut self.out);
+        let sent = connection.challenge(login.ticket, &challenge, failure, out);
         sent.expect("the login is pending");
         self.judged.push(rejection.code());
     }

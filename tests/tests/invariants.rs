@@ -81,7 +81,7 @@ fn heap_requests(message: &[u8], keys: &[TrustedKey<'_>]) -> (usize, bool) {
             }
             Output::Accept(_) => break true,
             Output::Reject(_) => break false,
-            other => panic!("{other:?}"),
+            other @ Output::Fetch(_) => panic!("{other:?}"),
         };
     };
     (REQUESTS.get() - before, accepted)
@@ -481,7 +481,7 @@ fn verifications(mechanism: Mechanism, message: &[u8], count: usize) -> (&'stati
             },
             Output::Challenge(_) => Input::Reply,
             Output::Reject(rejection) => return (rejection.code(), steps),
-            other => panic!("{other:?}"),
+            other @ (Output::Fetch(_) | Output::Accept(_)) => panic!("{other:?}"),
         };
     }
 }
@@ -566,7 +566,7 @@ fn invariant_8_defaults_are_the_safe_choice() {
             &trusted,
             now(),
         );
-        outcome.verdict.map_err(|rejection| rejection.code())
+        outcome.verdict.map_err(Rejection::code)
     };
     assert_eq!(login(&claims(), "\x01\x01").as_deref(), Ok("alice"));
     assert_eq!(

@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 fn main() {
     let mut trials = vec![
         trial("RFC 7515 A.1 HS256", || {
-            verifies(&hmac_key(), &jwt_of(HS256_HEADER, HS256_SIGNATURE))
+            verifies(&hmac_key(), &jwt_of(HS256_HEADER, HS256_SIGNATURE));
         }),
         trial("RFC 7515 A.2 RS256", || {
-            verifies(&rsa_key(), &jwt_of(RS256_HEADER, RS256_SIGNATURE))
+            verifies(&rsa_key(), &jwt_of(RS256_HEADER, RS256_SIGNATURE));
         }),
         trial("RFC 7515 A.3 ES256", || {
-            verifies(&p256_key(), &jwt_of(ES256_HEADER, ES256_SIGNATURE))
+            verifies(&p256_key(), &jwt_of(ES256_HEADER, ES256_SIGNATURE));
         }),
         trial("RFC 7515 A.4 ES512", || verifies(&p521_key(), ES512_TOKEN)),
         trial("RFC 7515 A.5 none", none_is_refused),
@@ -33,7 +33,7 @@ fn main() {
             keys_are_not_mixed_up,
         ),
         trial("RFC 8037 A.4 Ed25519", || {
-            verifies(&ed25519_key(), ED25519_TOKEN)
+            verifies(&ed25519_key(), ED25519_TOKEN);
         }),
     ];
     let files = json_files("rfc7520");

@@ -107,6 +107,9 @@ impl<'a> RsaPublicKey<'a> {
         if modulus.last().is_none_or(|low| low & 1 == 0) {
             return Err(Unsupported::Modulus);
         }
+        if is_roca(modulus) {
+            return Err(Unsupported::Modulus);
+        }
         let exponent = strip_zeros(exponent);
         if exponent.len() > 4 {
             return Err(Unsupported::Exponent);
@@ -242,6 +245,32 @@ fn strip_zeros(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
+}
+
+/// Whether a modulus bears the mark of keys that can be factored (CVE-2017-15361, "ROCA"): modulo each
+/// of these primes it is a power of 65537. Of other moduli about one in 2^27 is.
+fn is_roca(modulus: &[u8]) -> bool {
+    const PRIMES: [u32; 17] = [
+        11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157,
+    ];
+    PRIMES
+        .iter()
+        .all(|prime| is_power_of_65537(modulus, *prime) == Some(true))
+}
+
+/// Whether `number` is a power of 65537 modulo `prime`, which is below 2^8; `None` for a prime of 0.
+fn is_power_of_65537(number: &[u8], prime: u32) -> Option<bool> {
+    let residue = number.iter().try_fold(0_u32, |residue, byte| {
+        (residue << 8 | u32::from(*byte)).checked_rem(prime)
+    })?;
+    let mut power = 1;
+    for _ in 1..prime {
+        if power == residue {
+            return Some(true);
+        }
+        power = 65537_u32.saturating_mul(power).checked_rem(prime)?;
+    }
+    Some(false)
 }
 
 fn bit_length(stripped: &[u8]) -> u32 {

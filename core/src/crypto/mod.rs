@@ -70,7 +70,8 @@ pub enum Unsupported {
     SecretLength,
     /// The RSA modulus is outside 2048 to 4096 bits (RFC 7518 section 3.3 sets the lower bound).
     ModulusSize,
-    /// The RSA modulus is even: no product of two large primes is.
+    /// The RSA modulus is even, as no product of two large primes is, or one of those that can be
+    /// factored (CVE-2017-15361).
     Modulus,
     /// The RSA exponent is even, below 3, or over 32 bits.
     Exponent,

@@ -11,9 +11,6 @@ use crate::time::UnixTime;
 /// gatepost_core::Identity { expires_at: gatepost_core::UnixTime::from_seconds(0), ..user }
 /// # }
 /// ```
-/// ```compile_fail,E0624
-/// let make = gatepost_core::Identity::new;
-/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
     user: UserName,

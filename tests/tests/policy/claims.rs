@@ -1,0 +1,151 @@
+//! What a token has to say: subject, issuer, audience, client, scope.
+
+use gatepost_core::Audience;
+use serde_json::{Value, json};
+
+use super::{
+    ALICE, ISSUER, NOW, check, check_at, claims, pair, policy, policy_with, raw, with, without,
+};
+
+#[test]
+fn required_claims_are_required() {
+    pair(
+        &policy(),
+        &claims(),
+        &[
+            (without("exp"), "missing_claim"),
+            (without("sub"), "missing_claim"),
+            (without("iss"), "missing_claim"),
+            (without("aud"), "missing_claim"),
+            (without("email"), "no_user_name"),
+        ],
+    );
+    check(&policy(), &without("iat"), ALICE);
+}
+
+#[test]
+fn an_audience_is_a_string_or_an_array() {
+    let aud = |value: Value| with(&[("aud", value)]);
+    for good in [json!("mail"), json!(["mail"]), json!(["web", "mail"])] {
+        pair(
+            &policy(),
+            &aud(good),
+            &[
+                (aud(json!("Mail")), "wrong_audience"),
+                (aud(json!("mail ")), "wrong_audience"),
+                (aud(json!("web mail")), "wrong_audience"),
+                (aud(json!("")), "wrong_audience"),
+                (aud(json!([])), "wrong_audience"),
+                (aud(json!(["web"])), "wrong_audience"),
+                (aud(json!(["mail", 5])), "malformed_claims"),
+                (aud(json!([["mail"]])), "malformed_claims"),
+                (aud(json!({"mail": true})), "malformed_claims"),
+                (aud(json!(5)), "malformed_claims"),
+            ],
+        );
+    }
+    let nobody = policy_with(|policy| policy.audience = Audience::OneOf(&[]));
+    check(&nobody, &claims(), Err("wrong_audience"));
+    let any = policy_with(|policy| policy.audience = Audience::Any);
+    for claims in [without("aud"), aud(json!("web")), aud(json!([]))] {
+        check(&any, &claims, ALICE);
+        check(
+            &policy(),
+            &claims,
+            Err(if claims["aud"].is_null() {
+                "missing_claim"
+            } else {
+                "wrong_audience"
+            }),
+        );
+    }
+    let either = policy_with(|policy| policy.audience = Audience::OneOf(&["web", "mail"]));
+    pair(
+        &either,
+        &aud(json!("web")),
+        &[(aud(json!("chat")), "wrong_audience")],
+    );
+}
+
+#[test]
+fn an_issuer_is_the_same_byte_for_byte() {
+    let iss = |value: Value| with(&[("iss", value)]);
+    pair(
+        &policy(),
+        &claims(),
+        &[
+            (iss(json!("https://id.example.com/")), "wrong_issuer"),
+            (iss(json!("https://ID.example.com")), "wrong_issuer"),
+            (iss(json!("https://id.example.co")), "wrong_issuer"),
+            (iss(json!("")), "wrong_issuer"),
+            (iss(json!([ISSUER])), "malformed_claims"),
+        ],
+    );
+    let mut slash = policy();
+    slash.issuer = Some("https://id.example.com/");
+    check(&slash, &iss(json!("https://id.example.com/")), ALICE);
+    check(&slash, &claims(), Err("wrong_issuer"));
+    // Another spelling of JSON is the same issuer.
+    check_at(
+        &policy(),
+        NOW,
+        &raw(&["iss"], r#""iss":"https:\/\/id.ex\u0061mple.com""#),
+        ALICE,
+    );
+}
+
+#[test]
+fn an_authorized_party_is_one_of_those_listed() {
+    let mut policy = policy();
+    policy.authorized_parties = &["roundcube", "thunderbird"];
+    let azp = |value: Value| with(&[("azp", value)]);
+    pair(
+        &policy,
+        &azp(json!("thunderbird")),
+        &[
+            (claims(), "missing_claim"),
+            (azp(json!("other")), "wrong_authorized_party"),
+            (azp(json!("Roundcube")), "wrong_authorized_party"),
+            (azp(json!(["roundcube"])), "malformed_claims"),
+            (azp(Value::Null), "malformed_claims"),
+        ],
+    );
+}
+
+#[test]
+fn every_scope_is_needed_whatever_claim_holds_them() {
+    let mut policy = policy();
+    policy.scopes = &["mail", "imap"];
+    for name in ["scope", "scp"] {
+        let scope = |value: Value| with(&[(name, value)]);
+        for good in [
+            json!("mail imap"),
+            json!("openid imap  mail"),
+            json!(["imap", "mail"]),
+            json!(["imap mail", "x"]),
+        ] {
+            pair(
+                &policy,
+                &scope(good),
+                &[
+                    (claims(), "insufficient_scope"),
+                    (scope(json!("mail")), "insufficient_scope"),
+                    (scope(json!("")), "insufficient_scope"),
+                    (scope(json!([])), "insufficient_scope"),
+                    (scope(json!("mail Imap")), "insufficient_scope"),
+                    (scope(json!("mail imapx")), "insufficient_scope"),
+                    (scope(json!("mail,imap")), "insufficient_scope"),
+                    (scope(json!("mail\timap")), "insufficient_scope"),
+                    (scope(json!(5)), "malformed_claims"),
+                    (scope(Value::Null), "malformed_claims"),
+                ],
+            );
+        }
+    }
+    // Dovecot once took the audience for a scope.
+    check(
+        &policy,
+        &with(&[("aud", json!(["mail", "imap"]))]),
+        Err("insufficient_scope"),
+    );
+}

@@ -1,0 +1,250 @@
+//! Which key may vouch for a token.
+
+use gatepost_core::exchange::{Rules, TrustedKey};
+use gatepost_core::sasl::Mechanism;
+use gatepost_core::{Policy, Rejection, UnixTime};
+use gatepost_tests::judge::{BACKENDS, Outcome, judge, oauthbearer};
+use serde_json::{Value, json};
+
+use super::{ALICE, KEYS, NOW, claims, policy, policy_with, with};
+
+/// A key in a list: whose secret it is, its `kid`, its owner, and which policy it belongs to.
+type Listed<'k> = (usize, Option<&'k str>, Option<&'k str>, &'k Policy<'k>);
+
+/// Judges a token that key `signer` has signed under `kid`, on both backends.
+#[track_caller]
+fn choose(list: &[Listed<'_>], signer: usize, kid: Option<&str>, claims: &Value) -> Outcome {
+    let mut header = json!({"alg": "HS256"});
+    if let Some(kid) = kid {
+        header["kid"] = json!(kid);
+    }
+    let token = KEYS[signer].sign_with_header("HS256", &header, claims.to_string().as_bytes());
+    let jwks: Vec<Value> = list
+        .iter()
+        .map(|(key, ..)| KEYS[*key].jwk("HS256"))
+        .collect();
+    let [first, second] = BACKENDS.map(|backend| {
+        let keys = backend.prepare_all(&jwks);
+        let trusted: Vec<TrustedKey<'_>> = keys
+            .iter()
+            .zip(list)
+            .map(|(key, (_, kid, owner, policy))| TrustedKey {
+                key: &*key.key,
+                kid: *kid,
+                owner: *owner,
+                policy,
+            })
+            .collect();
+        let (message, now) = (oauthbearer(&token), UnixTime::from_seconds(NOW));
+        judge(
+            Rules::default(),
+            Mechanism::OAuthBearer,
+            &message,
+            &trusted,
+            now,
+        )
+    });
+    assert_eq!(first, second, "the backends agree");
+    first
+}
+
+#[test]
+fn without_kid_four_keys_are_tried() {
+    let policy = policy();
+    let list: Vec<Listed<'_>> = (0..5).map(|key| (key, None, None, &policy)).collect();
+    for (signer, expected, attempts) in [
+        (0, ALICE, 1),
+        (3, ALICE, 4),
+        (4, Err("bad_signature"), 4),
+        (5, Err("bad_signature"), 4),
+    ] {
+        let outcome = choose(&list, signer, None, &claims());
+        assert_eq!(
+            (outcome.code(), outcome.attempts),
+            (expected, attempts),
+            "key {signer}"
+        );
+    }
+    // Keys with a kid count as well, and the reverse.
+    let named: Vec<Listed<'_>> = list
+        .iter()
+        .map(|(key, ..)| (*key, Some("k"), None, &policy))
+        .collect();
+    assert_eq!(choose(&named, 3, None, &claims()).code(), ALICE);
+    assert_eq!(
+        choose(&named, 4, None, &claims()).code(),
+        Err("bad_signature")
+    );
+    assert_eq!(choose(&list, 3, Some("any"), &claims()).code(), ALICE);
+    assert_eq!(
+        choose(&list, 4, Some("any"), &claims()).code(),
+        Err("bad_signature")
+    );
+}
+
+#[test]
+fn a_kid_stands_for_one_key() {
+    let policy = policy();
+    let list = |second| {
+        [
+            (0, Some("a"), None, &policy),
+            (1, Some(second), None, &policy),
+        ]
+    };
+    assert_eq!(choose(&list("b"), 0, Some("a"), &claims()).code(), ALICE);
+    assert_eq!(choose(&list("b"), 1, Some("b"), &claims()).code(), ALICE);
+    assert_eq!(
+        choose(&list("b"), 0, Some("b"), &claims()).code(),
+        Err("bad_signature")
+    );
+    assert_eq!(
+        choose(&list("b"), 0, Some("c"), &claims()).code(),
+        Err("unknown_key")
+    );
+    assert_eq!(
+        choose(&list("b"), 0, Some("A"), &claims()).code(),
+        Err("unknown_key")
+    );
+    assert_eq!(
+        choose(&list("a"), 0, Some("a"), &claims()).code(),
+        Err("ambiguous_key")
+    );
+}
+
+#[test]
+fn no_key_is_nobodys_fault_but_ours() {
+    let outcome = choose(&[], 0, None, &claims());
+    assert_eq!(
+        (outcome.code(), outcome.challenges.len()),
+        (Err("no_keys"), 0)
+    );
+}
+
+#[test]
+fn a_key_serves_its_own_algorithms_only() {
+    let policy = policy();
+    for backend in BACKENDS {
+        let keys = backend.prepare_all(&[
+            KEYS[0].jwk("ES256"),
+            KEYS[0].jwk("RS256"),
+            KEYS[0].jwk("HS256"),
+        ]);
+        let trusted: Vec<_> = keys.iter().map(|key| key.trusted(&policy)).collect();
+        let login = |alg: &str, kid: &str| {
+            let header = json!({"alg": alg, "kid": kid});
+            let token = KEYS[0].sign_with_header(alg, &header, claims().to_string().as_bytes());
+            let now = UnixTime::from_seconds(NOW);
+            let outcome = judge(
+                Rules::default(),
+                Mechanism::OAuthBearer,
+                &oauthbearer(&token),
+                &trusted,
+                now,
+            );
+            outcome.verdict.map_err(Rejection::code)
+        };
+        for alg in ["ES256", "RS256", "HS256"] {
+            assert_eq!(login(alg, alg).as_deref(), Ok("alice@example.com"), "{alg}");
+        }
+        for (alg, kid) in [
+            ("HS256", "RS256"),
+            ("HS256", "ES256"),
+            ("RS512", "RS256"),
+            ("PS256", "RS256"),
+            ("ES384", "ES256"),
+            ("RS256", "ES256"),
+            ("HS384", "HS256"),
+        ] {
+            assert_eq!(
+                login(alg, kid),
+                Err("algorithm_not_allowed"),
+                "{alg} {kid} {}",
+                backend.name
+            );
+        }
+    }
+}
+
+#[test]
+fn providers_that_share_a_kid_are_told_apart_by_their_issuer() {
+    let [a, b] = [("a", "https://a.example"), ("b", "https://b.example")].map(|(name, issuer)| {
+        policy_with(|policy| {
+            policy.provider = name;
+            policy.issuer = Some(issuer);
+        })
+    });
+    let list = [(0, Some("k"), None, &a), (1, Some("k"), None, &b)];
+    let iss = |issuer: &str| with(&[("iss", json!(issuer))]);
+    for kid in [Some("k"), None] {
+        for (signer, issuer, expected, provider) in [
+            (0, "https://a.example", ALICE, Some("a")),
+            (1, "https://b.example", ALICE, Some("b")),
+            (0, "https://b.example", Err("bad_signature"), None),
+            (1, "https://a.example", Err("bad_signature"), None),
+            (0, "https://c.example", Err("unknown_key"), None),
+        ] {
+            let outcome = choose(&list, signer, kid, &iss(issuer));
+            assert_eq!(
+                (outcome.code(), outcome.provider.as_deref()),
+                (expected, provider),
+                "{signer} {issuer}"
+            );
+        }
+    }
+    // The only key that has the kid is not the issuer's.
+    let list = [(0, Some("k"), None, &a), (1, Some("l"), None, &b)];
+    assert_eq!(
+        choose(&list, 0, Some("k"), &iss("https://a.example")).code(),
+        ALICE
+    );
+    assert_eq!(
+        choose(&list, 0, Some("k"), &iss("https://b.example")).code(),
+        Err("wrong_issuer")
+    );
+    let mut none = claims();
+    none.as_object_mut().expect("an object").remove("iss");
+    assert_eq!(
+        choose(&list, 0, Some("k"), &none).code(),
+        Err("missing_claim")
+    );
+}
+
+#[test]
+fn a_key_of_dovecots_layout_signs_for_its_owner() {
+    let policy = policy();
+    let list = [
+        (0, Some("k"), Some("web"), &policy),
+        (1, Some("k"), Some("default"), &policy),
+        (2, Some("l"), Some("web"), &policy),
+    ];
+    let azp = |party: &str| with(&[("azp", json!(party))]);
+    for (signer, kid, claims, expected) in [
+        (0, "k", azp("web"), ALICE),
+        (1, "k", claims(), ALICE),
+        (1, "k", azp("default"), ALICE),
+        (2, "l", azp("web"), ALICE),
+        (0, "k", claims(), Err("bad_signature")),
+        (1, "k", azp("web"), Err("bad_signature")),
+        (0, "k", azp("other"), Err("unknown_key")),
+        (2, "l", azp("other"), Err("wrong_authorized_party")),
+        (2, "l", claims(), Err("wrong_authorized_party")),
+        (
+            2,
+            "l",
+            with(&[("azp", Value::Null)]),
+            Err("malformed_claims"),
+        ),
+        (
+            2,
+            "l",
+            with(&[("azp", json!(["web"]))]),
+            Err("malformed_claims"),
+        ),
+    ] {
+        assert_eq!(
+            choose(&list, signer, Some(kid), &claims).code(),
+            expected,
+            "{signer} {kid} {claims}"
+        );
+    }
+}

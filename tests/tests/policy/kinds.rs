@@ -1,0 +1,100 @@
+//! Tokens of other kinds: bound to a key, or giving no access.
+
+use serde_json::{Value, json};
+
+use super::{ALICE, NOW, claims, outcome, pair, policy, policy_with, with};
+
+#[test]
+fn a_token_that_is_bound_to_a_key_is_refused() {
+    let shapes = [
+        json!({"jkt": "x"}),
+        json!({"x5t#S256": "x"}),
+        json!({}),
+        json!([]),
+        json!("x"),
+        json!(false),
+        Value::Null,
+    ];
+    let bad: Vec<_> = shapes
+        .into_iter()
+        .map(|cnf| (with(&[("cnf", cnf)]), "key_bound_token"))
+        .collect();
+    pair(&policy(), &claims(), &bad);
+}
+
+/// Judges `claims` under a header with `typ`; both with and without ID tokens being taken.
+#[track_caller]
+fn check_kind(typ: Option<&str>, changes: &[(&str, Value)], expected: [Result<&str, &str>; 2]) {
+    let mut header = json!({"alg": "HS256"});
+    if let Some(typ) = typ {
+        header["typ"] = json!(typ);
+    }
+    let payload = with(changes).to_string();
+    for (id_tokens, expected) in [false, true].into_iter().zip(expected) {
+        let policy = policy_with(|policy| policy.id_tokens = id_tokens);
+        let outcome = outcome(&policy, NOW, &header, &payload, None);
+        assert_eq!(
+            outcome.code(),
+            expected,
+            "{typ:?} {payload} id_tokens {id_tokens}"
+        );
+    }
+}
+
+#[test]
+fn tokens_that_give_no_access_are_told_apart() {
+    let access = [ALICE, ALICE];
+    let id = [Err("not_access_token"), ALICE];
+    let other = [Err("not_access_token"); 2];
+    for typ in [
+        None,
+        Some("JWT"),
+        Some("jwt"),
+        Some("at+jwt"),
+        Some("AT+JWT"),
+        Some("application/at+jwt"),
+    ] {
+        check_kind(typ, &[], access);
+    }
+    for typ in [
+        "logout+jwt",
+        "dpop+jwt",
+        "id_token+jwt",
+        "secevent+jwt",
+        "token-introspection+jwt",
+        "",
+    ] {
+        check_kind(Some(typ), &[], other);
+    }
+    let string = |name, value: &str| (name, json!(value));
+    check_kind(None, &[string("typ", "Bearer")], access);
+    check_kind(None, &[string("token_use", "access")], access);
+    for tell in [
+        string("typ", "ID"),
+        string("token_use", "id"),
+        string("nonce", "n"),
+        string("at_hash", "h"),
+    ] {
+        check_kind(None, std::slice::from_ref(&tell), id);
+        check_kind(Some("JWT"), &[tell], id);
+    }
+    for tell in [
+        string("typ", "Refresh"),
+        string("typ", "Offline"),
+        string("typ", "Logout"),
+        string("token_use", "refresh"),
+        ("token_use", json!(5)),
+        // OpenID Connect Back-Channel Logout 1.0 section 2.4.
+        (
+            "events",
+            json!({"http://schemas.openid.net/event/backchannel-logout": {}}),
+        ),
+    ] {
+        check_kind(None, &[tell], other);
+    }
+    check_kind(
+        None,
+        &[("nonce", json!("n")), string("typ", "Bearer")],
+        access,
+    );
+}
