@@ -1,5 +1,7 @@
 //! The compact serialisation of a JWS (RFC 7515 section 7.1).
 
+use memchr::memchr;
+
 use super::{Error, Header};
 use crate::{
     claims::VerifiedPayload,
@@ -30,7 +32,7 @@ impl<'t> UnverifiedJwt<'t> {
         let token = token.as_bytes();
         let (header, rest) = split_dot(token).ok_or(Error::NotCompactJws)?;
         let (payload, signature) = split_dot(rest).ok_or(Error::NotCompactJws)?;
-        if signature.contains(&b'.') {
+        if memchr(b'.', signature).is_some() {
             return Err(Error::NotCompactJws);
         }
         if base64url::decoded_len(signature.len()) > MAX_SIGNATURE {
@@ -115,7 +117,7 @@ impl From<Error> for VerifyError {
 }
 
 fn split_dot(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|byte| *byte == b'.')?;
+    let at = memchr(b'.', text)?;
     let (part, rest) = text.split_at_checked(at)?;
     Some((part, rest.get(1..)?))
 }

@@ -1,5 +1,7 @@
 //! The client's message of OAUTHBEARER (RFC 7628 section 3.1).
 
+use memchr::memchr;
+
 use super::{BearerToken, ClientResponse, Error, KVSEP, gs2};
 
 // client-resp = (gs2-header kvsep *kvpair kvsep) / kvsep
@@ -56,20 +58,14 @@ type Pair<'m> = (&'m [u8], &'m [u8], &'m [u8]);
 
 /// The pair at the front of `text`, and what follows it.
 fn pair(text: &[u8]) -> Result<Pair<'_>, Error> {
-    let end = text
-        .iter()
-        .position(|byte| *byte == KVSEP)
-        .ok_or(Error::Unterminated)?;
+    let end = memchr(KVSEP, text).ok_or(Error::Unterminated)?;
     let (pair, rest) = text.split_at_checked(end).ok_or(Error::Unterminated)?;
-    let equals = pair
-        .iter()
-        .position(|byte| *byte == b'=')
-        .ok_or(Error::BadKeyValue)?;
+    let equals = memchr(b'=', pair).ok_or(Error::BadKeyValue)?;
     let (key, value) = pair.split_at_checked(equals).ok_or(Error::BadKeyValue)?;
     let value = value.get(1..).unwrap_or_default();
     if key.is_empty()
         || !key.iter().all(u8::is_ascii_alphabetic)
-        || !value.iter().copied().all(is_value)
+        || !value.iter().fold(true, |all, byte| all & is_value(*byte))
     {
         return Err(Error::BadKeyValue);
     }

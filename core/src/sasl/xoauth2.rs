@@ -1,5 +1,7 @@
 //! The client's message of XOAUTH2, as Google documents it and every known client sends it.
 
+use memchr::memchr;
+
 use super::{BearerToken, ClientResponse, Error, KVSEP, SaslName};
 
 // client-resp = "user=" name kvsep "auth=Bearer " token kvsep kvsep
@@ -24,10 +26,7 @@ pub(super) fn parse(message: &[u8]) -> Result<ClientResponse<'_>, Error> {
 }
 
 fn split_separator(text: &[u8]) -> Result<(&[u8], &[u8]), Error> {
-    let at = text
-        .iter()
-        .position(|byte| *byte == KVSEP)
-        .ok_or(Error::Unterminated)?;
+    let at = memchr(KVSEP, text).ok_or(Error::Unterminated)?;
     let (part, rest) = text.split_at_checked(at).ok_or(Error::Unterminated)?;
     Ok((part, rest.get(1..).unwrap_or_default()))
 }

@@ -25,7 +25,6 @@ extern "C" fn gatepost_bench_measured(subject: &Subject) {
     }
 }
 
-
 /// Instructions of one run, or `None` where valgrind is not installed or does not know one of them.
 pub(crate) fn count(name: &str, tokens: &Path) -> Option<u64> {
     let (variable, place) = token::place(tokens);

@@ -91,8 +91,9 @@ fn string_len(inside: &[u8]) -> Result<(usize, bool), Error> {
 /// What starts with a quote, a backslash or a control character, or nothing.
 fn skip_plain(mut text: &[u8]) -> &[u8] {
     while let Some((word, behind)) = text.split_first_chunk::<8>() {
-        if holds_special(u64::from_le_bytes(*word)) {
-            break;
+        let plain = plain_bytes(u64::from_le_bytes(*word));
+        if plain < 8 {
+            return text.get(plain..).unwrap_or_default();
         }
         text = behind;
     }
@@ -103,18 +104,19 @@ fn skip_plain(mut text: &[u8]) -> &[u8] {
     text.get(count..).unwrap_or_default()
 }
 
-/// Whether one of eight bytes is a quote, a backslash or below a space.
+/// How many of eight bytes come before the first quote, backslash or control character.
 ///
-/// The high bit of a byte of `x - 01..01 & !x` is set for the first zero byte of `x`; borrows only
-/// disturb bytes behind it, so that "any" stays exact.
-fn holds_special(word: u64) -> bool {
+/// The high bit of each byte of `x - 01..01 & !x` is set where that byte of `x` is the first that is zero;
+/// a borrow disturbs only bytes behind it. Adding works likewise for "below a space".
+fn plain_bytes(word: u64) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     let zero = |x: u64| x.wrapping_sub(ONES) & !x;
     let quote = zero(word ^ u64::from_le_bytes([b'"'; 8]));
     let backslash = zero(word ^ u64::from_le_bytes([b'\\'; 8]));
     let control = word.wrapping_sub(u64::from_le_bytes([0x20; 8])) & !word;
-    (quote | backslash | control) & HIGH != 0
+    let special = (quote | backslash | control) & HIGH;
+    (special.trailing_zeros() / 8) as usize
 }
 
 // char escape: %x22 / %x5C / %x2F / %x62 / %x66 / %x6E / %x72 / %x74 / %x75 4HEXDIG
