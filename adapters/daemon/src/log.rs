@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use gatepost_core::crypto::Algorithm;
 use gatepost_core::dovecot::{Endpoint, NotSent, Origin, Refusal, RefusalReason};
 use gatepost_core::sasl::Mechanism;
 use gatepost_tokio::{Outcome, Verdict};
@@ -67,7 +68,7 @@ pub(crate) fn login(
         reason,
         provider = verdict.provider.as_deref(),
         kid = verdict.kid.as_deref(),
-        algorithm = verdict.algorithm.map(|algorithm| algorithm.name()),
+        algorithm = verdict.algorithm.map(Algorithm::name),
         microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "login"
     );

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long anything may take before the test is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A daemon with a directory of its own.
 struct Daemon {
@@ -29,6 +29,10 @@ struct Daemon {
 
 impl Daemon {
     fn start(limits: &str) -> Self {
+        Self::start_with(limits, &[])
+    }
+
+    fn start_with(limits: &str, environment: &[(&str, &std::path::Path)]) -> Self {
         let root = TempDir::new().unwrap();
         let issuer = Issuer::new();
         let port = TcpListener::bind("127.0.0.1:0")
@@ -41,6 +45,7 @@ impl Daemon {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
             .args(["serve", "--config"])
             .arg(root.path().join("gatepost.toml"))
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -142,6 +147,16 @@ fn write_config(root: &TempDir, port: u16, limits: &str, audience: &str) {
          keys = [\"{path}/jwks.json\"]\nusername_claims = [\"email\"]\n"
     );
     fs::write(root.path().join("gatepost.toml"), text).unwrap();
+}
+
+/// A process that ends with its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 struct Client<S> {
@@ -253,11 +268,11 @@ fn every_login_has_one_line_and_no_line_holds_a_token() {
     client.login(3, ALICE, &token.replace('.', "-"));
     client.send("AUTH\t4\tXOAUTH2\tservice=smtp\tresp=*\n");
     assert!(client.line().contains("code=invalid_base64"));
-    let long = "A".repeat(12_292);
-    client.send(&format!("AUTH\t5\tXOAUTH2\tservice=smtp\tresp={long}\n"));
+    let endless = "A".repeat(12_292);
+    client.send(&format!("AUTH\t5\tXOAUTH2\tservice=smtp\tresp={endless}\n"));
     assert!(client.line().starts_with("FAIL\t5\treason="));
-    let (code, log) = daemon.stop();
-    assert_eq!(code, Some(0));
+    let (status, log) = daemon.stop();
+    assert_eq!(status, Some(0));
     let events = log
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -341,13 +356,14 @@ fn one_connection_too_many_is_closed_and_its_place_comes_back() {
 #[test]
 fn a_socket_is_replaced_and_the_old_daemon_leaves_the_new_one_alone() {
     let daemon = Daemon::start("");
-    let mut newer = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+    let newer = Command::new(env!("CARGO_BIN_EXE_gatepost"))
         .args(["serve", "--config"])
         .arg(daemon.path("gatepost.toml"))
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut log = BufReader::new(newer.stderr.take().unwrap());
+    let mut newer = Killed(newer);
+    let mut log = BufReader::new(newer.0.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("\"ready\"") {
         line.clear();
@@ -359,8 +375,6 @@ fn a_socket_is_replaced_and_the_old_daemon_leaves_the_new_one_alone() {
     assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
     let mut client = Client::new(UnixStream::connect(path).unwrap()).handshake();
     assert_eq!(client.login(1, ALICE, &token), GOOD);
-    newer.kill().unwrap();
-    newer.wait().unwrap();
 }
 
 #[test]
@@ -401,4 +415,64 @@ fn an_address_beyond_loopback_needs_a_word() {
             .unwrap()
             .contains("allow_remote = true")
     );
+}
+
+#[test]
+fn systemd_is_told_when_the_daemon_is_ready_reloads_and_stops() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("notify");
+    let notified = UnixDatagram::bind(&path).unwrap();
+    notified.set_read_timeout(Some(PATIENCE)).unwrap();
+    let states = || {
+        let mut message = [0; 256];
+        let length = notified.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    let daemon = Daemon::start_with("", &[("NOTIFY_SOCKET", &path)]);
+    assert_eq!(states().trim(), "READY=1");
+    daemon.signal("HUP");
+    let reloading = states();
+    assert!(reloading.contains("RELOADING=1") && reloading.contains("MONOTONIC_USEC="));
+    assert_eq!(states().trim(), "READY=1");
+    daemon.signal("TERM");
+    assert_eq!(states().trim(), "STOPPING=1");
+}
+
+#[test]
+fn a_hostile_name_cannot_break_a_line_of_text() {
+    let mut daemon = Daemon::start("");
+    let config = fs::read_to_string(daemon.path("gatepost.toml")).unwrap();
+    let text = config
+        .replace("\"json\"", "\"text\"")
+        .replace("/auth\"", "/text\"");
+    // The port is shared, and not used here.
+    fs::write(daemon.path("text.toml"), text).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+        .args(["serve", "--config"])
+        .arg(daemon.path("text.toml"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut child = Killed(child);
+    let mut log = BufReader::new(child.0.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(" ready ") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0);
+    }
+    let stream = UnixStream::connect(daemon.path("text")).unwrap();
+    let mut client = Client::new(stream).handshake();
+    client.login(
+        1,
+        "eve\nINFO login user=\"root\"\x1b[31m\r",
+        &daemon.token(ALICE),
+    );
+    line.clear();
+    log.read_line(&mut line).unwrap();
+    assert!(
+        line.contains(r#"user="eve\nINFO login user=\"root\"\u{1b}[31m\r""#),
+        "{line}"
+    );
+    daemon.signal("TERM");
+    daemon.wait_for("stopped");
 }

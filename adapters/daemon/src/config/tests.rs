@@ -139,7 +139,7 @@ fn an_error_names_file_line_and_what_to_write() {
         ),
         (with("listener", "allow_remote = true"), "not for unix:"),
         (
-            "[[listener]]\naddress = \"tcp:x\"\n".to_owned(),
+            "[[listener]]\naddress = \"tcp:x:y\"\n".to_owned(),
             "write host and port",
         ),
         (

@@ -13,7 +13,7 @@ use super::*;
 use crate::config::Config;
 
 const HANDSHAKE: &str = "VERSION\t1\t0\nCPID\t4711\n";
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// A mail server's end of a connection, with time that passes only where everybody waits.
 struct Client {

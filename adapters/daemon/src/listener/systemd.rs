@@ -30,7 +30,6 @@ fn adopt(
 ) -> Result<Bound, BindError> {
     // SAFETY: systemd has passed the descriptor to this process to own. Names of listeners are unique
     // (the configuration is checked for it), and listeners are bound once, so that nobody else owns it.
-    #[allow(unsafe_code)]
     let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
     let socket = net::TcpListener::from(descriptor);
     // A unix socket's address is no internet address.
