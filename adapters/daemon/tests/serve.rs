@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -475,4 +476,45 @@ fn a_hostile_name_cannot_break_a_line_of_text() {
     );
     daemon.signal("TERM");
     daemon.wait_for("stopped");
+}
+
+#[test]
+fn a_socket_of_systemd_is_served_and_its_path_left_alone() {
+    let daemon = Daemon::start("");
+    let path = daemon.path("inherited");
+    let socket = UnixListener::bind(&path).unwrap();
+    let config = fs::read_to_string(daemon.path("gatepost.toml")).unwrap();
+    let unix = format!(
+        "\"unix:{}\"\nmode = \"0660\"",
+        daemon.path("auth").display()
+    );
+    let config = config.replace(&unix, "\"systemd:mail\"");
+    fs::write(daemon.path("systemd.toml"), config).unwrap();
+    let passing = "exec 3<&0; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=mail exec \"$0\" \"$@\"";
+    let child = Command::new("sh")
+        .args([
+            "-c",
+            passing,
+            env!("CARGO_BIN_EXE_gatepost"),
+            "serve",
+            "--config",
+        ])
+        .arg(daemon.path("systemd.toml"))
+        .stdin(OwnedFd::from(socket))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut child = Killed(child);
+    let mut log = BufReader::new(child.0.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("\"ready\"") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0);
+    }
+    let mut client = Client::new(UnixStream::connect(&path).unwrap()).handshake();
+    assert_eq!(client.login(1, ALICE, &daemon.token(ALICE)), GOOD);
+    let pid = child.0.id().to_string();
+    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
+    assert!(path.exists());
 }
