@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -25,7 +25,8 @@ struct Daemon {
     log: BufReader<ChildStderr>,
     lines: Vec<String>,
     issuer: Issuer,
-    port: u16,
+    /// Where it listens on TCP.
+    tcp: String,
 }
 
 impl Daemon {
@@ -36,12 +37,7 @@ impl Daemon {
     fn start_with(limits: &str, environment: &[(&str, &std::path::Path)]) -> Self {
         let root = TempDir::new().unwrap();
         let issuer = Issuer::new();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        write_config(&root, port, limits, "mail");
+        write_config(&root, limits, "mail");
         fs::write(root.path().join("jwks.json"), issuer.jwk_set().to_string()).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
             .args(["serve", "--config"])
@@ -57,8 +53,15 @@ impl Daemon {
             log,
             lines: Vec::new(),
             issuer,
-            port,
+            tcp: String::new(),
         };
+        while daemon.tcp.is_empty() {
+            let event = daemon.wait_for("listening");
+            let tcp = event["address"]
+                .as_str()
+                .and_then(|a| a.strip_prefix("tcp:"));
+            tcp.unwrap_or_default().clone_into(&mut daemon.tcp);
+        }
         daemon.wait_for("ready");
         daemon
     }
@@ -92,7 +95,7 @@ impl Daemon {
     }
 
     fn connect_tcp(&self) -> Client<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let stream = TcpStream::connect(&self.tcp).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Client::new(stream)
     }
@@ -138,12 +141,12 @@ impl Drop for Daemon {
     }
 }
 
-fn write_config(root: &TempDir, port: u16, limits: &str, audience: &str) {
+fn write_config(root: &TempDir, limits: &str, audience: &str) {
     let path = root.path().display();
     let text = format!(
         "[log]\nformat = \"json\"\nlevel = \"debug\"\n{limits}\n\
          [[listener]]\naddress = \"unix:{path}/auth\"\nmode = \"0660\"\n\
-         [[listener]]\naddress = \"tcp:127.0.0.1:{port}\"\n\
+         [[listener]]\naddress = \"tcp:127.0.0.1:0\"\n\
          [[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = [\"{audience}\"]\n\
          keys = [\"{path}/jwks.json\"]\nusername_claims = [\"email\"]\n"
     );
@@ -305,7 +308,7 @@ fn sighup_takes_new_keys_and_keeps_the_old_ones_where_the_new_are_bad() {
     daemon.wait_for("reloaded");
     assert!(client.login(2, ALICE, &old).starts_with("CONT\t2\t"));
     assert_eq!(client.login(1, ALICE, &daemon.token(ALICE)), GOOD);
-    write_config(&daemon.root, daemon.port, "", "another");
+    write_config(&daemon.root, "", "another");
     daemon.signal("HUP");
     daemon.wait_for("reloaded");
     assert!(
@@ -446,7 +449,6 @@ fn a_hostile_name_cannot_break_a_line_of_text() {
     let text = config
         .replace("\"json\"", "\"text\"")
         .replace("/auth\"", "/text\"");
-    // The port is shared, and not used here.
     fs::write(daemon.path("text.toml"), text).unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
         .args(["serve", "--config"])
