@@ -1,3 +1,28 @@
 //! The command `gatepost`.
 
-fn main() {}
+mod config;
+mod connection;
+mod door;
+mod generation;
+mod listener;
+mod log;
+mod serve;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Judges OAuth 2.0 bearer tokens for Postfix, Exim and Dovecot.
+#[derive(Parser)]
+#[command(version)]
+enum Verb {
+    /// Answers mail servers over Dovecot's auth protocol.
+    Serve(serve::Options),
+}
+
+fn main() -> ExitCode {
+    match Verb::parse() {
+        Verb::Serve(options) => serve::run(&options),
+    }
+}

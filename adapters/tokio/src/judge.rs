@@ -35,6 +35,10 @@ pub struct Verdict {
 
 /// Whether a login is good.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one exists at a time for each login, and not for long"
+)]
 pub enum Outcome {
     /// It is this user's.
     Accepted(Identity),

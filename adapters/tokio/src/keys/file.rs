@@ -32,13 +32,13 @@ pub(super) fn load(
             return Err(KeyFileError::PrivateKey { path: path.into() });
         }
         let key = load_pem(preparer, content, AlgorithmSet::ALL);
-        return one(path, None, key, warnings);
+        return Ok(one(path, key, warnings));
     }
     match JwkSet::parse(content) {
         Ok(set) => Ok(load_set(preparer, path, content, set, warnings)),
         Err(_) if content.starts_with(b"{") => {
             let key = load_jwk(preparer, content, AlgorithmSet::ALL);
-            one(path, None, key, warnings)
+            Ok(one(path, key, warnings))
         }
         Err(_) => Err(KeyFileError::UnknownFormat { path: path.into() }),
     }
@@ -160,17 +160,16 @@ fn kid_of(json: &[u8], index: usize) -> Option<String> {
 
 fn one(
     path: &Path,
-    kid: Option<String>,
     key: Result<LoadedKey, KeyError>,
     warnings: &mut Vec<Warning>,
-) -> Result<Vec<LoadedKey>, KeyFileError> {
-    Ok(match key {
+) -> Vec<LoadedKey> {
+    match key {
         Ok(key) => vec![key],
         Err(error) => {
-            warnings.push(Warning::of(path, kid, Problem::Unusable(error)));
+            warnings.push(Warning::of(path, None, Problem::Unusable(error)));
             Vec::new()
         }
-    })
+    }
 }
 
 /// Whether a PEM text holds a private key, which has no business on a mail server.

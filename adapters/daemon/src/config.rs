@@ -1,0 +1,281 @@
+//! The configuration file. Whatever it does not say is the safe choice; README.md lists every key.
+
+mod address;
+mod error;
+mod provider;
+mod values;
+
+pub(crate) use address::Address;
+pub(crate) use error::ConfigError;
+pub(crate) use provider::Provider;
+pub(crate) use values::Mode;
+
+use std::fs;
+use std::path::Path;
+
+use gatepost_core::sasl::{Compat, Discovery};
+use serde::Deserialize;
+use toml::Spanned;
+
+use values::{Bounded, OneLine};
+
+/// Longest configuration file, in bytes: a megabyte is no configuration.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Everything that the file says.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    #[serde(default)]
+    pub(crate) backend: BackendName,
+    #[serde(default)]
+    pub(crate) compat: CompatName,
+    #[serde(default)]
+    pub(crate) log: Log,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) discovery: DiscoverySettings,
+    #[serde(rename = "listener", default)]
+    pub(crate) listeners: Vec<Spanned<Listener>>,
+    #[serde(rename = "provider", default)]
+    pub(crate) providers: Vec<Spanned<Provider>>,
+}
+
+/// Who does the cryptography.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BackendName {
+    #[default]
+    AwsLc,
+    #[serde(rename = "rustcrypto")]
+    RustCrypto,
+}
+
+/// How much grace clients' messages get.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CompatName {
+    #[default]
+    Strict,
+    Dovecot,
+}
+
+impl From<CompatName> for Compat {
+    fn from(name: CompatName) -> Self {
+        match name {
+            CompatName::Strict => Self::Strict,
+            CompatName::Dovecot => Self::Dovecot,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) level: LogLevel,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Connections at once; each Postfix `smtpd` process keeps one (`default_process_limit` is 100).
+    pub(crate) connections: Bounded<1, 65_536>,
+    /// Logins being judged at once, all connections together; the others wait their turn.
+    pub(crate) logins: Bounded<1, 65_536>,
+    /// How long a client may take to say its version and process id.
+    pub(crate) handshake_seconds: Bounded<1, 3_600>,
+    /// How long a line may stay unfinished, and how long a client may leave answers unread.
+    pub(crate) line_seconds: Bounded<1, 3_600>,
+    /// How long logins may take to finish when the daemon stops.
+    pub(crate) drain_seconds: Bounded<0, 60>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: Bounded::new(1024),
+            logins: Bounded::new(256),
+            handshake_seconds: Bounded::new(30),
+            line_seconds: Bounded::new(30),
+            drain_seconds: Bounded::new(5),
+        }
+    }
+}
+
+/// `[discovery]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DiscoverySettings {
+    pub(crate) scope: Option<OneLine>,
+    pub(crate) openid_configuration: Option<OneLine>,
+}
+
+impl DiscoverySettings {
+    pub(crate) fn discovery(&self) -> Discovery<'_> {
+        Discovery {
+            scope: self.scope.as_deref(),
+            openid_configuration: self.openid_configuration.as_deref(),
+        }
+    }
+}
+
+/// `[[listener]]`
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listener {
+    pub(crate) address: Address,
+    #[serde(default)]
+    pub(crate) mode: Option<Mode>,
+    #[serde(default)]
+    pub(crate) owner: Option<OneLine>,
+    #[serde(default)]
+    pub(crate) group: Option<OneLine>,
+    #[serde(default)]
+    pub(crate) allow_remote: bool,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable {
+            path: path.into(),
+            source,
+        };
+        if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
+            return Err(ConfigError::TooLong { path: path.into() });
+        }
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(&text).map_err(|fault| fault.in_file(path, &text))
+    }
+
+    /// Parses and checks the text of a file.
+    pub(crate) fn parse(text: &str) -> Result<Self, error::Fault> {
+        let config: Self = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), error::Fault> {
+        if self.listeners.is_empty() {
+            let hint = "no [[listener]]: add one, with address = \"unix:/path\" or \"tcp:127.0.0.1:12345\"";
+            return Err(error::Fault::whole(hint));
+        }
+        if self.providers.is_empty() {
+            let hint = "no [[provider]]: add one, with name, issuer, audience and keys";
+            return Err(error::Fault::whole(hint));
+        }
+        if !self.discovery.discovery().fits() {
+            let hint = "[discovery]: scope and openid_configuration do not fit a reply of 1,024 bytes; \
+                        shorten them";
+            return Err(error::Fault::whole(hint));
+        }
+        for listener in &self.listeners {
+            listener
+                .as_ref()
+                .check()
+                .map_err(|hint| error::Fault::at(listener.span(), hint))?;
+        }
+        self.check_distinct()?;
+        for provider in &self.providers {
+            provider
+                .as_ref()
+                .check()
+                .map_err(|hint| error::Fault::at(provider.span(), hint))?;
+        }
+        Ok(())
+    }
+
+    /// Two listeners at one address would take each other's connections.
+    fn check_distinct(&self) -> Result<(), error::Fault> {
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let mut earlier = self.listeners.iter().take(index);
+            if earlier.any(|earlier| earlier.as_ref().address == listener.as_ref().address) {
+                let hint = "listener: this address occurs twice; give each listener one of its own";
+                return Err(error::Fault::at(listener.span(), hint));
+            }
+        }
+        Ok(())
+    }
+
+    /// What of `new` a running daemon does not take over.
+    pub(crate) fn parts_for_a_restart(&self, new: &Self) -> Vec<&'static str> {
+        let bare = |listeners: &[Spanned<Listener>]| -> Vec<Listener> {
+            listeners
+                .iter()
+                .map(|listener| listener.as_ref().clone())
+                .collect()
+        };
+        let parts = [
+            (
+                "[[listener]]",
+                bare(&self.listeners) != bare(&new.listeners),
+            ),
+            ("[limits]", self.limits != new.limits),
+            ("[log]", self.log != new.log),
+        ];
+        let changed = parts.into_iter().filter(|(_, changed)| *changed);
+        changed.map(|(part, _)| part).collect()
+    }
+
+    /// The words that make this configuration looser than the default, for the log.
+    pub(crate) fn looser_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.compat == CompatName::Dovecot {
+            words.push("compat = \"dovecot\": malformed client messages are taken".to_owned());
+        }
+        for listener in &self.listeners {
+            let listener = listener.as_ref();
+            if listener.allow_remote {
+                let address = &listener.address;
+                words.push(format!(
+                    "listener {address}: allow_remote = true: tokens travel in clear"
+                ));
+            }
+        }
+        for provider in &self.providers {
+            provider.as_ref().looser_words(&mut words);
+        }
+        words
+    }
+}
+
+impl Listener {
+    fn check(&self) -> Result<(), &'static str> {
+        let has_rights = self.mode.is_some() || self.owner.is_some() || self.group.is_some();
+        match self.address {
+            Address::Unix(_) if self.allow_remote => {
+                return Err("listener: allow_remote is not for unix: addresses; remove it");
+            }
+            Address::Tcp(_) | Address::Systemd(_) if has_rights => {
+                return Err("listener: mode, owner and group are for unix: addresses; remove them");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

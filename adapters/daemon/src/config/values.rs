@@ -1,0 +1,106 @@
+//! Values that are checked while they are read, so that an error points at their line.
+
+use std::ops::Deref;
+
+use gatepost_core::crypto::{Algorithm, AlgorithmSet};
+use serde::Deserialize;
+
+/// A number from `MIN` to `MAX`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(try_from = "i64")]
+pub(crate) struct Bounded<const MIN: u32, const MAX: u32>(u32);
+
+impl<const MIN: u32, const MAX: u32> Bounded<MIN, MAX> {
+    pub(crate) const fn new(number: u32) -> Self {
+        assert!(MIN <= number && number <= MAX, "a default out of bounds");
+        Self(number)
+    }
+
+    pub(crate) const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> TryFrom<i64> for Bounded<MIN, MAX> {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, Self::Error> {
+        match u32::try_from(number) {
+            Ok(number) if (MIN..=MAX).contains(&number) => Ok(Self(number)),
+            _ => Err(format!("{number} is out of bounds: write {MIN} to {MAX}")),
+        }
+    }
+}
+
+/// Text that is not empty and has no control characters.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(try_from = "String")]
+pub(crate) struct OneLine(String);
+
+impl TryFrom<String> for OneLine {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err("write text that is not empty and holds no control characters");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl Deref for OneLine {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Permissions of a socket, in octal.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(try_from = "String")]
+pub(crate) struct Mode(u32);
+
+impl Mode {
+    /// What a socket gets whose listener names no mode: it is for gatepost's own user alone.
+    pub(crate) const DEFAULT: Self = Self(0o600);
+
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<String> for Mode {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match u32::from_str_radix(&text, 8) {
+            Ok(bits) if bits <= 0o777 && text.len() >= 3 => Ok(Self(bits)),
+            _ => Err("mode: write three or four octal digits in quotes, as in \"0660\""),
+        }
+    }
+}
+
+/// Names of algorithms.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(try_from = "Vec<String>")]
+pub(crate) struct Algorithms(pub(crate) AlgorithmSet);
+
+impl TryFrom<Vec<String>> for Algorithms {
+    type Error = String;
+
+    fn try_from(names: Vec<String>) -> Result<Self, Self::Error> {
+        let mut set = AlgorithmSet::EMPTY;
+        for name in names {
+            let known = Algorithm::from_name(&name).ok_or_else(|| {
+                let known = Algorithm::ALL.map(Algorithm::name).join(", ");
+                format!("algorithms: {name:?} is not supported; write some of {known}")
+            })?;
+            set = set.union(AlgorithmSet::of(&[known]));
+        }
+        if set.is_empty() {
+            return Err("algorithms: write one at least, or leave the key out".to_owned());
+        }
+        Ok(Self(set))
+    }
+}

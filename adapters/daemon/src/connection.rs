@@ -1,0 +1,381 @@
+//! One connection of a mail server, from its greeting to its end.
+
+use std::future::ready;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use gatepost_core::UnixTime;
+use gatepost_core::dovecot::{
+    Connection, Event, Greeting, Login, MAX_RESPONSE, NotSent, Origin, ProtocolError, Ticket,
+};
+use gatepost_core::sasl::Mechanism;
+use gatepost_tokio::{Outcome, Verdict, judge};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::generation::Generation;
+
+/// Logins of one connection that are not over: Postfix has one at a time, Dovecot's login processes a few.
+const PENDING: usize = 16;
+
+/// Bytes read at once; lines may be longer, for they are taken piece by piece.
+const INPUT: usize = 4096;
+
+/// Answers that may wait to be written before nothing more is read, in bytes. Those of the logins that are
+/// being judged already may be added.
+const HIGH_WATER: usize = 16_384;
+
+/// What all connections share.
+pub(crate) struct Service {
+    pub(crate) generation: watch::Receiver<Arc<Generation>>,
+    /// Turns true when the daemon stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+    /// One permit a login that is being judged.
+    pub(crate) logins: Arc<Semaphore>,
+    pub(crate) handshake: Duration,
+    pub(crate) line: Duration,
+}
+
+/// Why a connection was closed by us.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Closed {
+    #[error("handshake_timeout")]
+    Handshake,
+    #[error("line_timeout")]
+    Line,
+    #[error("output_timeout")]
+    Output,
+    #[error("protocol_error")]
+    Protocol(ProtocolError),
+    #[error("io_error")]
+    Io(#[from] io::Error),
+    #[error("internal_error")]
+    Internal,
+}
+
+/// Serves one connection until either side has had enough.
+pub(crate) async fn serve<S>(stream: S, service: &Arc<Service>, number: u32, cookie: [u8; 16])
+where
+    S: AsyncRead + AsyncWrite,
+{
+    let Some(mut session) = Session::new(Arc::clone(service), number, cookie) else {
+        return;
+    };
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    match session.run(&mut reader, &mut writer).await {
+        Ok(()) => tracing::debug!(connection = number, "connection ended"),
+        Err(Closed::Io(error)) => {
+            tracing::debug!(
+                connection = number,
+                error = error.to_string(),
+                "connection lost"
+            );
+        }
+        Err(Closed::Protocol(error)) => {
+            tracing::warn!(connection = number, error = ?error, "connection closed: protocol error");
+        }
+        Err(closed) => {
+            tracing::warn!(
+                connection = number,
+                reason = closed.to_string(),
+                "connection closed"
+            );
+        }
+    }
+    session.finish(&mut writer).await;
+}
+
+/// The state of a connection.
+struct Session {
+    service: Arc<Service>,
+    protocol: Connection<PENDING>,
+    input: Vec<u8>,
+    /// How much of `input` is used.
+    used: usize,
+    output: String,
+    /// How much of `output` is written.
+    written: usize,
+    /// The buffer that is lent for the response that is arriving.
+    lent: Option<Vec<u8>>,
+    judging: JoinSet<Judged>,
+    is_busy: bool,
+    is_at_end: bool,
+    accepted_at: Instant,
+    /// Since when a line is unfinished, and the client expected to go on.
+    line_since: Option<Instant>,
+    /// Since when none of the output has been taken.
+    stalled_since: Instant,
+}
+
+/// A login that has been judged.
+struct Judged {
+    ticket: Ticket,
+    mechanism: Mechanism,
+    origin: Origin,
+    verdict: Verdict,
+    took: Duration,
+}
+
+impl Session {
+    fn new(service: Arc<Service>, number: u32, cookie: [u8; 16]) -> Option<Self> {
+        let greeting = Greeting {
+            mechanisms: &Mechanism::ALL,
+            pid: std::process::id(),
+            connection: number,
+            cookie,
+        };
+        let mut output = String::new();
+        // A string always has room.
+        let protocol = Connection::greet(&greeting, &mut output).ok()?;
+        let now = Instant::now();
+        Some(Self {
+            service,
+            protocol,
+            input: Vec::new(),
+            used: 0,
+            output,
+            written: 0,
+            lent: None,
+            judging: JoinSet::new(),
+            is_busy: false,
+            is_at_end: false,
+            accepted_at: now,
+            line_since: None,
+            stalled_since: now,
+        })
+    }
+
+    async fn run(
+        &mut self,
+        reader: &mut (impl AsyncRead + Unpin),
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<(), Closed> {
+        let mut stopping = self.service.stopping.clone();
+        let mut is_stopping = false;
+        loop {
+            self.take_input()?;
+            if self.is_at_end && self.is_idle() {
+                return Ok(());
+            }
+            let (deadline, closed) = self.deadline();
+            let wants_input = self.wants_input();
+            let is_idle = self.is_idle();
+            let output = self
+                .output
+                .as_bytes()
+                .get(self.written..)
+                .unwrap_or_default();
+            // In this order: answers first, then whatever has come, and only then the end.
+            tokio::select! {
+                biased;
+                written = writer.write(output), if !output.is_empty() => self.wrote(written?)?,
+                Some(judged) = self.judging.join_next(), if !self.judging.is_empty() => {
+                    self.answer(judged.map_err(|_| Closed::Internal)?);
+                }
+                read = reader.read_buf(&mut self.input), if wants_input => {
+                    self.is_at_end = read? == 0;
+                }
+                () = wait_until(deadline) => return Err(closed),
+                () = has_stopped(&mut stopping), if !is_stopping => is_stopping = true,
+                () = ready(()), if is_stopping && is_idle => return Ok(()),
+            }
+        }
+    }
+
+    /// Lets logins that are being judged end, so that each has its line in the log.
+    async fn finish(&mut self, writer: &mut (impl AsyncWrite + Unpin)) {
+        while let Some(judged) = self.judging.join_next().await {
+            if let Ok(judged) = judged {
+                self.answer(judged);
+            }
+        }
+        let rest = self
+            .output
+            .as_bytes()
+            .get(self.written..)
+            .unwrap_or_default();
+        // What fits into the socket's buffer is sent; nobody waits for a client that does not read.
+        if let Ok(Err(error)) = tokio::time::timeout(Duration::ZERO, writer.write_all(rest)).await {
+            tracing::debug!(error = error.to_string(), "last answers lost");
+        }
+        let _ = tokio::time::timeout(Duration::ZERO, writer.shutdown()).await;
+    }
+
+    /// Nothing begun that a client could miss.
+    fn is_idle(&self) -> bool {
+        self.judging.is_empty()
+            && self.output.is_empty()
+            && (self.is_at_end || !self.protocol.has_unfinished_line())
+            && (self.is_at_end || self.used == self.input.len())
+    }
+
+    fn may_proceed(&self) -> bool {
+        !self.is_busy
+            && self.judging.len() < PENDING
+            && self.output.len().saturating_sub(self.written) < HIGH_WATER
+    }
+
+    fn wants_input(&self) -> bool {
+        !self.is_at_end && self.input.is_empty() && self.may_proceed()
+    }
+
+    /// Takes what has been read, as far as it may proceed.
+    fn take_input(&mut self) -> Result<(), Closed> {
+        while self.used < self.input.len() && self.may_proceed() {
+            let rest = self.input.get(self.used..).unwrap_or_default();
+            let lent = self.lent.as_deref_mut().unwrap_or_default();
+            let was_empty = self.output.is_empty();
+            let (used, event) = self.protocol.receive(rest, lent, &mut self.output);
+            self.used = self.used.saturating_add(used);
+            if was_empty && !self.output.is_empty() {
+                self.stalled_since = Instant::now();
+            }
+            self.event(event)?;
+        }
+        if self.used == self.input.len() {
+            self.input.clear();
+            self.input.reserve_exact(INPUT);
+            self.used = 0;
+        }
+        let waits = self.protocol.has_unfinished_line() && self.may_proceed();
+        self.line_since = self
+            .line_since
+            .filter(|_| waits)
+            .or_else(|| waits.then(Instant::now));
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), Closed> {
+        match event {
+            Event::Incomplete => return Ok(()),
+            Event::BufferWanted => {
+                self.lent = Some(vec![0; MAX_RESPONSE]);
+                return Ok(());
+            }
+            Event::Busy => {
+                self.is_busy = true;
+                return Ok(());
+            }
+            Event::Response(login) => self.judge(login),
+            Event::Refused(refusal) => crate::log::refusal(&refusal),
+            Event::Close(error) => return Err(Closed::Protocol(error)),
+            _ => {}
+        }
+        // A line has ended.
+        self.line_since = None;
+        self.lent = None;
+        Ok(())
+    }
+
+    fn judge(&mut self, login: Login) {
+        let Login {
+            ticket,
+            mechanism,
+            origin,
+            length,
+        } = login;
+        let mut message = self.lent.take().unwrap_or_default();
+        message.truncate(length);
+        let service = Arc::clone(&self.service);
+        let started = Instant::now();
+        self.judging.spawn_local(async move {
+            // Never closed, so that there is always a permit to wait for.
+            let _permit = service.logins.acquire().await;
+            let generation = Arc::clone(&service.generation.borrow());
+            let (trust, rules) = (&generation.trust, generation.rules());
+            let verdict = judge(trust, rules, mechanism, &message, now).await;
+            Judged {
+                ticket,
+                mechanism,
+                origin,
+                verdict,
+                took: started.elapsed(),
+            }
+        });
+    }
+
+    fn answer(&mut self, judged: Judged) {
+        if self.output.is_empty() {
+            self.stalled_since = Instant::now();
+        }
+        self.is_busy = false;
+        let sent = self.send(judged.ticket, &judged.verdict);
+        let Judged {
+            mechanism,
+            origin,
+            verdict,
+            took,
+            ..
+        } = judged;
+        crate::log::login(mechanism, &origin, &verdict, took, sent);
+    }
+
+    fn send(&mut self, ticket: Ticket, verdict: &Verdict) -> Result<(), NotSent> {
+        let out = &mut self.output;
+        match &verdict.outcome {
+            Outcome::Accepted(identity) => self.protocol.accept(ticket, identity.user(), &[], out),
+            Outcome::Refused {
+                rejection,
+                challenge,
+            } => {
+                let failure = rejection.failure(verdict.claimed.as_deref());
+                match challenge {
+                    Some(challenge) => self.protocol.challenge(ticket, challenge, failure, out),
+                    None => self.protocol.fail(ticket, failure, out),
+                }
+            }
+        }
+    }
+
+    fn wrote(&mut self, length: usize) -> Result<(), Closed> {
+        if length == 0 {
+            return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+        }
+        self.written = self.written.saturating_add(length);
+        self.stalled_since = Instant::now();
+        if self.written >= self.output.len() {
+            self.output = String::new();
+            self.written = 0;
+        }
+        Ok(())
+    }
+
+    /// When the client is taken for gone, and why. An established, idle connection has no deadline.
+    fn deadline(&self) -> (Option<Instant>, Closed) {
+        if !self.protocol.is_handshaken() {
+            let deadline = self.accepted_at + self.service.handshake;
+            return (Some(deadline), Closed::Handshake);
+        }
+        if !self.output.is_empty() {
+            let deadline = self.stalled_since + self.service.line;
+            return (Some(deadline), Closed::Output);
+        }
+        let deadline = self.line_since.map(|since| since + self.service.line);
+        (deadline, Closed::Line)
+    }
+}
+
+/// Waits until the daemon stops, or its main thread is gone.
+async fn has_stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now() -> UnixTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    // A clock before 1970 is not set: every token is from the future then.
+    let seconds = since.map_or(0, |since| since.as_secs());
+    UnixTime::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,295 @@
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use gatepost_tests::mint::Issuer;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf, duplex};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::time::sleep;
+
+use super::*;
+use crate::config::Config;
+
+const HANDSHAKE: &str = "VERSION\t1\t0\nCPID\t4711\n";
+const DAY: Duration = Duration::from_hours(24);
+
+/// A mail server's end of a connection, with time that passes only where everybody waits.
+struct Client {
+    reader: BufReader<ReadHalf<DuplexStream>>,
+    writer: WriteHalf<DuplexStream>,
+    served: JoinHandle<()>,
+}
+
+struct World {
+    service: Arc<Service>,
+    stop: watch::Sender<bool>,
+    issuer: Issuer,
+    _generations: watch::Sender<Arc<Generation>>,
+    _root: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let root = TempDir::new().unwrap();
+        let issuer = Issuer::new();
+        let keys = root.path().join("jwks.json");
+        fs::write(&keys, issuer.jwk_set().to_string()).unwrap();
+        let config = format!(
+            "[[listener]]\naddress = \"unix:/x\"\n[[provider]]\nname = \"p\"\nissuer = \"i\"\n\
+             audience = [\"mail\"]\nkeys = [{keys:?}]\nusername_claims = [\"email\"]\n"
+        );
+        let config = Config::parse(&config).unwrap();
+        let generation = Arc::new(Generation::load(&config).unwrap());
+        let (generations, generation) = watch::channel(generation);
+        let (stop, stopping) = watch::channel(false);
+        let service = Arc::new(Service {
+            generation,
+            stopping,
+            logins: Arc::new(Semaphore::new(2)),
+            handshake: Duration::from_secs(30),
+            line: Duration::from_secs(30),
+        });
+        Self {
+            service,
+            stop,
+            issuer,
+            _generations: generations,
+            _root: root,
+        }
+    }
+
+    fn connect(&self, capacity: usize) -> Client {
+        let (ours, theirs) = duplex(capacity);
+        let service = Arc::clone(&self.service);
+        let served = spawn_local(async move { serve(theirs, &service, 1, [0; 16]).await });
+        let (reader, writer) = tokio::io::split(ours);
+        Client {
+            reader: BufReader::new(reader),
+            writer,
+            served,
+        }
+    }
+
+    fn auth(&self, id: u32, user: &str) -> String {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let claims = json!({
+            "iss": "i", "sub": "1", "aud": "mail", "email": "alice@example.com", "exp": now + 600,
+        });
+        let token = self.issuer.sign("ES256", &claims);
+        let response = STANDARD.encode(format!("user={user}\x01auth=Bearer {token}\x01\x01"));
+        format!("AUTH\t{id}\tXOAUTH2\tservice=smtp\tresp={response}\n")
+    }
+}
+
+impl Client {
+    async fn send(&mut self, text: &str) {
+        self.writer.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// One line; empty at the end.
+    async fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).await.unwrap();
+        line
+    }
+
+    async fn handshake(&mut self) {
+        while self.line().await != "DONE\n" {}
+        self.send(HANDSHAKE).await;
+    }
+}
+
+/// Runs a test on a thread's own tasks, as the workers do.
+async fn local<F: Future>(test: F) -> F::Output {
+    LocalSet::new().run_until(test).await
+}
+
+const ALICE: &str = "alice@example.com";
+const GOOD: &str = "OK\t1\tuser=alice@example.com\n";
+
+#[tokio::test(start_paused = true)]
+async fn an_established_connection_is_never_closed_for_idleness() {
+    local(async {
+        let world = World::new();
+        let mut client = world.connect(65_536);
+        client.handshake().await;
+        sleep(30 * DAY).await;
+        client.send(&world.auth(1, ALICE)).await;
+        assert_eq!(client.line().await, GOOD);
+        sleep(30 * DAY).await;
+        client.send(&world.auth(1, ALICE)).await;
+        assert_eq!(client.line().await, GOOD);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_has_to_end() {
+    local(async {
+        let world = World::new();
+        let started = Instant::now();
+        let mut silent = world.connect(65_536);
+        let mut slow = world.connect(65_536);
+        slow.send("VERSION\t1\t0\nCPI").await;
+        while !silent.line().await.is_empty() {}
+        while !slow.line().await.is_empty() {}
+        assert_eq!(started.elapsed().as_secs(), 30);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_has_to_end_however_its_bytes_trickle() {
+    local(async {
+        let world = World::new();
+        let mut client = world.connect(65_536);
+        client.handshake().await;
+        client.send(&world.auth(1, ALICE)).await;
+        assert_eq!(client.line().await, GOOD);
+        let started = Instant::now();
+        let trickle = async {
+            while client.writer.write_all(b"A").await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        trickle.await;
+        assert!((30..=31).contains(&started.elapsed().as_secs()));
+        assert_eq!(client.line().await, "");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_open_connections_do_not_delay_others() {
+    local(async {
+        let world = World::new();
+        let mut half_open = Vec::new();
+        for _ in 0..200 {
+            let mut client = world.connect(65_536);
+            client.handshake().await;
+            client
+                .send("AUTH\t1\tXOAUTH2\tservice=smtp\tresp=QUJD")
+                .await;
+            half_open.push(client);
+        }
+        let started = Instant::now();
+        let mut client = world.connect(65_536);
+        client.handshake().await;
+        client.send(&world.auth(1, ALICE)).await;
+        assert_eq!(client.line().await, GOOD);
+        assert_eq!(started.elapsed(), Duration::ZERO);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_not_read_from() {
+    local(async {
+        let world = World::new();
+        let mut client = world.connect(1024);
+        client.handshake().await;
+        let flood = "CANCEL\t1\nAUTH\t1\tXOAUTH2\tservice=smtp\n".repeat(10_000);
+        let sent = client.writer.write_all(flood.as_bytes());
+        // The daemon stops reading long before the flood ends, and closes when nothing moves.
+        assert!(sent.await.is_err());
+        let mut answered = 0;
+        while !client.line().await.is_empty() {
+            answered += 1;
+        }
+        assert!(answered < 5_000, "{answered} answers were kept");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn logins_left_after_their_challenge_never_block_a_new_one() {
+    local(async {
+        let world = World::new();
+        let mut client = world.connect(65_536);
+        client.handshake().await;
+        for id in 2..50 {
+            client.send(&world.auth(id, "bob@example.com")).await;
+            assert!(client.line().await.starts_with("CONT\t"));
+        }
+        client.send(&world.auth(1, ALICE)).await;
+        assert_eq!(client.line().await, GOOD);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_logins_at_once_than_there_are_places_are_all_answered() {
+    local(async {
+        let world = World::new();
+        let mut client = world.connect(65_536);
+        client.handshake().await;
+        let all: String = (1..=40).map(|id| world.auth(id, ALICE)).collect();
+        client.send(&all).await;
+        let mut answered = Vec::new();
+        for _ in 1..=40 {
+            let line = client.line().await;
+            let id = line
+                .strip_prefix("OK\t")
+                .unwrap()
+                .split('\t')
+                .next()
+                .unwrap();
+            answered.push(id.parse::<u32>().unwrap());
+        }
+        answered.sort_unstable();
+        assert!(answered.into_iter().eq(1..=40));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_closes_its_side_is_answered_first() {
+    local(async {
+        let world = World::new();
+        let mut client = world.connect(65_536);
+        client.handshake().await;
+        client.send(&world.auth(1, ALICE)).await;
+        client.writer.shutdown().await.unwrap();
+        assert_eq!(client.line().await, GOOD);
+        assert_eq!(client.line().await, "");
+        client.served.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_lets_an_unfinished_login_end() {
+    local(async {
+        let world = World::new();
+        let mut client = world.connect(65_536);
+        client.handshake().await;
+        let line = world.auth(1, ALICE);
+        let (head, tail) = line.split_at(100);
+        client.send(head).await;
+        sleep(Duration::from_secs(1)).await;
+        world.stop.send_replace(true);
+        sleep(Duration::from_secs(1)).await;
+        client.send(tail).await;
+        assert_eq!(client.line().await, GOOD);
+        assert_eq!(client.line().await, "");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_breaks_the_protocol_is_closed() {
+    local(async {
+        let world = World::new();
+        let mut client = world.connect(65_536);
+        client.handshake().await;
+        client.send("EHLO mail.example.com\n").await;
+        assert_eq!(client.line().await, "");
+        client.served.await.unwrap();
+    })
+    .await;
+}

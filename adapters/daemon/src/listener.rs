@@ -1,0 +1,133 @@
+//! Sockets that mail servers connect to.
+
+mod systemd;
+mod unix;
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
+
+use crate::config::{Address, Listener};
+use crate::worker::Stream;
+
+/// Connections that may wait to be accepted: what the kernel allows by default (`somaxconn`).
+const BACKLOG: u32 = 4096;
+
+/// A socket that listens.
+pub(crate) enum Bound {
+    /// With the path that is removed at the end.
+    Unix(UnixListener, unix::Path),
+    Tcp(TcpListener),
+    /// One of systemd's, whose path is not ours.
+    Inherited(UnixListener),
+}
+
+/// Why a listener cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BindError {
+    #[error("listener {address}: {source}; {hint}")]
+    Io {
+        address: Address,
+        source: io::Error,
+        hint: &'static str,
+    },
+    #[error(
+        "listener {0}: tokens would travel to it in clear: listen on loopback or on a unix: path, or write \
+         allow_remote = true"
+    )]
+    Remote(Address),
+    #[error("listener {0}: the path exists and is no socket; remove it or choose another")]
+    NotASocket(Address),
+    #[error("listener {address}: there is no {kind} {name:?}; create it or choose another")]
+    Unknown {
+        address: Address,
+        kind: &'static str,
+        name: String,
+    },
+    #[error(
+        "listener {0}: systemd passed no socket of that name; set FileDescriptorName= in the .socket unit"
+    )]
+    NotPassed(Address),
+}
+
+impl BindError {
+    fn io(listener: &Listener, hint: &'static str) -> impl Fn(io::Error) -> Self {
+        let address = listener.address.clone();
+        move |source| Self::Io {
+            address: address.clone(),
+            source,
+            hint,
+        }
+    }
+}
+
+/// Listens as `listener` says; a host name may stand for several sockets.
+pub(crate) fn bind(listener: &Listener) -> Result<Vec<Bound>, BindError> {
+    match &listener.address {
+        Address::Unix(path) => unix::bind(listener, path).map(|bound| vec![bound]),
+        Address::Tcp(host) => bind_tcp(listener, host),
+        Address::Systemd(name) => systemd::take(listener, name),
+    }
+}
+
+fn bind_tcp(listener: &Listener, host: &str) -> Result<Vec<Bound>, BindError> {
+    let unresolved = BindError::io(listener, "give an address or a host name that resolves");
+    let failed = BindError::io(
+        listener,
+        "choose an address of this machine and a free port",
+    );
+    let addresses: Vec<SocketAddr> = host.to_socket_addrs().map_err(unresolved)?.collect();
+    let sockets = addresses.into_iter().map(|address| {
+        check_remote(listener, address)?;
+        listen(address).map(Bound::Tcp).map_err(&failed)
+    });
+    sockets.collect()
+}
+
+fn check_remote(listener: &Listener, address: SocketAddr) -> Result<(), BindError> {
+    if address.ip().is_loopback() || listener.allow_remote {
+        Ok(())
+    } else {
+        Err(BindError::Remote(listener.address.clone()))
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    // A new daemon can listen before the old one has ended.
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+impl Bound {
+    /// Waits for a connection, which is bound to no runtime afterwards.
+    pub(crate) async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Unix(listener, _) | Self::Inherited(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.into_std().map(Stream::Unix)
+            }
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.into_std().map(Stream::Tcp)
+            }
+        }
+    }
+
+    /// Where it listens, for the log.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::Unix(_, path) => format!("unix:{path}"),
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|_| "tcp:?".to_owned(), |address| format!("tcp:{address}")),
+            Self::Inherited(_) => "unix socket of systemd".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A unix socket that replaces another one in one step, and removes itself only.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown,
+};
+use std::path::PathBuf;
+
+use nix::unistd::{Group, User};
+use tokio::net::UnixListener;
+
+use super::{BindError, Bound};
+use crate::config::{Listener, Mode};
+
+/// The path of a socket of ours. Dropped, it is removed, unless another daemon has replaced it.
+pub(crate) struct Path {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        let is_ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
+        if is_ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self, error = error.to_string(), "socket not removed");
+        }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+/// Listens at `path`. What mail servers see is the old socket or the new one with all of its rights.
+pub(super) fn bind(listener: &Listener, path: &std::path::Path) -> Result<Bound, BindError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(BindError::NotASocket(listener.address.clone()));
+        }
+        _ => {}
+    }
+    let (owner, group) = (owner(listener)?, group(listener)?);
+    let failed = BindError::io(
+        listener,
+        "its directory must exist, be writable for gatepost, and leave the path short (about 80 bytes); \
+         owner and group may need root",
+    );
+    let staging = Staging::new(path).map_err(&failed)?;
+    let temporary = staging.directory.join("s");
+    let socket = UnixListener::bind(&temporary).map_err(&failed)?;
+    let mode = listener.mode.unwrap_or(Mode::DEFAULT);
+    if owner.is_some() || group.is_some() {
+        chown(&temporary, owner, group).map_err(&failed)?;
+    }
+    fs::set_permissions(&temporary, Permissions::from_mode(mode.bits())).map_err(&failed)?;
+    let found = fs::symlink_metadata(&temporary).map_err(&failed)?;
+    fs::rename(&temporary, path).map_err(&failed)?;
+    let path = Path {
+        path: path.into(),
+        identity: (found.dev(), found.ino()),
+    };
+    Ok(Bound::Unix(socket, path))
+}
+
+/// A directory for nobody but us beside the socket: nobody connects before all rights are set.
+struct Staging {
+    directory: PathBuf,
+}
+
+impl Staging {
+    fn new(path: &std::path::Path) -> io::Result<Self> {
+        let name = format!(".gp{}", std::process::id());
+        let directory = path.with_file_name(name);
+        // Left behind by a daemon that was killed right here, and had our process id.
+        let _ = fs::remove_file(directory.join("s"));
+        let _ = fs::remove_dir(&directory);
+        DirBuilder::new().mode(0o700).create(&directory)?;
+        Ok(Self { directory })
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.directory.join("s"));
+        let _ = fs::remove_dir(&self.directory);
+    }
+}
+
+fn owner(listener: &Listener) -> Result<Option<u32>, BindError> {
+    let Some(name) = listener.owner.as_deref() else {
+        return Ok(None);
+    };
+    let user = User::from_name(name).ok().flatten();
+    let user = user.ok_or_else(|| unknown(listener, "user", name))?;
+    Ok(Some(user.uid.as_raw()))
+}
+
+fn group(listener: &Listener) -> Result<Option<u32>, BindError> {
+    let Some(name) = listener.group.as_deref() else {
+        return Ok(None);
+    };
+    let group = Group::from_name(name).ok().flatten();
+    let group = group.ok_or_else(|| unknown(listener, "group", name))?;
+    Ok(Some(group.gid.as_raw()))
+}
+
+fn unknown(listener: &Listener, kind: &'static str, name: &str) -> BindError {
+    BindError::Unknown {
+        address: listener.address.clone(),
+        kind,
+        name: name.to_owned(),
+    }
+}

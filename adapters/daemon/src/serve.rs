@@ -1,0 +1,181 @@
+//! `gatepost serve`: the life of the daemon.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_tokio::LoadError;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+
+use crate::config::{Config, ConfigError};
+use crate::connection::Service;
+use crate::door::Door;
+use crate::generation::Generation;
+use crate::listener::{self, BindError};
+use crate::log;
+use crate::worker::Workers;
+
+/// Options of `gatepost serve`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("{0}; gatepost cannot run here")]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    /// 2 for what the configuration has to change, 1 for the rest.
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Io(_) => ExitCode::from(1),
+            _ => ExitCode::from(2),
+        }
+    }
+}
+
+/// Serves until a signal ends it.
+pub(crate) fn run(options: &Options) -> ExitCode {
+    let served = Config::read(&options.config)
+        .map_err(Error::from)
+        .and_then(|config| {
+            log::start(&config.log);
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(serve(options, config))
+        });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gatepost: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+async fn serve(options: &Options, config: Config) -> Result<(), Error> {
+    let generation = Arc::new(Generation::load(&config)?);
+    announce(&config, &generation);
+    let mut bound = Vec::new();
+    for listener in &config.listeners {
+        bound.extend(listener::bind(listener.as_ref())?);
+    }
+    let mut reload = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (generations, generation) = watch::channel(generation);
+    let (stop, stopping) = watch::channel(false);
+    let service = Arc::new(service(&config, generation, stopping));
+    let workers = Workers::start(&service)?;
+    let mut door = Door::new(config.limits.connections.get(), workers);
+    for listener in bound {
+        tracing::info!(address = listener.address(), "listening");
+        door.open(listener);
+    }
+    notify(&[NotifyState::Ready]);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+
+    let mut current = config;
+    loop {
+        tokio::select! {
+            _ = reload.recv() => reread(options, &mut current, &generations),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    notify(&[NotifyState::Stopping]);
+    tracing::info!("stopping");
+    door.close().await;
+    stop.send_replace(true);
+    let patience = Duration::from_secs(current.limits.drain_seconds.get().into());
+    if timeout(patience, door.wait_until_empty()).await.is_err() {
+        tracing::warn!("connections left that did not end in time");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn service(
+    config: &Config,
+    generation: watch::Receiver<Arc<Generation>>,
+    stopping: watch::Receiver<bool>,
+) -> Service {
+    let limits = &config.limits;
+    Service {
+        generation,
+        stopping,
+        logins: Arc::new(Semaphore::new(limits.logins.get() as usize)),
+        handshake: Duration::from_secs(limits.handshake_seconds.get().into()),
+        line: Duration::from_secs(limits.line_seconds.get().into()),
+    }
+}
+
+/// Names what an operator should know about the configuration that is in force.
+fn announce(config: &Config, generation: &Generation) {
+    for word in config.looser_words() {
+        tracing::warn!(word, "looser than the default");
+    }
+    for policy in generation.trust.policies() {
+        let of_this =
+            |key: &&gatepost_core::exchange::TrustedKey<'_>| key.policy.provider == policy.provider;
+        let keys = generation.trust.keys().iter().filter(of_this).count();
+        tracing::info!(
+            provider = policy.provider,
+            issuer = policy.issuer,
+            keys,
+            "provider"
+        );
+    }
+}
+
+/// Replaces what logins are judged by, or keeps it where the new configuration is no good.
+fn reread(options: &Options, current: &mut Config, generations: &watch::Sender<Arc<Generation>>) {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        notify(&[NotifyState::Reloading, now]);
+    }
+    match Config::read(&options.config)
+        .map_err(Error::from)
+        .and_then(|config| Ok((Generation::load(&config)?, config)))
+    {
+        Ok((generation, config)) => {
+            announce(&config, &generation);
+            for part in current.parts_for_a_restart(&config) {
+                tracing::warn!(part, "changed, which takes effect after a restart only");
+            }
+            generations.send_replace(Arc::new(generation));
+            *current = config;
+            tracing::info!("reloaded");
+        }
+        Err(error) => {
+            tracing::error!(
+                error = error.to_string(),
+                "not reloaded: the old configuration stays"
+            );
+        }
+    }
+    notify(&[NotifyState::Ready]);
+}
+
+/// Tells systemd, where it asked to be told.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(error = error.to_string(), "systemd not notified");
+    }
+}

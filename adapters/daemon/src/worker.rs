@@ -1,0 +1,105 @@
+//! The threads that judge: one a core, each with a share of the connections.
+
+use std::io;
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use tokio::runtime;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::LocalSet;
+
+use crate::connection::{self, Service};
+
+/// A connection on its way to the thread that serves it.
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) number: u32,
+    pub(crate) cookie: [u8; 16],
+    /// Its place among all connections, given back at its end.
+    pub(crate) place: OwnedSemaphorePermit,
+}
+
+/// A stream that belongs to no runtime; it does not block.
+pub(crate) enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+/// The threads, which take turns.
+pub(crate) struct Workers {
+    threads: Vec<mpsc::UnboundedSender<Accepted>>,
+    next: AtomicUsize,
+}
+
+impl Workers {
+    /// Starts one thread for each core.
+    pub(crate) fn start(service: &Arc<Service>) -> io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let threads = (0..cores).map(|index| start(index, Arc::clone(service)));
+        Ok(Self {
+            threads: threads.collect::<io::Result<_>>()?,
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    /// Hands a connection to the next thread. Their number is bounded by the connections' places.
+    pub(crate) fn serve(&self, accepted: Accepted) {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
+        if self.threads[turn].send(accepted).is_err() {
+            tracing::error!(thread = turn, "a worker has ended: restart gatepost");
+        }
+    }
+}
+
+fn start(index: usize, service: Arc<Service>) -> io::Result<mpsc::UnboundedSender<Accepted>> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let work = move || LocalSet::new().block_on(&runtime, work(receiver, service));
+    thread::Builder::new()
+        .name(format!("judge-{index}"))
+        .spawn(work)?;
+    Ok(sender)
+}
+
+async fn work(mut receiver: mpsc::UnboundedReceiver<Accepted>, service: Arc<Service>) {
+    while let Some(accepted) = receiver.recv().await {
+        let service = Arc::clone(&service);
+        tokio::task::spawn_local(async move {
+            let number = accepted.number;
+            if let Err(error) = serve(accepted, &service).await {
+                tracing::warn!(
+                    connection = number,
+                    error = error.to_string(),
+                    "connection lost"
+                );
+            }
+        });
+    }
+}
+
+async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
+    let Accepted {
+        stream,
+        number,
+        cookie,
+        place,
+    } = accepted;
+    match stream {
+        Stream::Unix(stream) => {
+            let stream = tokio::net::UnixStream::from_std(stream)?;
+            connection::serve(stream, service, number, cookie).await;
+        }
+        Stream::Tcp(stream) => {
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            stream.set_nodelay(true)?;
+            connection::serve(stream, service, number, cookie).await;
+        }
+    }
+    drop(place);
+    Ok(())
+}
