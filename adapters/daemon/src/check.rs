@@ -116,7 +116,11 @@ fn judge_input(check: &Check) -> Result<bool, Box<dyn std::error::Error>> {
         let report = runtime.block_on(check.judge(&trust, &input));
         all_good &= report.is_accepted();
         if stdout.is_terminal() {
-            writeln!(stdout, "{}", explain::Explanation::new(&report, &input, check.now()))?;
+            writeln!(
+                stdout,
+                "{}",
+                explain::Explanation::new(&report, &input, check.now())
+            )?;
         } else {
             writeln!(stdout, "{}", report.json())?;
         }
@@ -141,8 +145,14 @@ impl Check {
     }
 
     fn now(&self) -> UnixTime {
-        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let seconds = self.now.unwrap_or_else(|| i64::try_from(clock()).unwrap_or(i64::MAX));
+        let clock = || {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs())
+        };
+        let seconds = self
+            .now
+            .unwrap_or_else(|| i64::try_from(clock()).unwrap_or(i64::MAX));
         UnixTime::from_seconds(seconds)
     }
 
@@ -160,7 +170,11 @@ impl Check {
         if bytes.last() != Some(&b'\n') && bytes.len() as u64 == MAX_LINE {
             skip_line(stdin)?;
         }
-        Ok(Some(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned()))
+        Ok(Some(
+            String::from_utf8_lossy(&bytes)
+                .trim_end_matches(['\r', '\n'])
+                .to_owned(),
+        ))
     }
 
     async fn judge(&self, trust: &Trust, input: &str) -> Report {
@@ -178,7 +192,10 @@ impl Check {
             Grace::Dovecot if self.response.is_some() => Compat::Dovecot,
             _ => Compat::Strict,
         };
-        let rules = Rules { compat, ..Rules::default() };
+        let rules = Rules {
+            compat,
+            ..Rules::default()
+        };
         let verdict = judge(trust, rules, mechanism, &message, || self.now()).await;
         Report::of_login(verdict, token_in(&message))
     }
@@ -189,7 +206,11 @@ impl Check {
             let escaped = user.replace('=', "=3D").replace(',', "=2C");
             format!("a={escaped}")
         });
-        format!("n,{},\x01auth=Bearer {token}\x01\x01", authzid.unwrap_or_default()).into_bytes()
+        format!(
+            "n,{},\x01auth=Bearer {token}\x01\x01",
+            authzid.unwrap_or_default()
+        )
+        .into_bytes()
     }
 }
 
@@ -225,8 +246,12 @@ fn decode_response(input: &str) -> Result<Vec<u8>, Report> {
 /// The token in a message, for showing its claims; what the core makes of it is another matter.
 fn token_in(message: &[u8]) -> Option<&str> {
     let message = std::str::from_utf8(message).ok()?;
-    let credentials = message.split('\x01').find_map(|part| part.strip_prefix("auth="))?;
-    credentials.split_once(' ').map(|(_, token)| token.trim_start())
+    let credentials = message
+        .split('\x01')
+        .find_map(|part| part.strip_prefix("auth="))?;
+    credentials
+        .split_once(' ')
+        .map(|(_, token)| token.trim_start())
 }
 
 /// Tries the keys that the header's `kid` and `alg` admit.

@@ -4,7 +4,7 @@ mod client;
 mod daemon;
 mod issuer;
 
-use std::{fs, io, process::ExitCode, thread, time::Duration};
+use std::{fs, io, process::ExitCode};
 
 use clap::Args;
 use client::{AuthClient, Reply};
@@ -43,8 +43,14 @@ fn demonstrate(demo: &Demo) -> io::Result<bool> {
     let issuer = Issuer::new()?;
     fs::write(folder.path().join("keys.json"), issuer.jwk_set())?;
     let mut daemon = Daemon::start(folder.path())?;
-    println!("A throw-away issuer signs tokens (ES256), and `gatepost serve` judges them on {}.\n", daemon.address());
-    println!("{:<12} {:<17} {:<7} {:<16} SASL reply", "mechanism", "token", "verdict", "reason");
+    println!(
+        "A throw-away issuer signs tokens (ES256), and `gatepost serve` judges them on {}.\n",
+        daemon.address()
+    );
+    println!(
+        "{:<12} {:<17} {:<7} {:<16} SASL reply",
+        "mechanism", "token", "verdict", "reason"
+    );
     let mut all_right = true;
     for mechanism in ["XOAUTH2", "OAUTHBEARER"] {
         for case in cases(&issuer) {
@@ -54,9 +60,10 @@ fn demonstrate(demo: &Demo) -> io::Result<bool> {
     print_postfix(&daemon);
     if demo.stay {
         print_tokens(&issuer, &daemon);
-        loop {
-            thread::sleep(Duration::from_secs(3_600));
-        }
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(tokio::signal::ctrl_c())?;
     }
     daemon.stop()?;
     Ok(all_right)
@@ -72,21 +79,45 @@ struct Case {
 }
 
 fn cases(issuer: &Issuer) -> [Case; 6] {
-    let case = |name, user, token, expected| Case { name, user, token, expected };
+    let case = |name, user, token, expected| Case {
+        name,
+        user,
+        token,
+        expected,
+    };
     let good = || issuer.token(USER, AUDIENCE, 300);
     let mut altered = good().into_bytes();
     // One bit of the first character behind the header: other claims under the same signature.
-    if let Some(byte) = altered.iter().position(|byte| *byte == b'.').and_then(|dot| altered.get_mut(dot + 5)) {
+    if let Some(byte) = altered
+        .iter()
+        .position(|byte| *byte == b'.')
+        .and_then(|dot| altered.get_mut(dot + 5))
+    {
         *byte = if *byte == b'A' { b'B' } else { b'A' };
     }
     let altered = String::from_utf8_lossy(&altered).into_owned();
     [
         case("good", USER, good(), None),
-        case("expired", USER, issuer.token(USER, AUDIENCE, -3_600), Some("expired")),
-        case("foreign audience", USER, issuer.token(USER, "calendar", 300), Some("wrong_audience")),
+        case(
+            "expired",
+            USER,
+            issuer.token(USER, AUDIENCE, -3_600),
+            Some("expired"),
+        ),
+        case(
+            "foreign audience",
+            USER,
+            issuer.token(USER, "calendar", 300),
+            Some("wrong_audience"),
+        ),
         case("wrong user", "bob@example.com", good(), Some("wrong_user")),
         case("altered", USER, altered, Some("bad_signature")),
-        case("oversized", USER, format!("{}{}", good(), "A".repeat(8_192)), Some("token_too_long")),
+        case(
+            "oversized",
+            USER,
+            format!("{}{}", good(), "A".repeat(8_192)),
+            Some("token_too_long"),
+        ),
     ]
 }
 
@@ -105,12 +136,16 @@ fn show(daemon: &mut Daemon, mechanism: &str, case: &Case) -> io::Result<bool> {
     let is_right = match case.expected {
         None => matches!(&reply, Reply::Ok { user } if user == USER) && reason.is_none(),
         Some(expected) => {
-            matches!(&reply, Reply::Fail { challenge: Some(_) }) && reason.as_deref() == Some(expected)
+            matches!(&reply, Reply::Fail { challenge: Some(_) })
+                && reason.as_deref() == Some(expected)
         }
     };
     let mark = if is_right { "" } else { "  <- WRONG" };
     let reason = reason.unwrap_or_else(|| "-".into());
-    println!("{mechanism:<12} {:<17} {verdict:<7} {reason:<16} {shown}{mark}", case.name);
+    println!(
+        "{mechanism:<12} {:<17} {verdict:<7} {reason:<16} {shown}{mark}",
+        case.name
+    );
     Ok(is_right)
 }
 
@@ -129,8 +164,14 @@ fn print_postfix(daemon: &Daemon) {
 }
 
 fn print_tokens(issuer: &Issuer, daemon: &Daemon) {
-    println!("\nStill serving on {}; end it with Ctrl-C. Tokens of {USER} to try:", daemon.address());
-    println!("\ngood for an hour:\n{}", issuer.token(USER, AUDIENCE, 3_600));
+    println!(
+        "\nStill serving on {}; end it with Ctrl-C. Tokens of {USER} to try:",
+        daemon.address()
+    );
+    println!(
+        "\ngood for an hour:\n{}",
+        issuer.token(USER, AUDIENCE, 3_600)
+    );
     println!("\nexpired:\n{}", issuer.token(USER, AUDIENCE, -3_600));
     println!(
         "\nJudge one by hand:\n    printf %s TOKEN | gatepost check --keys {} --audience {AUDIENCE} --issuer {ISSUER} \

@@ -1,7 +1,9 @@
 //! The command `gatepost`.
 
+mod check;
 mod config;
 mod connection;
+mod demo;
 mod door;
 mod generation;
 mod listener;
@@ -19,10 +21,14 @@ use clap::Parser;
 enum Verb {
     /// Answers mail servers over Dovecot's auth protocol.
     Serve(serve::Options),
+    Check(check::Check),
+    Demo(demo::Demo),
 }
 
 fn main() -> ExitCode {
     match Verb::parse() {
         Verb::Serve(options) => serve::run(&options),
+        Verb::Check(check) => check::run(&check),
+        Verb::Demo(demo) => demo::run(&demo),
     }
 }

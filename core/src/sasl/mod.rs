@@ -187,7 +187,7 @@ fn is_b64token_byte(byte: u8) -> bool {
     let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     // "-", ".", "/" and the digits follow each other.
     let is_digit_or_mark = byte.wrapping_sub(b'-') < 13;
-    is_letter | is_digit_or_mark | (byte == b'_') | (byte == b'~') | (byte == b'+')
+    is_letter || is_digit_or_mark || matches!(byte, b'_' | b'~' | b'+')
 }
 
 /// Why a client response was refused.

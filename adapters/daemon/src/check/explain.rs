@@ -34,7 +34,11 @@ impl Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.report.verdict {
             Judged::Accepted { user, .. } => {
-                writeln!(f, "ACCEPTED: {}", user.as_deref().unwrap_or("the signature holds"))?;
+                writeln!(
+                    f,
+                    "ACCEPTED: {}",
+                    user.as_deref().unwrap_or("the signature holds")
+                )?;
             }
             Judged::Rejected(rejection) => {
                 writeln!(f, "REJECTED, {}: {}", rejection.code(), detail(*rejection))?;
@@ -42,10 +46,18 @@ impl Display for Explanation<'_> {
                     writeln!(f, "  That is a temporary failure: the token may be good.")?;
                 }
             }
-            Judged::NotBase64 => writeln!(f, "REJECTED, invalid_base64: not base64 with its padding")?,
+            Judged::NotBase64 => {
+                writeln!(f, "REJECTED, invalid_base64: not base64 with its padding")?;
+            }
         }
-        let Some(token) = self.token() else { return Ok(()) };
-        let vouched = if self.report.is_accepted() { "" } else { ", which nobody has vouched for" };
+        let Some(token) = self.token() else {
+            return Ok(());
+        };
+        let vouched = if self.report.is_accepted() {
+            ""
+        } else {
+            ", which nobody has vouched for"
+        };
         if let Some(header) = header(&token) {
             writeln!(f, "Its header{vouched}:")?;
             members(f, &header, self.now)?;
@@ -59,7 +71,9 @@ impl Display for Explanation<'_> {
 }
 
 fn members(f: &mut fmt::Formatter<'_>, object: &Value, now: UnixTime) -> fmt::Result {
-    let Value::Object(members) = object else { return writeln!(f, "  not an object") };
+    let Value::Object(members) = object else {
+        return writeln!(f, "  not an object");
+    };
     for (name, value) in members {
         let meaning = meaning(name);
         let when = match name.as_str() {
@@ -67,7 +81,12 @@ fn members(f: &mut fmt::Formatter<'_>, object: &Value, now: UnixTime) -> fmt::Re
             _ => String::new(),
         };
         // Debug escapes whatever could move the terminal's cursor.
-        writeln!(f, "  {:<20} {:?}{when}{meaning}", format!("{name:?}").trim_matches('"'), Shown(value))?;
+        writeln!(
+            f,
+            "  {:<20} {:?}{when}{meaning}",
+            format!("{name:?}").trim_matches('"'),
+            Shown(value)
+        )?;
     }
     Ok(())
 }
@@ -78,14 +97,20 @@ struct Shown<'v>(&'v Value);
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.to_string().chars() {
-            if c.is_control() { write!(f, "{}", c.escape_unicode())? } else { write!(f, "{c}")? }
+            if c.is_control() {
+                write!(f, "{}", c.escape_unicode())?;
+            } else {
+                write!(f, "{c}")?;
+            }
         }
         Ok(())
     }
 }
 
 fn distance(value: &Value, now: UnixTime) -> String {
-    let Some(date) = value.as_i64() else { return String::new() };
+    let Some(date) = value.as_i64() else {
+        return String::new();
+    };
     let seconds = date.saturating_sub(now.seconds());
     match seconds {
         0 => " (now)".to_owned(),

@@ -14,18 +14,30 @@ pub(crate) struct Report {
 
 /// What was judged, and how.
 pub(super) enum Judged {
-    Accepted { user: Option<String>, issuer: Option<String>, expires_at: Option<i64> },
+    Accepted {
+        user: Option<String>,
+        issuer: Option<String>,
+        expires_at: Option<i64>,
+    },
     Rejected(Rejection),
     NotBase64,
 }
 
 impl Report {
     pub(super) fn rejected(rejection: Rejection) -> Self {
-        Self { verdict: Judged::Rejected(rejection), algorithm: None, kid: None }
+        Self {
+            verdict: Judged::Rejected(rejection),
+            algorithm: None,
+            kid: None,
+        }
     }
 
     pub(super) fn not_base64() -> Self {
-        Self { verdict: Judged::NotBase64, algorithm: None, kid: None }
+        Self {
+            verdict: Judged::NotBase64,
+            algorithm: None,
+            kid: None,
+        }
     }
 
     /// A whole login; `token` is only looked into for its issuer once it has been accepted.
@@ -33,20 +45,32 @@ impl Report {
         let judged = match verdict.outcome {
             Outcome::Accepted(identity) => Judged::Accepted {
                 user: Some(identity.user().to_owned()),
-                issuer: token.and_then(payload).and_then(|claims| Some(claims["iss"].as_str()?.to_owned())),
+                issuer: token
+                    .and_then(payload)
+                    .and_then(|claims| Some(claims["iss"].as_str()?.to_owned())),
                 expires_at: Some(identity.expires_at().seconds()),
             },
             Outcome::Refused { rejection, .. } => Judged::Rejected(rejection),
         };
-        let algorithm = verdict.algorithm.map(|algorithm| algorithm.name().to_owned());
-        Self { verdict: judged, algorithm, kid: verdict.kid }
+        let algorithm = verdict
+            .algorithm
+            .map(|algorithm| algorithm.name().to_owned());
+        Self {
+            verdict: judged,
+            algorithm,
+            kid: verdict.kid,
+        }
     }
 
     /// A signature that holds, over whatever payload.
     pub(super) fn of_signature(header: &Header, token: &str) -> Self {
         let issuer = payload(token).and_then(|claims| Some(claims["iss"].as_str()?.to_owned()));
         Self {
-            verdict: Judged::Accepted { user: None, issuer, expires_at: None },
+            verdict: Judged::Accepted {
+                user: None,
+                issuer,
+                expires_at: None,
+            },
             algorithm: Some(header.algorithm().name().to_owned()),
             kid: header.kid().map(str::to_owned),
         }
@@ -59,7 +83,11 @@ impl Report {
     /// One object; what is not known is left out.
     pub(super) fn json(&self) -> Value {
         let mut object = match &self.verdict {
-            Judged::Accepted { user, issuer, expires_at } => json!({
+            Judged::Accepted {
+                user,
+                issuer,
+                expires_at,
+            } => json!({
                 "verdict": "accept", "user": user, "algorithm": self.algorithm, "kid": self.kid,
                 "issuer": issuer, "expires_at": expires_at,
             }),
@@ -86,7 +114,10 @@ pub(super) fn detail(rejection: Rejection) -> String {
     match rejection {
         Rejection::Claims(Violation::Expired { now, expires_at }) => {
             let ago = now.seconds().saturating_sub(expires_at.seconds());
-            format!("{reason}: exp is {}, {ago} seconds ago", expires_at.seconds())
+            format!(
+                "{reason}: exp is {}, {ago} seconds ago",
+                expires_at.seconds()
+            )
         }
         Rejection::Claims(Violation::NotYetValid { not_before }) => {
             format!("{reason}: nbf is {}", not_before.seconds())

@@ -24,7 +24,9 @@ impl AuthClient {
         let timeout = Duration::from_secs(5);
         let stream = TcpStream::connect_timeout(&address, timeout)?;
         stream.set_read_timeout(Some(timeout))?;
-        let mut client = Self { reader: BufReader::new(stream) };
+        let mut client = Self {
+            reader: BufReader::new(stream),
+        };
         while client.line()? != "DONE" {}
         client.send(&format!("VERSION\t1\t2\nCPID\t{}\n", std::process::id()))?;
         Ok(client)
@@ -33,7 +35,9 @@ impl AuthClient {
     /// Presents `message`, and answers a challenge as clients do: with nothing that matters.
     pub(super) fn log_in(mut self, mechanism: &str, message: &[u8]) -> io::Result<Reply> {
         let response = STANDARD.encode(message);
-        self.send(&format!("AUTH\t1\t{mechanism}\tservice=smtp\trip=127.0.0.1\tresp={response}\n"))?;
+        self.send(&format!(
+            "AUTH\t1\t{mechanism}\tservice=smtp\trip=127.0.0.1\tresp={response}\n"
+        ))?;
         let mut challenge = None;
         loop {
             let line = self.line()?;
@@ -41,7 +45,9 @@ impl AuthClient {
             match fields.as_slice() {
                 ["OK", "1", rest @ ..] => {
                     let user = rest.iter().find_map(|field| field.strip_prefix("user="));
-                    return Ok(Reply::Ok { user: user.unwrap_or_default().to_owned() });
+                    return Ok(Reply::Ok {
+                        user: user.unwrap_or_default().to_owned(),
+                    });
                 }
                 ["FAIL", "1", ..] => return Ok(Reply::Fail { challenge }),
                 ["CONT", "1", json] => {
@@ -49,7 +55,11 @@ impl AuthClient {
                     challenge = Some(String::from_utf8_lossy(&json).into_owned());
                     self.send("CONT\t1\t\n")?;
                 }
-                _ => return Err(io::Error::other("an answer that the protocol does not know")),
+                _ => {
+                    return Err(io::Error::other(
+                        "an answer that the protocol does not know",
+                    ));
+                }
             }
         }
     }

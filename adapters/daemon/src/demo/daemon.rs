@@ -39,7 +39,12 @@ impl Daemon {
             .stderr(File::create(&log)?)
             .spawn()?;
         let log = BufReader::new(File::open(&log)?);
-        let mut daemon = Self { child, socket, keys, log };
+        let mut daemon = Self {
+            child,
+            socket,
+            keys,
+            log,
+        };
         daemon.wait_until_it_answers()?;
         Ok(daemon)
     }
@@ -65,12 +70,15 @@ impl Daemon {
                 thread::sleep(Duration::from_millis(2));
                 continue;
             }
-            if let Some(reason) = reason_of_login(&line) {
-                return Ok(reason);
+            if let Some(login) = LoginLine::parse(&line) {
+                return Ok(login.reason);
             }
             line.clear();
         }
-        Err(io::Error::new(io::ErrorKind::TimedOut, "the daemon logged no login"))
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the daemon logged no login",
+        ))
     }
 
     /// Ends the daemon.
@@ -90,7 +98,9 @@ impl Daemon {
             if let Some(status) = self.child.try_wait()? {
                 let mut log = String::new();
                 while self.log.read_line(&mut log)? > 0 {}
-                return Err(io::Error::other(format!("`gatepost serve` ended, {status}:\n{log}")));
+                return Err(io::Error::other(format!(
+                    "`gatepost serve` ended, {status}:\n{log}"
+                )));
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -114,14 +124,25 @@ fn configuration(socket: SocketAddr, keys: &Path) -> String {
         "[log]\nformat = \"json\"\n\n\
          [[listener]]\naddress = \"tcp:{socket}\"\n\n\
          [[provider]]\nname = \"demo\"\nissuer = \"{ISSUER}\"\naudience = [\"{AUDIENCE}\"]\n\
-         username_claims = [\"email\"]\nkeys = [{keys:?}]\n"
+         username_claims = [\"email\"]\nkeys = ['{}']\n",
+        keys.display()
     )
 }
 
-/// `None` where the line is about something else than a login.
-fn reason_of_login(line: &str) -> Option<Option<String>> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    let fields = line.get("fields").unwrap_or(&line);
-    fields.get("verdict")?;
-    Some(fields.get("reason").and_then(Value::as_str).map(str::to_owned))
+/// What the log says of one login.
+struct LoginLine {
+    reason: Option<String>,
+}
+
+impl LoginLine {
+    /// `None` where the line is about something else.
+    fn parse(line: &str) -> Option<Self> {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let fields = line.get("fields").unwrap_or(&line);
+        fields.get("verdict")?;
+        let reason = fields.get("reason").and_then(Value::as_str);
+        Some(Self {
+            reason: reason.map(str::to_owned),
+        })
+    }
 }

@@ -20,7 +20,8 @@ pub(super) struct Issuer {
 
 impl Issuer {
     pub(super) fn new() -> io::Result<Self> {
-        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(io::Error::other)?;
+        let key =
+            EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(io::Error::other)?;
         Ok(Self { key })
     }
 
@@ -38,7 +39,9 @@ impl Issuer {
 
     /// An access token (RFC 9068) that expires in `seconds`.
     pub(super) fn token(&self, user: &str, audience: &str, seconds: i64) -> String {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
         let header = json!({"alg": "ES256", "kid": "demo", "typ": "at+jwt"});
         let claims = json!({
@@ -47,9 +50,13 @@ impl Issuer {
         });
         let encode = |part: serde_json::Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let signing_input = format!("{}.{}", encode(header), encode(claims));
-        let signature = self.key.sign(&SystemRandom::new(), signing_input.as_bytes());
+        let signature = self
+            .key
+            .sign(&SystemRandom::new(), signing_input.as_bytes());
         // Signing fails only where the system has no random numbers; the login then fails, and shows it.
-        let signature = signature.map(|signature| URL_SAFE_NO_PAD.encode(signature)).unwrap_or_default();
+        let signature = signature
+            .map(|signature| URL_SAFE_NO_PAD.encode(signature))
+            .unwrap_or_default();
         format!("{signing_input}.{signature}")
     }
 }
