@@ -1,6 +1,5 @@
 //! One connection of a mail server, from its greeting to its end.
 
-use std::future::ready;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,12 +10,16 @@ use gatepost_core::dovecot::{
 };
 use gatepost_core::sasl::Mechanism;
 use gatepost_tokio::{Outcome, Verdict, judge};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::generation::Generation;
+
+mod reader;
+
+pub(crate) use reader::Reader;
 
 /// Logins of one connection that are not over: Postfix has one at a time, Dovecot's login processes a few.
 const PENDING: usize = 16;
@@ -56,15 +59,20 @@ pub(crate) enum Closed {
     Internal,
 }
 
+/// How long a stopping daemon waits for the rest of a line or a reply: clients that left send neither.
+const REPLY_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Serves one connection until either side has had enough.
-pub(crate) async fn serve<S>(stream: S, service: &Arc<Service>, number: u32, cookie: [u8; 16])
-where
-    S: AsyncRead + AsyncWrite,
-{
+pub(crate) async fn serve(
+    mut reader: impl Reader,
+    mut writer: impl AsyncWrite + Unpin,
+    service: &Arc<Service>,
+    number: u32,
+    cookie: [u8; 16],
+) {
     let Some(mut session) = Session::new(Arc::clone(service), number, cookie) else {
         return;
     };
-    let (mut reader, mut writer) = tokio::io::split(stream);
     match session.run(&mut reader, &mut writer).await {
         Ok(()) => tracing::debug!(connection = number, "connection ended"),
         Err(Closed::Io(error)) => {
@@ -108,6 +116,18 @@ struct Session {
     line_since: Option<Instant>,
     /// Since when none of the output has been taken.
     stalled_since: Instant,
+    ending: Ending,
+}
+
+/// How far a connection is on its way to its end.
+#[derive(Clone, Copy)]
+enum Ending {
+    /// It serves.
+    No,
+    /// The daemon stops: lines may still be finished and challenges replied to, until then.
+    AwaitingReplies(Instant),
+    /// The client was told to send no more. A challenge could not be replied to.
+    Draining,
 }
 
 /// A login that has been judged.
@@ -145,24 +165,28 @@ impl Session {
             accepted_at: now,
             line_since: None,
             stalled_since: now,
+            ending: Ending::No,
         })
     }
 
     async fn run(
         &mut self,
-        reader: &mut (impl AsyncRead + Unpin),
+        reader: &mut impl Reader,
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Result<(), Closed> {
         let mut stopping = self.service.stopping.clone();
-        let mut is_stopping = false;
         loop {
             self.take_input()?;
             if self.is_at_end && self.is_idle() {
                 return Ok(());
             }
+            if let Some(ending) = self.next_ending() {
+                reader.refuse_more();
+                self.ending = ending;
+            }
+            let patience = self.patience();
             let (deadline, closed) = self.deadline();
             let wants_input = self.wants_input();
-            let is_idle = self.is_idle();
             let output = self
                 .output
                 .as_bytes()
@@ -179,8 +203,10 @@ impl Session {
                     self.is_at_end = read? == 0;
                 }
                 () = wait_until(deadline) => return Err(closed),
-                () = has_stopped(&mut stopping), if !is_stopping => is_stopping = true,
-                () = ready(()), if is_stopping && is_idle => return Ok(()),
+                () = wait_until(patience) => {}
+                () = has_stopped(&mut stopping), if matches!(self.ending, Ending::No) => {
+                    self.ending = Ending::AwaitingReplies(Instant::now() + REPLY_PATIENCE);
+                }
             }
         }
     }
@@ -202,6 +228,23 @@ impl Session {
             tracing::debug!(error = error.to_string(), "last answers lost");
         }
         let _ = tokio::time::timeout(Duration::ZERO, writer.shutdown()).await;
+    }
+
+    /// Whether it is time to let the client send no more: what it has begun is whole, or will never be.
+    fn next_ending(&self) -> Option<Ending> {
+        let Ending::AwaitingReplies(until) = self.ending else {
+            return None;
+        };
+        let is_begun = self.protocol.outstanding() > 0 || self.protocol.has_unfinished_line();
+        (!is_begun || Instant::now() >= until).then_some(Ending::Draining)
+    }
+
+    /// When there will be no more waiting for replies.
+    fn patience(&self) -> Option<Instant> {
+        match self.ending {
+            Ending::AwaitingReplies(until) => Some(until),
+            Ending::No | Ending::Draining => None,
+        }
     }
 
     /// Nothing begun that a client could miss.
@@ -322,9 +365,9 @@ impl Session {
                 challenge,
             } => {
                 let failure = rejection.failure(verdict.claimed.as_deref());
-                match challenge {
-                    Some(challenge) => self.protocol.challenge(ticket, challenge, failure, out),
-                    None => self.protocol.fail(ticket, failure, out),
+                match (challenge, self.ending) {
+                    (None, _) | (_, Ending::Draining) => self.protocol.fail(ticket, failure, out),
+                    (Some(json), _) => self.protocol.challenge(ticket, json, failure, out),
                 }
             }
         }

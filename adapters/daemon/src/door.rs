@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::listener::Bound;
+use crate::listener::{BACKLOG, Bound};
 use crate::worker::{Accepted, Stream, Workers};
 
 /// How long to wait after `accept` has failed, which it does again at once where descriptors ran out.
@@ -19,6 +19,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Door {
     inside: Arc<Inside>,
     accepting: JoinSet<()>,
+    closing: watch::Sender<bool>,
 }
 
 /// What the listeners share.
@@ -41,18 +42,20 @@ impl Door {
         Self {
             inside: Arc::new(inside),
             accepting: JoinSet::new(),
+            closing: watch::Sender::new(false),
         }
     }
 
     /// Begins to accept connections of `listener`.
     pub(crate) fn open(&mut self, listener: Bound) {
-        self.accepting
-            .spawn(accept(listener, Arc::clone(&self.inside)));
+        let (inside, closing) = (Arc::clone(&self.inside), self.closing.subscribe());
+        self.accepting.spawn(accept(listener, inside, closing));
     }
 
-    /// Closes every listener, and removes the paths that are still ours.
+    /// Lets in who is waiting, closes every listener, and removes the paths that are still ours.
     pub(crate) async fn close(&mut self) {
-        self.accepting.shutdown().await;
+        self.closing.send_replace(true);
+        while self.accepting.join_next().await.is_some() {}
     }
 
     /// Waits until every connection has ended.
@@ -62,9 +65,13 @@ impl Door {
     }
 }
 
-async fn accept(listener: Bound, inside: Arc<Inside>) {
+async fn accept(listener: Bound, inside: Arc<Inside>, mut closing: watch::Receiver<bool>) {
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.wait_for(|closing| *closing) => break,
+        };
+        match accepted {
             Ok(stream) => inside.let_in(stream),
             Err(error) => {
                 tracing::warn!(
@@ -75,6 +82,13 @@ async fn accept(listener: Bound, inside: Arc<Inside>) {
                 sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+    // Who waits in the kernel's queue would be cut off with it.
+    for _ in 0..BACKLOG {
+        let Ok(Ok(stream)) = timeout(Duration::ZERO, listener.accept()).await else {
+            break;
+        };
+        inside.let_in(stream);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::config::{Address, Listener};
 use crate::worker::Stream;
 
 /// Connections that may wait to be accepted: what the kernel allows by default (`somaxconn`).
-const BACKLOG: u32 = 4096;
+pub(crate) const BACKLOG: u32 = 4096;
 
 /// A socket that listens.
 pub(crate) enum Bound {

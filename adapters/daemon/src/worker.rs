@@ -91,13 +91,15 @@ async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
     } = accepted;
     match stream {
         Stream::Unix(stream) => {
-            let stream = tokio::net::UnixStream::from_std(stream)?;
-            connection::serve(stream, service, number, cookie).await;
+            let mut stream = tokio::net::UnixStream::from_std(stream)?;
+            let (reader, writer) = stream.split();
+            connection::serve(reader, writer, service, number, cookie).await;
         }
         Stream::Tcp(stream) => {
-            let stream = tokio::net::TcpStream::from_std(stream)?;
+            let mut stream = tokio::net::TcpStream::from_std(stream)?;
             stream.set_nodelay(true)?;
-            connection::serve(stream, service, number, cookie).await;
+            let (reader, writer) = stream.split();
+            connection::serve(reader, writer, service, number, cookie).await;
         }
     }
     drop(place);

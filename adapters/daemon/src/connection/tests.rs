@@ -4,8 +4,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatepost_tests::mint::Issuer;
 use serde_json::json;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf, duplex};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, BufReader, DuplexStream, ReadBuf, ReadHalf, WriteHalf, duplex,
+};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::sleep;
 
@@ -20,6 +24,31 @@ struct Client {
     reader: BufReader<ReadHalf<DuplexStream>>,
     writer: WriteHalf<DuplexStream>,
     served: JoinHandle<()>,
+}
+
+/// A reading half that ends, as a socket's does, once no more may come.
+struct Refusable {
+    reader: ReadHalf<DuplexStream>,
+    is_refused: std::cell::Cell<bool>,
+}
+
+impl AsyncRead for Refusable {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.reader).poll_read(context, buffer) {
+            Poll::Pending if self.is_refused.get() => Poll::Ready(Ok(())),
+            other => other,
+        }
+    }
+}
+
+impl Reader for Refusable {
+    fn refuse_more(&self) {
+        self.is_refused.set(true);
+    }
 }
 
 struct World {
@@ -63,7 +92,14 @@ impl World {
     fn connect(&self, capacity: usize) -> Client {
         let (ours, theirs) = duplex(capacity);
         let service = Arc::clone(&self.service);
-        let served = spawn_local(async move { serve(theirs, &service, 1, [0; 16]).await });
+        let served = spawn_local(async move {
+            let (reader, writer) = tokio::io::split(theirs);
+            let reader = Refusable {
+                reader,
+                is_refused: false.into(),
+            };
+            serve(reader, writer, &service, 1, [0; 16]).await;
+        });
         let (reader, writer) = tokio::io::split(ours);
         Client {
             reader: BufReader::new(reader),
