@@ -264,11 +264,15 @@ fn judge_signature(keys: &[TrustedKey<'_>], token: &str) -> Report {
         Err(rejection) => return Report::rejected(rejection),
     };
     let header = jwt.header();
-    let is_named = |key: &&TrustedKey<'_>| key.kid == header.kid();
-    let any_named = header.kid().is_some() && keys.iter().any(|key| is_named(&key));
+    // As in a login: a key of another name is not the token's, one without a name may be.
+    let has_name = |key: &TrustedKey<'_>| header.kid().is_some() && key.kid == header.kid();
+    let any_named = keys.iter().any(has_name);
+    let may_have_signed = |key: &&TrustedKey<'_>| {
+        has_name(key) || !any_named && (header.kid().is_none() || key.kid.is_none())
+    };
     let mut scratch = vec![0; MAX_PAYLOAD];
     let mut rejection = Rejection::UnknownKey;
-    for key in keys.iter().filter(|key| !any_named || is_named(key)) {
+    for key in keys.iter().filter(may_have_signed) {
         if !key.key.algorithms().contains(header.algorithm()) {
             rejection = Rejection::AlgorithmNotAllowed;
             continue;
