@@ -568,7 +568,7 @@ fn sets_are_bounded() {
     let outcomes = |json: &str| {
         JwkSet::parse(json.as_bytes())
             .unwrap()
-            .map(|jwk| jwk.err())
+            .map(Result::err)
             .collect::<std::vec::Vec<_>>()
     };
     assert_eq!(

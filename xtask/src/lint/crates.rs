@@ -33,6 +33,12 @@ impl<'a> Place<'a> {
         })
     }
 
+    /// An adapter's own tests are tests: they may use the harness and other adapters.
+    fn may_test_with(self, other: Self) -> bool {
+        let tests_an_adapter = matches!(self, Self::Adapter(_));
+        tests_an_adapter && matches!(other, Self::Tests | Self::Adapter(_)) || self.may_use(other)
+    }
+
     fn may_use(self, other: Self) -> bool {
         match (self, other) {
             (Self::Adapter(from), Self::Adapter(to)) => AMONG_ADAPTERS
@@ -68,20 +74,26 @@ pub(super) fn complaints(metadata: &Value, root: &Path) -> Result<Complaints, Bo
             let Some(to) = folders.get(text(dependency, "name")?) else {
                 continue;
             };
-            complaints.extend(arrow(from, to));
+            let is_for_tests = dependency["kind"] == "dev";
+            complaints.extend(arrow(from, to, is_for_tests));
         }
     }
     Ok(complaints)
 }
 
-fn arrow(from: &str, to: &str) -> Option<String> {
+fn arrow(from: &str, to: &str, is_for_tests: bool) -> Option<String> {
     let (Some(user), Some(target)) = (Place::of(from), Place::of(to)) else {
         return Some(format!(
             "{from} -> {to}: a crate stands outside core, adapters, examples, tests, xtask; \
              place it in xtask/src/lint/crates.rs"
         ));
     };
-    (!user.may_use(target)).then(|| {
+    let is_allowed = if is_for_tests {
+        user.may_test_with(target)
+    } else {
+        user.may_use(target)
+    };
+    (!is_allowed).then(|| {
         format!("{from}/Cargo.toml: {from} -> {to}: arrows run examples, tests -> adapters -> core")
     })
 }
@@ -110,6 +122,11 @@ mod tests {
 
     #[track_caller]
     fn check(from: &str, to: &str, allowed: bool) {
+        check_kind(from, to, &Value::Null, allowed);
+    }
+
+    #[track_caller]
+    fn check_kind(from: &str, to: &str, kind: &Value, allowed: bool) {
         let package = |folder: &str, dependencies: Value| {
             json!({
                 "name": folder.replace('/', "-"),
@@ -117,7 +134,10 @@ mod tests {
                 "dependencies": dependencies,
             })
         };
-        let dependencies = json!([{"name": to.replace('/', "-")}, {"name": "serde"}]);
+        let dependencies = json!([
+            {"name": to.replace('/', "-"), "kind": kind},
+            {"name": "serde", "kind": null},
+        ]);
         let metadata = json!({"packages": [package(from, dependencies), package(to, json!([]))]});
         let complaints = complaints(&metadata, Path::new("/w")).unwrap();
         assert_eq!(complaints.is_empty(), allowed, "{complaints:?}");
@@ -134,6 +154,17 @@ mod tests {
         check("adapters/tokio", "core", true);
         check("adapters/tokio", "tests", false);
         check("adapters/tokio", "examples/verify_token", false);
+    }
+
+    #[test]
+    fn an_adapters_tests_use_the_harness_and_the_core_s_do_not() {
+        let dev = json!("dev");
+        check_kind("adapters/tokio", "tests", &dev, true);
+        check_kind("adapters/tokio", "adapters/aws-lc", &dev, true);
+        check_kind("adapters/tokio", "xtask", &dev, false);
+        check_kind("core", "tests", &dev, false);
+        check_kind("core", "adapters/aws-lc", &dev, false);
+        check_kind("adapters/tokio", "tests", &json!("build"), false);
     }
 
     #[test]
