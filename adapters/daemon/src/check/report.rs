@@ -1,9 +1,12 @@
 //! What `check` says of one token, as JSON.
 
+use std::fmt::Display;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use gatepost_core::{Rejection, Violation, jose::Header};
+use gatepost_core::{Rejection, Violation, jose::Header, sasl::Status};
 use gatepost_tokio::{Outcome, Verdict};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 /// The verdict on one token.
 pub(crate) struct Report {
@@ -81,31 +84,62 @@ impl Report {
     }
 
     /// One object; what is not known is left out.
-    pub(super) fn json(&self) -> Value {
-        let mut object = match &self.verdict {
+    pub(super) fn json(&self) -> impl Display {
+        let (algorithm, kid) = (self.algorithm.as_deref(), self.kid.as_deref());
+        let line = match &self.verdict {
             Judged::Accepted {
                 user,
                 issuer,
                 expires_at,
-            } => json!({
-                "verdict": "accept", "user": user, "algorithm": self.algorithm, "kid": self.kid,
-                "issuer": issuer, "expires_at": expires_at,
-            }),
-            Judged::Rejected(rejection) => json!({
-                "verdict": "reject", "reason": rejection.code(),
-                "status": rejection.status().map(gatepost_core::sasl::Status::name),
-                "detail": detail(*rejection),
-            }),
-            Judged::NotBase64 => json!({
-                "verdict": "reject", "reason": "invalid_base64", "status": "invalid_request",
-                "detail": "The SASL response is not base64 with its padding",
-            }),
+            } => Line {
+                verdict: "accept",
+                user: user.as_deref(),
+                algorithm,
+                kid,
+                issuer: issuer.as_deref(),
+                expires_at: *expires_at,
+                ..Line::default()
+            },
+            Judged::Rejected(rejection) => Line {
+                verdict: "reject",
+                reason: Some(rejection.code()),
+                status: rejection.status().map(Status::name),
+                detail: Some(detail(*rejection)),
+                ..Line::default()
+            },
+            Judged::NotBase64 => Line {
+                verdict: "reject",
+                reason: Some("invalid_base64"),
+                status: Some(Status::InvalidRequest.name()),
+                detail: Some("The SASL response is not base64 with its padding".to_owned()),
+                ..Line::default()
+            },
         };
-        if let Value::Object(members) = &mut object {
-            members.retain(|_, value| !value.is_null());
-        }
-        object
+        // Strings and numbers are always JSON.
+        serde_json::to_string(&line).unwrap_or_default()
     }
+}
+
+/// One line of output, in the order in which it is read.
+#[derive(Default, Serialize)]
+struct Line<'r> {
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    algorithm: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 /// The reason in words, with the numbers that help.
@@ -123,7 +157,7 @@ pub(super) fn detail(rejection: Rejection) -> String {
             format!("{reason}: nbf is {}", not_before.seconds())
         }
         Rejection::Claims(Violation::Missing(claim) | Violation::MalformedClaim(claim)) => {
-            format!("{reason} ({claim:?})").to_owned()
+            format!("{reason} ({claim:?})")
         }
         Rejection::Token(error) => format!("{reason} ({error:?})"),
         Rejection::Response(error) => format!("{reason} ({error:?})"),
