@@ -100,7 +100,7 @@ impl Token {
         };
         let token = |padding| issuer.sign(alg, &claims(padding));
         let missing = len.saturating_sub(token(0).len());
-        let text = (missing * 3 / 4..)
+        let text = (missing * 3 / 4..=missing)
             .map(token)
             .find(|token| token.len() >= len);
         Self::new(text.expect("a length that can be met"), issuer.jwk(alg))
