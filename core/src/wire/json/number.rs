@@ -22,6 +22,10 @@ impl<'j> Number<'j> {
     /// `NumericDate` may be fractional or carry an exponent (RFC 7519 section 2); no floating point is
     /// involved, so that no date is rounded.
     pub(crate) fn floor(self) -> Option<i64> {
+        // No digit need be looked at for `-1e-5`.
+        if self.0.starts_with('-') {
+            return None;
+        }
         let (mantissa, exponent) = match self.0.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
             None => (self.0, 0),
@@ -41,7 +45,7 @@ impl<'j> Number<'j> {
     }
 }
 
-/// The first `count` of `digits` as an integer; missing ones are zeros. A minus sign is no digit.
+/// The first `count` of `digits` as an integer; missing ones are zeros.
 fn integer(mut digits: impl Iterator<Item = u8>, count: i32) -> Option<i64> {
     if count > MAX_DIGITS {
         return None;

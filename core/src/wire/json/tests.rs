@@ -255,6 +255,8 @@ fn numbers_are_floored_without_rounding() {
         "1e2147483647",
         "-1",
         "-1795312000.5",
+        "-0.5",
+        "-1e-5",
     ] {
         assert_eq!(floor(text), None, "{text}");
     }
