@@ -97,9 +97,15 @@ pub(crate) struct Registered<'c> {
 
 impl<'c> Registered<'c> {
     fn place(&mut self, name: Text<'_>) -> Option<&mut Option<Value<'c>>> {
-        // Escapes hide no claim: `\u0063nf` is `cnf` (RFC 8259 section 8.3).
-        let name = name.to_string::<MAX_NAME>()?;
-        Some(match name.as_str() {
+        match name.as_str() {
+            Some(name) => self.named(name),
+            // Escapes hide no claim: `\u0063nf` is `cnf` (RFC 8259 section 8.3).
+            None => self.named(&name.to_string::<MAX_NAME>()?),
+        }
+    }
+
+    fn named(&mut self, name: &str) -> Option<&mut Option<Value<'c>>> {
+        Some(match name {
             "exp" => &mut self.exp,
             "nbf" => &mut self.nbf,
             "iat" => &mut self.iat,
@@ -253,18 +259,22 @@ fn follow<'c>(path: &str, name: Text<'c>, value: Value<'c>) -> Result<Option<Val
 
 /// The part of `path` behind `name` and a dot; empty where `name` is all of it.
 fn behind<'p>(path: &'p str, name: Text<'_>) -> Option<&'p str> {
-    let mut rest = path.chars();
-    for c in name.chars() {
-        if rest.next()? != c {
-            return None;
-        }
-    }
-    let rest = rest.as_str();
+    let rest = match name.as_str() {
+        Some(name) => path.strip_prefix(name)?,
+        None => behind_escaped(path, name)?,
+    };
     if rest.is_empty() {
         Some(rest)
     } else {
         rest.strip_prefix('.').filter(|rest| !rest.is_empty())
     }
+}
+
+fn behind_escaped<'p>(path: &'p str, name: Text<'_>) -> Option<&'p str> {
+    let mut rest = path.chars();
+    name.chars()
+        .all(|c| rest.next() == Some(c))
+        .then_some(rest.as_str())
 }
 
 /// A `NumericDate` (RFC 7519 section 2); negative ones are no dates of a token.

@@ -91,14 +91,18 @@ impl<'m> SaslName<'m> {
         let mut rest = self.raw;
         let escaped = self.escaped;
         core::iter::from_fn(move || {
-            for (escape, plain) in gs2::ESCAPES {
-                if let Some(behind) = rest.strip_prefix(escape).filter(|_| escaped) {
-                    rest = behind;
-                    return Some(plain);
+            let mut chars = rest.chars();
+            let c = chars.next()?;
+            // Only an equals sign begins an escape.
+            if c == '=' && escaped {
+                for (escape, plain) in gs2::ESCAPES {
+                    if let Some(behind) = rest.strip_prefix(escape) {
+                        rest = behind;
+                        return Some(plain);
+                    }
                 }
             }
-            let c = rest.chars().next()?;
-            rest = rest.get(c.len_utf8()..)?;
+            rest = chars.as_str();
             Some(c)
         })
     }
