@@ -134,6 +134,15 @@ impl Rejection {
     }
 }
 
+/// The sentence of [`reason`](Rejection::reason).
+impl core::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl core::error::Error for Rejection {}
+
 const fn token_code(error: jose::Error) -> &'static str {
     match error {
         jose::Error::UnsupportedAlgorithm => "unsupported_algorithm",

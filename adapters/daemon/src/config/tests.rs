@@ -46,6 +46,21 @@ fn refuse(text: &str) -> String {
 }
 
 #[test]
+fn the_configurations_that_are_shown_are_good() {
+    let example = include_str!("../../../../examples/postfix/gatepost.toml");
+    assert!(Config::parse(example).is_ok());
+    let pages = [
+        include_str!("../../../../README.md"),
+        include_str!("../../README.md"),
+    ];
+    for page in pages {
+        let (_, rest) = page.split_once("```toml\n").unwrap();
+        let (shown, _) = rest.split_once("```").unwrap();
+        assert!(Config::parse(shown).is_ok(), "{shown}");
+    }
+}
+
+#[test]
 fn the_reference_lists_every_key_and_no_other() {
     for (section, keys) in reference() {
         let message = refuse(&with(section, "no_such_key = 1"));
