@@ -300,7 +300,7 @@ impl<'p> Policy<'p> {
             let mut found = false;
             for held in scope.strings() {
                 let held = held.map_err(|_| Violation::MalformedClaim(Claim::Scope))?;
-                found |= held.words().any(|word| *word == **wanted);
+                found |= held.words().any(|word| word == wanted.as_bytes());
             }
             if !found {
                 return Err(Violation::InsufficientScope);

@@ -29,10 +29,11 @@ impl<'j> Text<'j> {
     }
 
     /// The words between single spaces (RFC 6749 section 3.3). One that is escaped is never equal to any.
-    pub(crate) fn words(self) -> impl Iterator<Item = &'j str> {
+    pub(crate) fn words(self) -> impl Iterator<Item = &'j [u8]> {
         self.raw
-            .split(' ')
-            .filter(move |word| !self.escaped || !word.contains('\\'))
+            .as_bytes()
+            .split(|byte| *byte == b' ')
+            .filter(move |word| !self.escaped || !word.contains(&b'\\'))
     }
 
     /// The decoded text in a buffer of its own; `None` where it does not fit.
