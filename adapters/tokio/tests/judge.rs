@@ -118,7 +118,7 @@ async fn a_claimed_name_is_kept_in_part_only() {
 
 /// Invariant 7: no login, key or provider delays another login by more than one signature verification.
 #[tokio::test]
-async fn no_login_delays_another_by_more_than_one_verification() {
+async fn invariant_7_no_login_delays_another_by_more_than_one_verification() {
     let issuer = Issuer::new();
     let root = TempDir::new().unwrap();
     let mut keys = Vec::new();

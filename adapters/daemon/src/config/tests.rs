@@ -180,7 +180,7 @@ fn an_error_names_file_line_and_what_to_write() {
 
 /// Invariant 8: every looser choice is a word in the configuration, and is named in the log at start.
 #[test]
-fn every_looser_word_is_named() {
+fn invariant_8_every_looser_word_is_named() {
     let any = PROVIDER.replace("audience = [\"mail\"]", "any_audience = true");
     let words = "id_tokens = true\nuser_case = \"lower\"\nskew_seconds = 61\n";
     let listener = "[[listener]]\naddress = \"tcp:0.0.0.0:1\"\nallow_remote = true\n";
