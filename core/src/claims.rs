@@ -8,8 +8,8 @@ use crate::{
 /// Most paths that a policy may ask for beside the registered claims.
 pub(crate) const MAX_PATHS: usize = 16;
 
-/// Longest name of a registered claim that is looked at, in bytes: `token_use`.
-const MAX_NAME: usize = 9;
+/// Longest name of a registered claim that is looked at, in bytes: `token_type`.
+const MAX_NAME: usize = 10;
 
 /// Who a token without `azp` belongs to in Dovecot's layout of keys.
 pub(crate) const DEFAULT_OWNER: &str = "default";
@@ -22,6 +22,8 @@ pub enum TokenType {
     AccessToken,
     /// `JWT`, or nothing: the claims have to tell.
     Unspecified,
+    /// `token-introspection+jwt`: no token, but what a provider says of one (RFC 9701 section 5).
+    IntrospectionAnswer,
     /// Anything else, such as `logout+jwt`: not for us.
     Other,
 }
@@ -89,6 +91,10 @@ pub(crate) struct Registered<'c> {
     pub(crate) cnf: Option<Value<'c>>,
     pub(crate) typ: Option<Value<'c>>,
     pub(crate) token_use: Option<Value<'c>>,
+    /// Only answers of endpoints have it (RFC 7662 section 2.2).
+    pub(crate) token_type: Option<Value<'c>>,
+    /// As above.
+    pub(crate) active: Option<Value<'c>>,
     pub(crate) nonce: Option<Value<'c>>,
     pub(crate) at_hash: Option<Value<'c>>,
     /// What makes a token a security event (RFC 8417 section 2.2), such as a logout.
@@ -118,6 +124,8 @@ impl<'c> Registered<'c> {
             "cnf" => &mut self.cnf,
             "typ" => &mut self.typ,
             "token_use" => &mut self.token_use,
+            "token_type" => &mut self.token_type,
+            "active" => &mut self.active,
             "nonce" => &mut self.nonce,
             "at_hash" => &mut self.at_hash,
             "events" => &mut self.events,
@@ -126,10 +134,12 @@ impl<'c> Registered<'c> {
     }
 }
 
-/// Who an unverified payload says it comes from: good for choosing among trusted keys, nothing else.
-pub(crate) struct Hints<'c> {
+/// Who an unverified payload says it comes from: good for choosing among what is trusted already.
+#[derive(Clone, Copy)]
+pub struct Hints<'c> {
     issuer: Option<Text<'c>>,
     authorized_party: Option<Text<'c>>,
+    issued_at: Option<UnixTime>,
 }
 
 impl<'c> Hints<'c> {
@@ -137,6 +147,7 @@ impl<'c> Hints<'c> {
         let mut hints = Self {
             issuer: None,
             authorized_party: None,
+            issued_at: None,
         };
         for member in Object::parse(payload)?.members() {
             let (name, value) = member?;
@@ -144,13 +155,28 @@ impl<'c> Hints<'c> {
                 hints.issuer = value.string().ok();
             } else if name == *"azp" {
                 hints.authorized_party = value.string().ok();
+            } else if name == *"iat" {
+                hints.issued_at = numeric_date(value);
             }
         }
         Ok(hints)
     }
 
-    pub(crate) fn is_issued_by(&self, issuer: &str) -> bool {
+    /// Whether the token says that it comes from `issuer`.
+    #[must_use]
+    pub fn is_issued_by(&self, issuer: &str) -> bool {
         self.issuer.is_some_and(|hint| hint == *issuer)
+    }
+
+    /// When the token says that it was issued.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<UnixTime> {
+        self.issued_at
+    }
+
+    /// Whether it names an issuer at all.
+    pub(crate) fn names_issuer(&self) -> bool {
+        self.issuer.is_some()
     }
 
     /// A token without `azp` belongs to [`DEFAULT_OWNER`].
@@ -159,6 +185,13 @@ impl<'c> Hints<'c> {
             Some(hint) => hint == *owner,
             None => owner == DEFAULT_OWNER,
         }
+    }
+}
+
+/// What an unverified token says is nobody's business.
+impl core::fmt::Debug for Hints<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Hints(..)")
     }
 }
 
@@ -190,6 +223,14 @@ impl<'c> Claims<'c> {
         payload: &VerifiedPayload<'c>,
         paths: &(impl Iterator<Item = &'p str> + Clone),
     ) -> Result<Self, Error> {
+        Self::of(Object::parse(payload.bytes)?, paths)
+    }
+
+    /// As [`read`](Self::read), of an object that an endpoint answered.
+    pub(crate) fn of<'p>(
+        object: Object<'c>,
+        paths: &(impl Iterator<Item = &'p str> + Clone),
+    ) -> Result<Self, Error> {
         let mut claims = Self {
             registered: Registered::default(),
             wanted: heapless::Vec::new(),
@@ -198,7 +239,7 @@ impl<'c> Claims<'c> {
             .wanted
             .resize_default(paths.clone().count())
             .map_err(|_| Error::TooManyPaths)?;
-        for member in Object::parse(payload.bytes)?.members() {
+        for member in object.members() {
             let (name, value) = member?;
             if let Some(place) = claims.registered.place(name) {
                 *place = Some(value);

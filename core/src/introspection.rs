@@ -3,34 +3,86 @@
 //! The exchange says what to ask ([`Request`]); an adapter asks it by whatever client it has and hands
 //! back an [`Answer`] or a [`FetchFailure`]. No grammar of HTTP, no socket, no retry is known here.
 
-/// One request to a provider.
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub struct Request<'r> {
-    /// The method.
-    pub method: Method,
-    /// The absolute URL; it may hold the token where the provider leaves no choice, so it is not printed.
-    pub url: &'r str,
-    /// The value of `Authorization`, where one is due.
-    pub authorization: Option<&'r str>,
-    /// A body of type `application/x-www-form-urlencoded`; empty for GET.
-    pub form: &'r str,
+mod reading;
+mod request;
+
+pub(crate) use reading::{Reading, check_active, read};
+pub(crate) use request::Question;
+pub use request::{Method, Request};
+
+/// Where and how a provider is asked about tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoints<'p> {
+    /// URL that a token is appended to; asked first.
+    pub tokeninfo: Option<&'p str>,
+    /// URL of introspection, or of userinfo in [`Mode::Auth`].
+    pub introspection: Option<&'p str>,
+    /// How [`introspection`](Self::introspection) is asked.
+    pub mode: Mode,
+    /// Whether introspection is asked even where tokeninfo has said everything.
+    pub force_introspection: bool,
+    /// Which tokens are asked about.
+    pub about: About,
+    /// Who we are.
+    pub client: Option<Client<'p>>,
+    /// Whether an answer that names no audience will do: userinfo never names one.
+    pub allow_missing_audience: bool,
+    /// Whether 401 and 403 at introspection mean the token, not our credentials.
+    pub unauthorized_is_invalid_token: bool,
+    /// Whether signed answers are asked for (RFC 9701).
+    pub signed_answers: bool,
 }
 
-/// An HTTP method.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "each variant is the method's name")]
-pub enum Method {
+/// How an introspection endpoint is asked: Dovecot's names.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Mode {
+    /// GET, with the token as the bearer of `Authorization`: what userinfo expects (OIDC Core section 5.3.1).
+    Auth,
+    /// GET, with the token appended to the URL.
     Get,
+    /// POST of a form with `token` (RFC 7662 section 2.1).
+    #[default]
     Post,
 }
 
-impl core::fmt::Debug for Request<'_> {
+/// Which tokens a provider is asked about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum About {
+    /// Those that are no JWT.
+    OpaqueTokens,
+    /// Those, and JWTs that no key here can verify.
+    UnverifiableTokens,
+    /// All of them.
+    EveryToken,
+}
+
+/// Who we are to a provider (RFC 6749 section 2.3.1).
+#[derive(Clone, Copy)]
+pub struct Client<'p> {
+    /// The client identifier.
+    pub id: &'p str,
+    /// The client secret; never printed.
+    pub secret: &'p str,
+    /// Where both are sent.
+    pub place: ClientPlace,
+}
+
+impl core::fmt::Debug for Client<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Request")
-            .field("method", &self.method)
+        f.debug_struct("Client")
+            .field("id", &self.id)
             .finish_non_exhaustive()
     }
+}
+
+/// Where client credentials are sent.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ClientPlace {
+    /// As `Authorization: Basic`.
+    #[default]
+    Basic,
+    /// As `client_id` and `client_secret` of the form; of the URL in [`Mode::Get`].
+    Parameters,
 }
 
 /// What a provider answered.
@@ -38,8 +90,10 @@ impl core::fmt::Debug for Request<'_> {
 pub struct Answer<'a> {
     /// The status code.
     pub status: u16,
-    /// The media type of the body, without parameters.
+    /// The media type of the body, without parameters; empty where none is named.
     pub content_type: &'a str,
+    /// The value of `WWW-Authenticate`, which may say what is wrong with the token; empty where there is none.
+    pub www_authenticate: &'a str,
     /// The body, at most [`Answer::MAX_LEN`] bytes.
     pub body: &'a [u8],
 }
@@ -69,4 +123,6 @@ pub enum FetchFailure {
     Tls,
     /// The body is longer than [`Answer::MAX_LEN`].
     TooLarge,
+    /// Nobody was asked: too many are being asked already, or the provider has failed too often lately.
+    NotAsked,
 }

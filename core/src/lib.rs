@@ -29,6 +29,8 @@ mod wire;
 
 pub use claims::{TokenType, VerifiedPayload};
 pub use exchange::Exchange;
-pub use policy::{Active, Audience, Claim, DEFAULT_SKEW, Identity, Policy, UserCase, Violation};
+pub use policy::{
+    Active, Audience, Claim, DEFAULT_SKEW, Identity, Policy, Requirement, UserCase, Violation,
+};
 pub use rejection::Rejection;
 pub use time::UnixTime;

@@ -1,7 +1,9 @@
 //! Judging claims: is this token good here and now, and whose is it? The only source of an [`Identity`].
 
+mod answer;
 mod identity;
 
+pub(crate) use answer::Findings;
 pub use identity::{Identity, UserCase};
 
 use crate::{
@@ -42,6 +44,10 @@ pub struct Policy<'p> {
     pub username_claims: &'p [&'p str],
     /// How names are compared and handed on.
     pub user_case: UserCase,
+    /// Domains that the provider may name users of, without case; empty for any.
+    pub domains: &'p [&'p str],
+    /// Claims that a token must have, and what each must hold.
+    pub required: &'p [Requirement<'p>],
     /// A claim that must be there, and what it must be.
     pub active: Option<Active<'p>>,
     /// Whether ID tokens are taken as well: they are no access tokens, but some clients send them.
@@ -66,6 +72,15 @@ pub struct Active<'p> {
     pub claim: &'p str,
     /// Its value as text (`true`, `1`, `"yes"`); `None` where it only has to be there.
     pub value: Option<&'p str>,
+}
+
+/// A claim that a token must have: a group, a role, or whatever else says that its user may use mail.
+#[derive(Clone, Copy, Debug)]
+pub struct Requirement<'p> {
+    /// Path of the claim: `groups`, or `realm_access.roles`.
+    pub claim: &'p str,
+    /// Its value as text, or one element of it where it is an array.
+    pub value: &'p str,
 }
 
 /// Why claims were judged no good.
@@ -106,6 +121,10 @@ pub enum Violation {
     WrongAuthorizedParty,
     /// A required scope is missing.
     InsufficientScope,
+    /// A required claim is missing, or does not hold what it must.
+    UnmetRequirement,
+    /// The user's domain is none of the provider's.
+    WrongDomain,
     /// The account is not active.
     Inactive,
     /// The name is empty, too long, or holds characters that no user name may have.
@@ -145,6 +164,8 @@ impl<'p> Policy<'p> {
             scopes: &[],
             username_claims: &["sub"],
             user_case: UserCase::LowerDomain,
+            domains: &[],
+            required: &[],
             active: None,
             id_tokens: false,
             skew: DEFAULT_SKEW,
@@ -172,9 +193,7 @@ impl<'p> Policy<'p> {
         claimed: Option<SaslName<'_>>,
         key_owner: Option<&str>,
     ) -> Result<Identity, Violation> {
-        let active = self.active.map(|active| active.claim);
-        let paths = self.username_claims.iter().copied().chain(active);
-        let claims = Claims::read(payload, &paths)?;
+        let claims = Claims::read(payload, &self.paths())?;
         self.check_type(payload.token_type(), &claims)?;
         let expires_at = self.check_dates(now, &claims)?;
         self.check_issuer(&claims)?;
@@ -183,13 +202,18 @@ impl<'p> Policy<'p> {
         check_key_owner(&claims, key_owner)?;
         self.check_scopes(&claims)?;
         self.check_active(&claims)?;
-        let user = self.user(&claims)?;
-        if let Some(claimed) = claimed
-            && UserName::new(claimed.chars(), self.user_case)? != user
-        {
-            return Err(Violation::WrongUser);
-        }
-        Ok(Identity::new(user, expires_at))
+        self.check_required(&claims)?;
+        let (user, _) = self.user(&claims)?;
+        self.check_user(&user, claimed)?;
+        Ok(Identity::new(user, Some(expires_at)))
+    }
+
+    /// Every path that is looked for; the methods below know each by its place.
+    fn paths(&self) -> impl Iterator<Item = &'p str> + Clone {
+        let active = self.active.map(|active| active.claim);
+        let required = self.required.iter().map(|required| required.claim);
+        let names = self.username_claims.iter().copied();
+        names.chain(active).chain(required)
     }
 
     /// RFC 8725 section 3.11: a token of another kind must not pass for an access token.
@@ -201,7 +225,7 @@ impl<'p> Policy<'p> {
         let kind = match token_type {
             TokenType::AccessToken => Kind::Access,
             TokenType::Unspecified => Kind::told_by(claims),
-            TokenType::Other => Kind::Other,
+            TokenType::IntrospectionAnswer | TokenType::Other => Kind::Other,
         };
         match kind {
             Kind::Access => Ok(()),
@@ -211,14 +235,18 @@ impl<'p> Policy<'p> {
     }
 
     fn check_dates(&self, now: UnixTime, claims: &Claims<'_>) -> Result<UnixTime, Violation> {
-        let claims = claims.registered();
-        let date = |claim: Option<Value<'_>>, name| {
-            let read = |value| numeric_date(value).ok_or(Violation::MalformedClaim(name));
-            claim.map(read).transpose()
-        };
-        let expires_at = date(claims.exp, Claim::Exp)?.ok_or(Violation::Missing(Claim::Exp))?;
-        let not_before = date(claims.nbf, Claim::Nbf)?;
-        let issued_at = date(claims.iat, Claim::Iat)?;
+        let dates = Dates::read(claims.registered(), numeric_date)?;
+        let expires_at = dates.expires_at.ok_or(Violation::Missing(Claim::Exp))?;
+        self.check_window(now, expires_at, &dates)
+    }
+
+    fn check_window(
+        &self,
+        now: UnixTime,
+        expires_at: UnixTime,
+        dates: &Dates,
+    ) -> Result<UnixTime, Violation> {
+        let (not_before, issued_at) = (dates.not_before, dates.issued_at);
         // RFC 7519 section 4.1.4: "on or after" the date it is expired.
         if now >= expires_at.plus(self.skew) {
             return Err(Violation::Expired { now, expires_at });
@@ -243,6 +271,10 @@ impl<'p> Policy<'p> {
     fn check_issuer(&self, claims: &Claims<'_>) -> Result<(), Violation> {
         // RFC 9068 section 2.2 and Dovecot ask for a subject, whoever the name is taken from.
         text(claims.registered().sub, Claim::Sub)?;
+        self.check_issuer_alone(claims)
+    }
+
+    fn check_issuer_alone(&self, claims: &Claims<'_>) -> Result<(), Violation> {
         let Some(issuer) = self.issuer else {
             return Ok(());
         };
@@ -320,12 +352,10 @@ impl<'p> Policy<'p> {
             // A claim that is null is there to say that there is nothing.
             (_, Value::Null) => return Err(Violation::MalformedClaim(Claim::Active)),
             (None, _) => true,
-            (Some(wanted), Value::Bool(flag)) => wanted == if flag { "true" } else { "false" },
-            (Some(wanted), Value::Number(number)) => number.as_str() == wanted,
-            (Some(wanted), Value::String(text)) => text == *wanted,
             (Some(_), Value::Array(_) | Value::Object(_)) => {
                 return Err(Violation::MalformedClaim(Claim::Active));
             }
+            (Some(wanted), value) => is_text(value, wanted),
         };
         if is_active {
             Ok(())
@@ -334,13 +364,89 @@ impl<'p> Policy<'p> {
         }
     }
 
-    fn user(&self, claims: &Claims<'_>) -> Result<UserName, Violation> {
-        let mut candidates = (0..self.username_claims.len()).filter_map(|i| claims.wanted(i));
-        let name = candidates.next().ok_or(Violation::Missing(Claim::User))?;
+    fn check_required(&self, claims: &Claims<'_>) -> Result<(), Violation> {
+        let before = self.username_claims.len();
+        let before = before.saturating_add(usize::from(self.active.is_some()));
+        for (place, required) in (before..).zip(self.required) {
+            let holds = match claims.wanted(place) {
+                Some(Value::Array(array)) => {
+                    let mut found = false;
+                    for item in array.items() {
+                        let item = item.map_err(|_| Violation::Malformed)?;
+                        found |= is_text(item, required.value);
+                    }
+                    found
+                }
+                Some(value) => is_text(value, required.value),
+                None => false,
+            };
+            if !holds {
+                return Err(Violation::UnmetRequirement);
+            }
+        }
+        Ok(())
+    }
+
+    /// The user's name, and which of the candidates it comes from.
+    fn user(&self, claims: &Claims<'_>) -> Result<(UserName, usize), Violation> {
+        let mut candidates =
+            (0..self.username_claims.len()).filter_map(|i| Some((i, claims.wanted(i)?)));
+        let (rank, name) = candidates.next().ok_or(Violation::Missing(Claim::User))?;
         let name = name
             .string()
             .map_err(|_| Violation::MalformedClaim(Claim::User))?;
-        UserName::new(name.chars(), self.user_case)
+        Ok((UserName::new(name.chars(), self.user_case)?, rank))
+    }
+
+    /// Whether the provider may speak for `user`, and the client does not claim to be somebody else.
+    fn check_user(&self, user: &UserName, claimed: Option<SaslName<'_>>) -> Result<(), Violation> {
+        if !self.domains.is_empty() {
+            let domain = user.domain().ok_or(Violation::WrongDomain)?;
+            let mut ours = self.domains.iter();
+            if !ours.any(|ours| ours.eq_ignore_ascii_case(domain)) {
+                return Err(Violation::WrongDomain);
+            }
+        }
+        if let Some(claimed) = claimed
+            && UserName::new(claimed.chars(), self.user_case)? != *user
+        {
+            return Err(Violation::WrongUser);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a scalar reads as `wanted`: `true`, `1`, `yes`.
+fn is_text(value: Value<'_>, wanted: &str) -> bool {
+    match value {
+        Value::Bool(flag) => wanted == if flag { "true" } else { "false" },
+        Value::Number(number) => number.as_str() == wanted,
+        Value::String(text) => text == *wanted,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// The dates of a token, as far as it has them.
+struct Dates {
+    expires_at: Option<UnixTime>,
+    not_before: Option<UnixTime>,
+    issued_at: Option<UnixTime>,
+}
+
+impl Dates {
+    fn read(
+        claims: &claims::Registered<'_>,
+        read: impl Fn(Value<'_>) -> Option<UnixTime>,
+    ) -> Result<Self, Violation> {
+        let date = |claim: Option<Value<'_>>, name| {
+            let read = |value| read(value).ok_or(Violation::MalformedClaim(name));
+            claim.map(read).transpose()
+        };
+        Ok(Self {
+            expires_at: date(claims.exp, Claim::Exp)?,
+            not_before: date(claims.nbf, Claim::Nbf)?,
+            issued_at: date(claims.iat, Claim::Iat)?,
+        })
     }
 }
 

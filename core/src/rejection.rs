@@ -36,8 +36,16 @@ pub enum Rejection {
     NoKeys,
     /// It is not known what time it is.
     ClockNotSet,
-    /// Whoever vouches for opaque tokens could not be asked.
+    /// The provider says that the token is not good: expired, revoked, or never its own.
+    TokenRefused,
+    /// The key that the token names may be newer than those known here, and newer ones cannot be had.
+    KeysUnavailable,
+    /// The provider could not be asked, or failed to answer.
     ProviderUnavailable,
+    /// The provider answered something that says nothing about the token.
+    UnusableAnswer,
+    /// The provider does not accept the credentials that it is asked with.
+    ClientRefused,
     /// Too many logins at once.
     Busy,
     /// The program that drives the exchange gave it something that it had not asked for.
@@ -62,7 +70,11 @@ impl Rejection {
             Self::Claims(violation) => claims_code(violation),
             Self::NoKeys => "no_keys",
             Self::ClockNotSet => "clock_not_set",
+            Self::TokenRefused => "token_refused",
+            Self::KeysUnavailable => "keys_unavailable",
             Self::ProviderUnavailable => "provider_unavailable",
+            Self::UnusableAnswer => "unusable_answer",
+            Self::ClientRefused => "client_refused",
             Self::Busy => "busy",
             Self::OutOfOrder => "internal_error",
         }
@@ -76,17 +88,23 @@ impl Rejection {
                 Some(Status::InvalidToken)
             }
             Self::Response(_) | Self::ResponseTooLong => Some(Status::InvalidRequest),
-            Self::Claims(Violation::InsufficientScope) => Some(Status::InsufficientScope),
+            Self::Claims(Violation::InsufficientScope | Violation::UnmetRequirement) => {
+                Some(Status::InsufficientScope)
+            }
             Self::Token(_)
             | Self::OpaqueToken
             | Self::UnknownKey
             | Self::AmbiguousKey
             | Self::AlgorithmNotAllowed
             | Self::BadSignature
+            | Self::TokenRefused
             | Self::Claims(_) => Some(Status::InvalidToken),
             Self::NoKeys
             | Self::ClockNotSet
+            | Self::KeysUnavailable
             | Self::ProviderUnavailable
+            | Self::UnusableAnswer
+            | Self::ClientRefused
             | Self::Busy
             | Self::OutOfOrder => None,
         }
@@ -96,9 +114,12 @@ impl Rejection {
     #[must_use]
     pub const fn failure(self, user: Option<&str>) -> Failure<'_> {
         let code = match self {
-            Self::Claims(Violation::WrongUser | Violation::InsufficientScope) => {
-                Some(FailCode::AuthzFail)
-            }
+            Self::Claims(
+                Violation::WrongUser
+                | Violation::WrongDomain
+                | Violation::InsufficientScope
+                | Violation::UnmetRequirement,
+            ) => Some(FailCode::AuthzFail),
             Self::Claims(Violation::Inactive) => Some(FailCode::UserDisabled),
             _ if self.status().is_none() => Some(FailCode::TempFail),
             _ => None,
@@ -127,7 +148,17 @@ impl Rejection {
             Self::Claims(violation) => claims_reason(violation),
             Self::NoKeys => "Temporary failure: there are no keys to verify tokens with",
             Self::ClockNotSet => "Temporary failure: the clock is not set yet",
+            Self::TokenRefused => "The identity provider says that the token is not good any more",
+            Self::KeysUnavailable => {
+                "Temporary failure: the identity provider's newest keys cannot be had"
+            }
             Self::ProviderUnavailable => "Temporary failure: the identity provider cannot be asked",
+            Self::UnusableAnswer => {
+                "Temporary failure: the identity provider's answer cannot be used"
+            }
+            Self::ClientRefused => {
+                "Temporary failure: the identity provider refuses this mail server's credentials"
+            }
             Self::Busy => "Temporary failure: too many logins at once",
             Self::OutOfOrder => "Temporary failure: internal error",
         }
@@ -168,6 +199,8 @@ const fn claims_code(violation: Violation) -> &'static str {
         Violation::WrongAudience => "wrong_audience",
         Violation::WrongAuthorizedParty => "wrong_authorized_party",
         Violation::InsufficientScope => "insufficient_scope",
+        Violation::UnmetRequirement => "unmet_requirement",
+        Violation::WrongDomain => "wrong_domain",
         Violation::Inactive => "inactive",
         Violation::UnusableUserName => "unusable_user_name",
         Violation::WrongUser => "wrong_user",
@@ -221,6 +254,8 @@ const fn claims_reason(violation: Violation) -> &'static str {
         Violation::WrongAudience => "The token was minted for another audience",
         Violation::WrongAuthorizedParty => "The token was minted for another client",
         Violation::InsufficientScope => "The token lacks a required scope",
+        Violation::UnmetRequirement => "The token lacks a required group, role or claim",
+        Violation::WrongDomain => "The token's provider does not speak for the user's domain",
         Violation::Inactive => "The account is not active",
         Violation::UnusableUserName => "The token's user name cannot be used",
         Violation::WrongUser => "The token belongs to another user",

@@ -7,6 +7,9 @@
 pub struct UnixTime(i64);
 
 impl UnixTime {
+    /// The last second that can be counted.
+    pub(crate) const END: Self = Self(i64::MAX);
+
     /// `seconds` since the epoch; negative before it.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {

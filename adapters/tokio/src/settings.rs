@@ -1,12 +1,14 @@
 //! What an operator says of a provider, all of it owned.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use gatepost_core::{Audience, DEFAULT_SKEW, Policy, UserCase, crypto::AlgorithmSet};
+use gatepost_core::introspection::{About, ClientPlace, Mode};
+use gatepost_core::{Audience, DEFAULT_SKEW, Policy, Requirement, UserCase, crypto::AlgorithmSet};
 
 /// A provider: what its tokens have to say, and where its keys are.
 ///
-/// Each setting but `algorithms` and `keys` is the field of the same name of [`Policy`].
+/// Each setting but `algorithms`, `keys` and `online` is the field of the same name of [`Policy`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ProviderSettings {
     /// What the operator calls it, at most [`MAX_NAME`](Self::MAX_NAME) bytes.
@@ -33,6 +35,115 @@ pub struct ProviderSettings {
     pub algorithms: AlgorithmSet,
     /// Files of keys: JWK Sets, single JWKs, PEM, or directories `<azp>/<ALG>/<kid>`.
     pub keys: Vec<PathBuf>,
+    /// Domains that it may name users of; empty for any.
+    pub domains: Vec<String>,
+    /// Claims, and what each has to hold.
+    pub required: Vec<(String, String)>,
+    /// How it is found and asked over the network; `None` never touches the network.
+    pub online: Option<OnlineSettings>,
+}
+
+/// How a provider is found and asked over the network.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OnlineSettings {
+    /// Whether the issuer's metadata say where its keys and endpoints are, as far as nothing below does.
+    pub discovery: bool,
+    /// URL of its JWK Set.
+    pub key_set_url: Option<String>,
+    /// URL that a token is appended to.
+    pub tokeninfo_url: Option<String>,
+    /// URL of introspection, or of userinfo in [`Mode::Auth`].
+    pub introspection_url: Option<String>,
+    /// How the introspection endpoint is asked.
+    pub introspection_mode: Mode,
+    /// Whether introspection is asked even where tokeninfo has said everything.
+    pub force_introspection: bool,
+    /// Which tokens it is asked about; `None` for none.
+    pub about: Option<About>,
+    /// Who we are to it.
+    pub client: Option<ClientSettings>,
+    /// Whether an answer that names no audience will do.
+    pub allow_missing_audience: bool,
+    /// Whether 401 at introspection means the token, not our credentials.
+    pub unauthorized_is_invalid_token: bool,
+    /// Whether it is told where logins come from, in `X-Dovecot-Auth-` headers.
+    pub auth_headers: bool,
+    /// Whether it is asked for signed answers (RFC 9701).
+    pub signed_answers: bool,
+    /// How long an answer about a good token is believed: the delay of a revocation.
+    pub cache: Duration,
+    /// How long an answer about a bad token is believed.
+    pub negative_cache: Duration,
+    /// The connections to it.
+    pub http: HttpSettings,
+}
+
+/// Who we are to a provider.
+#[derive(Clone, Eq, PartialEq)]
+pub struct ClientSettings {
+    /// The client identifier.
+    pub id: String,
+    /// The client secret; never printed.
+    pub secret: String,
+    /// Where both are sent.
+    pub place: ClientPlace,
+}
+
+impl std::fmt::Debug for ClientSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientSettings")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Connections to a provider.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HttpSettings {
+    /// How long one request may take, from connecting to the last byte.
+    pub timeout: Duration,
+    /// Requests at once.
+    pub concurrency: usize,
+    /// Certificates of the only authorities that are trusted, PEM; `None` for the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Certificate chain and private key that we show, PEM.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Whether plain `http` is taken beyond loopback.
+    pub allow_http: bool,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(3),
+            concurrency: 32,
+            ca_file: None,
+            client_certificate: None,
+            allow_http: false,
+        }
+    }
+}
+
+impl Default for OnlineSettings {
+    fn default() -> Self {
+        Self {
+            discovery: true,
+            key_set_url: None,
+            tokeninfo_url: None,
+            introspection_url: None,
+            introspection_mode: Mode::Post,
+            force_introspection: false,
+            about: None,
+            client: None,
+            allow_missing_audience: false,
+            unauthorized_is_invalid_token: false,
+            auth_headers: false,
+            signed_answers: false,
+            cache: Duration::from_secs(60),
+            negative_cache: Duration::from_secs(5),
+            http: HttpSettings::default(),
+        }
+    }
 }
 
 impl ProviderSettings {
@@ -40,6 +151,8 @@ impl ProviderSettings {
     pub const MAX_NAME: usize = 64;
     /// Most username claims: the core looks for 16 paths in a token, of which `active` may be one.
     pub const MAX_USERNAME_CLAIMS: usize = 15;
+    /// Most paths in a token altogether: `username_claims`, `active` and `required`.
+    pub const MAX_PATHS: usize = 16;
 
     /// The strictest settings, as [`Policy::new`] has them; the audience is still to be said.
     #[must_use]
@@ -57,6 +170,9 @@ impl ProviderSettings {
             skew: DEFAULT_SKEW,
             algorithms: AlgorithmSet::ALL,
             keys: Vec::new(),
+            domains: Vec::new(),
+            required: Vec::new(),
+            online: None,
         }
     }
 }
@@ -67,6 +183,8 @@ pub(crate) struct Lists<'s> {
     authorized_parties: Vec<&'s str>,
     scopes: Vec<&'s str>,
     username_claims: Vec<&'s str>,
+    domains: Vec<&'s str>,
+    required: Vec<Requirement<'s>>,
 }
 
 impl<'s> Lists<'s> {
@@ -76,6 +194,8 @@ impl<'s> Lists<'s> {
             authorized_parties: borrow(&settings.authorized_parties),
             scopes: borrow(&settings.scopes),
             username_claims: borrow(&settings.username_claims),
+            domains: borrow(&settings.domains),
+            required: settings.required.iter().map(requirement).collect(),
         }
     }
 
@@ -87,6 +207,8 @@ impl<'s> Lists<'s> {
         policy.authorized_parties = &self.authorized_parties;
         policy.scopes = &self.scopes;
         policy.username_claims = &self.username_claims;
+        policy.domains = &self.domains;
+        policy.required = &self.required;
         policy.user_case = settings.user_case;
         policy.active = settings.active.as_ref().map(|(claim, value)| {
             let value = value.as_deref();
@@ -96,6 +218,10 @@ impl<'s> Lists<'s> {
         policy.skew = settings.skew;
         policy
     }
+}
+
+fn requirement((claim, value): &(String, String)) -> Requirement<'_> {
+    Requirement { claim, value }
 }
 
 fn borrow(strings: &[String]) -> Vec<&str> {

@@ -102,6 +102,7 @@ fn parse_type(value: Value<'_>) -> Result<TokenType, Error> {
     Ok(match () {
         () if is("at+jwt") => TokenType::AccessToken,
         () if is("jwt") => TokenType::Unspecified,
+        () if is("token-introspection+jwt") => TokenType::IntrospectionAnswer,
         () => TokenType::Other,
     })
 }

@@ -67,13 +67,33 @@ impl<'t> UnverifiedJwt<'t> {
         key: &dyn VerifyingKey,
         scratch: &'s mut [u8],
     ) -> Result<VerifiedPayload<'s>, VerifyError> {
+        self.check_signature(key)?;
+        self.verified(scratch)
+    }
+
+    /// As [`verify`](Self::verify), with whichever of `keys` it is that verifies.
+    pub(crate) fn verify_with_any<'s, 'k>(
+        &self,
+        mut keys: impl Iterator<Item = &'k dyn VerifyingKey>,
+        scratch: &'s mut [u8],
+    ) -> Result<VerifiedPayload<'s>, VerifyError> {
+        if !keys.any(|key| self.check_signature(key).is_ok()) {
+            return Err(VerifyError::Signature);
+        }
+        self.verified(scratch)
+    }
+
+    fn check_signature(&self, key: &dyn VerifyingKey) -> Result<(), VerifyError> {
         let mut buffer = [0; MAX_SIGNATURE];
         let signature = base64url::decode(self.signature, &mut buffer).map_err(Error::from)?;
         let algorithm = self.header.algorithm;
         if !key.algorithms().contains(algorithm) {
             return Err(VerifyError::Signature);
         }
-        key.verify(algorithm, self.signing_input, signature)?;
+        Ok(key.verify(algorithm, self.signing_input, signature)?)
+    }
+
+    fn verified<'s>(&self, scratch: &'s mut [u8]) -> Result<VerifiedPayload<'s>, VerifyError> {
         let bytes = self.decode_payload(scratch)?;
         Ok(VerifiedPayload::new(bytes, self.header.token_type))
     }

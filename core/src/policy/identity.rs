@@ -8,17 +8,17 @@ use crate::time::UnixTime;
 /// Nobody else can, which is the third invariant:
 /// ```compile_fail,E0451
 /// # fn forge(user: gatepost_core::Identity) -> gatepost_core::Identity {
-/// gatepost_core::Identity { expires_at: gatepost_core::UnixTime::from_seconds(0), ..user }
+/// gatepost_core::Identity { expires_at: None, ..user }
 /// # }
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
     user: UserName,
-    expires_at: UnixTime,
+    expires_at: Option<UnixTime>,
 }
 
 impl Identity {
-    pub(super) fn new(user: UserName, expires_at: UnixTime) -> Self {
+    pub(super) fn new(user: UserName, expires_at: Option<UnixTime>) -> Self {
         Self { user, expires_at }
     }
 
@@ -28,9 +28,9 @@ impl Identity {
         &self.user.0
     }
 
-    /// The token's `exp`.
+    /// The token's `exp`; a provider's answer may name none.
     #[must_use]
-    pub fn expires_at(&self) -> UnixTime {
+    pub fn expires_at(&self) -> Option<UnixTime> {
         self.expires_at
     }
 }
@@ -54,6 +54,11 @@ pub(super) struct UserName(heapless::String<{ UserName::MAX_LEN }>);
 impl UserName {
     /// Longest name, in bytes: a path of RFC 5321 section 4.5.3.1.3.
     const MAX_LEN: usize = 256;
+
+    /// What follows the last `@`.
+    pub(super) fn domain(&self) -> Option<&str> {
+        self.0.rsplit_once('@').map(|(_, domain)| domain)
+    }
 
     pub(super) fn new(name: impl Iterator<Item = char>, case: UserCase) -> Result<Self, Violation> {
         let mut copy = heapless::String::new();

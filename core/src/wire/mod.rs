@@ -1,4 +1,5 @@
-//! Bytes to values and back: base64url and JSON. No policy.
+//! Bytes to values and back: base64url, JSON and percent-encoding. No policy.
 
 pub(crate) mod base64url;
 pub(crate) mod json;
+pub(crate) mod percent;

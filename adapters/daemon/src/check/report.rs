@@ -51,7 +51,7 @@ impl Report {
                 issuer: token
                     .and_then(payload)
                     .and_then(|claims| Some(claims["iss"].as_str()?.to_owned())),
-                expires_at: Some(identity.expires_at().seconds()),
+                expires_at: identity.expires_at().map(UnixTime::seconds),
             },
             Outcome::Refused { rejection, .. } => Judged::Rejected(rejection),
         };

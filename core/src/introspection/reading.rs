@@ -1,0 +1,239 @@
+//! What an answer means, by its status first: a 4xx never vouches for anyone, whatever its body says.
+
+use super::{Answer, Endpoints, Mode, Question};
+use crate::{
+    policy::Violation,
+    rejection::Rejection,
+    wire::json::{Object, Value},
+};
+
+/// What an answer says about the token.
+pub(crate) enum Reading<'a> {
+    /// The endpoint vouches for it, in these words.
+    Vouched(Object<'a>),
+    /// The endpoint has signed what it says, which is still to be verified.
+    Signed(&'a str),
+    /// The endpoint does not judge tokens of this kind (RFC 7009 section 2.2.1), such as the provider's JWTs.
+    UnsupportedTokenType,
+}
+
+/// Reads `answer` to `question`.
+pub(crate) fn read<'a>(
+    question: Question,
+    endpoints: &Endpoints<'_>,
+    answer: &Answer<'a>,
+) -> Result<Reading<'a>, Rejection> {
+    match answer.status {
+        200..=299 => read_vouching(question, answer),
+        400..=499 => read_refusal(question, endpoints, answer),
+        _ => Err(Rejection::ProviderUnavailable),
+    }
+}
+
+/// An object of an introspection answer that says so vouches; of the others any object does.
+pub(crate) fn check_active(question: Question, object: Object<'_>) -> Result<(), Rejection> {
+    match question {
+        Question::Tokeninfo | Question::Introspection(Mode::Auth) => Ok(()),
+        Question::Introspection(Mode::Get | Mode::Post) => match member(object, "active")? {
+            Some(Value::Bool(true)) => Ok(()),
+            Some(Value::Bool(false)) => Err(Rejection::TokenRefused),
+            // RFC 7662 section 2.2: required, a boolean.
+            _ => Err(Rejection::UnusableAnswer),
+        },
+    }
+}
+
+fn read_vouching<'a>(question: Question, answer: &Answer<'a>) -> Result<Reading<'a>, Rejection> {
+    let is = |media_type: &str| answer.content_type.eq_ignore_ascii_case(media_type);
+    if is("application/token-introspection+jwt") || is("application/jwt") {
+        let body = core::str::from_utf8(answer.body).map_err(|_| Rejection::UnusableAnswer)?;
+        return Ok(Reading::Signed(body.trim()));
+    }
+    if !is_json(answer.content_type) {
+        return Err(Rejection::UnusableAnswer);
+    }
+    let object = Object::parse(answer.body).map_err(|_| Rejection::UnusableAnswer)?;
+    check_active(question, object)?;
+    Ok(Reading::Vouched(object))
+}
+
+fn read_refusal<'a>(
+    question: Question,
+    endpoints: &Endpoints<'_>,
+    answer: &Answer<'_>,
+) -> Result<Reading<'a>, Rejection> {
+    let error = |name: &str| says_error(answer, name);
+    Err(match (question, answer.status) {
+        (Question::Tokeninfo | Question::Introspection(Mode::Auth), 400 | 401) => {
+            Rejection::TokenRefused
+        }
+        (Question::Introspection(Mode::Auth), 403) if error("insufficient_scope") => {
+            Violation::InsufficientScope.into()
+        }
+        (Question::Introspection(Mode::Get | Mode::Post), 400)
+            if error("unsupported_token_type") =>
+        {
+            return Ok(Reading::UnsupportedTokenType);
+        }
+        (Question::Introspection(Mode::Get | Mode::Post), 401 | 403) => {
+            if endpoints.unauthorized_is_invalid_token {
+                Rejection::TokenRefused
+            } else {
+                Rejection::ClientRefused
+            }
+        }
+        _ => Rejection::ProviderUnavailable,
+    })
+}
+
+/// Whether an error is named in the body (RFC 6749 section 5.2) or in the challenge (RFC 6750 section 3).
+fn says_error(answer: &Answer<'_>, name: &str) -> bool {
+    let object = Object::parse(answer.body).ok();
+    let error = object.and_then(|object| member(object, "error").ok().flatten());
+    if let Some(Value::String(error)) = error {
+        return error == *name;
+    }
+    let mut parts = answer.www_authenticate.split([' ', ',', '"', '=']);
+    parts.any(|part| part == name)
+}
+
+fn member<'a>(object: Object<'a>, wanted: &str) -> Result<Option<Value<'a>>, Rejection> {
+    let mut found = None;
+    for member in object.members() {
+        let (name, value) = member.map_err(|_| Rejection::UnusableAnswer)?;
+        if name == *wanted {
+            found = Some(value);
+        }
+    }
+    Ok(found)
+}
+
+/// JSON by its name (RFC 8259 section 11, RFC 6839 section 3.1), or without any.
+fn is_json(media_type: &str) -> bool {
+    let (_, subtype) = media_type.split_once('/').unwrap_or_default();
+    let suffix = subtype.rsplit('+').next().unwrap_or_default();
+    media_type.is_empty() || suffix.eq_ignore_ascii_case("json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::introspection::{About, Client, ClientPlace};
+
+    const ENDPOINTS: Endpoints<'_> = Endpoints {
+        tokeninfo: None,
+        introspection: None,
+        mode: Mode::Post,
+        force_introspection: false,
+        about: About::EveryToken,
+        client: Some(Client {
+            id: "id",
+            secret: "secret",
+            place: ClientPlace::Basic,
+        }),
+        allow_missing_audience: false,
+        unauthorized_is_invalid_token: false,
+        signed_answers: false,
+    };
+
+    fn outcome(question: Question, status: u16, content_type: &str, body: &str) -> &'static str {
+        let answer = Answer {
+            status,
+            content_type,
+            www_authenticate: "",
+            body: body.as_bytes(),
+        };
+        match read(question, &ENDPOINTS, &answer) {
+            Ok(Reading::Vouched(_)) => "vouched",
+            Ok(Reading::Signed(_)) => "signed",
+            Ok(Reading::UnsupportedTokenType) => "unsupported_token_type",
+            Err(rejection) => rejection.code(),
+        }
+    }
+
+    const TOKENINFO: Question = Question::Tokeninfo;
+    const AUTH: Question = Question::Introspection(Mode::Auth);
+    const POST: Question = Question::Introspection(Mode::Post);
+    const JSON: &str = "application/json";
+
+    #[test]
+    fn a_status_means_what_the_table_says() {
+        const GOOD: &str = r#"{"active":true,"email":"a@b"}"#;
+        let table = [
+            (200, ["vouched", "vouched", "vouched"]),
+            (301, ["provider_unavailable"; 3]),
+            (
+                400,
+                ["token_refused", "token_refused", "provider_unavailable"],
+            ),
+            (401, ["token_refused", "token_refused", "client_refused"]),
+            (
+                403,
+                [
+                    "provider_unavailable",
+                    "provider_unavailable",
+                    "client_refused",
+                ],
+            ),
+            (404, ["provider_unavailable"; 3]),
+            (429, ["provider_unavailable"; 3]),
+            (500, ["provider_unavailable"; 3]),
+            (503, ["provider_unavailable"; 3]),
+        ];
+        for (status, expected) in table {
+            let questions = [TOKENINFO, AUTH, POST];
+            let outcomes = questions.map(|question| outcome(question, status, JSON, GOOD));
+            assert_eq!(outcomes, expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn only_active_true_vouches_at_introspection() {
+        for (body, expected) in [
+            (r#"{"active":true}"#, "vouched"),
+            (r#"{"active":false}"#, "token_refused"),
+            (r#"{"active":"true"}"#, "unusable_answer"),
+            (r#"{"active":1}"#, "unusable_answer"),
+            (r#"{"active":true,"active":false}"#, "unusable_answer"),
+            (r"{}", "unusable_answer"),
+            ("", "unusable_answer"),
+            ("[]", "unusable_answer"),
+            (r#"{"active":true"#, "unusable_answer"),
+        ] {
+            assert_eq!(outcome(POST, 200, JSON, body), expected, "{body}");
+        }
+        assert_eq!(outcome(AUTH, 200, JSON, "{}"), "vouched");
+    }
+
+    #[test]
+    fn an_answer_says_that_it_is_json() {
+        for media_type in ["", "application/json", "Application/JSON", "a/b+json"] {
+            assert_eq!(outcome(AUTH, 200, media_type, "{}"), "vouched");
+        }
+        for media_type in ["text/html", "text/plain", "json", "application/jsonp"] {
+            assert_eq!(outcome(AUTH, 200, media_type, "{}"), "unusable_answer");
+        }
+        assert_eq!(outcome(AUTH, 200, "application/jwt", "a.b.c"), "signed");
+    }
+
+    #[test]
+    fn errors_are_told_apart_by_their_names() {
+        let unsupported = r#"{"error":"unsupported_token_type"}"#;
+        assert_eq!(
+            outcome(POST, 400, JSON, unsupported),
+            "unsupported_token_type"
+        );
+        assert_eq!(outcome(AUTH, 400, JSON, unsupported), "token_refused");
+        let scope = r#"{"error":"insufficient_scope"}"#;
+        assert_eq!(outcome(AUTH, 403, JSON, scope), "insufficient_scope");
+        assert_eq!(outcome(POST, 403, JSON, scope), "client_refused");
+        let answer = Answer {
+            status: 403,
+            content_type: "",
+            www_authenticate: r#"Bearer realm="x", error="insufficient_scope""#,
+            body: b"",
+        };
+        assert!(says_error(&answer, "insufficient_scope"));
+        assert!(!says_error(&answer, "insufficient"));
+    }
+}

@@ -1,0 +1,175 @@
+//! One request about a token.
+
+use core::fmt::{self, Write};
+
+use base64::{display::Base64Display, engine::general_purpose::STANDARD};
+
+use super::{Client, ClientPlace, Endpoints, Mode};
+use crate::{sasl::BearerToken, wire::percent::Encoded};
+
+/// One request to a provider. It writes its parts out, for most of them hold the token or a secret.
+///
+/// A part is written the same way each time, so that two requests whose parts are equal ask the same.
+#[derive(Clone, Copy)]
+pub struct Request<'r> {
+    pub(crate) provider: usize,
+    pub(crate) question: Question,
+    pub(crate) endpoints: &'r Endpoints<'r>,
+    pub(crate) url: &'r str,
+    pub(crate) token: BearerToken<'r>,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Question {
+    /// The endpoint that a token is appended to.
+    Tokeninfo,
+    /// Introspection or userinfo.
+    Introspection(Mode),
+}
+
+/// An HTTP method.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "each variant is the method's name")]
+pub enum Method {
+    Get,
+    Post,
+}
+
+impl<'r> Request<'r> {
+    /// Whom to ask: the provider's place among those of the [`Rules`](crate::exchange::Rules).
+    #[must_use]
+    pub fn provider(&self) -> usize {
+        self.provider
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        match self.question {
+            Question::Introspection(Mode::Post) => Method::Post,
+            _ => Method::Get,
+        }
+    }
+
+    /// The media type that is wanted, for `Accept`.
+    #[must_use]
+    pub fn accept(&self) -> &'static str {
+        match self.question {
+            Question::Introspection(Mode::Post | Mode::Get) if self.endpoints.signed_answers => {
+                "application/token-introspection+jwt"
+            }
+            _ => "application/json",
+        }
+    }
+
+    /// Writes the absolute URL; it holds the token where the provider leaves no choice.
+    ///
+    /// # Errors
+    /// Where `out` has no room.
+    pub fn write_url(&self, out: &mut impl Write) -> fmt::Result {
+        out.write_str(self.url)?;
+        match self.question {
+            Question::Tokeninfo => write!(out, "{}", Encoded(self.token.expose())),
+            Question::Introspection(Mode::Get) => {
+                write!(out, "{}", Encoded(self.token.expose()))?;
+                self.write_client_parameters(out)
+            }
+            Question::Introspection(Mode::Auth | Mode::Post) => Ok(()),
+        }
+    }
+
+    /// Writes the value of `Authorization`; nothing where none is due.
+    ///
+    /// # Errors
+    /// Where `out` has no room.
+    pub fn write_authorization(&self, out: &mut impl Write) -> fmt::Result {
+        if self.is_bearer() {
+            return write!(out, "Bearer {}", self.token.expose());
+        }
+        match (self.question, self.endpoints.client) {
+            (Question::Introspection(_), Some(client)) if client.place == ClientPlace::Basic => {
+                client.write_basic(out)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the body, of type `application/x-www-form-urlencoded`; nothing for GET.
+    ///
+    /// # Errors
+    /// Where `out` has no room.
+    pub fn write_form(&self, out: &mut impl Write) -> fmt::Result {
+        if self.method() == Method::Get {
+            return Ok(());
+        }
+        write!(out, "token={}", Encoded(self.token.expose()))?;
+        self.write_client_parameters(out)
+    }
+
+    /// Dovecot shows the token to tokeninfo in both places where its mode is `auth`.
+    fn is_bearer(&self) -> bool {
+        match self.question {
+            Question::Introspection(mode) => mode == Mode::Auth,
+            Question::Tokeninfo => self.endpoints.mode == Mode::Auth,
+        }
+    }
+
+    fn write_client_parameters(&self, out: &mut impl Write) -> fmt::Result {
+        match self.endpoints.client {
+            Some(client) if client.place == ClientPlace::Parameters => {
+                let (id, secret) = (Encoded(client.id), Encoded(client.secret));
+                write!(out, "&client_id={id}&client_secret={secret}")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Client<'_> {
+    /// `Basic` with both parts percent-encoded first (RFC 6749 section 2.3.1).
+    fn write_basic(&self, out: &mut impl Write) -> fmt::Result {
+        // base64 in pieces of three bytes needs no buffer for the whole.
+        let mut pieces = Pieces {
+            out,
+            held: heapless::Vec::new(),
+        };
+        pieces.out.write_str("Basic ")?;
+        write!(pieces, "{}:{}", Encoded(self.id), Encoded(self.secret))?;
+        pieces.finish()
+    }
+}
+
+/// Encodes what is written into it as base64.
+struct Pieces<'w, W> {
+    out: &'w mut W,
+    held: heapless::Vec<u8, 3, u8>,
+}
+
+impl<W: Write> Pieces<'_, W> {
+    fn finish(&mut self) -> fmt::Result {
+        write!(self.out, "{}", Base64Display::new(&self.held, &STANDARD))?;
+        self.held.clear();
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Pieces<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            if self.held.is_full() {
+                self.finish()?;
+            }
+            self.held.push(byte).map_err(|_| fmt::Error)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("question", &self.question)
+            .finish_non_exhaustive()
+    }
+}
