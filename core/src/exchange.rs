@@ -4,7 +4,9 @@
 //! all there is to it; what an [`Input`] borrows is declared before the loop, for the outputs outlive it.
 //!
 //! ```
-//! # use gatepost_core::{Audience, Policy, UnixTime, crypto::*, exchange::*, jose::*, sasl::*};
+//! # use gatepost_core::{
+//! #     Audience, Policy, UnixTime, crypto::*, exchange::*, introspection::FetchFailure, jose::*, sasl::*,
+//! # };
 //! # struct Never;
 //! # impl VerifyingKey for Never {
 //! #     fn algorithms(&self) -> AlgorithmSet { AlgorithmSet::ALL }
@@ -23,7 +25,7 @@
 //! let verdict = loop {
 //!     input = match exchange.step(now(), input) {
 //!         Output::FindKeys(_query) => Input::Keys { keys: &keys, scratch: &mut scratch },
-//!         Output::Fetch(_request) => Input::FetchFailed(gatepost_core::introspection::FetchFailure::Connection),
+//!         Output::Fetch(_request) => Input::FetchFailed(FetchFailure::Connection), // or what it answered
 //!         Output::Challenge(reply) => {
 //!             let _to_the_client = reply.json();
 //!             Input::Reply // whatever the client answered
@@ -37,15 +39,20 @@
 
 use crate::{
     crypto::{Algorithm, VerifyingKey},
-    introspection::{Answer, FetchFailure, Request},
+    introspection::{Answer, Endpoints, FetchFailure, Request},
     jose::{UnverifiedJwt, VerifyError},
     policy::{Identity, Policy},
     rejection::Rejection,
     sasl::{BearerToken, ClientResponse, Compat, Discovery, FailureReply, Mechanism, SaslName},
     time::UnixTime,
 };
+use asking::{Asking, Told};
 
+pub use crate::claims::Hints;
+
+mod asking;
 mod candidates;
+mod routing;
 
 /// Scratch space that holds the payload of any token that is taken, in bytes.
 pub const MAX_PAYLOAD: usize = BearerToken::MAX_LEN / 4 * 3;
@@ -60,6 +67,17 @@ pub struct Rules<'r> {
     pub compat: Compat,
     /// Where clients are sent for a better token.
     pub discovery: Discovery<'r>,
+    /// The providers that can be asked about tokens.
+    pub providers: &'r [Provider<'r>],
+}
+
+/// A provider that can be asked about tokens, and what its answers have to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Provider<'p> {
+    /// Its policy.
+    pub policy: &'p Policy<'p>,
+    /// Where and how it is asked; `None` where it never is.
+    pub endpoints: Option<Endpoints<'p>>,
 }
 
 /// A prepared key, whose it is, and what its provider's tokens have to say.
@@ -96,8 +114,21 @@ pub enum Input<'i> {
         /// Room for one decoded payload: [`MAX_PAYLOAD`] bytes, or as much as this adapter takes.
         scratch: &'i mut [u8],
     },
+    /// There may be newer keys than those known, one of which the token may be signed with, and they
+    /// cannot be had. As [`Keys`](Self::Keys) without any, but for what it says of the token: nothing.
+    KeysUnavailable {
+        /// As above.
+        scratch: &'i mut [u8],
+    },
     /// A provider's answer.
-    Fetched(&'i Answer<'i>),
+    Fetched {
+        /// The answer.
+        answer: &'i Answer<'i>,
+        /// Keys, for answers that are signed.
+        keys: &'i [TrustedKey<'i>],
+        /// As above; [`Answer::MAX_LEN`] bytes hold every signed answer.
+        scratch: &'i mut [u8],
+    },
     /// Why there is none.
     FetchFailed(FetchFailure),
     /// The client's reply to the challenge; nothing of it matters.
@@ -110,7 +141,8 @@ impl core::fmt::Debug for Input<'_> {
             Self::Start => "Start",
             // The scratch space may hold the claims of the last token.
             Self::Keys { .. } => "Keys(..)",
-            Self::Fetched(_) => "Fetched(..)",
+            Self::KeysUnavailable { .. } => "KeysUnavailable",
+            Self::Fetched { .. } => "Fetched(..)",
             Self::FetchFailed(_) => "FetchFailed(..)",
             Self::Reply => "Reply",
         })
@@ -123,7 +155,8 @@ impl core::fmt::Debug for Input<'_> {
 pub enum Output<'o> {
     /// Look up keys; give them as [`Input::Keys`]. May come again, when a key did not verify.
     FindKeys(KeyQuery<'o>),
-    /// Ask a provider; give what comes as [`Input::Fetched`] or [`Input::FetchFailed`].
+    /// Ask a provider; give what comes as [`Input::Fetched`] or [`Input::FetchFailed`]. May come again,
+    /// when one endpoint has not said everything.
     Fetch(Request<'o>),
     /// The token is good: this is whose it is.
     Accept(&'o Identity),
@@ -154,6 +187,23 @@ impl<'o> KeyQuery<'o> {
     pub fn kid(&self) -> Option<&'o str> {
         self.jwt.header().kid()
     }
+
+    /// Whether one of `keys` may be the one, so that no other need be looked for.
+    #[must_use]
+    pub fn is_met_by(&self, keys: &[TrustedKey<'_>], scratch: &mut [u8]) -> bool {
+        !matches!(
+            candidates::find(self.jwt, keys, 0, scratch),
+            Err(Rejection::UnknownKey | Rejection::NoKeys)
+        )
+    }
+
+    /// Where the token says it comes from; `None` where its payload is no object.
+    ///
+    /// Nobody has vouched for that: it may choose whose keys are looked at again, nothing else.
+    #[must_use]
+    pub fn hints<'s>(&self, scratch: &'s mut [u8]) -> Option<Hints<'s>> {
+        Hints::read(self.jwt.decode_payload(scratch).ok()?).ok()
+    }
 }
 
 /// One login.
@@ -162,6 +212,7 @@ pub struct Exchange<'b> {
     rules: Rules<'b>,
     mechanism: Mechanism,
     claimed: Option<SaslName<'b>>,
+    token: Option<BearerToken<'b>>,
     provider: Option<heapless::String<64>>,
     state: State<'b>,
 }
@@ -171,7 +222,10 @@ enum State<'b> {
     AwaitingKeys {
         jwt: UnverifiedJwt<'b>,
         attempt: usize,
+        /// Whether its provider was asked about it before, and does not judge JWTs.
+        was_asked: bool,
     },
+    AwaitingAnswer(Asking<'b>),
     Accepted(Identity),
     Challenged(Rejection),
     Rejected(Rejection),
@@ -192,6 +246,7 @@ impl core::fmt::Debug for State<'_> {
         f.write_str(match self {
             Self::Received(_) => "Received",
             Self::AwaitingKeys { .. } => "AwaitingKeys",
+            Self::AwaitingAnswer(_) => "AwaitingAnswer",
             Self::Accepted(_) => "Accepted",
             Self::Challenged(_) => "Challenged",
             Self::Rejected(_) => "Rejected",
@@ -210,6 +265,7 @@ impl<'b> Exchange<'b> {
             rules,
             mechanism,
             claimed: None,
+            token: None,
             provider: None,
             state: State::Received(message),
         }
@@ -220,17 +276,37 @@ impl<'b> Exchange<'b> {
     /// An input that was not asked for fails the login: [`Rejection::OutOfOrder`].
     pub fn step<'o>(&'o mut self, now: UnixTime, input: Input<'_>) -> Output<'o> {
         let state = core::mem::replace(&mut self.state, State::Rejected(Rejection::OutOfOrder));
-        self.state = match (state, input) {
-            (State::Received(message), Input::Start) => {
-                self.parse(message).unwrap_or_else(State::refused)
+        let next = match (state, input) {
+            (State::Received(message), Input::Start) => self.parse(message),
+            (
+                State::AwaitingKeys {
+                    jwt,
+                    attempt,
+                    was_asked,
+                },
+                Input::Keys { keys, scratch },
+            ) => self.verify(now, jwt, (attempt, was_asked), keys, scratch),
+            (State::AwaitingKeys { jwt, was_asked, .. }, Input::KeysUnavailable { scratch }) => {
+                let why = Rejection::KeysUnavailable;
+                match self.ask_first(&jwt, was_asked, scratch) {
+                    Some(asking) => Ok(asking),
+                    None => self.ask_instead(&jwt, was_asked, why, scratch),
+                }
             }
-            (State::AwaitingKeys { jwt, attempt }, Input::Keys { keys, scratch }) => self
-                .verify(now, jwt, attempt, keys, scratch)
-                .unwrap_or_else(State::refused),
-            (State::Challenged(why), Input::Reply) => State::Rejected(why),
-            (state @ (State::Accepted(_) | State::Rejected(_)), _) => state,
-            _ => State::Rejected(Rejection::OutOfOrder),
+            (
+                State::AwaitingAnswer(asking),
+                Input::Fetched {
+                    answer,
+                    keys,
+                    scratch,
+                },
+            ) => self.hear(now, &asking, answer, keys, scratch),
+            (State::AwaitingAnswer(_), Input::FetchFailed(why)) => Err(why.into()),
+            (State::Challenged(why), Input::Reply) => Ok(State::Rejected(why)),
+            (state @ (State::Accepted(_) | State::Rejected(_)), _) => Ok(state),
+            _ => Ok(State::Rejected(Rejection::OutOfOrder)),
         };
+        self.state = next.unwrap_or_else(State::refused);
         self.output()
     }
 
@@ -240,7 +316,13 @@ impl<'b> Exchange<'b> {
         self.claimed
     }
 
-    /// The provider whose policy judged, once a signature has verified.
+    /// The token, once the client's message has been parsed: not to be believed, nor printed.
+    #[must_use]
+    pub fn token(&self) -> Option<BearerToken<'b>> {
+        self.token
+    }
+
+    /// The provider whose policy judged, once a signature has verified, or that was asked.
     #[must_use]
     pub fn provider(&self) -> Option<&str> {
         self.provider.as_deref()
@@ -258,26 +340,48 @@ impl<'b> Exchange<'b> {
     fn parse(&mut self, message: &'b [u8]) -> Result<State<'b>, Rejection> {
         let response = ClientResponse::parse(self.mechanism, self.rules.compat, message)?;
         self.claimed = response.authzid;
-        let jwt = UnverifiedJwt::parse(response.token.expose())?;
-        Ok(State::AwaitingKeys { jwt, attempt: 0 })
+        self.token = Some(response.token);
+        match UnverifiedJwt::parse(response.token.expose()) {
+            Ok(jwt) => Ok(State::AwaitingKeys {
+                jwt,
+                attempt: 0,
+                was_asked: false,
+            }),
+            // What is no JWT of ours may still be a token of a provider's.
+            Err(error) => self.ask_about_opaque(error.into()),
+        }
     }
 
     fn verify(
         &mut self,
         now: UnixTime,
         jwt: UnverifiedJwt<'b>,
-        attempt: usize,
+        (attempt, was_asked): (usize, bool),
         keys: &[TrustedKey<'_>],
         scratch: &mut [u8],
     ) -> Result<State<'b>, Rejection> {
-        let trusted =
-            candidates::find(&jwt, keys, attempt, scratch)?.ok_or(Rejection::BadSignature)?;
+        if attempt == 0
+            && let Some(asking) = self.ask_first(&jwt, was_asked, scratch)
+        {
+            return Ok(asking);
+        }
+        let trusted = match candidates::find(&jwt, keys, attempt, scratch) {
+            Ok(found) => found.ok_or(Rejection::BadSignature)?,
+            Err(why @ (Rejection::UnknownKey | Rejection::NoKeys)) => {
+                return self.ask_instead(&jwt, was_asked, why, scratch);
+            }
+            Err(why) => return Err(why),
+        };
         let payload = match jwt.verify(trusted.key, scratch) {
             Ok(payload) => payload,
             Err(VerifyError::Signature) => {
                 let attempt = attempt.saturating_add(1);
                 return match candidates::find(&jwt, keys, attempt, scratch)? {
-                    Some(_) if attempt < MAX_ATTEMPTS => Ok(State::AwaitingKeys { jwt, attempt }),
+                    Some(_) if attempt < MAX_ATTEMPTS => Ok(State::AwaitingKeys {
+                        jwt,
+                        attempt,
+                        was_asked,
+                    }),
                     _ => Err(Rejection::BadSignature),
                 };
             }
@@ -291,9 +395,36 @@ impl<'b> Exchange<'b> {
         Ok(State::Accepted(identity))
     }
 
+    /// Hears what a provider answered: it may be the verdict, or that somebody else is to be asked.
+    fn hear(
+        &mut self,
+        now: UnixTime,
+        asking: &Asking<'b>,
+        answer: &Answer<'_>,
+        keys: &[TrustedKey<'_>],
+        scratch: &mut [u8],
+    ) -> Result<State<'b>, Rejection> {
+        match asking.hear(now, answer, keys, scratch, self.claimed)? {
+            Told::Everything(identity) => Ok(State::Accepted(identity)),
+            Told::Part(asking) => Ok(State::AwaitingAnswer(asking)),
+            Told::NotJudged if asking.instead_of.is_some() => {
+                Err(routing::nobody_vouches(asking.instead_of))
+            }
+            Told::NotJudged => match UnverifiedJwt::parse(asking.token.expose()) {
+                Ok(jwt) => Ok(State::AwaitingKeys {
+                    jwt,
+                    attempt: 0,
+                    was_asked: true,
+                }),
+                Err(_) => Err(Rejection::TokenRefused),
+            },
+        }
+    }
+
     fn output(&self) -> Output<'_> {
         match &self.state {
             State::AwaitingKeys { jwt, .. } => Output::FindKeys(KeyQuery { jwt }),
+            State::AwaitingAnswer(asking) => Output::Fetch(asking.request()),
             State::Accepted(identity) => Output::Accept(identity),
             State::Challenged(why) => match why.status() {
                 Some(status) => Output::Challenge(FailureReply {

@@ -12,6 +12,10 @@ pub use request::{Method, Request};
 
 /// Where and how a provider is asked about tokens.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word of the configuration"
+)]
 pub struct Endpoints<'p> {
     /// URL that a token is appended to; asked first.
     pub tokeninfo: Option<&'p str>,

@@ -3,6 +3,7 @@
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::crypto::{RustCrypto, VerifyingKey};
 use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Rules, TrustedKey};
+use gatepost_core::introspection::{Answer, FetchFailure, Method, Request};
 use gatepost_core::jose::{Jwk, KeyBuffer, KeyError};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Exchange, Policy, Rejection, UnixTime};
@@ -108,10 +109,77 @@ impl Outcome {
     }
 }
 
+/// A question to a provider, written out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Asked {
+    /// The provider's place among those of the rules.
+    pub provider: usize,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The URL.
+    pub url: String,
+    /// The value of `Authorization`; empty where there is none.
+    pub authorization: String,
+    /// The value of `Accept`.
+    pub accept: &'static str,
+    /// The body; empty where there is none.
+    pub form: String,
+}
+
+impl Asked {
+    fn new(request: &Request<'_>) -> Self {
+        let write = |write: &dyn Fn(&mut String) -> std::fmt::Result| {
+            let mut text = String::new();
+            write(&mut text).expect("room in a string");
+            text
+        };
+        Self {
+            provider: request.provider(),
+            method: match request.method() {
+                Method::Get => "GET",
+                Method::Post => "POST",
+            },
+            url: write(&|out| request.write_url(out)),
+            authorization: write(&|out| request.write_authorization(out)),
+            accept: request.accept(),
+            form: write(&|out| request.write_form(out)),
+        }
+    }
+}
+
+/// What a provider answers in a test.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The media type.
+    pub content_type: String,
+    /// The value of `WWW-Authenticate`.
+    pub www_authenticate: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// `body` as JSON.
+    #[must_use]
+    pub fn json(status: u16, body: &str) -> Self {
+        Self {
+            status,
+            content_type: "application/json".to_owned(),
+            www_authenticate: String::new(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+}
+
+/// A provider of a test.
+pub type Ask<'a> = &'a mut dyn FnMut(&Asked) -> Result<Reply, FetchFailure>;
+
 /// Judges one message with `keys`; the client replies to any challenge.
 ///
 /// # Panics
-/// When the exchange wants anything else.
+/// When the exchange wants to ask a provider.
 pub fn judge(
     rules: Rules<'_>,
     mechanism: Mechanism,
@@ -119,7 +187,23 @@ pub fn judge(
     keys: &[TrustedKey<'_>],
     now: UnixTime,
 ) -> Outcome {
-    let mut scratch = [0; MAX_PAYLOAD];
+    let mut ask = |asked: &Asked| panic!("nobody is configured to be asked {asked:?}");
+    judge_asking(rules, mechanism, message, Some(keys), now, &mut ask)
+}
+
+/// Judges one message with `keys`, or where newer ones are due and cannot be had, and with what providers
+/// answer.
+pub fn judge_asking(
+    rules: Rules<'_>,
+    mechanism: Mechanism,
+    message: &[u8],
+    keys: Option<&[TrustedKey<'_>]>,
+    now: UnixTime,
+    ask: Ask<'_>,
+) -> Outcome {
+    let mut scratch = vec![0; MAX_PAYLOAD.max(Answer::MAX_LEN)];
+    let mut reply;
+    let mut answer;
     let mut challenges = vec![];
     let mut attempts = 0;
     let mut exchange = Exchange::new(rules, mechanism, message);
@@ -129,9 +213,28 @@ pub fn judge(
             Output::FindKeys(_) => {
                 attempts += 1;
                 let scratch = &mut scratch;
-                Input::Keys { keys, scratch }
+                match keys {
+                    Some(keys) => Input::Keys { keys, scratch },
+                    None => Input::KeysUnavailable { scratch },
+                }
             }
-            Output::Fetch(request) => panic!("nobody is configured to be asked {request:?}"),
+            Output::Fetch(request) => match ask(&Asked::new(&request)) {
+                Ok(answered) => {
+                    reply = answered;
+                    answer = Answer {
+                        status: reply.status,
+                        content_type: &reply.content_type,
+                        www_authenticate: &reply.www_authenticate,
+                        body: &reply.body,
+                    };
+                    Input::Fetched {
+                        answer: &answer,
+                        keys: keys.unwrap_or_default(),
+                        scratch: &mut scratch,
+                    }
+                }
+                Err(why) => Input::FetchFailed(why),
+            },
             Output::Challenge(reply) => {
                 challenges.push(String::from_utf8_lossy(&reply.json()).into_owned());
                 Input::Reply

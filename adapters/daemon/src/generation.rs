@@ -38,6 +38,7 @@ impl Generation {
         Rules {
             compat: self.compat.into(),
             discovery: self.discovery.discovery(),
+            ..Rules::default()
         }
     }
 }

@@ -36,7 +36,7 @@ pub enum Method {
     Post,
 }
 
-impl<'r> Request<'r> {
+impl Request<'_> {
     /// Whom to ask: the provider's place among those of the [`Rules`](crate::exchange::Rules).
     #[must_use]
     pub fn provider(&self) -> usize {

@@ -15,6 +15,10 @@ use crate::{
 
 /// What answers have said so far, all of it in accord with the policy.
 #[derive(Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says that one rule is met"
+)]
 pub(crate) struct Findings {
     expires_at: Option<UnixTime>,
     audience: bool,
@@ -35,11 +39,12 @@ impl core::fmt::Debug for Findings {
 }
 
 impl Policy<'_> {
-    /// Reads one answer that vouches for a token.
+    /// Reads one answer that vouches for a token; `has_audience` says whether its `aud` is the token's.
     pub(crate) fn read_answer(
         &self,
         now: UnixTime,
         answer: Object<'_>,
+        has_audience: bool,
     ) -> Result<Findings, Violation> {
         let claims = Claims::of(answer, &self.paths())?;
         check_answered_type(&claims)?;
@@ -48,7 +53,8 @@ impl Policy<'_> {
         if registered.iss.is_some() {
             self.check_issuer_alone(&claims)?;
         }
-        let audience = present(registered.aud, || self.check_audience(&claims))?;
+        let audience = registered.aud.filter(|_| has_audience);
+        let audience = present(audience, || self.check_audience(&claims))?;
         let authorized_party = present(registered.azp, || self.check_authorized_party(&claims))?;
         let scopes = present(registered.scope.or(registered.scp), || {
             self.check_scopes(&claims)
@@ -189,7 +195,8 @@ fn check_answered_type(claims: &Claims<'_>) -> Result<(), Violation> {
             Violation::NotAccessToken
         });
     }
-    let is_refresh = string(claims.typ).is_some_and(|kind| is_any_of(kind, &["refresh", "offline"]));
+    let is_refresh =
+        string(claims.typ).is_some_and(|kind| is_any_of(kind, &["refresh", "offline"]));
     let is_other = string(claims.token_use).is_some_and(|kind| !is_any_of(kind, &["access"]));
     if is_refresh || is_other {
         return Err(Violation::NotAccessToken);

@@ -107,6 +107,19 @@ impl<'m> SaslName<'m> {
         })
     }
 
+    /// Whether what follows the last `@` is `domain`, without case (RFC 5321 section 2.4).
+    pub(crate) fn is_of_domain(self, domain: &str) -> bool {
+        let mut rest = None;
+        let mut chars = self.chars();
+        while let Some(c) = chars.next() {
+            if c == '@' {
+                rest = Some(chars.clone());
+            }
+        }
+        let lower = |c: char| c.to_ascii_lowercase();
+        rest.is_some_and(|rest| rest.map(lower).eq(domain.chars().map(lower)))
+    }
+
     /// A name that carries no escapes: XOAUTH2 has none.
     fn plain(name: &'m [u8]) -> Result<Self, Error> {
         let raw = core::str::from_utf8(name).map_err(|_| Error::BadName)?;

@@ -1,0 +1,314 @@
+//! Which endpoint is asked after which, and what several of them say together.
+
+use gatepost_core::{Active, Requirement};
+use gatepost_tests::judge::BACKENDS;
+use gatepost_tests::mint::Issuer;
+use serde_json::{Value, json};
+
+use super::*;
+
+const TOKENINFO: &str = "https://id.example.com/info?access_token=";
+
+fn without(names: &[&str]) -> Value {
+    let mut claims = good();
+    for name in names {
+        claims.as_object_mut().expect("an object").remove(*name);
+    }
+    claims
+}
+
+fn with(changes: &[(&str, Value)]) -> Value {
+    let mut claims = good();
+    for (name, value) in changes {
+        claims[*name] = value.clone();
+    }
+    claims
+}
+
+#[track_caller]
+fn check(
+    policy: &Policy<'_>,
+    endpoints: Endpoints<'_>,
+    answers: &[Value],
+    expected: Result<&str, &str>,
+) {
+    let providers = [Provider {
+        policy,
+        endpoints: Some(endpoints),
+    }];
+    let answers: Vec<_> = answers.iter().map(ok).collect();
+    Setup::new(&providers).check(&answers, expected);
+}
+
+#[test]
+fn what_tokeninfo_leaves_out_introspection_says() {
+    let mut both = endpoints(Mode::Auth);
+    both.tokeninfo = Some(TOKENINFO);
+    let policy = policy();
+    check(&policy, both, &[good()], Ok(ALICE));
+    check(
+        &policy,
+        both,
+        &[without(&["email"]), without(&["aud"])],
+        Ok(ALICE),
+    );
+    check(
+        &policy,
+        both,
+        &[without(&["email", "aud"]), without(&["aud"])],
+        Err("missing_claim"),
+    );
+    check(
+        &policy,
+        both,
+        &[with(&[("aud", json!("web"))])],
+        Err("wrong_audience"),
+    );
+    check(
+        &policy,
+        both,
+        &[without(&["email"]), with(&[("sub", json!("s-2"))])],
+        Err("unusable_answer"),
+    );
+    check(
+        &policy,
+        both,
+        &[
+            without(&["email", "aud"]),
+            with(&[("email", json!("bob@example.com"))]),
+        ],
+        Err("wrong_user"),
+    );
+    both.force_introspection = true;
+    check(&policy, both, &[good(), good()], Ok(ALICE));
+    check(
+        &policy,
+        both,
+        &[good(), with(&[("exp", json!(NOW - 61))])],
+        Err("expired"),
+    );
+}
+
+#[test]
+fn two_names_of_one_user_contradict_each_other() {
+    let mut both = endpoints(Mode::Auth);
+    both.tokeninfo = Some(TOKENINFO);
+    both.force_introspection = true;
+    let bob = with(&[("email", json!("bob@example.com"))]);
+    check(&policy(), both, &[good(), bob], Err("unusable_answer"));
+    // The candidate that was named first counts, whichever answer has it.
+    let username = json!({"username": "someone", "sub": "s-1", "aud": "mail"});
+    check(&policy(), both, &[username, good()], Ok(ALICE));
+}
+
+#[test]
+fn an_audience_is_mandatory_and_client_id_is_none() {
+    let mut post = endpoints(Mode::Post);
+    let mut answer = without(&["aud"]);
+    answer["client_id"] = json!("mail");
+    check(&policy(), post, &[answer.clone()], Err("missing_claim"));
+    post.allow_missing_audience = true;
+    check(&policy(), post, &[answer], Ok(ALICE));
+    // One that is there has to be ours all the same.
+    let foreign = with(&[("aud", json!(["web"]))]);
+    check(&policy(), post, &[foreign], Err("wrong_audience"));
+}
+
+#[test]
+fn an_answer_is_judged_as_a_token_is() {
+    let post = endpoints(Mode::Post);
+    let plain = policy();
+    for (answer, code) in [
+        (with(&[("exp", json!(NOW - 61))]), "expired"),
+        (with(&[("nbf", json!(NOW + 61))]), "not_yet_valid"),
+        (with(&[("iat", json!(NOW + 61))]), "issued_in_future"),
+        (
+            with(&[("iss", json!("https://evil.example"))]),
+            "wrong_issuer",
+        ),
+        (with(&[("aud", json!(["web"]))]), "wrong_audience"),
+        (with(&[("email", json!("bob@example.com"))]), "wrong_user"),
+        (with(&[("cnf", json!({"jkt": "x"}))]), "key_bound_token"),
+        (with(&[("token_type", json!("DPoP"))]), "key_bound_token"),
+        (
+            with(&[("token_type", json!("refresh_token"))]),
+            "not_access_token",
+        ),
+        (with(&[("typ", json!("Refresh"))]), "not_access_token"),
+        (with(&[("token_use", json!("id"))]), "not_access_token"),
+        (without(&["email"]), "no_user_name"),
+        (with(&[("exp", json!("soon"))]), "unusable_answer"),
+        (with(&[("aud", json!(7))]), "unusable_answer"),
+        (with(&[("email", json!(["x"]))]), "unusable_answer"),
+    ] {
+        check(&plain, post, &[answer], Err(code));
+    }
+    for answer in [
+        // Floats (Canaille), strings (Google), and no date at all (RFC 7662 section 2.2).
+        with(&[("exp", json!(1_795_312_300.5))]),
+        with(&[("exp", json!("1795312300"))]),
+        without(&["exp", "iss", "sub"]),
+        with(&[("aud", json!("mail"))]),
+        with(&[("token_type", json!("bearer"))]),
+    ] {
+        check(&plain, post, &[answer], Ok(ALICE));
+    }
+}
+
+#[test]
+fn rules_beyond_the_standard_claims_are_asked_for() {
+    let mut strict = policy();
+    strict.scopes = &["mail"];
+    strict.active = Some(Active {
+        claim: "enabled",
+        value: Some("true"),
+    });
+    strict.required = &[Requirement {
+        claim: "realm_access.roles",
+        value: "mail-user",
+    }];
+    let extra = |changes: &[(&str, Value)]| {
+        let mut answer = with(&[
+            ("scope", json!("openid mail")),
+            ("enabled", json!(true)),
+            ("realm_access", json!({"roles": ["x", "mail-user"]})),
+        ]);
+        for (name, value) in changes {
+            answer[*name] = value.clone();
+        }
+        answer
+    };
+    let post = endpoints(Mode::Post);
+    check(&strict, post, &[extra(&[])], Ok(ALICE));
+    for (change, code) in [
+        (("scope", json!("openid")), "insufficient_scope"),
+        (("scope", Value::Null), "unusable_answer"),
+        (("enabled", json!(false)), "inactive"),
+        (
+            ("realm_access", json!({"roles": ["x"]})),
+            "unmet_requirement",
+        ),
+        (("realm_access", json!({})), "unmet_requirement"),
+    ] {
+        check(&strict, post, &[extra(&[change])], Err(code));
+    }
+}
+
+#[test]
+fn a_domain_that_is_not_the_providers_is_refused() {
+    let mut tenant = policy();
+    tenant.domains = &["Example.COM"];
+    let post = endpoints(Mode::Post);
+    check(&tenant, post, &[good()], Ok(ALICE));
+    tenant.domains = &["example.org"];
+    let providers = [Provider {
+        policy: &tenant,
+        endpoints: Some(post),
+    }];
+    let mut setup = Setup::new(&providers);
+    setup.user = None;
+    setup.check(&[ok(&good())], Err("wrong_domain"));
+    let nameless = json!({"active": true, "aud": "mail", "username": "alice"});
+    setup.check(&[ok(&nameless)], Err("wrong_domain"));
+}
+
+#[test]
+fn jwts_are_verified_here_and_asked_about_only_where_that_is_wanted() {
+    let issuer = Issuer::new();
+    let claims = json!({
+        "iss": ISSUER, "sub": "s-1", "aud": "mail", "email": ALICE, "exp": NOW + 300, "iat": NOW,
+    });
+    let token = issuer.sign("ES256", &claims);
+    let altered = format!("{}AAAA", &token[..token.len() - 4]);
+    let policy = policy();
+    let ours = BACKENDS[0].prepare_all(&[issuer.jwk("ES256")]);
+    let foreign = BACKENDS[0].prepare_all(&[issuer.jwk("RS256")]);
+    let ours = [ours[0].trusted(&policy)];
+    let foreign = [foreign[0].trusted(&policy)];
+    let refused = || Ok(Reply::json(200, r#"{"active":false}"#));
+    let unsupported = || Ok(Reply::json(400, r#"{"error":"unsupported_token_type"}"#));
+    let run = |about, token: &str, keys, answers: &[_], expected| {
+        let endpoints = Endpoints {
+            about,
+            ..endpoints(Mode::Post)
+        };
+        let providers = [Provider {
+            policy: &policy,
+            endpoints: Some(endpoints),
+        }];
+        let mut setup = Setup::new(&providers);
+        (setup.token, setup.keys) = (token, keys);
+        setup.check(answers, expected);
+    };
+    let good = || ok(&good());
+
+    run(About::OpaqueTokens, &token, Some(&ours), &[], Ok(ALICE));
+    run(
+        About::OpaqueTokens,
+        &token,
+        Some(&foreign),
+        &[],
+        Err("unknown_key"),
+    );
+    run(
+        About::OpaqueTokens,
+        &token,
+        None,
+        &[],
+        Err("keys_unavailable"),
+    );
+    run(About::OpaqueTokens, TOKEN, None, &[good()], Ok(ALICE));
+
+    let fallback = About::UnverifiableTokens;
+    run(fallback, &token, Some(&ours), &[], Ok(ALICE));
+    run(fallback, &token, Some(&foreign), &[good()], Ok(ALICE));
+    run(fallback, &token, Some(&[]), &[good()], Ok(ALICE));
+    run(fallback, &token, None, &[good()], Ok(ALICE));
+    run(fallback, &altered, Some(&ours), &[], Err("bad_signature"));
+    run(
+        fallback,
+        &token,
+        Some(&foreign),
+        &[unsupported()],
+        Err("token_refused"),
+    );
+
+    let always = About::EveryToken;
+    run(always, &token, Some(&ours), &[good()], Ok(ALICE));
+    run(
+        always,
+        &token,
+        Some(&ours),
+        &[refused()],
+        Err("token_refused"),
+    );
+    run(always, &token, Some(&ours), &[unsupported()], Ok(ALICE));
+    run(
+        always,
+        &altered,
+        Some(&ours),
+        &[unsupported()],
+        Err("bad_signature"),
+    );
+    run(
+        always,
+        &token,
+        Some(&foreign),
+        &[unsupported()],
+        Err("token_refused"),
+    );
+    run(
+        always,
+        &token,
+        None,
+        &[unsupported()],
+        Err("keys_unavailable"),
+    );
+    run(
+        always,
+        TOKEN,
+        Some(&ours),
+        &[unsupported()],
+        Err("token_refused"),
+    );
+}

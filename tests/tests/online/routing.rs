@@ -1,0 +1,131 @@
+//! Whom to ask: a token is never shown to a provider that it may not belong to.
+
+use gatepost_tests::judge::BACKENDS;
+use gatepost_tests::mint::Issuer;
+use serde_json::json;
+
+use super::*;
+
+fn tenant(name: &'static str, domains: &'static [&'static str]) -> Policy<'static> {
+    let mut policy = policy();
+    policy.provider = name;
+    policy.domains = domains;
+    policy
+}
+
+/// The provider that is asked first about a login as `user`, if any is.
+#[track_caller]
+fn asked(policies: &[Policy<'_>], token: &str, user: Option<&str>) -> Option<usize> {
+    let endpoints = Endpoints {
+        about: About::EveryToken,
+        ..endpoints(Mode::Post)
+    };
+    let providers: Vec<_> = policies
+        .iter()
+        .map(|policy| Provider {
+            policy,
+            endpoints: Some(endpoints),
+        })
+        .collect();
+    let rules = Rules {
+        providers: &providers,
+        ..Rules::default()
+    };
+    let message = match user {
+        Some(user) => xoauth2(user, token),
+        None => oauthbearer(token),
+    };
+    let mechanism = match user {
+        Some(_) => Mechanism::XOAuth2,
+        None => Mechanism::OAuthBearer,
+    };
+    let mut asked = None;
+    let mut ask = |question: &Asked| {
+        asked = Some(question.provider);
+        Err(FetchFailure::Timeout)
+    };
+    let now = UnixTime::from_seconds(NOW);
+    let outcome = judge_asking(rules, mechanism, &message, Some(&[]), now, &mut ask);
+    let expected = match asked {
+        Some(_) => "provider_unavailable",
+        None if token == TOKEN => "opaque_token",
+        None => "no_keys",
+    };
+    assert_eq!(outcome.code(), Err(expected));
+    asked
+}
+
+#[test]
+fn the_claimed_users_domain_chooses_among_tenants() {
+    let tenants = [
+        tenant("a", &["a.example"]),
+        tenant("b", &["b.example", "c.example"]),
+    ];
+    assert_eq!(asked(&tenants, TOKEN, Some("u@a.example")), Some(0));
+    assert_eq!(asked(&tenants, TOKEN, Some("u@C.Example")), Some(1));
+    assert_eq!(asked(&tenants, TOKEN, Some("u@x@b.example")), Some(1));
+    for nobodys in ["u@d.example", "u", "u@", "a.example", "u@a.example.org"] {
+        assert_eq!(asked(&tenants, TOKEN, Some(nobodys)), None, "{nobodys}");
+    }
+    assert_eq!(asked(&tenants, TOKEN, None), None);
+    assert_eq!(asked(&tenants[..1], TOKEN, None), Some(0));
+}
+
+#[test]
+fn a_provider_for_any_domain_is_asked_where_it_is_the_only_one() {
+    let mixed = [tenant("a", &["a.example"]), tenant("any", &[])];
+    assert_eq!(asked(&mixed, TOKEN, Some("u@a.example")), Some(0));
+    assert_eq!(asked(&mixed, TOKEN, Some("u@b.example")), Some(1));
+    assert_eq!(asked(&mixed, TOKEN, None), None);
+    let two = [tenant("one", &[]), tenant("two", &[])];
+    assert_eq!(asked(&two, TOKEN, Some("u@b.example")), None);
+}
+
+#[test]
+fn a_jwt_goes_to_the_issuer_that_it_names_and_to_nobody_else() {
+    let issuer = Issuer::new();
+    let mint = |iss: &str| issuer.sign("ES256", &json!({"iss": iss, "sub": "s"}));
+    let mut policies = [tenant("a", &[]), tenant("b", &[]), tenant("c", &[])];
+    policies[0].issuer = Some("https://a.example");
+    policies[1].issuer = Some("https://b.example");
+    policies[2].issuer = None;
+    let user = Some("u@any.example");
+    assert_eq!(asked(&policies, &mint("https://a.example"), user), Some(0));
+    assert_eq!(asked(&policies, &mint("https://b.example"), user), Some(1));
+    assert_eq!(asked(&policies, &mint("https://x.example"), user), Some(2));
+    let named = &policies[..2];
+    assert_eq!(asked(named, &mint("https://x.example"), user), None);
+}
+
+#[test]
+fn an_endpoint_that_is_not_known_yet_is_no_fault_of_the_tokens() {
+    let policy = policy();
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(Endpoints {
+            introspection: None,
+            ..endpoints(Mode::Post)
+        }),
+    }];
+    Setup::new(&providers).check(&[], Err("provider_unavailable"));
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: None,
+    }];
+    Setup::new(&providers).check(&[], Err("opaque_token"));
+}
+
+#[test]
+fn unused_keys_of_other_providers_do_not_matter() {
+    let issuer = Issuer::new();
+    let policy = policy();
+    let keys = BACKENDS[0].prepare_all(&[issuer.jwk("ES256")]);
+    let keys = [keys[0].trusted(&policy)];
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(endpoints(Mode::Post)),
+    }];
+    let mut setup = Setup::new(&providers);
+    setup.keys = Some(&keys);
+    setup.check(&[ok(&good())], Ok(ALICE));
+}

@@ -1,0 +1,95 @@
+//! Answers that the provider has signed (RFC 9701, OIDC Core section 5.3.2).
+
+use gatepost_tests::judge::BACKENDS;
+use gatepost_tests::mint::Issuer;
+use serde_json::{Value, json};
+
+use super::*;
+
+const INTROSPECTION: &str = "application/token-introspection+jwt";
+const USERINFO: &str = "application/jwt";
+
+fn answer(content_type: &str, jwt: String) -> Reply {
+    Reply {
+        status: 200,
+        content_type: content_type.to_owned(),
+        www_authenticate: String::new(),
+        body: jwt.into_bytes(),
+    }
+}
+
+#[track_caller]
+fn check(issuer: &Issuer, mode: Mode, reply: &Reply, expected: Result<&str, &str>) {
+    let policy = policy();
+    let mut other = policy;
+    other.provider = "other";
+    let keys = BACKENDS[0].prepare_all(&[issuer.jwk("ES256"), issuer.jwk("RS256")]);
+    let keys = [keys[0].trusted(&policy), keys[1].trusted(&other)];
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(Endpoints {
+            allow_missing_audience: mode == Mode::Auth,
+            ..endpoints(mode)
+        }),
+    }];
+    let mut setup = Setup::new(&providers);
+    setup.keys = Some(&keys);
+    setup.check(&[Ok(reply.clone())], expected);
+}
+
+fn sign(issuer: &Issuer, alg: &str, typ: &str, payload: &Value) -> String {
+    let header = json!({"alg": alg, "kid": alg, "typ": typ});
+    issuer.sign_with_header(alg, &header, payload.to_string().as_bytes())
+}
+
+#[test]
+fn an_introspection_answer_is_taken_from_its_signer_only() {
+    let issuer = Issuer::new();
+    let good_payload = || json!({"iss": ISSUER, "aud": "rs", "token_introspection": good()});
+    let typ = "token-introspection+jwt";
+    let jwt = |alg: &str, typ: &str, payload: &Value| {
+        answer(INTROSPECTION, sign(&issuer, alg, typ, payload))
+    };
+    let check = |reply: &Reply, expected| check(&issuer, Mode::Post, reply, expected);
+    check(&jwt("ES256", typ, &good_payload()), Ok(ALICE));
+
+    let mut inactive = good_payload();
+    inactive["token_introspection"] = json!({"active": false});
+    check(&jwt("ES256", typ, &inactive), Err("token_refused"));
+    let mut expired = good_payload();
+    expired["token_introspection"]["exp"] = json!(NOW - 61);
+    check(&jwt("ES256", typ, &expired), Err("expired"));
+
+    let unusable = Err("unusable_answer");
+    // Another provider's key, another type, another reader, another issuer, and no answer inside.
+    check(&jwt("RS256", typ, &good_payload()), unusable);
+    check(&jwt("ES256", "JWT", &good_payload()), unusable);
+    for (name, value) in [
+        ("aud", json!("someone-else")),
+        ("iss", json!("https://evil.example")),
+        ("token_introspection", json!("x")),
+        ("token_introspection", json!({})),
+    ] {
+        let mut payload = good_payload();
+        payload[name] = value;
+        check(&jwt("ES256", typ, &payload), unusable);
+    }
+    let stranger = Issuer::new();
+    let forged = sign(&stranger, "ES256", typ, &good_payload());
+    check(&answer(INTROSPECTION, forged), unusable);
+    check(&answer(INTROSPECTION, "garbage".to_owned()), unusable);
+}
+
+#[test]
+fn userinfo_may_be_signed_and_its_audience_is_not_the_tokens() {
+    let issuer = Issuer::new();
+    let payload = json!({"iss": ISSUER, "aud": "rs", "sub": "s-1", "email": ALICE});
+    let check = |payload: &Value, expected| {
+        let reply = answer(USERINFO, sign(&issuer, "ES256", "JWT", payload));
+        check(&issuer, Mode::Auth, &reply, expected);
+    };
+    check(&payload, Ok(ALICE));
+    let mut foreign = payload.clone();
+    foreign["aud"] = json!("mail");
+    check(&foreign, Err("unusable_answer"));
+}
