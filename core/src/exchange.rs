@@ -52,6 +52,7 @@ pub use crate::claims::Hints;
 
 mod asking;
 mod candidates;
+mod reading;
 mod routing;
 
 /// Scratch space that holds the payload of any token that is taken, in bytes.

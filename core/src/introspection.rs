@@ -3,10 +3,8 @@
 //! The exchange says what to ask ([`Request`]); an adapter asks it by whatever client it has and hands
 //! back an [`Answer`] or a [`FetchFailure`]. No grammar of HTTP, no socket, no retry is known here.
 
-mod reading;
 mod request;
 
-pub(crate) use reading::{Reading, check_active, read};
 pub(crate) use request::Question;
 pub use request::{Method, Request};
 

@@ -22,6 +22,7 @@ pub mod exchange;
 pub mod introspection;
 pub mod jose;
 mod policy;
+pub mod provider;
 mod rejection;
 pub mod sasl;
 mod time;

@@ -2,6 +2,7 @@
 
 use crate::{
     dovecot::{FailCode, Failure},
+    introspection::FetchFailure,
     jose::{self, VerifyError},
     policy::{Claim, Violation},
     sasl::{self, Status},
@@ -289,5 +290,14 @@ impl From<VerifyError> for Rejection {
 impl From<Violation> for Rejection {
     fn from(violation: Violation) -> Self {
         Self::Claims(violation)
+    }
+}
+
+impl From<FetchFailure> for Rejection {
+    fn from(failure: FetchFailure) -> Self {
+        match failure {
+            FetchFailure::TooLarge => Self::UnusableAnswer,
+            _ => Self::ProviderUnavailable,
+        }
     }
 }

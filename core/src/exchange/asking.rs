@@ -1,10 +1,11 @@
 //! Asking a provider about a token: which endpoint first, and what its answer leaves to be asked.
 
-use super::{Provider, TrustedKey};
+use super::{
+    Provider, TrustedKey,
+    reading::{Reading, check_active, read},
+};
 use crate::{
-    introspection::{
-        Answer, Endpoints, FetchFailure, Question, Reading, Request, check_active, read,
-    },
+    introspection::{Answer, Endpoints, Question, Request},
     jose::UnverifiedJwt,
     policy::{Claim, Findings, Identity, Policy, Violation},
     rejection::Rejection,
@@ -198,14 +199,5 @@ fn blame(violation: Violation) -> Rejection {
         }
         Violation::Missing(Claim::Sub) => Rejection::UnusableAnswer,
         violation => violation.into(),
-    }
-}
-
-impl From<FetchFailure> for Rejection {
-    fn from(failure: FetchFailure) -> Self {
-        match failure {
-            FetchFailure::TooLarge => Self::UnusableAnswer,
-            _ => Self::ProviderUnavailable,
-        }
     }
 }

@@ -1,14 +1,14 @@
 //! What an answer means, by its status first: a 4xx never vouches for anyone, whatever its body says.
 
-use super::{Answer, Endpoints, Mode, Question};
 use crate::{
+    introspection::{Answer, Endpoints, Mode, Question},
     policy::Violation,
     rejection::Rejection,
     wire::json::{Object, Value},
 };
 
 /// What an answer says about the token.
-pub(crate) enum Reading<'a> {
+pub(super) enum Reading<'a> {
     /// The endpoint vouches for it, in these words.
     Vouched(Object<'a>),
     /// The endpoint has signed what it says, which is still to be verified.
@@ -18,7 +18,7 @@ pub(crate) enum Reading<'a> {
 }
 
 /// Reads `answer` to `question`.
-pub(crate) fn read<'a>(
+pub(super) fn read<'a>(
     question: Question,
     endpoints: &Endpoints<'_>,
     answer: &Answer<'a>,
@@ -31,7 +31,7 @@ pub(crate) fn read<'a>(
 }
 
 /// An object of an introspection answer that says so vouches; of the others any object does.
-pub(crate) fn check_active(question: Question, object: Object<'_>) -> Result<(), Rejection> {
+pub(super) fn check_active(question: Question, object: Object<'_>) -> Result<(), Rejection> {
     match question {
         Question::Tokeninfo | Question::Introspection(Mode::Auth) => Ok(()),
         Question::Introspection(Mode::Get | Mode::Post) => match member(object, "active")? {
