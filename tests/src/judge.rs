@@ -180,6 +180,7 @@ pub type Ask<'a> = &'a mut dyn FnMut(&Asked) -> Result<Reply, FetchFailure>;
 ///
 /// # Panics
 /// When the exchange wants to ask a provider.
+#[must_use]
 pub fn judge(
     rules: Rules<'_>,
     mechanism: Mechanism,

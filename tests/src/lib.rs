@@ -16,4 +16,5 @@ pub mod process;
 pub mod roots;
 pub mod smtp;
 pub mod stream;
+pub mod stub;
 pub mod tap;

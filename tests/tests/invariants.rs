@@ -220,7 +220,7 @@ const TOKENS: [jose::Error; 14] = [
     jose::Error::PayloadTooLong,
 ];
 
-const VIOLATIONS: [Violation; 16] = [
+const VIOLATIONS: [Violation; 18] = [
     Violation::Malformed,
     Violation::MalformedClaim(Claim::Exp),
     Violation::Missing(Claim::User),
@@ -239,6 +239,8 @@ const VIOLATIONS: [Violation; 16] = [
     Violation::WrongAudience,
     Violation::WrongAuthorizedParty,
     Violation::InsufficientScope,
+    Violation::UnmetRequirement,
+    Violation::WrongDomain,
     Violation::Inactive,
     Violation::UnusableUserName,
     Violation::WrongUser,
@@ -252,6 +254,7 @@ fn faults_of_the_client() -> Vec<Rejection> {
         Rejection::AmbiguousKey,
         Rejection::AlgorithmNotAllowed,
         Rejection::BadSignature,
+        Rejection::TokenRefused,
     ];
     let responses = RESPONSES.map(Rejection::Response);
     let tokens = TOKENS.map(Rejection::Token);
@@ -264,10 +267,13 @@ fn faults_of_the_client() -> Vec<Rejection> {
         .collect()
 }
 
-const FAULTS_OF_OURS: [Rejection; 5] = [
+const FAULTS_OF_OURS: [Rejection; 8] = [
     Rejection::NoKeys,
     Rejection::ClockNotSet,
+    Rejection::KeysUnavailable,
     Rejection::ProviderUnavailable,
+    Rejection::UnusableAnswer,
+    Rejection::ClientRefused,
     Rejection::Busy,
     Rejection::OutOfOrder,
 ];
@@ -374,6 +380,7 @@ fn invariant_5_debug_shows_no_token_and_no_secret() {
     let key = BACKENDS[0].prepare(&issuer.jwk("HS256")).unwrap();
     show(&jwt.verify(&*key.key, &mut [0; MAX_PAYLOAD]).unwrap());
     show(&Answer {
+        www_authenticate: "",
         status: 200,
         content_type: "application/json",
         body: token.as_bytes(),

@@ -21,7 +21,7 @@ use gatepost_core::{
     jose::{UnverifiedJwt, VerifyError},
     sasl::{BearerToken, Compat, Mechanism},
 };
-use gatepost_tokio::{ProviderSettings, Trust, judge};
+use gatepost_tokio::{Attempt, ProviderSettings, Providers, Trust, Turns, judge};
 use report::Report;
 
 /// More than any line that could be good, so that what is too long is told from what is cut off.
@@ -105,6 +105,7 @@ pub(crate) fn run(check: &Check) -> ExitCode {
 /// Whether everything was accepted.
 fn judge_input(check: &Check) -> Result<bool, Box<dyn std::error::Error>> {
     let (trust, warnings) = Trust::load(&AwsLc, vec![check.settings()])?;
+    let providers = Providers::fixed(trust);
     for warning in warnings {
         eprintln!("gatepost: {warning}");
     }
@@ -113,7 +114,7 @@ fn judge_input(check: &Check) -> Result<bool, Box<dyn std::error::Error>> {
     let mut stdout = io::stdout().lock();
     let mut all_good = true;
     while let Some(input) = check.read(&mut stdin)? {
-        let report = runtime.block_on(check.judge(&trust, &input));
+        let report = runtime.block_on(check.judge(&providers, &input));
         all_good &= report.is_accepted();
         if stdout.is_terminal() {
             writeln!(
@@ -177,9 +178,9 @@ impl Check {
         ))
     }
 
-    async fn judge(&self, trust: &Trust, input: &str) -> Report {
+    async fn judge(&self, providers: &Providers, input: &str) -> Report {
         if self.jws {
-            return judge_signature(trust.keys(), input);
+            return judge_signature(providers.trust().keys(), input);
         }
         let (mechanism, message) = match self.response {
             Some(response) => match decode_response(input) {
@@ -196,7 +197,12 @@ impl Check {
             compat,
             ..Rules::default()
         };
-        let verdict = judge(trust, rules, mechanism, &message, || self.now()).await;
+        let attempt = Attempt {
+            mechanism,
+            message: &message,
+            origin: None,
+        };
+        let verdict = judge(providers, &Turns::new(1, 1), rules, attempt, || self.now()).await;
         Report::of_login(verdict, token_in(&message))
     }
 

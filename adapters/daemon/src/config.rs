@@ -11,13 +11,13 @@ pub(crate) use provider::Provider;
 pub(crate) use values::Mode;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gatepost_core::sasl::{Compat, Discovery};
 use serde::Deserialize;
 use toml::Spanned;
 
-use values::{Bounded, OneLine};
+use values::{Bounded, OneLine, OneOrMany};
 
 /// Longest configuration file, in bytes: a megabyte is no configuration.
 const MAX_FILE: u64 = 1 << 20;
@@ -36,6 +36,11 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     #[serde(default)]
     pub(crate) discovery: DiscoverySettings,
+    /// Where the last good key sets are kept.
+    pub(crate) state_directory: Option<PathBuf>,
+    /// Listeners of which there is nothing to say but where they are.
+    #[serde(default)]
+    listen: Option<Spanned<OneOrMany>>,
     #[serde(rename = "listener", default)]
     pub(crate) listeners: Vec<Spanned<Listener>>,
     #[serde(rename = "provider", default)]
@@ -104,6 +109,8 @@ pub(crate) struct Limits {
     pub(crate) connections: Bounded<1, 65_536>,
     /// Logins being judged at once, all connections together; the others wait their turn.
     pub(crate) logins: Bounded<1, 65_536>,
+    /// Logins waiting for providers at once, all connections together; more are refused for now.
+    pub(crate) waiting: Bounded<1, 65_536>,
     /// How long a client may take to say its version and process id.
     pub(crate) handshake_seconds: Bounded<1, 3_600>,
     /// How long a line may stay unfinished, and how long a client may leave answers unread.
@@ -117,6 +124,7 @@ impl Default for Limits {
         Self {
             connections: Bounded::new(1024),
             logins: Bounded::new(256),
+            waiting: Bounded::new(4096),
             handshake_seconds: Bounded::new(30),
             line_seconds: Bounded::new(30),
             drain_seconds: Bounded::new(5),
@@ -172,18 +180,59 @@ impl Config {
 
     /// Parses and checks the text of a file.
     pub(crate) fn parse(text: &str) -> Result<Self, error::Fault> {
-        let config: Self = toml::from_str(text)?;
+        let mut config: Self = toml::from_str(text)?;
+        config.take_listen()?;
         config.check()?;
+        config.fill_discovery();
         Ok(config)
+    }
+
+    /// Makes listeners of `listen`.
+    fn take_listen(&mut self) -> Result<(), error::Fault> {
+        let Some(listen) = self.listen.take() else {
+            return Ok(());
+        };
+        let span = listen.span();
+        for address in listen.as_ref().iter() {
+            let address = address
+                .parse()
+                .map_err(|hint| error::Fault::at(span.clone(), hint))?;
+            let listener = Listener::at(address);
+            self.listeners.push(Spanned::new(span.clone(), listener));
+        }
+        Ok(())
+    }
+
+    /// Tells clients where to get a better token, where that is known and the file does not say.
+    fn fill_discovery(&mut self) {
+        let [provider] = &*self.providers else { return };
+        let provider = provider.as_ref();
+        let mut filled = self.discovery.clone();
+        if filled.openid_configuration.is_none()
+            && let Some(issuer) = provider.discovered_issuer()
+        {
+            let mut url = String::new();
+            // A string always has room.
+            let _ = gatepost_core::provider::write_oidc_url(issuer, &mut url);
+            filled.openid_configuration = OneLine::try_from(url).ok();
+            if filled.scope.is_none() {
+                let scopes = provider.scopes().collect::<Vec<_>>().join(" ");
+                filled.scope = OneLine::try_from(scopes).ok();
+            }
+        }
+        if filled.discovery().fits() {
+            self.discovery = filled;
+        }
     }
 
     fn check(&self) -> Result<(), error::Fault> {
         if self.listeners.is_empty() {
-            let hint = "no [[listener]]: add one, with address = \"unix:/path\" or \"tcp:127.0.0.1:12345\"";
+            let hint = "nowhere to listen: write listen = \"tcp:127.0.0.1:12345\", or a [[listener]] with \
+                        address = \"unix:/path\" and its rights";
             return Err(error::Fault::whole(hint));
         }
         if self.providers.is_empty() {
-            let hint = "no [[provider]]: add one, with name, issuer, audience and keys";
+            let hint = "no [[provider]]: add one, with issuer and audience";
             return Err(error::Fault::whole(hint));
         }
         if !self.discovery.discovery().fits() {
@@ -203,6 +252,29 @@ impl Config {
                 .as_ref()
                 .check()
                 .map_err(|hint| error::Fault::at(provider.span(), hint))?;
+        }
+        self.check_routes()
+    }
+
+    /// Two providers that might both be asked about one opaque token: it would be shown to the wrong one.
+    fn check_routes(&self) -> Result<(), error::Fault> {
+        let asked = |provider: &&Spanned<Provider>| provider.as_ref().about().is_some();
+        let asked: Vec<_> = self.providers.iter().filter(asked).collect();
+        for (index, provider) in asked.iter().enumerate() {
+            let domains = |provider: &Provider| -> Vec<String> {
+                provider.domains().map(str::to_lowercase).collect()
+            };
+            let ours = domains(provider.as_ref());
+            let mut earlier = asked.iter().take(index);
+            let is_shared = earlier.any(|earlier| {
+                let theirs = domains(earlier.as_ref());
+                ours.is_empty() && theirs.is_empty() || ours.iter().any(|our| theirs.contains(our))
+            });
+            if is_shared {
+                let hint = "provider: another provider is asked about the same opaque tokens; give each \
+                            domains = [\"...\"] of its own, or write validate = \"local\"";
+                return Err(error::Fault::at(provider.span(), hint));
+            }
         }
         Ok(())
     }
@@ -262,6 +334,16 @@ impl Config {
 }
 
 impl Listener {
+    fn at(address: Address) -> Self {
+        Self {
+            address,
+            mode: None,
+            owner: None,
+            group: None,
+            allow_remote: false,
+        }
+    }
+
     fn check(&self) -> Result<(), &'static str> {
         let has_rights = self.mode.is_some() || self.owner.is_some() || self.group.is_some();
         match self.address {

@@ -9,9 +9,9 @@ use gatepost_core::dovecot::{
     Connection, Event, Greeting, Login, MAX_RESPONSE, NotSent, Origin, ProtocolError, Ticket,
 };
 use gatepost_core::sasl::Mechanism;
-use gatepost_tokio::{Outcome, Verdict, judge};
+use gatepost_tokio::{Attempt, Outcome, Turns, Verdict, judge};
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -36,8 +36,8 @@ pub(crate) struct Service {
     pub(crate) generation: watch::Receiver<Arc<Generation>>,
     /// Turns true when the daemon stops.
     pub(crate) stopping: watch::Receiver<bool>,
-    /// One permit a login that is being judged.
-    pub(crate) logins: Arc<Semaphore>,
+    /// Whose turn it is to be judged.
+    pub(crate) turns: Turns,
     pub(crate) handshake: Duration,
     pub(crate) line: Duration,
 }
@@ -325,11 +325,14 @@ impl Session {
         let service = Arc::clone(&self.service);
         let started = Instant::now();
         self.judging.spawn_local(async move {
-            // Never closed, so that there is always a permit to wait for.
-            let _permit = service.logins.acquire().await;
             let generation = Arc::clone(&service.generation.borrow());
-            let (trust, rules) = (&generation.trust, generation.rules());
-            let verdict = judge(trust, rules, mechanism, &message, now).await;
+            let attempt = Attempt {
+                mechanism,
+                message: &message,
+                origin: Some(&origin),
+            };
+            let (providers, rules) = (&generation.providers, generation.rules());
+            let verdict = judge(providers, &service.turns, rules, attempt, now).await;
             Judged {
                 ticket,
                 mechanism,

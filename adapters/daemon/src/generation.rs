@@ -1,33 +1,58 @@
 //! What logins are judged by, and how it is replaced as a whole.
 
+use std::path::PathBuf;
+
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::{crypto::RustCrypto, exchange::Rules};
-use gatepost_tokio::{LoadError, Trust};
+use gatepost_tokio::{LoadError, Place, Providers};
+use tokio::runtime::Handle;
 
 use crate::config::{BackendName, CompatName, Config, DiscoverySettings};
 
-/// Providers, keys and rules of one reading of the configuration. It never changes.
+/// Providers and rules of one reading of the configuration. What it says never changes; what is found of
+/// the providers over the network is kept current.
 pub(crate) struct Generation {
-    pub(crate) trust: Trust,
+    pub(crate) providers: Providers,
     compat: CompatName,
     discovery: DiscoverySettings,
 }
 
+/// Why there is nothing to judge logins by.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GenerationError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("provider {provider:?}: {fault}")]
+    Settings { provider: String, fault: String },
+}
+
 impl Generation {
-    /// Loads the keys that `config` names, and logs which are left out.
-    pub(crate) fn load(config: &Config) -> Result<Self, LoadError> {
-        let providers = config.providers.iter();
-        let providers = providers.map(|provider| provider.as_ref().settings());
-        let providers = providers.collect();
-        let (trust, warnings) = match config.backend {
-            BackendName::AwsLc => Trust::load(&AwsLc, providers),
-            BackendName::RustCrypto => Trust::load(&RustCrypto, providers),
+    /// Loads the keys that `config` names, begins to find the others on this very runtime, and logs which
+    /// are left out. What `previous` has found is not lost.
+    pub(crate) fn load(config: &Config, previous: Option<&Self>) -> Result<Self, GenerationError> {
+        let providers = config.providers.iter().map(|provider| {
+            let provider = provider.as_ref();
+            let named = |fault| GenerationError::Settings {
+                provider: provider.name(),
+                fault,
+            };
+            provider.settings().map_err(named)
+        });
+        let providers = providers.collect::<Result<Vec<_>, _>>()?;
+        let place = Place {
+            runtime: Handle::current(),
+            state: config.state_directory.clone().or_else(systemd_state),
+        };
+        let previous = previous.map(|previous| &previous.providers);
+        let (providers, warnings) = match config.backend {
+            BackendName::AwsLc => Providers::start(&AwsLc, providers, &place, previous),
+            BackendName::RustCrypto => Providers::start(&RustCrypto, providers, &place, previous),
         }?;
         for warning in warnings {
             tracing::warn!(warning = warning.to_string(), "key");
         }
         Ok(Self {
-            trust,
+            providers,
             compat: config.compat,
             discovery: config.discovery.clone(),
         })
@@ -41,4 +66,10 @@ impl Generation {
             ..Rules::default()
         }
     }
+}
+
+/// The directory that systemd has made for a service with `StateDirectory=`.
+fn systemd_state() -> Option<PathBuf> {
+    let directories = std::env::var_os("STATE_DIRECTORY")?;
+    std::env::split_paths(&directories).next()
 }

@@ -69,6 +69,7 @@ pub(crate) fn login(
         provider = verdict.provider.as_deref(),
         kid = verdict.kid.as_deref(),
         algorithm = verdict.algorithm.map(Algorithm::name),
+        asked = verdict.is_asked,
         microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "login"
     );

@@ -6,19 +6,22 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_tokio::LoadError;
+use gatepost_tokio::Turns;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::config::{Config, ConfigError};
 use crate::connection::Service;
 use crate::door::Door;
-use crate::generation::Generation;
+use crate::generation::{Generation, GenerationError};
 use crate::listener::{self, BindError};
 use crate::log;
 use crate::worker::Workers;
+
+/// How long a start waits for providers to be found, so that its first logins find them known.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
 
 /// Options of `gatepost serve`.
 #[derive(clap::Args)]
@@ -33,7 +36,7 @@ enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Load(#[from] GenerationError),
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error("{0}; gatepost cannot run here")]
@@ -71,7 +74,9 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 async fn serve(options: &Options, config: Config) -> Result<(), Error> {
-    let generation = Arc::new(Generation::load(&config)?);
+    let generation = Arc::new(Generation::load(&config, None)?);
+    // A provider that is away delays the start by this at most.
+    let _ = timeout(FIRST_LOOK, generation.providers.looked_for()).await;
     announce(&config, &generation);
     let mut bound = Vec::new();
     for listener in &config.listeners {
@@ -95,7 +100,7 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     let mut current = config;
     loop {
         tokio::select! {
-            _ = reload.recv() => reread(options, &mut current, &generations),
+            _ = reload.recv() => reread(options, &mut current, &generations).await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -121,7 +126,7 @@ fn service(
     Service {
         generation,
         stopping,
-        logins: Arc::new(Semaphore::new(limits.logins.get() as usize)),
+        turns: Turns::new(limits.logins.get() as usize, limits.waiting.get() as usize),
         handshake: Duration::from_secs(limits.handshake_seconds.get().into()),
         line: Duration::from_secs(limits.line_seconds.get().into()),
     }
@@ -132,10 +137,11 @@ fn announce(config: &Config, generation: &Generation) {
     for word in config.looser_words() {
         tracing::warn!(word, "looser than the default");
     }
-    for policy in generation.trust.policies() {
+    let trust = generation.providers.trust();
+    for policy in trust.policies() {
         let of_this =
             |key: &&gatepost_core::exchange::TrustedKey<'_>| key.policy.provider == policy.provider;
-        let keys = generation.trust.keys().iter().filter(of_this).count();
+        let keys = trust.keys().iter().filter(of_this).count();
         tracing::info!(
             provider = policy.provider,
             issuer = policy.issuer,
@@ -146,15 +152,22 @@ fn announce(config: &Config, generation: &Generation) {
 }
 
 /// Replaces what logins are judged by, or keeps it where the new configuration is no good.
-fn reread(options: &Options, current: &mut Config, generations: &watch::Sender<Arc<Generation>>) {
+async fn reread(
+    options: &Options,
+    current: &mut Config,
+    generations: &watch::Sender<Arc<Generation>>,
+) {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         notify(&[NotifyState::Reloading, now]);
     }
+    let previous = Arc::clone(&generations.borrow());
     match Config::read(&options.config)
         .map_err(Error::from)
-        .and_then(|config| Ok((Generation::load(&config)?, config)))
+        .and_then(|config| Ok((Generation::load(&config, Some(&previous))?, config)))
     {
         Ok((generation, config)) => {
+            // The old one judges until the new one knows its providers.
+            let _ = timeout(FIRST_LOOK, generation.providers.looked_for()).await;
             announce(&config, &generation);
             for part in current.parts_for_a_restart(&config) {
                 tracing::warn!(part, "changed, which takes effect after a restart only");

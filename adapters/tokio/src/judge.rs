@@ -1,20 +1,65 @@
 //! One login, from its message to the verdict, among many others.
 
+mod asking;
+
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,
     crypto::Algorithm,
-    exchange::{Input, MAX_PAYLOAD, Output, Rules},
-    introspection::FetchFailure,
+    dovecot::Origin,
+    exchange::{Input, KeyQuery, MAX_PAYLOAD, Output, Rules},
+    introspection::Answer,
     sasl::{Mechanism, SaslName},
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::Trust;
+use crate::answers::Known;
+use crate::providers::Providers;
+use crate::source::Freshness;
+use asking::Asked;
 
 thread_local! {
-    /// Room for the payload of the one token that this thread is verifying.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_PAYLOAD].into_boxed_slice());
+    /// Room for the payload of the one token, or the one signed answer, that this thread is verifying.
+    static SCRATCH: RefCell<Box<[u8]>> =
+        RefCell::new(vec![0; if MAX_PAYLOAD > Answer::MAX_LEN { MAX_PAYLOAD } else { Answer::MAX_LEN }]
+            .into_boxed_slice());
+}
+
+/// One attempt to log in.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// The mechanism.
+    pub mechanism: Mechanism,
+    /// What the client sent, base64-decoded.
+    pub message: &'a [u8],
+    /// Where it comes from: told to providers that are to know.
+    pub origin: Option<&'a Origin>,
+}
+
+/// How many logins are judged at once, and how many more wait for providers.
+#[derive(Debug)]
+pub struct Turns {
+    judging: Semaphore,
+    waiting: Semaphore,
+}
+
+impl Turns {
+    /// So many at once of each kind; more wait for their turn to be judged, and are refused as
+    /// [`Rejection::Busy`] where they would wait for a provider.
+    #[must_use]
+    pub fn new(judging: usize, waiting: usize) -> Self {
+        Self {
+            judging: Semaphore::new(judging),
+            waiting: Semaphore::new(waiting),
+        }
+    }
+
+    async fn judging(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed, so that there is always a turn to wait for.
+        self.judging.acquire().await.ok()
+    }
 }
 
 /// What came of a login.
@@ -23,12 +68,14 @@ pub struct Verdict {
     /// Who the client claimed to be, cut off after [`MAX_CLAIMED`](Self::MAX_CLAIMED) bytes: for the log,
     /// not to be believed.
     pub claimed: Option<String>,
-    /// The provider whose policy judged, once a signature has verified.
+    /// The provider whose policy judged, once a signature has verified, or that was asked.
     pub provider: Option<String>,
     /// The algorithm that the token names.
     pub algorithm: Option<Algorithm>,
     /// The key that the token names.
     pub kid: Option<String>,
+    /// Whether a provider was asked, now or a moment ago.
+    pub is_asked: bool,
     /// Whether the login is good.
     pub outcome: Outcome,
 }
@@ -69,44 +116,85 @@ impl Verdict {
 enum Next {
     Start,
     Keys,
-    FetchFailed,
+    KeysUnavailable,
+    Fetched(Arc<Known>),
 }
 
-/// Judges one login: `message` is the client's, base64-decoded; `now` reads the clock.
+/// Judges one login; `now` reads the clock. The providers of `rules` are those of `providers`.
 ///
 /// After each verification of a signature the other tasks of the thread get their turn, so that no login
-/// delays another by more than one.
+/// delays another by more than one; while it waits for a provider it takes no turn at all.
 pub async fn judge(
-    trust: &Trust,
+    providers: &Providers,
+    turns: &Turns,
     rules: Rules<'_>,
-    mechanism: Mechanism,
-    message: &[u8],
+    attempt: Attempt<'_>,
     now: impl Fn() -> UnixTime,
 ) -> Verdict {
-    let mut exchange = Exchange::new(rules, mechanism, message);
+    let trust = providers.trust();
+    let mut newer = None;
+    let rules = Rules {
+        providers: trust.asked(),
+        ..rules
+    };
+    let mut exchange = Exchange::new(rules, attempt.mechanism, attempt.message);
+    let mut asked = Asked::new(providers, &trust, attempt.origin);
+    let mut turn = turns.judging().await;
     let mut next = Next::Start;
     let (mut algorithm, mut kid) = (None, None);
     let outcome = loop {
-        let output = match next {
+        let keys = newer.as_ref().unwrap_or(&trust).keys();
+        let output = match &next {
             Next::Start => exchange.step(now(), Input::Start),
             Next::Keys => {
-                let output = SCRATCH.with_borrow_mut(|scratch| {
-                    let keys = trust.keys();
-                    exchange.step(now(), Input::Keys { keys, scratch })
-                });
+                let output = SCRATCH
+                    .with_borrow_mut(|scratch| exchange.step(now(), Input::Keys { keys, scratch }));
                 tokio::task::yield_now().await;
                 output
             }
-            Next::FetchFailed => exchange.step(now(), Input::FetchFailed(FetchFailure::Connection)),
+            Next::KeysUnavailable => SCRATCH.with_borrow_mut(|scratch| {
+                exchange.step(now(), Input::KeysUnavailable { scratch })
+            }),
+            Next::Fetched(known) => match known.answer() {
+                Ok(incoming) => SCRATCH.with_borrow_mut(|scratch| {
+                    let answer = &incoming.answer();
+                    let input = Input::Fetched {
+                        answer,
+                        keys,
+                        scratch,
+                    };
+                    exchange.step(now(), input)
+                }),
+                Err(why) => exchange.step(now(), Input::FetchFailed(why)),
+            },
         };
         next = match output {
             Output::FindKeys(query) => {
                 algorithm = Some(query.algorithm());
                 kid = query.kid().map(str::to_owned);
-                Next::Keys
+                match wanting(query, providers, keys, newer.is_some()) {
+                    None => Next::Keys,
+                    Some((provider, issued_at)) => {
+                        drop(turn.take());
+                        let Ok(_place) = turns.waiting.try_acquire() else {
+                            break Outcome::refused(Rejection::Busy, None);
+                        };
+                        let freshness = providers.refresh(provider, issued_at).await;
+                        turn = turns.judging().await;
+                        newer = Some(providers.trust());
+                        unless_found(query, newer.as_deref().unwrap_or(&trust), freshness)
+                    }
+                }
             }
-            // Nobody can be asked yet, which is no fault of the token's.
-            Output::Fetch(_) => Next::FetchFailed,
+            Output::Fetch(request) => {
+                drop(turn.take());
+                let Ok(_place) = turns.waiting.try_acquire() else {
+                    break Outcome::refused(Rejection::Busy, None);
+                };
+                let known = asked.ask(&request).await;
+                turn = turns.judging().await;
+                Next::Fetched(known)
+            }
             Output::Challenge(reply) => {
                 let challenge = Some(reply.json().to_vec());
                 let rejection = exchange.rejection().unwrap_or(Rejection::OutOfOrder);
@@ -116,12 +204,51 @@ pub async fn judge(
             Output::Reject(rejection) => break Outcome::refused(rejection, None),
         };
     };
+    drop(turn);
+    asked.settle(&outcome);
     Verdict {
         claimed: exchange.claimed_user().map(copy_name),
         provider: exchange.provider().map(str::to_owned),
         algorithm,
         kid,
+        is_asked: asked.is_any(),
         outcome,
+    }
+}
+
+/// The provider whose keys are to be looked at again for `query`, and when the token says it was issued.
+fn wanting(
+    query: KeyQuery<'_>,
+    providers: &Providers,
+    keys: &[gatepost_core::exchange::TrustedKey<'_>],
+    is_refreshed: bool,
+) -> Option<(usize, Option<UnixTime>)> {
+    if is_refreshed || !providers.is_any_found() {
+        return None;
+    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        if query.is_met_by(keys, scratch) {
+            return None;
+        }
+        let hints = query.hints(scratch)?;
+        let trust = providers.trust();
+        let all = trust.providers().iter().enumerate();
+        let mut found = all.filter(|(index, _)| providers.is_found(*index));
+        let (index, _) = found.find(|(_, settings)| {
+            let issuer = settings.issuer.as_deref();
+            issuer.is_none_or(|issuer| hints.is_issued_by(issuer))
+        })?;
+        Some((index, hints.issued_at()))
+    })
+}
+
+/// Newer keys, or none where the one that is wanted may be among those that cannot be had.
+fn unless_found(query: KeyQuery<'_>, trust: &crate::Trust, freshness: Freshness) -> Next {
+    let is_met = SCRATCH.with_borrow_mut(|scratch| query.is_met_by(trust.keys(), scratch));
+    if is_met || freshness == Freshness::Current {
+        Next::Keys
+    } else {
+        Next::KeysUnavailable
     }
 }
 

@@ -10,19 +10,56 @@ mod problem;
 pub use problem::{KeyFileError, Problem, Warning};
 
 use std::path::Path;
+use std::sync::Arc;
 
 use gatepost_core::{
-    crypto::{AlgorithmSet, Backend, VerifyingKey},
+    crypto::{Algorithm, AlgorithmSet, Backend, VerifyingKey},
     jose::KeyError,
 };
 
 use crate::settings::ProviderSettings;
 
 /// A key that has been prepared, and what its file says of it.
+#[derive(Clone)]
 pub(crate) struct LoadedKey {
-    pub(crate) key: Box<dyn VerifyingKey>,
+    pub(crate) key: Arc<dyn VerifyingKey>,
     pub(crate) kid: Option<String>,
     pub(crate) owner: Option<String>,
+}
+
+/// Algorithms whose keys anybody may see.
+const PUBLIC: AlgorithmSet = AlgorithmSet::of(&[
+    Algorithm::Rs256,
+    Algorithm::Rs384,
+    Algorithm::Rs512,
+    Algorithm::Ps256,
+    Algorithm::Ps384,
+    Algorithm::Ps512,
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Es512,
+    Algorithm::EdDsa,
+]);
+
+/// Prepares the keys of a JWK Set that `url` has answered with; `None` where it is no such set.
+///
+/// A secret that is published is none: whoever reads it could sign with it.
+pub(crate) fn of_answer<B>(
+    backend: &B,
+    algorithms: AlgorithmSet,
+    url: &str,
+    body: &[u8],
+    warnings: &mut Vec<Warning>,
+) -> Option<Vec<LoadedKey>>
+where
+    B: Backend,
+    B::Key: 'static,
+{
+    let preparer = Preparer {
+        backend,
+        algorithms: algorithms.intersection(PUBLIC),
+    };
+    file::load_body(&preparer, Path::new(url), body, warnings)
 }
 
 /// Loads all keys of one provider.
@@ -84,7 +121,7 @@ trait Prepare {
         &self,
         material: &gatepost_core::crypto::KeyMaterial<'_>,
         algorithms: AlgorithmSet,
-    ) -> Result<Box<dyn VerifyingKey>, KeyError>;
+    ) -> Result<Arc<dyn VerifyingKey>, KeyError>;
 }
 
 struct Preparer<'b, B> {
@@ -102,10 +139,10 @@ where
         &self,
         material: &gatepost_core::crypto::KeyMaterial<'_>,
         algorithms: AlgorithmSet,
-    ) -> Result<Box<dyn VerifyingKey>, KeyError> {
+    ) -> Result<Arc<dyn VerifyingKey>, KeyError> {
         let algorithms = algorithms.intersection(self.algorithms);
         let key = self.backend.prepare(material, algorithms)?;
-        Ok(Box::new(key))
+        Ok(Arc::new(key))
     }
 }
 

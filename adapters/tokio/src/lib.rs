@@ -1,15 +1,23 @@
 //! Drives Gatepost's core on tokio: keys from files, and logins judged without one delaying another.
 //!
-//! [`Trust::load`] reads the keys that the providers' settings name and prepares them; [`judge`] takes one
-//! login through an [`Exchange`](gatepost_core::Exchange). What a login is judged by never changes under
-//! it: new keys are a new `Trust`.
+//! [`Trust::load`] reads the keys that the providers' settings name and prepares them; [`Providers`] find
+//! what lies in the network, and keep it current; [`judge`] takes one login through an
+//! [`Exchange`](gatepost_core::Exchange). What a login is judged by never changes under it: new keys are a
+//! new `Trust`.
 
+mod answers;
+mod http;
 mod judge;
 mod keys;
+mod providers;
+mod remembered;
 mod settings;
+mod source;
 mod trust;
 
-pub use judge::{Outcome, Verdict, judge};
+pub use http::HttpError;
+pub use judge::{Attempt, Outcome, Turns, Verdict, judge};
 pub use keys::{KeyFileError, Problem, Warning};
-pub use settings::ProviderSettings;
+pub use providers::{Place, Providers};
+pub use settings::{ClientSettings, HttpSettings, OnlineSettings, ProviderSettings};
 pub use trust::{LoadError, Trust};

@@ -45,6 +45,10 @@ pub struct ProviderSettings {
 
 /// How a provider is found and asked over the network.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word of the configuration"
+)]
 pub struct OnlineSettings {
     /// Whether the issuer's metadata say where its keys and endpoints are, as far as nothing below does.
     pub discovery: bool,
@@ -139,7 +143,7 @@ impl Default for OnlineSettings {
             unauthorized_is_invalid_token: false,
             auth_headers: false,
             signed_answers: false,
-            cache: Duration::from_secs(60),
+            cache: Duration::from_mins(1),
             negative_cache: Duration::from_secs(5),
             http: HttpSettings::default(),
         }

@@ -1,16 +1,20 @@
 //! Whom logins are judged by: providers and their keys, prepared once.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use gatepost_core::{
     Policy,
-    crypto::{Backend, VerifyingKey},
-    exchange::TrustedKey,
+    crypto::Backend,
+    exchange::{Provider, TrustedKey},
+    introspection::{Client, Endpoints, Mode},
+    provider::Metadata,
 };
 use self_cell::self_cell;
 
-use crate::keys::{self, KeyFileError, Warning};
-use crate::settings::{Lists, ProviderSettings};
+use crate::http::HttpError;
+use crate::keys::{self, KeyFileError, LoadedKey, Warning};
+use crate::settings::{Lists, OnlineSettings, ProviderSettings};
 
 /// One generation of providers and prepared keys. It never changes: a reload makes another one.
 pub struct Trust(Keyed);
@@ -34,24 +38,32 @@ self_cell!(
     struct Keyed {
         owner: Judged,
         #[covariant]
-        dependent: Keys,
+        dependent: Lent,
     }
 );
 
-struct Owned {
-    providers: Vec<ProviderSettings>,
-    keys: Vec<OwnedKey>,
+#[derive(Clone)]
+pub(crate) struct Owned {
+    pub(crate) providers: Arc<[ProviderSettings]>,
+    /// What has been found of each provider.
+    pub(crate) found: Vec<Found>,
 }
 
-/// A prepared key, and the index of the provider that it belongs to.
-struct OwnedKey {
-    provider: usize,
-    key: keys::LoadedKey,
+/// What is known of a provider beside its settings.
+#[derive(Clone, Default)]
+pub(crate) struct Found {
+    pub(crate) keys: Vec<LoadedKey>,
+    pub(crate) metadata: Metadata,
 }
 
 type ListsOfAll<'t> = Vec<Lists<'t>>;
 type Policies<'t> = Vec<Policy<'t>>;
-type Keys<'t> = Vec<TrustedKey<'t>>;
+
+/// What an exchange borrows.
+struct Lent<'t> {
+    keys: Vec<TrustedKey<'t>>,
+    providers: Vec<Provider<'t>>,
+}
 
 impl Trust {
     /// Reads the keys of `providers` and prepares them with `backend`.
@@ -68,21 +80,11 @@ impl Trust {
         B: Backend,
         B::Key: 'static,
     {
-        check_settings(&providers)?;
-        let mut keys = Vec::new();
-        let mut warnings = Vec::new();
-        for (index, settings) in providers.iter().enumerate() {
-            let loaded = keys::load(backend, settings, &mut warnings)
-                .map_err(|error| LoadError::keys(settings, error))?;
-            keys.extend(loaded.into_iter().map(|key| OwnedKey {
-                provider: index,
-                key,
-            }));
-        }
-        Ok((Self::build(Owned { providers, keys }), warnings))
+        let (owned, warnings) = Owned::load(backend, providers)?;
+        Ok((Self::build(owned), warnings))
     }
 
-    fn build(owned: Owned) -> Self {
+    pub(crate) fn build(owned: Owned) -> Self {
         let listed = Listed::new(owned, |owned| {
             owned.providers.iter().map(Lists::new).collect()
         });
@@ -90,22 +92,38 @@ impl Trust {
             let lists = listed.borrow_dependent().iter();
             let settings = &listed.borrow_owner().providers;
             lists
-                .zip(settings)
+                .zip(settings.iter())
                 .map(|(lists, settings)| lists.policy(settings))
                 .collect()
         });
         Self(Keyed::new(judged, |judged| {
             let policies = judged.borrow_dependent();
-            let keys = judged.borrow_owner().borrow_owner().keys.iter();
-            keys.filter_map(|owned| Some(owned.trusted(policies.get(owned.provider)?)))
-                .collect()
+            let owned = judged.borrow_owner().borrow_owner();
+            let keys = policies.iter().zip(&owned.found).flat_map(trusted);
+            let settings = owned.providers.iter().zip(&owned.found);
+            let providers = policies.iter().zip(settings);
+            Lent {
+                keys: keys.collect(),
+                providers: providers
+                    .map(|(policy, (settings, found))| Provider {
+                        policy,
+                        endpoints: endpoints(settings, &found.metadata),
+                    })
+                    .collect(),
+            }
         }))
     }
 
     /// Every key, with the policy of its provider.
     #[must_use]
     pub fn keys(&self) -> &[TrustedKey<'_>] {
-        self.0.borrow_dependent()
+        &self.0.borrow_dependent().keys
+    }
+
+    /// Every provider, with where it can be asked, as far as that is known.
+    #[must_use]
+    pub fn asked(&self) -> &[Provider<'_>] {
+        &self.0.borrow_dependent().providers
     }
 
     /// The policies of the providers, in the order of their settings.
@@ -131,16 +149,66 @@ impl std::fmt::Debug for Trust {
     }
 }
 
-impl OwnedKey {
-    fn trusted<'t>(&'t self, policy: &'t Policy<'t>) -> TrustedKey<'t> {
-        let key: &'t dyn VerifyingKey = self.key.key.as_ref();
-        TrustedKey {
-            key,
-            kid: self.key.kid.as_deref(),
-            owner: self.key.owner.as_deref(),
-            policy,
+impl Owned {
+    /// Reads the keys that lie in files.
+    pub(crate) fn load<B>(
+        backend: &B,
+        providers: Vec<ProviderSettings>,
+    ) -> Result<(Self, Vec<Warning>), LoadError>
+    where
+        B: Backend,
+        B::Key: 'static,
+    {
+        check_settings(&providers)?;
+        let mut warnings = Vec::new();
+        let mut found = Vec::new();
+        for settings in &providers {
+            let keys = keys::load(backend, settings, &mut warnings)
+                .map_err(|error| LoadError::keys(settings, error))?;
+            found.push(Found {
+                keys,
+                ..Found::default()
+            });
         }
+        let providers = providers.into();
+        Ok((Self { providers, found }, warnings))
     }
+}
+
+fn trusted<'t>(
+    (policy, found): (&'t Policy<'t>, &'t Found),
+) -> impl Iterator<Item = TrustedKey<'t>> {
+    found.keys.iter().map(move |loaded| TrustedKey {
+        key: &*loaded.key,
+        kid: loaded.kid.as_deref(),
+        owner: loaded.owner.as_deref(),
+        policy,
+    })
+}
+
+/// Where a provider is asked: what the operator says, and then what its metadata say.
+fn endpoints<'t>(settings: &'t ProviderSettings, metadata: &'t Metadata) -> Option<Endpoints<'t>> {
+    let online = settings.online.as_ref()?;
+    let discovered = match online.introspection_mode {
+        Mode::Auth => &metadata.userinfo,
+        Mode::Get | Mode::Post => &metadata.introspection,
+    };
+    let discovered = discovered.as_deref().filter(|_| online.discovery);
+    Some(Endpoints {
+        tokeninfo: online.tokeninfo_url.as_deref(),
+        introspection: online.introspection_url.as_deref().or(discovered),
+        mode: online.introspection_mode,
+        force_introspection: online.force_introspection,
+        about: online.about?,
+        client: online.client.as_ref().map(|client| Client {
+            id: &client.id,
+            secret: &client.secret,
+            place: client.place,
+        }),
+        allow_missing_audience: online.allow_missing_audience,
+        unauthorized_is_invalid_token: online.unauthorized_is_invalid_token,
+        signed_answers: online.signed_answers,
+    })
 }
 
 /// Why there is nothing to judge logins by.
@@ -170,9 +238,25 @@ pub enum LoadError {
     NoAudience(String),
     /// No file of keys is named.
     #[error(
-        "provider {0:?}: no keys are named; give the path of a JWK Set, a PEM file or a directory"
+        "provider {0:?}: no keys are named, and nobody can be asked for them; give the path of a JWK Set, \
+         a PEM file or a directory, or an issuer that publishes its metadata"
     )]
     NoKeys(String),
+    /// More paths in a token than are looked for.
+    #[error(
+        "provider {0:?}: username claims, required claims and the active attribute are more than {max} \
+         altogether; name fewer",
+        max = ProviderSettings::MAX_PATHS
+    )]
+    Paths(String),
+    /// It can never be asked over the network.
+    #[error("provider {provider:?}: {error}")]
+    Http {
+        /// The provider's name.
+        provider: String,
+        /// Why.
+        error: HttpError,
+    },
     /// A source of keys cannot be used.
     #[error("provider {provider:?}: {error}")]
     Keys {
@@ -211,8 +295,15 @@ fn check_settings(providers: &[ProviderSettings]) -> Result<(), LoadError> {
         if settings.audience.as_ref().is_some_and(Vec::is_empty) {
             return Err(LoadError::NoAudience(name));
         }
-        if settings.keys.is_empty() {
+        let is_found = |online: &OnlineSettings| {
+            online.discovery || online.key_set_url.is_some() || online.about.is_some()
+        };
+        if settings.keys.is_empty() && !settings.online.as_ref().is_some_and(is_found) {
             return Err(LoadError::NoKeys(name));
+        }
+        let paths = settings.username_claims.len() + settings.required.len();
+        if paths + usize::from(settings.active.is_some()) > ProviderSettings::MAX_PATHS {
+            return Err(LoadError::Paths(name));
         }
     }
     Ok(())

@@ -12,7 +12,9 @@ use gatepost_core::{
     sasl::Mechanism,
 };
 use gatepost_tests::mint::{ALGORITHMS, Issuer};
-use gatepost_tokio::{LoadError, Outcome, ProviderSettings, Trust, Verdict, judge};
+use gatepost_tokio::{
+    Attempt, LoadError, Outcome, ProviderSettings, Providers, Trust, Turns, Verdict, judge,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -32,7 +34,7 @@ fn settings(keys: PathBuf) -> ProviderSettings {
     settings
 }
 
-fn trust<B>(backend: &B, issuer: &Issuer) -> (TempDir, Trust)
+fn trust<B>(backend: &B, issuer: &Issuer) -> (TempDir, Providers)
 where
     B: Backend,
     B::Key: 'static,
@@ -42,20 +44,18 @@ where
     std::fs::write(&path, issuer.jwk_set().to_string()).unwrap();
     let (trust, warnings) = Trust::load(backend, vec![settings(path)]).unwrap();
     assert_eq!(warnings, []);
-    (root, trust)
+    (root, Providers::fixed(trust))
 }
 
-async fn login(trust: &Trust, user: &str, token: &str) -> Verdict {
+async fn login(trust: &Providers, user: &str, token: &str) -> Verdict {
     let message = format!("user={user}\x01auth=Bearer {token}\x01\x01");
     let now = || UnixTime::from_seconds(NOW);
-    judge(
-        trust,
-        Rules::default(),
-        Mechanism::XOAuth2,
-        message.as_bytes(),
-        now,
-    )
-    .await
+    let attempt = Attempt {
+        mechanism: Mechanism::XOAuth2,
+        message: message.as_bytes(),
+        origin: None,
+    };
+    judge(trust, &Turns::new(1, 1), Rules::default(), attempt, now).await
 }
 
 async fn every_algorithm<B>(backend: B)
@@ -131,6 +131,7 @@ async fn invariant_7_no_login_delays_another_by_more_than_one_verification() {
     let mut settings = settings(keys[0].clone());
     settings.keys = keys;
     let (trust, _) = Trust::load(&AwsLc, vec![settings]).unwrap();
+    let trust = Providers::fixed(trust);
     let token = issuer.sign("ES256", &claims("alice@example.com"));
     let mut login = std::pin::pin!(login(&trust, "alice@example.com", &token));
     let mut turns_of_others = 0;
@@ -151,6 +152,7 @@ fn trust_is_shared_between_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
     let (_root, trust) = trust(&AwsLc, &Issuer::new());
     shared(&trust);
+    let trust = trust.trust();
     assert_eq!(trust.keys().len(), ALGORITHMS.len());
     assert_eq!(trust.policies().len(), 1);
 }

@@ -24,6 +24,9 @@ const COOLDOWN: u32 = 30;
 /// Longest pause between two attempts that fail, in seconds.
 const MAX_PAUSE: u32 = 60;
 
+/// How far the provider's clock may be behind ours, in seconds: the skew that policies allow.
+const SKEW: u32 = 60;
+
 /// How old a set may be in which a key that a token without `iat` names would be found, in seconds.
 const RECENT: u32 = COOLDOWN;
 
@@ -84,8 +87,8 @@ impl KeySetLife {
         is_cool
     }
 
-    /// Whether a key that the set lacks is not the provider's: the token was issued before the set was
-    /// fetched, for a key is published before it signs.
+    /// Whether a key that the set lacks is not the provider's: the token was issued well before the set was
+    /// fetched, and a key is published before it signs.
     ///
     /// Nobody has vouched for `issued_at`; it only tells a bad token from one that may be good later.
     #[must_use]
@@ -94,7 +97,7 @@ impl KeySetLife {
             return false;
         };
         match issued_at {
-            Some(issued_at) => issued_at <= fetched_at,
+            Some(issued_at) => issued_at.plus(SKEW) <= fetched_at,
             None => now < fetched_at.plus(RECENT),
         }
     }
@@ -167,8 +170,8 @@ mod tests {
         assert!(!life.covers(at(0), Some(at(-100))));
         assert!(life.is_over(at(0)));
         life.fetched(at(0), None);
-        assert!(life.covers(at(500), Some(at(0))));
-        assert!(!life.covers(at(500), Some(at(1))));
+        assert!(life.covers(at(500), Some(at(-60))));
+        assert!(!life.covers(at(500), Some(at(-59))));
         assert!(life.covers(at(29), None));
         assert!(!life.covers(at(30), None));
     }

@@ -51,7 +51,7 @@ impl Report {
                 issuer: token
                     .and_then(payload)
                     .and_then(|claims| Some(claims["iss"].as_str()?.to_owned())),
-                expires_at: identity.expires_at().map(UnixTime::seconds),
+                expires_at: identity.expires_at().map(gatepost_core::UnixTime::seconds),
             },
             Outcome::Refused { rejection, .. } => Judged::Rejected(rejection),
         };

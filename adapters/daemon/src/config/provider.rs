@@ -1,27 +1,41 @@
 //! `[[provider]]`
 
+mod online;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use gatepost_core::introspection::About;
 use gatepost_core::{DEFAULT_SKEW, UserCase, crypto::AlgorithmSet};
 use gatepost_tokio::ProviderSettings;
 use serde::Deserialize;
 
-use super::values::{Algorithms, Bounded, OneLine};
+use super::values::{Algorithms, Bounded, OneLine, OneOrMany, Secret, WebUrl};
 
 /// One provider.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the file")]
 pub(crate) struct Provider {
-    name: OneLine,
-    issuer: OneLine,
-    audience: Option<Vec<OneLine>>,
+    name: Option<OneLine>,
+    issuer: Option<OneLine>,
+    audience: Option<OneOrMany>,
     #[serde(default)]
     any_audience: bool,
+    #[serde(default)]
+    allow_missing_audience: bool,
+    #[serde(default)]
     keys: Vec<PathBuf>,
+    key_set_url: Option<WebUrl>,
+    discovery: Option<bool>,
     #[serde(default = "all_algorithms")]
     algorithms: Algorithms,
     #[serde(default)]
+    domains: Vec<OneLine>,
+    #[serde(default)]
     scopes: Vec<OneLine>,
+    #[serde(default)]
+    require: BTreeMap<String, OneLine>,
     #[serde(default = "subject")]
     username_claims: Vec<OneLine>,
     #[serde(default)]
@@ -34,6 +48,38 @@ pub(crate) struct Provider {
     id_tokens: bool,
     #[serde(default = "default_skew")]
     skew_seconds: Bounded<0, 300>,
+    validate: Option<Validate>,
+    #[serde(default)]
+    userinfo: bool,
+    tokeninfo_url: Option<WebUrl>,
+    introspection_url: Option<WebUrl>,
+    introspection_mode: Option<ModeName>,
+    #[serde(default)]
+    force_introspection: bool,
+    client_id: Option<OneLine>,
+    client_secret: Option<Secret>,
+    client_secret_file: Option<PathBuf>,
+    #[serde(default)]
+    client_place: PlaceName,
+    #[serde(default)]
+    unauthorized: Unauthorized,
+    #[serde(default)]
+    signed_answers: bool,
+    #[serde(default)]
+    send_auth_headers: bool,
+    #[serde(default = "default_cache")]
+    cache_seconds: Bounded<0, 3_600>,
+    #[serde(default = "default_negative_cache")]
+    negative_cache_seconds: Bounded<0, 60>,
+    #[serde(default = "default_timeout")]
+    timeout_milliseconds: Bounded<100, 60_000>,
+    #[serde(default = "default_concurrency")]
+    concurrency: Bounded<1, 1_024>,
+    ca_file: Option<PathBuf>,
+    client_certificate: Option<PathBuf>,
+    client_key: Option<PathBuf>,
+    #[serde(default)]
+    allow_http: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -45,6 +91,57 @@ enum UserCaseName {
     Keep,
 }
 
+/// Which tokens are verified here, and which are asked about.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Validate {
+    /// JWTs here, and no others.
+    Local,
+    /// JWTs here, and others there.
+    Opaque,
+    /// JWTs here as far as there are keys, and everything else there.
+    Fallback,
+    /// Everything there.
+    Online,
+}
+
+impl Validate {
+    const fn about(self) -> Option<About> {
+        match self {
+            Self::Local => None,
+            Self::Opaque => Some(About::OpaqueTokens),
+            Self::Fallback => Some(About::UnverifiableTokens),
+            Self::Online => Some(About::EveryToken),
+        }
+    }
+}
+
+/// Dovecot's names.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum ModeName {
+    Auth,
+    Get,
+    Post,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum PlaceName {
+    #[default]
+    Basic,
+    Parameters,
+}
+
+/// What 401 means at an introspection endpoint.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Unauthorized {
+    #[default]
+    Temporary,
+    InvalidToken,
+}
+
 impl Provider {
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.audience.is_some() == self.any_audience {
@@ -53,13 +150,10 @@ impl Provider {
                  the mail server, or any_audience = true",
             );
         }
-        if self.audience.as_ref().is_some_and(Vec::is_empty) {
+        if self.audience.as_ref().is_some_and(OneOrMany::is_empty) {
             return Err("provider: audience is empty; name one at least");
         }
-        if self.keys.is_empty() {
-            return Err("provider: keys is empty; name a JWK Set, a PEM file or a directory");
-        }
-        if self.name.len() > ProviderSettings::MAX_NAME {
+        if self.name().len() > ProviderSettings::MAX_NAME {
             return Err("provider: name is longer than 64 bytes; shorten it");
         }
         let claims = 1..=ProviderSettings::MAX_USERNAME_CLAIMS;
@@ -69,11 +163,19 @@ impl Provider {
         if self.active_value.is_some() && self.active_attribute.is_none() {
             return Err("provider: active_value needs active_attribute; write both, or neither");
         }
-        Ok(())
+        let paths = self.username_claims.len() + self.require.len();
+        let paths = paths + usize::from(self.active_attribute.is_some());
+        if paths > ProviderSettings::MAX_PATHS {
+            return Err(
+                "provider: username_claims, require and active_attribute name more than 16 claims; name \
+                 fewer",
+            );
+        }
+        self.check_online()
     }
 
     pub(super) fn looser_words(&self, words: &mut Vec<String>) {
-        let name = &*self.name;
+        let name = self.name();
         let mut add = |word: &str| words.push(format!("provider {name:?}: {word}"));
         if self.any_audience {
             add("any_audience = true: tokens for any other application open mailboxes too");
@@ -90,16 +192,53 @@ impl Provider {
                 "skew_seconds = {skew}: expired tokens live that much longer"
             ));
         }
+        self.looser_words_online(add);
+    }
+
+    /// What the log calls it: by default its host.
+    pub(crate) fn name(&self) -> String {
+        if let Some(name) = &self.name {
+            return name.to_string();
+        }
+        let urls = [
+            self.issuer.as_deref(),
+            self.introspection_url.as_deref(),
+            self.tokeninfo_url.as_deref(),
+        ];
+        let url = urls.into_iter().flatten().next().unwrap_or_default();
+        let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+        host.split('/').next().unwrap_or_default().to_owned()
+    }
+
+    /// The issuer, where its metadata are looked for.
+    pub(super) fn discovered_issuer(&self) -> Option<&str> {
+        self.issuer.as_deref().filter(|_| self.discovers())
+    }
+
+    /// Scopes that a token needs.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().map(|scope| &**scope)
+    }
+
+    /// The domains that it may name users of.
+    pub(super) fn domains(&self) -> impl Iterator<Item = &str> {
+        self.domains.iter().map(|domain| &**domain)
     }
 
     /// The settings as the judging takes them.
-    pub(crate) fn settings(&self) -> ProviderSettings {
+    pub(crate) fn settings(&self) -> Result<ProviderSettings, String> {
         let owned = |list: &[OneLine]| list.iter().map(|text| text.to_string()).collect();
-        let audience = self.audience.as_deref().map(owned);
-        let mut settings = ProviderSettings::new(&*self.name, audience);
-        settings.issuer = Some(self.issuer.to_string());
+        let audience = self.audience.as_ref().map(|list| owned(list));
+        let mut settings = ProviderSettings::new(self.name(), audience);
+        settings.issuer = self.issuer.as_ref().map(|issuer| issuer.to_string());
         settings.authorized_parties = owned(&self.authorized_parties);
         settings.scopes = owned(&self.scopes);
+        settings.domains = owned(&self.domains);
+        settings.required = self
+            .require
+            .iter()
+            .map(|(claim, value)| (claim.clone(), value.to_string()))
+            .collect();
         settings.username_claims = owned(&self.username_claims);
         settings.user_case = match self.user_case {
             UserCaseName::LowerDomain => UserCase::LowerDomain,
@@ -114,7 +253,8 @@ impl Provider {
         settings.skew = self.skew_seconds.get();
         settings.algorithms = self.algorithms.0;
         settings.keys.clone_from(&self.keys);
-        settings
+        settings.online = self.online()?;
+        Ok(settings)
     }
 }
 
@@ -128,4 +268,20 @@ fn subject() -> Vec<OneLine> {
 
 const fn default_skew() -> Bounded<0, 300> {
     Bounded::new(DEFAULT_SKEW)
+}
+
+const fn default_cache() -> Bounded<0, 3_600> {
+    Bounded::new(60)
+}
+
+const fn default_negative_cache() -> Bounded<0, 60> {
+    Bounded::new(5)
+}
+
+const fn default_timeout() -> Bounded<100, 60_000> {
+    Bounded::new(3_000)
+}
+
+const fn default_concurrency() -> Bounded<1, 1_024> {
+    Bounded::new(32)
 }

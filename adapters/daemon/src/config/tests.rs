@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use gatepost_core::introspection::{About, Mode};
+
+use super::values::Mode as SocketMode;
 use super::*;
 
 const REFERENCE: &str = include_str!("../../README.md");
 const LISTENER: &str = "[[listener]]\naddress = \"unix:/run/auth\"\n";
-const PROVIDER: &str =
-    "[[provider]]\nname = \"p\"\nissuer = \"https://i\"\naudience = [\"mail\"]\nkeys = [\"k\"]\n";
+const PROVIDER: &str = "[[provider]]\nname = \"p\"\nissuer = \"https://i\"\n# its keys are found\naudience = [\"mail\"]\n";
 
 /// The keys of each section of the reference, with their defaults.
 fn reference() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
@@ -83,7 +85,7 @@ fn the_reference_names_the_defaults() {
             let written = Config::parse(&with(section, &format!("{key} = {default}"))).unwrap();
             if key == "mode" {
                 let mode = written.listeners[0].as_ref().mode;
-                assert_eq!(mode, Some(Mode::DEFAULT));
+                assert_eq!(mode, Some(SocketMode::DEFAULT));
                 continue;
             }
             assert_eq!(
@@ -166,7 +168,7 @@ fn an_error_names_file_line_and_what_to_write() {
             "gatepost.toml:3: listener: this address occurs twice",
         ),
         (LISTENER.to_owned(), "no [[provider]]"),
-        (PROVIDER.to_owned(), "no [[listener]]"),
+        (PROVIDER.to_owned(), "nowhere to listen: write listen ="),
         (
             with("discovery", &format!("scope = {:?}", "s".repeat(1100))),
             "do not fit",
@@ -178,11 +180,186 @@ fn an_error_names_file_line_and_what_to_write() {
     }
 }
 
+#[test]
+fn an_error_about_the_network_says_what_to_write() {
+    for (text, expected) in [
+        (
+            with("Top level", "listen = \"tcp:x\""),
+            "gatepost.toml:1: address: write \"unix:/path\"",
+        ),
+        (
+            with("provider", "keys = []\ndiscovery = false"),
+            "no keys to verify tokens with",
+        ),
+        (
+            with("provider", "client_id = \"x\""),
+            "client_id needs client_secret",
+        ),
+        (
+            with("provider", "client_secret = \"x\""),
+            "client_id needs client_secret",
+        ),
+        (
+            with("provider", "client_key = \"x\""),
+            "client_certificate needs client_key",
+        ),
+        (
+            with(
+                "provider",
+                "client_id = \"x\"\nclient_secret = \"y\"\nclient_secret_file = \"z\"",
+            ),
+            "are one thing",
+        ),
+        (
+            with("provider", "validate = \"online\""),
+            "nobody can be asked",
+        ),
+        (
+            with(
+                "provider",
+                "userinfo = true\nintrospection_url = \"https://i/x\"",
+            ),
+            "userinfo = true is for providers without introspection",
+        ),
+        (
+            with("provider", "introspection_url = \"http://i.example/x\""),
+            "plain http to another host",
+        ),
+        (
+            with(
+                "provider",
+                "introspection_url = \"https://a:b@i.example/x\"",
+            ),
+            "write client_id and client_secret",
+        ),
+        (
+            with("provider", "introspection_url = \"/x\""),
+            "write an absolute URL",
+        ),
+        (
+            with("provider", "introspection_url = \"https://i/x#y\""),
+            "a fragment",
+        ),
+        (
+            with("provider", "").replace("https://i", "http://i.example"),
+            "anybody on the way could replace its keys",
+        ),
+        (
+            with("provider", "").replace("https://i", "me"),
+            "is no https URL",
+        ),
+        (
+            with("provider", "").replace("https://i", "https://i/?a"),
+            "has no query",
+        ),
+        (
+            with("provider", "").replace("issuer = \"https://i\"\n", ""),
+            "no issuer",
+        ),
+        (
+            with("provider", "userinfo = true")
+                + &PROVIDER.replace("\"p\"", "\"q\"")
+                + "userinfo = true\n",
+            "asked about the same opaque tokens",
+        ),
+        (
+            with(
+                "provider",
+                "username_claims = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \
+                  \"i\", \"j\", \"k\", \"l\", \"m\", \"n\", \"o\"]\nrequire = { x = \"y\", z = \"y\" }",
+            ),
+            "more than 16 claims",
+        ),
+    ] {
+        let message = refuse(&text);
+        assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+    }
+}
+
+#[test]
+fn five_lines_are_a_configuration() {
+    let text = "listen = \"tcp:127.0.0.1:12345\"\n\n[[provider]]\nissuer = \"https://id.example.com\"\n\
+                audience = \"mail\"\n";
+    let config = Config::parse(text).unwrap();
+    assert_eq!(config.looser_words(), Vec::<String>::new());
+    assert_eq!(config.listeners.len(), 1);
+    let provider = config.providers[0].as_ref();
+    assert_eq!(provider.name(), "id.example.com");
+    let online = provider.settings().unwrap().online.unwrap();
+    assert!(online.discovery && online.about.is_none());
+    let url = config.discovery.openid_configuration.unwrap();
+    assert_eq!(
+        &*url,
+        "https://id.example.com/.well-known/openid-configuration"
+    );
+}
+
+/// What a provider's lines make of it: which tokens it is asked about, how, and whether its metadata are
+/// fetched.
+#[track_caller]
+fn asks(lines: &str, about: Option<About>, mode: Mode, discovery: bool) {
+    let text = format!("{LISTENER}[[provider]]\naudience = \"mail\"\n{lines}\n");
+    let config = Config::parse(&text).unwrap();
+    let online = config.providers[0].as_ref().settings().unwrap().online;
+    let found = online.map(|online| (online.about, online.introspection_mode, online.discovery));
+    let expected = (about.is_some() || discovery).then_some((about, mode, discovery));
+    assert_eq!(found, expected, "{lines}");
+}
+
+#[test]
+fn whom_to_ask_follows_from_what_is_written() {
+    const ISSUER: &str = "issuer = \"https://i\"\n";
+    const CLIENT: &str = "client_id = \"x\"\nclient_secret = \"y\"\n";
+    const URL: &str = "introspection_url = \"https://i/x\"\n";
+    let (opaque, every) = (Some(About::OpaqueTokens), Some(About::EveryToken));
+    let with = |parts: &[&str]| parts.concat();
+    asks(ISSUER, None, Mode::Auth, true);
+    asks(&with(&[ISSUER, "keys = [\"k\"]"]), None, Mode::Auth, false);
+    asks(&with(&[ISSUER, CLIENT]), opaque, Mode::Post, true);
+    asks(
+        &with(&[ISSUER, "userinfo = true"]),
+        opaque,
+        Mode::Auth,
+        true,
+    );
+    asks(&with(&[ISSUER, URL]), opaque, Mode::Auth, true);
+    asks(
+        &with(&[ISSUER, URL, "keys = [\"k\"]"]),
+        opaque,
+        Mode::Auth,
+        false,
+    );
+    // Dovecot's own way: an endpoint and nothing else.
+    asks(URL, every, Mode::Auth, false);
+    asks(&with(&[URL, CLIENT]), every, Mode::Post, false);
+    asks(
+        &with(&[ISSUER, URL, "validate = \"online\""]),
+        every,
+        Mode::Auth,
+        false,
+    );
+    let fallback = Some(About::UnverifiableTokens);
+    asks(
+        &with(&[ISSUER, CLIENT, "validate = \"fallback\""]),
+        fallback,
+        Mode::Post,
+        true,
+    );
+    asks(
+        &with(&[ISSUER, CLIENT, "validate = \"local\""]),
+        None,
+        Mode::Post,
+        true,
+    );
+}
+
 /// Invariant 8: every looser choice is a word in the configuration, and is named in the log at start.
 #[test]
 fn invariant_8_every_looser_word_is_named() {
     let any = PROVIDER.replace("audience = [\"mail\"]", "any_audience = true");
-    let words = "id_tokens = true\nuser_case = \"lower\"\nskew_seconds = 61\n";
+    let words = "id_tokens = true\nuser_case = \"lower\"\nskew_seconds = 61\nuserinfo = true\n\
+                 allow_missing_audience = true\nunauthorized = \"invalid-token\"\nallow_http = true\n\
+                 cache_seconds = 61\n";
     let listener = "[[listener]]\naddress = \"tcp:0.0.0.0:1\"\nallow_remote = true\n";
     let text = format!("compat = \"dovecot\"\n{listener}{any}{words}");
     let named = Config::parse(&text).unwrap().looser_words().join("\n");
@@ -193,6 +370,11 @@ fn invariant_8_every_looser_word_is_named() {
         "id_tokens",
         "user_case",
         "skew_seconds",
+        "userinfo",
+        "allow_missing_audience",
+        "unauthorized",
+        "allow_http",
+        "cache_seconds",
     ] {
         assert!(named.contains(word), "{word} is not named");
     }

@@ -104,3 +104,126 @@ impl TryFrom<Vec<String>> for Algorithms {
         Ok(Self(set))
     }
 }
+
+/// One text, or a list.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(from = "OneOrManyForm")]
+pub(crate) struct OneOrMany(Vec<OneLine>);
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "write text, or a list of texts, that are not empty and hold no control characters"
+)]
+enum OneOrManyForm {
+    One(OneLine),
+    Many(Vec<OneLine>),
+}
+
+impl From<OneOrManyForm> for OneOrMany {
+    fn from(form: OneOrManyForm) -> Self {
+        Self(match form {
+            OneOrManyForm::One(one) => vec![one],
+            OneOrManyForm::Many(many) => many,
+        })
+    }
+}
+
+impl Deref for OneOrMany {
+    type Target = [OneLine];
+
+    fn deref(&self) -> &[OneLine] {
+        &self.0
+    }
+}
+
+impl OneOrMany {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A secret, which is never printed.
+#[derive(Clone, Deserialize, PartialEq)]
+#[serde(try_from = "String")]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Secret {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err(
+                "client_secret: write text that is not empty and holds no control characters",
+            );
+        }
+        Ok(Self(text))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// An absolute URL of a provider's.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "String")]
+pub(crate) struct WebUrl(String);
+
+impl TryFrom<String> for WebUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let hint = "write an absolute URL, such as \"https://id.example.com/introspect\"";
+        let (scheme, rest) = text.split_once("://").ok_or(hint)?;
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if !matches!(scheme, "https" | "http") || authority.is_empty() {
+            return Err(hint);
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(
+                "a URL holds no spaces and no characters beyond ASCII; percent-encode them",
+            );
+        }
+        if authority.contains('@') {
+            return Err("credentials are not for URLs; write client_id and client_secret");
+        }
+        if rest.contains('#') {
+            return Err("a fragment is never sent; remove what follows the #");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl WebUrl {
+    /// Whether it is plain http to another host.
+    pub(crate) fn is_plain_and_remote(&self) -> bool {
+        let Some(rest) = self.0.strip_prefix("http://") else {
+            return false;
+        };
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let host = match authority.strip_prefix('[') {
+            Some(v6) => v6.split(']').next(),
+            None => authority.split(':').next(),
+        };
+        let host = host.unwrap_or_default();
+        let address: Option<std::net::IpAddr> = host.parse().ok();
+        host != "localhost" && !address.is_some_and(|address| address.is_loopback())
+    }
+}
+
+impl Deref for WebUrl {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}

@@ -70,13 +70,13 @@ impl World {
              audience = [\"mail\"]\nkeys = [{keys:?}]\nusername_claims = [\"email\"]\n"
         );
         let config = Config::parse(&config).unwrap();
-        let generation = Arc::new(Generation::load(&config).unwrap());
+        let generation = Arc::new(Generation::load(&config, None).unwrap());
         let (generations, generation) = watch::channel(generation);
         let (stop, stopping) = watch::channel(false);
         let service = Arc::new(Service {
             generation,
             stopping,
-            logins: Arc::new(Semaphore::new(2)),
+            turns: Turns::new(2, 2),
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),
         });

@@ -44,6 +44,17 @@ pub(super) fn load(
     }
 }
 
+/// Loads the keys of a JWK Set that came over the network; `None` where it is none.
+pub(super) fn load_body(
+    preparer: &impl Prepare,
+    url: &Path,
+    body: &[u8],
+    warnings: &mut Vec<Warning>,
+) -> Option<Vec<LoadedKey>> {
+    let set = JwkSet::parse(body).ok()?;
+    Some(load_set(preparer, url, body, set, warnings))
+}
+
 /// Reads a whole file of at most [`MAX_FILE`] bytes.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {
     let failed = |source| KeyFileError::Read {

@@ -1,0 +1,229 @@
+//! What of `[[provider]]` concerns the network.
+
+use std::fs;
+use std::time::Duration;
+
+use gatepost_core::introspection::{About, ClientPlace, Mode};
+use gatepost_tokio::{ClientSettings, HttpSettings, OnlineSettings};
+
+use super::{ModeName, PlaceName, Provider, Unauthorized, Validate};
+
+/// Longest file with a client secret, in bytes.
+const MAX_SECRET: u64 = 4096;
+
+impl Provider {
+    pub(super) fn check_online(&self) -> Result<(), &'static str> {
+        let has_endpoint = self.introspection_url.is_some() || self.tokeninfo_url.is_some();
+        if self.issuer.is_none() && !has_endpoint {
+            return Err(
+                "provider: no issuer; write issuer = \"https://...\" as the provider's metadata name it, or \
+                 introspection_url or tokeninfo_url",
+            );
+        }
+        if let Some(issuer) = self.discovered_issuer() {
+            self.check_issuer(issuer)?;
+        }
+        if self.finds_no_keys() && self.about() != Some(About::EveryToken) {
+            return Err(
+                "provider: no keys to verify tokens with; write keys = [..], key_set_url, or an issuer with \
+                 metadata, or validate = \"online\" to have every token asked about",
+            );
+        }
+        if self.client_secret.is_some() && self.client_secret_file.is_some() {
+            return Err(
+                "provider: client_secret and client_secret_file are one thing; remove either",
+            );
+        }
+        let has_secret = self.client_secret.is_some() || self.client_secret_file.is_some();
+        if self.client_id.is_some() != has_secret {
+            return Err(
+                "provider: client_id needs client_secret or client_secret_file; write both, or neither",
+            );
+        }
+        if self.client_certificate.is_some() != self.client_key.is_some() {
+            return Err("provider: client_certificate needs client_key; write both, or neither");
+        }
+        if self.userinfo && (has_endpoint || self.client_id.is_some()) {
+            return Err(
+                "provider: userinfo = true is for providers without introspection; remove it, or client_id, \
+                 introspection_url and tokeninfo_url",
+            );
+        }
+        let can_ask = self.can_ask();
+        if !can_ask && !matches!(self.validate, None | Some(Validate::Local)) {
+            return Err(
+                "provider: nobody can be asked; write introspection_url, client_id and client_secret, or \
+                 userinfo = true",
+            );
+        }
+        let mut urls = [
+            &self.introspection_url,
+            &self.tokeninfo_url,
+            &self.key_set_url,
+        ]
+        .into_iter()
+        .flatten();
+        if !self.allow_http && urls.any(super::WebUrl::is_plain_and_remote) {
+            return Err(
+                "provider: plain http to another host: tokens would travel in clear; write https, or \
+                 allow_http = true",
+            );
+        }
+        Ok(())
+    }
+
+    fn check_issuer(&self, issuer: &str) -> Result<(), &'static str> {
+        let Ok(url) = super::WebUrl::try_from(issuer.to_owned()) else {
+            return Err(
+                "provider: the issuer is no https URL, so that it has no metadata; write keys or key_set_url",
+            );
+        };
+        if issuer.contains('?') {
+            return Err(
+                "provider: an issuer with metadata has no query; remove what follows the ?",
+            );
+        }
+        if !self.allow_http && url.is_plain_and_remote() {
+            return Err(
+                "provider: plain http to another host: anybody on the way could replace its keys; write \
+                 https, or allow_http = true",
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn looser_words_online(&self, mut add: impl FnMut(&str)) {
+        if self.userinfo {
+            add(
+                "userinfo = true: opaque tokens are shown to userinfo, which names no audience: tokens for \
+                 any other application open mailboxes too",
+            );
+        }
+        if self.allow_missing_audience {
+            add("allow_missing_audience = true: answers that name no audience are taken");
+        }
+        if self.unauthorized == Unauthorized::InvalidToken {
+            add(
+                "unauthorized = \"invalid-token\": wrong client credentials look like bad tokens to clients",
+            );
+        }
+        if self.allow_http {
+            add("allow_http = true: tokens and keys travel in clear");
+        }
+        if self.cache_seconds.get() > super::default_cache().get() {
+            let seconds = self.cache_seconds.get();
+            add(&format!(
+                "cache_seconds = {seconds}: revoked tokens live that much longer"
+            ));
+        }
+    }
+
+    /// Whether the issuer's metadata are looked for: where something is missing that they could say.
+    pub(super) fn discovers(&self) -> bool {
+        let is_wanted = self.keys.is_empty() && self.key_set_url.is_none()
+            || self.userinfo
+            || self.client_id.is_some() && self.introspection_url.is_none();
+        let is_dovecots = self.introspection_url.is_some() || self.tokeninfo_url.is_some();
+        let default = is_wanted && !(is_dovecots && self.validate == Some(Validate::Online));
+        self.issuer.is_some() && self.discovery.unwrap_or(default)
+    }
+
+    fn finds_no_keys(&self) -> bool {
+        self.keys.is_empty() && self.key_set_url.is_none() && !self.discovers()
+    }
+
+    fn can_ask(&self) -> bool {
+        let by_metadata = self.discovers() && (self.userinfo || self.client_id.is_some());
+        self.introspection_url.is_some() || self.tokeninfo_url.is_some() || by_metadata
+    }
+
+    /// Which tokens are asked about: what is written, or else opaque ones where anybody can be asked, and
+    /// all of them where nothing could verify any.
+    pub(in crate::config) fn about(&self) -> Option<About> {
+        match self.validate {
+            Some(validate) => validate.about(),
+            None if !self.can_ask() => None,
+            None if self.finds_no_keys() => Some(About::EveryToken),
+            None => Some(About::OpaqueTokens),
+        }
+    }
+
+    fn mode(&self) -> Mode {
+        match self.introspection_mode {
+            Some(ModeName::Get) => Mode::Get,
+            Some(ModeName::Post) => Mode::Post,
+            None if self.client_id.is_some() => Mode::Post,
+            Some(ModeName::Auth) | None => Mode::Auth,
+        }
+    }
+
+    pub(super) fn online(&self) -> Result<Option<OnlineSettings>, String> {
+        let about = self.about();
+        if about.is_none() && !self.discovers() && self.key_set_url.is_none() {
+            return Ok(None);
+        }
+        let url = |url: &Option<super::WebUrl>| url.as_ref().map(|url| url.to_string());
+        let certificate = self.client_certificate.clone().zip(self.client_key.clone());
+        Ok(Some(OnlineSettings {
+            discovery: self.discovers(),
+            key_set_url: url(&self.key_set_url),
+            tokeninfo_url: url(&self.tokeninfo_url),
+            introspection_url: url(&self.introspection_url),
+            introspection_mode: self.mode(),
+            force_introspection: self.force_introspection,
+            about,
+            client: self.client()?,
+            allow_missing_audience: self.allow_missing_audience || self.userinfo,
+            unauthorized_is_invalid_token: self.unauthorized == Unauthorized::InvalidToken,
+            auth_headers: self.send_auth_headers,
+            signed_answers: self.signed_answers,
+            cache: Duration::from_secs(self.cache_seconds.get().into()),
+            negative_cache: Duration::from_secs(self.negative_cache_seconds.get().into()),
+            http: HttpSettings {
+                timeout: Duration::from_millis(self.timeout_milliseconds.get().into()),
+                concurrency: self.concurrency.get() as usize,
+                ca_file: self.ca_file.clone(),
+                client_certificate: certificate,
+                allow_http: self.allow_http,
+            },
+        }))
+    }
+
+    fn client(&self) -> Result<Option<ClientSettings>, String> {
+        let Some(id) = &self.client_id else {
+            return Ok(None);
+        };
+        let secret = match (&self.client_secret, &self.client_secret_file) {
+            (Some(secret), _) => secret.expose().to_owned(),
+            (None, Some(path)) => read_secret(path)?,
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(ClientSettings {
+            id: id.to_string(),
+            secret,
+            place: match self.client_place {
+                PlaceName::Basic => ClientPlace::Basic,
+                PlaceName::Parameters => ClientPlace::Parameters,
+            },
+        }))
+    }
+}
+
+fn read_secret(path: &std::path::Path) -> Result<String, String> {
+    let fault = |fault: &str| format!("client_secret_file {}: {fault}", path.display());
+    let unreadable = |error: std::io::Error| fault(&format!("{error}; let gatepost read it"));
+    if fs::metadata(path).map_err(unreadable)?.len() > MAX_SECRET {
+        return Err(fault(
+            "longer than 4,096 bytes; name a file that holds the secret alone",
+        ));
+    }
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let secret = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    if secret.is_empty() || secret.chars().any(char::is_control) {
+        return Err(fault(
+            "empty, or more than one line; write the secret alone into it",
+        ));
+    }
+    Ok(secret.to_owned())
+}

@@ -1,0 +1,161 @@
+//! What providers have answered: one question for any number of logins that ask it at the same time, and
+//! none where the same was answered a moment ago.
+//!
+//! What is kept is the answer, never a verdict: each login judges it anew, so that its dates, audience and
+//! user count every time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_core::introspection::FetchFailure;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use crate::http::{HttpClient, Incoming, Outgoing};
+
+/// Answers that are kept, in bytes, however many providers there are.
+const CAPACITY: u64 = 4 << 20;
+
+/// Answers that are expected; more are kept while they fit.
+const EXPECTED: usize = 1024;
+
+/// Longest answer that is kept, in bytes; real ones stay below.
+const MAX_KEPT: usize = 8 << 10;
+
+/// How long a failure is good for those who waited for the same answer; nobody else hears of it.
+const FAILURE: Duration = Duration::from_millis(50);
+
+/// SHA-256 of everything that is asked, the token included.
+pub(crate) type Key = [u8; 32];
+
+/// The answers of all providers.
+pub(crate) struct Answers {
+    known: Cache<Key, Arc<Known>, ByLength>,
+}
+
+/// What is known about one question.
+pub(crate) struct Known {
+    answer: Result<Incoming, FetchFailure>,
+    asked_at: Instant,
+    until: Instant,
+    /// Whether its verdict is known.
+    is_settled: bool,
+}
+
+impl Known {
+    pub(crate) fn answer(&self) -> Result<&Incoming, FetchFailure> {
+        self.answer.as_ref().map_err(|why| *why)
+    }
+
+    fn new(answer: Result<Incoming, FetchFailure>, asked_at: Instant, life: Duration) -> Self {
+        let life = if answer.is_ok() { life } else { FAILURE };
+        Self {
+            answer,
+            asked_at,
+            until: Instant::now() + life,
+            is_settled: false,
+        }
+    }
+
+    /// Nothing: nobody was asked.
+    pub(crate) fn failed(why: FetchFailure) -> Self {
+        Self::new(Err(why), Instant::now(), Duration::ZERO)
+    }
+}
+
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<Key, Arc<Known>> for ByLength {
+    fn weight(&self, _: &Key, known: &Arc<Known>) -> u64 {
+        let body = known.answer.as_ref().map_or(0, |answer| answer.body.len());
+        // An entry is never free: its key, its dates and the table's own.
+        256 + u64::try_from(body).unwrap_or(u64::MAX)
+    }
+}
+
+impl Answers {
+    pub(crate) fn new() -> Self {
+        Self {
+            known: Cache::with_weighter(EXPECTED, CAPACITY, ByLength),
+        }
+    }
+
+    /// The answer to `outgoing`; `settling` is how long one is kept until its verdict is known.
+    pub(crate) async fn get(
+        &self,
+        http: &HttpClient,
+        outgoing: Outgoing,
+        settling: Duration,
+    ) -> (Key, Arc<Known>) {
+        let key = digest(http.provider(), &outgoing);
+        let mut outgoing = Some(outgoing);
+        loop {
+            let guard = match self.known.get_value_or_guard_async(&key).await {
+                Ok(known) if Instant::now() < known.until => return (key, known),
+                Ok(_) => {
+                    self.known
+                        .remove_if(&key, |known| known.until <= Instant::now());
+                    continue;
+                }
+                Err(guard) => guard,
+            };
+            let asked_at = Instant::now();
+            let answer = match outgoing.take() {
+                Some(outgoing) => http.send(outgoing).await,
+                None => Err(FetchFailure::NotAsked),
+            };
+            let known = Arc::new(Known::new(answer, asked_at, settling));
+            // Whoever waits gets it all the same, where it is too long to be kept.
+            let _ = guard.insert(Arc::clone(&known));
+            if known
+                .answer()
+                .is_ok_and(|answer| answer.body.len() > MAX_KEPT)
+            {
+                self.known.remove(&key);
+            }
+            return (key, known);
+        }
+    }
+
+    /// Keeps an answer that has just come for `life` from when it was asked for.
+    pub(crate) fn settle(&self, key: Key, known: &Arc<Known>, life: Duration) {
+        let Ok(answer) = known.answer() else { return };
+        if known.is_settled {
+            // Another login's verdict on the same answer changes nothing.
+            return;
+        }
+        if life.is_zero() || answer.body.len() > MAX_KEPT {
+            self.known.remove(&key);
+            return;
+        }
+        let settled = Known {
+            answer: Ok(answer.clone()),
+            asked_at: known.asked_at,
+            until: known.asked_at + life,
+            is_settled: true,
+        };
+        self.known.insert(key, Arc::new(settled));
+    }
+}
+
+fn digest(provider: &str, outgoing: &Outgoing) -> Key {
+    let mut hash = Sha256::new();
+    let mut add = |part: &str| {
+        // The length first: no two lists of parts are one text.
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    add(provider);
+    add(&outgoing.url);
+    add(outgoing.authorization.as_deref().unwrap_or_default());
+    add(outgoing.accept);
+    add(outgoing.form.as_deref().unwrap_or_default());
+    for (name, value) in &outgoing.headers {
+        add(name);
+        add(value);
+    }
+    hash.finalize().into()
+}

@@ -1,0 +1,127 @@
+//! What one login asks providers.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_core::{
+    dovecot::{Endpoint, Origin},
+    introspection::{FetchFailure, Request},
+};
+
+use super::Outcome;
+use crate::answers::{Key, Known};
+use crate::http::Outgoing;
+use crate::providers::Providers;
+use crate::settings::OnlineSettings;
+use crate::trust::Trust;
+
+/// The questions of one login, of which there are two at most.
+pub(super) struct Asked<'a> {
+    providers: &'a Providers,
+    trust: &'a Trust,
+    origin: Option<&'a Origin>,
+    answered: Vec<(usize, Key, Arc<Known>)>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(
+        providers: &'a Providers,
+        trust: &'a Trust,
+        origin: Option<&'a Origin>,
+    ) -> Self {
+        Self {
+            providers,
+            trust,
+            origin,
+            answered: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_any(&self) -> bool {
+        !self.answered.is_empty()
+    }
+
+    /// Asks, unless the same has just been answered.
+    pub(super) async fn ask(&mut self, request: &Request<'_>) -> Arc<Known> {
+        let index = request.provider();
+        let http = self.providers.http(index);
+        let (Some(http), Some(online)) = (http, self.settings(index)) else {
+            return Arc::new(Known::failed(FetchFailure::NotAsked));
+        };
+        let outgoing = self.write(request, online);
+        let settling = online.cache.min(online.negative_cache);
+        let answers = self.providers.answers();
+        let (key, known) = answers.get(http, outgoing, settling).await;
+        self.answered.push((index, key, Arc::clone(&known)));
+        known
+    }
+
+    /// Keeps the answers for as long as what came of them allows.
+    pub(super) fn settle(&self, outcome: &Outcome) {
+        for (index, key, known) in &self.answered {
+            let Some(online) = self.settings(*index) else {
+                continue;
+            };
+            let life = match outcome {
+                Outcome::Accepted(_) => online.cache,
+                Outcome::Refused { rejection, .. } if rejection.status().is_some() => {
+                    online.negative_cache
+                }
+                Outcome::Refused { .. } => Duration::ZERO,
+            };
+            self.providers.answers().settle(*key, known, life);
+        }
+    }
+
+    fn settings(&self, index: usize) -> Option<&'a OnlineSettings> {
+        self.trust.providers().get(index)?.online.as_ref()
+    }
+
+    fn write(&self, request: &Request<'_>, online: &OnlineSettings) -> Outgoing {
+        let text = |write: &dyn Fn(&mut String) -> std::fmt::Result| {
+            let mut text = String::new();
+            // A string always has room.
+            let _ = write(&mut text);
+            text
+        };
+        let filled = |text: String| (!text.is_empty()).then_some(text);
+        Outgoing {
+            method: request.method(),
+            url: text(&|out| request.write_url(out)),
+            authorization: filled(text(&|out| request.write_authorization(out))),
+            accept: request.accept(),
+            form: filled(text(&|out| request.write_form(out))),
+            headers: match self.origin {
+                Some(origin) if online.auth_headers => headers(origin),
+                _ => Vec::new(),
+            },
+        }
+    }
+}
+
+/// What Dovecot tells a provider about where a login comes from.
+fn headers(origin: &Origin) -> Vec<(&'static str, String)> {
+    let mut headers = Vec::new();
+    let service = origin.service.as_str();
+    // It becomes part of a request, so nothing that could end a line of it.
+    if !service.is_empty() && service.bytes().all(|byte| byte.is_ascii_graphic()) {
+        headers.push(("X-Dovecot-Auth-Protocol", service.to_owned()));
+    }
+    for (name, end) in [
+        ("X-Dovecot-Auth-Local", origin.local),
+        ("X-Dovecot-Auth-Remote", origin.remote),
+    ] {
+        headers.extend(address(end).map(|address| (name, address)));
+    }
+    headers
+}
+
+fn address(end: Endpoint) -> Option<String> {
+    let mut text = end.address?.to_string();
+    if let Some(port) = end.port {
+        // A string always has room.
+        let _ = write!(text, ":{port}");
+    }
+    Some(text)
+}

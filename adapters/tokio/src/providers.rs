@@ -1,0 +1,212 @@
+//! Providers and what is found of them over the network, kept current.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use gatepost_core::{UnixTime, crypto::Backend};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::answers::Answers;
+use crate::http::HttpClient;
+use crate::keys::Warning;
+use crate::remembered::Signatures;
+use crate::settings::{OnlineSettings, ProviderSettings};
+use crate::source::{Freshness, Kept, Source};
+use crate::trust::{LoadError, Owned, Trust};
+
+/// Where [`Providers`] work.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The runtime on which everything happens that touches the network.
+    pub runtime: Handle,
+    /// The directory where the last good key sets are kept, if anywhere.
+    pub state: Option<PathBuf>,
+}
+
+/// One generation of providers. Their keys and endpoints are found and kept current as long as it lives.
+pub struct Providers {
+    trust: watch::Receiver<Arc<Trust>>,
+    online: Vec<Option<Online>>,
+    answers: Answers,
+}
+
+/// A provider that is asked over the network.
+struct Online {
+    http: HttpClient,
+    source: Option<Source>,
+    task: Option<AbortHandle>,
+}
+
+impl Drop for Online {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Providers {
+    /// Providers whose keys are known, and that nobody asks anything.
+    #[must_use]
+    pub fn fixed(trust: Trust) -> Self {
+        let online = trust.providers().iter().map(|_| None).collect();
+        let (_, trust) = watch::channel(Arc::new(trust));
+        Self {
+            trust,
+            online,
+            answers: Answers::new(),
+        }
+    }
+
+    /// Reads keys from files, and begins to find the others.
+    ///
+    /// A provider that cannot be reached is no error. What `previous` knew of the same issuers is known
+    /// from the start, else what was kept on disk.
+    ///
+    /// # Errors
+    /// [`LoadError`]: settings that no token could meet, or files that cannot be used.
+    pub fn start<B>(
+        backend: &B,
+        settings: Vec<ProviderSettings>,
+        place: &Place,
+        previous: Option<&Self>,
+    ) -> Result<(Self, Vec<Warning>), LoadError>
+    where
+        B: Backend + Clone + Send + Sync + 'static,
+        B::Key: 'static,
+    {
+        let (mut owned, warnings) = Owned::load(backend, settings)?;
+        let signatures = Signatures::new();
+        for found in &mut owned.found {
+            found.keys = signatures.remembered(std::mem::take(&mut found.keys));
+        }
+        let settings = Arc::clone(&owned.providers);
+        let mut sources = Vec::new();
+        let mut online = Vec::new();
+        for (index, settings) in settings.iter().enumerate() {
+            let Some(asked) = &settings.online else {
+                online.push(None);
+                continue;
+            };
+            let http = HttpClient::new(&settings.name, &asked.http, place.runtime.clone());
+            let http = http.map_err(|error| LoadError::Http {
+                provider: settings.name.clone(),
+                error,
+            })?;
+            let mut source = None;
+            if needs_finding(settings, asked) {
+                let kept = previous.and_then(|previous| previous.kept(settings));
+                let found = Source::new(&http, settings, place.state.as_deref(), kept);
+                sources.push((index, found.clone()));
+                source = Some(found);
+            }
+            online.push(Some(Online {
+                http,
+                source,
+                task: None,
+            }));
+        }
+        let (publish, trust) = watch::channel(Arc::new(Trust::build(owned.clone())));
+        let shared = Arc::new(crate::source::Shared::new(owned, publish, signatures));
+        for (index, source) in sources {
+            source.recover(index, backend, &shared);
+            let task = source.keep_current(index, backend.clone(), Arc::clone(&shared));
+            let task = place.runtime.spawn(task);
+            if let Some(Some(online)) = online.get_mut(index) {
+                online.task = Some(task.abort_handle());
+            }
+        }
+        let providers = Self {
+            trust,
+            online,
+            answers: Answers::new(),
+        };
+        Ok((providers, warnings))
+    }
+
+    /// What logins are judged by at this moment.
+    #[must_use]
+    pub fn trust(&self) -> Arc<Trust> {
+        Arc::clone(&self.trust.borrow())
+    }
+
+    /// Waits until each provider has been looked for once, with whatever success.
+    pub async fn looked_for(&self) {
+        for source in self
+            .online
+            .iter()
+            .flatten()
+            .filter_map(|o| o.source.as_ref())
+        {
+            source.looked_for().await;
+        }
+    }
+
+    /// Looks for a key that a token names and that is not known.
+    pub(crate) async fn refresh(&self, provider: usize, issued_at: Option<UnixTime>) -> Freshness {
+        let online = self.online.get(provider).and_then(Option::as_ref);
+        match online.and_then(|online| online.source.as_ref()) {
+            Some(source) => source.refresh(issued_at).await,
+            None => Freshness::Current,
+        }
+    }
+
+    /// Whether any provider is found over the network.
+    pub(crate) fn is_any_found(&self) -> bool {
+        let mut online = self.online.iter().flatten();
+        online.any(|online| online.source.is_some())
+    }
+
+    /// Whether this one is.
+    pub(crate) fn is_found(&self, provider: usize) -> bool {
+        let online = self.online.get(provider).and_then(Option::as_ref);
+        online.is_some_and(|online| online.source.is_some())
+    }
+
+    pub(crate) fn http(&self, provider: usize) -> Option<&HttpClient> {
+        Some(&self.online.get(provider)?.as_ref()?.http)
+    }
+
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    /// What is known of the provider with the same issuer and sources.
+    fn kept(&self, settings: &ProviderSettings) -> Option<Arc<Kept>> {
+        let trust = self.trust();
+        let mut providers = trust.providers().iter();
+        let index = providers.position(|ours| is_same_source(ours, settings))?;
+        self.online.get(index)?.as_ref()?.source.as_ref()?.kept()
+    }
+}
+
+impl std::fmt::Debug for Providers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Providers").field(&self.trust()).finish()
+    }
+}
+
+/// Whether keys or endpoints are to be found over the network.
+fn needs_finding(settings: &ProviderSettings, online: &OnlineSettings) -> bool {
+    let finds_metadata = online.discovery && settings.issuer.is_some();
+    finds_metadata || online.key_set_url.is_some()
+}
+
+fn is_same_source(one: &ProviderSettings, other: &ProviderSettings) -> bool {
+    let url = |settings: &ProviderSettings| {
+        let online = settings.online.as_ref();
+        online.map(|online| (online.discovery, online.key_set_url.clone()))
+    };
+    one.issuer == other.issuer && url(one) == url(other)
+}
+
+/// The time of the system's clock.
+pub(crate) fn now() -> UnixTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    // A clock before 1970 is not set: every token is from the future then.
+    let seconds = since.map_or(0, |since| since.as_secs());
+    UnixTime::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+}

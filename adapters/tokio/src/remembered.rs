@@ -1,0 +1,95 @@
+//! Signatures that have verified a moment ago.
+//!
+//! It stands where a key stands, below all judging: a token whose signature is remembered has its claims
+//! read and judged like any other. Only what has verified is remembered, by the digest of all of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gatepost_core::crypto::{Algorithm, AlgorithmSet, InvalidSignature, VerifyingKey};
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use crate::keys::LoadedKey;
+
+/// Signatures that are remembered; each takes about a hundred bytes.
+const CAPACITY: usize = 8192;
+
+/// What all keys remember.
+#[derive(Clone)]
+pub(crate) struct Signatures(Arc<Cache<[u8; 32], ()>>);
+
+impl Signatures {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Cache::new(CAPACITY)))
+    }
+
+    /// `keys`, which remember what they have verified.
+    pub(crate) fn remembered(&self, keys: Vec<LoadedKey>) -> Vec<LoadedKey> {
+        let remembering = |loaded: LoadedKey| LoadedKey {
+            key: self.remembered_by(loaded.key),
+            ..loaded
+        };
+        keys.into_iter().map(remembering).collect()
+    }
+
+    fn remembered_by(&self, key: Arc<dyn VerifyingKey>) -> Arc<dyn VerifyingKey> {
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        if key.algorithms().iter().all(is_cheap) {
+            return key;
+        }
+        Arc::new(Remembering {
+            key,
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            verified: self.clone(),
+        })
+    }
+}
+
+/// A key that verifies each signature once.
+struct Remembering {
+    key: Arc<dyn VerifyingKey>,
+    /// No other key ever had it, so that nothing outlives the generation of keys that it verified under.
+    serial: u64,
+    verified: Signatures,
+}
+
+impl VerifyingKey for Remembering {
+    fn algorithms(&self) -> AlgorithmSet {
+        self.key.algorithms()
+    }
+
+    fn verify(
+        &self,
+        algorithm: Algorithm,
+        signing_input: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        if is_cheap(algorithm) {
+            return self.key.verify(algorithm, signing_input, signature);
+        }
+        let mut hash = Sha256::new();
+        hash.update(self.serial.to_le_bytes());
+        hash.update(algorithm.name());
+        // Names of algorithms hold no such byte, and the length tells where the signature begins.
+        hash.update([0]);
+        hash.update((signing_input.len() as u64).to_le_bytes());
+        hash.update(signing_input);
+        hash.update(signature);
+        let digest = hash.finalize().into();
+        if self.verified.0.get(&digest).is_some() {
+            return Ok(());
+        }
+        self.key.verify(algorithm, signing_input, signature)?;
+        self.verified.0.insert(digest, ());
+        Ok(())
+    }
+}
+
+/// HMAC costs what remembering it would.
+fn is_cheap(algorithm: Algorithm) -> bool {
+    matches!(
+        algorithm,
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512
+    )
+}

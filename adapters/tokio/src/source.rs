@@ -1,0 +1,403 @@
+//! Where one provider's keys and endpoints come from: its metadata, its JWK Set, and the disk meanwhile.
+
+mod disk;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gatepost_core::{
+    UnixTime,
+    crypto::{AlgorithmSet, Backend},
+    provider::{KeySetLife, Metadata, MetadataError, write_oauth_url, write_oidc_url},
+};
+use tokio::sync::{Mutex as TokenMutex, Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::time::sleep;
+
+use crate::http::{HttpClient, Incoming};
+use crate::keys;
+use crate::providers::now;
+use crate::remembered::Signatures;
+use crate::settings::ProviderSettings;
+use crate::trust::{Found, Owned, Trust};
+use disk::Disk;
+pub(crate) use disk::Kept;
+
+/// Logins that wait for one provider's keys; one more is told at once that they cannot be had.
+const WAITING: usize = 64;
+
+/// How long a look for what is due is put off at most: the clock may be set meanwhile.
+const MAX_SLEEP: Duration = Duration::from_mins(1);
+
+/// What looking again for a key has come to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Freshness {
+    /// All keys are known that could have signed the token.
+    Current,
+    /// The provider may have newer ones, which cannot be had now.
+    Unavailable,
+}
+
+/// What all sources of one generation publish together.
+pub(crate) struct Shared {
+    owned: Mutex<Owned>,
+    publish: watch::Sender<Arc<Trust>>,
+    signatures: Signatures,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        owned: Owned,
+        publish: watch::Sender<Arc<Trust>>,
+        signatures: Signatures,
+    ) -> Self {
+        Self {
+            owned: Mutex::new(owned),
+            publish,
+            signatures,
+        }
+    }
+
+    /// Replaces what is known of one provider, and nothing of any other.
+    fn replace(&self, index: usize, change: impl FnOnce(&mut Found)) {
+        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = owned.found.get_mut(index) {
+            change(found);
+            self.publish
+                .send_replace(Arc::new(Trust::build(owned.clone())));
+        }
+    }
+}
+
+/// One provider's source.
+#[derive(Clone)]
+pub(crate) struct Source(Arc<Inner>);
+
+struct Inner {
+    http: HttpClient,
+    name: String,
+    issuer: Option<String>,
+    key_set_url: Option<String>,
+    discovers: bool,
+    /// Whether its keys come from here, not from files.
+    finds_keys: bool,
+    algorithms: AlgorithmSet,
+    disk: Option<Disk>,
+    kept: Mutex<Option<Arc<Kept>>>,
+    asks: mpsc::Sender<Ask>,
+    /// Taken by the task that answers.
+    asked: TokenMutex<mpsc::Receiver<Ask>>,
+    waiting: Semaphore,
+    first_look: Notify,
+    has_looked: watch::Sender<bool>,
+}
+
+/// A login that waits for a key.
+struct Ask {
+    issued_at: Option<UnixTime>,
+    reply: oneshot::Sender<Freshness>,
+}
+
+impl Source {
+    pub(crate) fn new(
+        http: &HttpClient,
+        settings: &ProviderSettings,
+        state: Option<&Path>,
+        kept: Option<Arc<Kept>>,
+    ) -> Self {
+        let online = settings.online.as_ref();
+        let key_set_url = online.and_then(|online| online.key_set_url.clone());
+        let identity = settings.issuer.clone().or_else(|| key_set_url.clone());
+        let disk = state.zip(identity).map(|(state, identity)| {
+            // Two providers may share an issuer and differ in where its keys are.
+            Disk::new(state, identity, key_set_url.as_deref().unwrap_or_default())
+        });
+        let (asks, asked) = mpsc::channel(WAITING);
+        Self(Arc::new(Inner {
+            http: http.clone(),
+            name: settings.name.clone(),
+            issuer: settings.issuer.clone(),
+            key_set_url,
+            discovers: online.is_some_and(|online| online.discovery),
+            finds_keys: settings.keys.is_empty(),
+            algorithms: settings.algorithms,
+            disk,
+            kept: Mutex::new(kept),
+            asks,
+            asked: TokenMutex::new(asked),
+            waiting: Semaphore::new(WAITING),
+            first_look: Notify::new(),
+            has_looked: watch::Sender::new(false),
+        }))
+    }
+
+    /// What was known last.
+    pub(crate) fn kept(&self) -> Option<Arc<Kept>> {
+        self.0.kept().clone()
+    }
+
+    /// Publishes what is known from before.
+    pub(crate) fn recover<B>(&self, index: usize, backend: &B, shared: &Shared)
+    where
+        B: Backend,
+        B::Key: 'static,
+    {
+        let inner = &*self.0;
+        let kept = self.kept();
+        let kept = kept.or_else(|| Some(Arc::new(inner.disk.as_ref()?.read(&inner.name)?)));
+        let Some(kept) = kept else { return };
+        let life = KeySetLife::recovered(kept.fetched_at());
+        if life.is_over(now()) {
+            return;
+        }
+        if inner.take(index, backend, shared, &kept).is_some() {
+            *inner.kept() = Some(kept);
+        }
+    }
+
+    /// Waits until the provider has been looked for once.
+    pub(crate) async fn looked_for(&self) {
+        // Fails only with the last sender, which lives here.
+        let _ = self
+            .0
+            .has_looked
+            .subscribe()
+            .wait_for(|looked| *looked)
+            .await;
+    }
+
+    /// Asks for a look because of a key that is not known.
+    pub(crate) async fn refresh(&self, issued_at: Option<UnixTime>) -> Freshness {
+        let Ok(_place) = self.0.waiting.try_acquire() else {
+            return Freshness::Unavailable;
+        };
+        let (reply, freshness) = oneshot::channel();
+        if self.0.asks.try_send(Ask { issued_at, reply }).is_err() {
+            return Freshness::Unavailable;
+        }
+        freshness.await.unwrap_or(Freshness::Unavailable)
+    }
+
+    /// Looks whenever it is time to.
+    pub(crate) async fn keep_current<B>(self, index: usize, backend: B, shared: Arc<Shared>)
+    where
+        B: Backend + Send + Sync + 'static,
+        B::Key: 'static,
+    {
+        let inner = &*self.0;
+        let mut asked = inner.asked.lock().await;
+        let kept = self.kept();
+        let mut life = kept.map_or_else(KeySetLife::default, |kept| {
+            KeySetLife::recovered(kept.fetched_at())
+        });
+        loop {
+            let due = Duration::from_secs(life.due_in(now()).into()).min(MAX_SLEEP);
+            let ask = tokio::select! {
+                ask = asked.recv() => ask,
+                () = sleep(due) => None,
+            };
+            let is_due = life.due_in(now()) == 0;
+            let looks = is_due || ask.is_some() && life.ask_for_unknown_key(now());
+            if looks {
+                let found = inner.look(index, &backend, &shared).await;
+                match found {
+                    Some(max_age) => life.fetched(now(), max_age),
+                    None => life.failed(now()),
+                }
+                inner.has_looked.send_replace(true);
+                inner.first_look.notify_waiters();
+                if life.is_over(now()) && self.kept().is_some() {
+                    inner.forget(index, &shared);
+                }
+                // Whoever asked meanwhile has waited for this very look.
+                let mut waiting = ask;
+                while let Some(ask) = waiting {
+                    let _ = ask.reply.send(match found {
+                        Some(_) => Freshness::Current,
+                        None => Freshness::Unavailable,
+                    });
+                    waiting = asked.try_recv().ok();
+                }
+            } else if let Some(ask) = ask {
+                let is_covered = life.covers(now(), ask.issued_at);
+                let _ = ask.reply.send(if is_covered {
+                    Freshness::Current
+                } else {
+                    Freshness::Unavailable
+                });
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn kept(&self) -> std::sync::MutexGuard<'_, Option<Arc<Kept>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fetches metadata and keys; gives how long they say to be good, or `None` where they cannot be had.
+    async fn look<B>(&self, index: usize, backend: &B, shared: &Shared) -> Option<Option<u32>>
+    where
+        B: Backend,
+        B::Key: 'static,
+    {
+        let metadata = if self.discovers {
+            Some(self.fetch_metadata().await?)
+        } else {
+            None
+        };
+        let parsed = metadata.as_ref().map(|(_, parsed)| parsed);
+        let discovered = parsed.and_then(|parsed| parsed.key_set.as_deref());
+        let url = self.key_set_url.as_deref().or(discovered);
+        let mut max_age = None;
+        let mut key_set = None;
+        if self.finds_keys {
+            let Some(url) = url else {
+                let advice = "its metadata name no jwks_uri: write key_set_url or keys";
+                tracing::warn!(provider = self.name, advice, "no keys found");
+                return None;
+            };
+            let incoming = self.fetch(url).await?;
+            max_age = incoming.max_age;
+            key_set = Some((url.to_owned(), incoming.body));
+        }
+        let kept = Arc::new(Kept::new(
+            now(),
+            metadata.map(|(body, _)| body),
+            key_set.and_then(|(url, body)| Some((url, String::from_utf8(body).ok()?))),
+        ));
+        let number = self.take(index, backend, shared, &kept)?;
+        tracing::info!(
+            provider = self.name,
+            keys = number,
+            max_age,
+            "provider found"
+        );
+        if let Some(disk) = &self.disk
+            && self.finds_keys
+        {
+            disk.write(&kept, &self.name);
+        }
+        *self.kept() = Some(kept);
+        Some(max_age)
+    }
+
+    /// Publishes what `kept` holds, and gives the number of keys; `None` where it is no good.
+    fn take<B>(&self, index: usize, backend: &B, shared: &Shared, kept: &Kept) -> Option<usize>
+    where
+        B: Backend,
+        B::Key: 'static,
+    {
+        let metadata = match (kept.metadata(), self.issuer.as_deref()) {
+            (Some(body), Some(issuer)) => Metadata::parse(issuer, body.as_bytes()).ok()?,
+            _ => Metadata::default(),
+        };
+        let mut found_keys = None;
+        if let Some((url, body)) = kept.key_set() {
+            let mut warnings = Vec::new();
+            let body = body.as_bytes();
+            let found = keys::of_answer(backend, self.algorithms, url, body, &mut warnings);
+            for warning in warnings {
+                tracing::warn!(
+                    provider = self.name,
+                    warning = warning.to_string(),
+                    "key left out"
+                );
+            }
+            let Some(found) = found.filter(|found| !found.is_empty()) else {
+                tracing::warn!(
+                    provider = self.name,
+                    url,
+                    "no keys found: not a JWK Set, or none usable"
+                );
+                return None;
+            };
+            found_keys = Some(shared.signatures.remembered(found));
+        }
+        let number = found_keys.as_ref().map_or(0, Vec::len);
+        shared.replace(index, |found| {
+            found.metadata = metadata;
+            if let Some(keys) = found_keys {
+                found.keys = keys;
+            }
+        });
+        Some(number)
+    }
+
+    /// Keys that have not been seen for so long are used no more.
+    fn forget(&self, index: usize, shared: &Shared) {
+        tracing::error!(
+            provider = self.name,
+            "keys dropped: the provider has not been reached for a week"
+        );
+        *self.kept() = None;
+        if self.finds_keys {
+            shared.replace(index, |found| found.keys.clear());
+        }
+    }
+
+    /// The metadata as they were answered, and what they say.
+    async fn fetch_metadata(&self) -> Option<(String, Metadata)> {
+        let issuer = self.issuer.as_deref()?;
+        let mut urls = [String::new(), String::new()];
+        // A string always has room.
+        write_oidc_url(issuer, &mut urls[0]).ok()?;
+        write_oauth_url(issuer, &mut urls[1]).ok()?;
+        for url in urls {
+            let Ok(incoming) = self.http.get(&url).await else {
+                // It is not reached at all.
+                return None;
+            };
+            if incoming.status != 200 {
+                tracing::warn!(
+                    provider = self.name,
+                    url,
+                    status = incoming.status,
+                    "no metadata"
+                );
+                continue;
+            }
+            match Metadata::parse(issuer, &incoming.body) {
+                Ok(metadata) => {
+                    return Some((String::from_utf8(incoming.body).ok()?, metadata));
+                }
+                Err(error) => self.complain(&url, error, &incoming),
+            }
+        }
+        None
+    }
+
+    fn complain(&self, url: &str, error: MetadataError, incoming: &Incoming) {
+        let claimed = serde_json::from_slice::<serde_json::Value>(&incoming.body).ok();
+        let claimed = claimed.and_then(|metadata| Some(metadata.get("issuer")?.to_string()));
+        let advice = match error {
+            MetadataError::WrongIssuer => {
+                "they name another issuer: write that one, if it is the one you mean"
+            }
+            MetadataError::BadUrl => "an endpoint in them is not an https URL",
+            _ => "they are not the metadata of a provider",
+        };
+        tracing::error!(
+            provider = self.name,
+            url,
+            issuer = self.issuer,
+            claimed = claimed.map(|claimed| claimed.chars().take(256).collect::<String>()),
+            advice,
+            "metadata refused"
+        );
+    }
+
+    async fn fetch(&self, url: &str) -> Option<Incoming> {
+        let incoming = self.http.get(url).await.ok()?;
+        if incoming.status == 200 {
+            return Some(incoming);
+        }
+        tracing::warn!(
+            provider = self.name,
+            url,
+            status = incoming.status,
+            "no keys found"
+        );
+        None
+    }
+}
