@@ -86,6 +86,20 @@ impl Configuration {
         Ok(configuration)
     }
 
+    /// Writes a configuration of one listener without rights of its own, and any text for the rest.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn write_text(directory: PathBuf, listener: Address, text: &str) -> io::Result<Self> {
+        let configuration = Self {
+            directory,
+            listeners: vec![listener],
+            backend: Backend::AwsLc,
+        };
+        configuration.write_file(text)?;
+        Ok(configuration)
+    }
+
     /// Replaces the keys, as an operator should: by a rename.
     ///
     /// # Errors

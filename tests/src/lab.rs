@@ -28,6 +28,11 @@ pub const RESTARTED_UNIX: u16 = 10591;
 pub const RESTARTED_INET: u16 = 10592;
 /// Postfix asks a Gatepost whose configuration changes.
 pub const RELOADED: u16 = 10593;
+/// Postfix asks a Gatepost that finds its provider over the network.
+pub const ONLINE: u16 = 10594;
+
+/// Where that Gatepost listens.
+pub const ONLINE_GATEPOST: u16 = 12348;
 
 /// How many processes serve a port unless its name says otherwise.
 pub const PROCESSES: u16 = 4;
@@ -36,7 +41,7 @@ const GATEPOST: u16 = 12345;
 const TAPPED: u16 = 12346;
 const RESTARTED: u16 = 12347;
 
-const SERVICES: [Smtpd; 7] = [
+const SERVICES: [Smtpd; 8] = [
     smtpd(UNIX, "private/extauth"),
     smtpd(INET, "inet:127.0.0.1:12346"),
     Smtpd {
@@ -50,6 +55,7 @@ const SERVICES: [Smtpd; 7] = [
     smtpd(RESTARTED_UNIX, "private/restarted"),
     smtpd(RESTARTED_INET, "inet:127.0.0.1:12347"),
     smtpd(RELOADED, "private/reloaded"),
+    smtpd(ONLINE, "inet:127.0.0.1:12348"),
 ];
 
 const fn smtpd(port: u16, gatepost: &'static str) -> Smtpd {
@@ -143,6 +149,16 @@ impl Lab {
             self.configuration(&name, address.clone(), backend)?,
             address,
         ))
+    }
+
+    /// A directory of its own for whatever is called `name`; its logs are searched with all others.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn directory_for(&self, name: &str) -> io::Result<PathBuf> {
+        let directory = self.configurations.join(name);
+        fs::create_dir_all(&directory)?;
+        Ok(directory)
     }
 
     fn configuration(

@@ -11,6 +11,7 @@ pub mod lab;
 pub mod login;
 pub mod mint;
 pub mod namespace;
+pub mod oidc_provider;
 pub mod postfix;
 pub mod process;
 pub mod roots;

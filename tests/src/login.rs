@@ -226,7 +226,11 @@ impl Logins {
         self.tokens.lock().expect("no maker panics").clone()
     }
 
-    fn remember(&self, token: String) -> String {
+    /// Counts `token`, which somebody else has made, among those that no log may hold.
+    ///
+    /// # Panics
+    /// When a maker of tokens has panicked.
+    pub fn remember(&self, token: String) -> String {
         let mut tokens = self.tokens.lock().expect("no maker panics");
         tokens.push(token.clone());
         token

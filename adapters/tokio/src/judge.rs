@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,
-    crypto::Algorithm,
+    crypto::{Algorithm, AlgorithmSet},
     dovecot::Origin,
     exchange::{Input, KeyQuery, MAX_PAYLOAD, Output, Rules},
     introspection::Answer,
@@ -223,7 +223,10 @@ fn wanting(
     keys: &[gatepost_core::exchange::TrustedKey<'_>],
     is_refreshed: bool,
 ) -> Option<(usize, Option<UnixTime>)> {
-    if is_refreshed || !providers.is_any_found() {
+    // No provider publishes secrets, so that no look finds one.
+    let is_secret = AlgorithmSet::of(&[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512])
+        .contains(query.algorithm());
+    if is_secret || is_refreshed || !providers.is_any_found() {
         return None;
     }
     SCRATCH.with_borrow_mut(|scratch| {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use gatepost_tests::roots;
+use gatepost_tests::{oidc_provider, roots};
 
 fn main() -> ExitCode {
     let lacking = roots::lacking();
@@ -15,7 +15,17 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let begun = Instant::now();
-    let prepared = roots::directory().and_then(|directory| roots::prepare(&directory));
+    let prepared = roots::directory().and_then(|directory| {
+        let mut names = roots::prepare(&directory)?;
+        let lacking = oidc_provider::lacking();
+        if !lacking.is_empty() {
+            println!("left out: oidc-provider ({})", lacking.join(", "));
+        } else if !oidc_provider::is_ready(&directory) {
+            oidc_provider::install(&directory)?;
+            names.push("oidc-provider");
+        }
+        Ok(names)
+    });
     match prepared {
         Ok(names) if names.is_empty() => println!("roots: up to date"),
         Ok(names) => println!(

@@ -8,6 +8,7 @@
 mod lifecycle;
 mod limits;
 mod logins;
+mod online;
 mod requests;
 mod secrets;
 mod sessions;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use gatepost_tests::daemon;
 use gatepost_tests::lab::Lab;
-use gatepost_tests::{namespace, roots};
+use gatepost_tests::{namespace, oidc_provider, roots};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// What a case decides over.
@@ -89,6 +90,10 @@ fn lacking() -> Vec<String> {
         }
         Err(error) => reasons.push(error.to_string()),
     }
+    reasons.extend(oidc_provider::lacking());
+    if roots::directory().is_ok_and(|directory| !oidc_provider::is_ready(&directory)) {
+        reasons.push("oidc-provider is not installed".to_owned());
+    }
     if let Err(error) = daemon::program() {
         reasons.push(error.to_string());
     }
@@ -128,6 +133,7 @@ fn cases() -> Vec<Case> {
     cases.extend(sessions::cases());
     cases.extend(requests::cases());
     cases.extend(lifecycle::cases());
+    cases.extend(online::cases());
     cases.extend(secrets::cases());
     cases
 }

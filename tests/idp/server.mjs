@@ -1,0 +1,154 @@
+// A real identity provider for Gatepost's tests: oidc-provider with every signing algorithm, opaque and JWT
+// access tokens, introspection, revocation and userinfo, and a side door for what only a test may do.
+//
+// node server.mjs PORT STATE: listens on 127.0.0.1:PORT and says "ready" on standard output. STATE is the file
+// of its private keys, made where there is none, so that a restart keeps them.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createSecretKey } from 'node:crypto';
+import { createServer } from 'node:http';
+import * as jose from 'jose';
+import Provider, { errors } from 'oidc-provider';
+
+const [port, state] = [Number(process.argv[2]), process.argv[3]];
+const issuer = `http://127.0.0.1:${port}`;
+const USERS = ['alice@example.test', 'bob@example.test'];
+const SECRET = 'a secret of sixty-four characters, so that it serves HS512 also..';
+
+const KEYS = [
+  ['RS', 'RS256'], ['PS', 'PS256'], ['ES256', 'ES256'], ['ES384', 'ES384'], ['ES512', 'ES512'],
+  ['Ed25519', 'Ed25519'],
+];
+
+async function makeKeys(generation) {
+  const keys = [];
+  for (const [name, alg] of KEYS) {
+    const { privateKey } = await jose.generateKeyPair(alg, { extractable: true, modulusLength: 2048 });
+    const jwk = await jose.exportJWK(privateKey);
+    // RSA and Ed25519 keys without `alg`, as many providers publish them: one serves RS256 to PS512.
+    keys.push({ ...jwk, kid: `${name}-${generation}`, use: 'sig', ...(name.startsWith('ES') && { alg }) });
+  }
+  return keys;
+}
+
+function load() {
+  try {
+    return JSON.parse(readFileSync(state, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+let saved = load() ?? { generation: 1, keys: await makeKeys(1) };
+writeFileSync(state, JSON.stringify(saved), { mode: 0o600 });
+
+const JWTS = /^urn:(?<audience>[a-z]+):(?<alg>[A-Za-z0-9]+)$/;
+
+function resourceServer(_context, resource) {
+  const { audience, alg } = JWTS.exec(resource)?.groups ?? {};
+  if (alg === 'opaque') return { scope: 'openid email mail', audience, accessTokenFormat: 'opaque' };
+  if (!alg) throw new errors.InvalidTarget();
+  const sign = alg.startsWith('HS') ? { alg, key: createSecretKey(SECRET, 'utf8') } : { alg };
+  return { scope: 'openid email mail', audience, accessTokenFormat: 'jwt', accessTokenTTL: 3600, jwt: { sign } };
+}
+
+const claimsOf = (id) => ({ sub: id, email: id, email_verified: true, groups: ['mail', 'staff'] });
+
+const accountOf = (id) =>
+  USERS.includes(id) ? { accountId: id, claims: async () => claimsOf(id) } : undefined;
+
+function make() {
+  const provider = new Provider(issuer, {
+    jwks: { keys: saved.keys },
+    clients: [
+      {
+        client_id: 'mail', client_secret: 'mailsecret', token_endpoint_auth_method: 'client_secret_post', redirect_uris: [], response_types: [],
+        grant_types: ['password', 'client_credentials'],
+      },
+      {
+        client_id: 'rs', client_secret: 'rssecret', redirect_uris: [], response_types: [],
+        grant_types: [], introspection_signed_response_alg: 'RS256',
+      },
+    ],
+    scopes: ['openid', 'email', 'mail'],
+    claims: { openid: ['sub'], email: ['email', 'email_verified', 'groups'] },
+    findAccount: async (_context, id) => accountOf(id),
+    extraTokenClaims: async (_context, token) =>
+      token.accountId ? { email: token.accountId, azp: token.clientId, groups: ['mail', 'staff'] } : {},
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: async () => true },
+      jwtIntrospection: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: async () => true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: async () => undefined,
+        useGrantedResource: async () => true,
+        getResourceServerInfo: resourceServer,
+      },
+    },
+    enabledJWA: {
+      introspectionSigningAlgValues: ['RS256', 'ES256', 'Ed25519'],
+    },
+    ttl: { AccessToken: 3600, ClientCredentials: 3600, Grant: 7200 },
+  });
+  provider.registerGrantType('password', passwordGrant(provider), ['username', 'password', 'scope', 'resource']);
+  provider.on('server_error', (_context, error) => console.error(error));
+  return provider;
+}
+
+function passwordGrant(provider) {
+  return async (context) => {
+    const { username, password, scope = 'openid email mail', resource } = context.oidc.params;
+    const account = accountOf(username);
+    if (!account || password !== 'password') throw new errors.InvalidGrant('wrong name or password');
+    const client = context.oidc.client;
+    const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+    grant.addOIDCScope(scope);
+    if (resource) grant.addResourceScope(resource, scope);
+    const grantId = await grant.save();
+    const token = new provider.AccessToken({
+      accountId: account.accountId, client, grantId, gty: 'password', scope,
+    });
+    if (resource) token.resourceServer = new provider.ResourceServer(resource, resourceServer(context, resource));
+    context.body = {
+      access_token: await token.save(), expires_in: token.expiration, token_type: 'Bearer', scope,
+    };
+  };
+}
+
+let provider = make();
+let callback = provider.callback();
+let cacheControl;
+
+// Only tests come here.
+async function sideDoor(url) {
+  const what = url.searchParams;
+  switch (url.pathname) {
+    case '/test/rotate': {
+      const generation = saved.generation + 1;
+      const fresh = await makeKeys(generation);
+      saved = { generation, keys: what.has('keep') ? [...fresh, ...saved.keys] : fresh };
+      writeFileSync(state, JSON.stringify(saved), { mode: 0o600 });
+      provider = make();
+      callback = provider.callback();
+      return;
+    }
+    case '/test/cache-control':
+      cacheControl = what.get('value') ?? undefined;
+      return;
+    default:
+      throw new Error(`no such thing: ${url.pathname}`);
+  }
+}
+
+createServer((request, response) => {
+  const url = new URL(request.url, issuer);
+  if (url.pathname.startsWith('/test/')) {
+    sideDoor(url).then(() => response.end('{}'), (error) => response.writeHead(500).end(String(error)));
+    return;
+  }
+  if (url.pathname === '/jwks' && cacheControl) response.setHeader('Cache-Control', cacheControl);
+  callback(request, response);
+}).listen(port, '127.0.0.1', () => console.log('ready'));

@@ -1,0 +1,252 @@
+//! oidc-provider: a real identity provider, on Node.js.
+//!
+//! Its packages are pinned in `tests/idp` and installed below the directory of all roots; its own server,
+//! `tests/idp/server.mjs`, lets a test rotate keys.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::process::{is_installed, run};
+
+/// What the installation is made of, by its file names.
+const FILES: [(&str, &str); 3] = [
+    ("package.json", include_str!("../idp/package.json")),
+    (
+        "package-lock.json",
+        include_str!("../idp/package-lock.json"),
+    ),
+    ("server.mjs", include_str!("../idp/server.mjs")),
+];
+
+/// Written last, so that it vouches for the whole installation.
+const STAMP: &str = ".made-of";
+
+/// What a test's resource server is called, and its secret.
+pub const RESOURCE_SERVER: (&str, &str) = ("rs", "rssecret");
+
+/// The client that gets tokens, and its secret.
+const CLIENT: (&str, &str) = ("mail", "mailsecret");
+
+/// What this machine lacks to run it, one reason a line.
+#[must_use]
+pub fn lacking() -> Vec<String> {
+    let programs = ["node", "npm"].into_iter();
+    let missing = programs.filter(|program| !is_installed(program));
+    missing.map(|program| format!("no {program}")).collect()
+}
+
+fn directory(roots: &Path) -> PathBuf {
+    roots.join("oidc-provider")
+}
+
+fn stamp() -> String {
+    FILES.map(|(name, text)| format!("{name}\n{text}")).concat()
+}
+
+/// Whether it is installed below `roots` as it should be.
+#[must_use]
+pub fn is_ready(roots: &Path) -> bool {
+    fs::read_to_string(directory(roots).join(STAMP)).is_ok_and(|made_of| made_of == stamp())
+}
+
+/// Installs it below `roots`.
+///
+/// # Errors
+/// When its packages cannot be fetched: tells what npm wrote.
+pub fn install(roots: &Path) -> io::Result<()> {
+    let (place, partial) = (directory(roots), roots.join("oidc-provider.partial"));
+    for old in [&place, &partial] {
+        match fs::remove_dir_all(old) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::create_dir_all(&partial)?;
+    for (name, text) in FILES {
+        fs::write(partial.join(name), text)?;
+    }
+    run(Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(&partial))?;
+    fs::write(partial.join(STAMP), stamp())?;
+    fs::rename(partial, place)
+}
+
+/// A running provider, killed when it goes out of scope.
+#[derive(Debug)]
+pub struct OidcProvider {
+    program: PathBuf,
+    port: u16,
+    /// The file of its keys.
+    state: PathBuf,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+/// The kind of access token that is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// A JWT, signed with this algorithm.
+    Jwt(&'static str),
+    /// A reference, for an audience.
+    Opaque,
+    /// A reference for no audience at all, which userinfo takes.
+    Plain,
+}
+
+impl OidcProvider {
+    /// Starts it on `port`; its keys lie in `state`, its log beside them.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(roots: &Path, port: u16, state: &Path) -> io::Result<Self> {
+        let mut provider = Self {
+            program: directory(roots).join("server.mjs"),
+            port,
+            state: state.join("provider.json"),
+            log: state.join("provider.log"),
+            child: None,
+        };
+        provider.restart()?;
+        Ok(provider)
+    }
+
+    /// The issuer.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it again, with the same keys and none of its tokens.
+    ///
+    /// # Errors
+    /// When it does not start: tells what it wrote.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.kill();
+        let log = File::options().append(true).create(true).open(&self.log)?;
+        let mut child = Command::new("node")
+            .arg(&self.program)
+            .arg(self.port.to_string())
+            .arg(&self.state)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()?;
+        let stdout = child.stdout.take();
+        self.child = Some(child);
+        let mut line = String::new();
+        if let Some(stdout) = stdout {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        if line.trim() == "ready" {
+            return Ok(());
+        }
+        Err(io::Error::other(fs::read_to_string(&self.log)?))
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended already.
+            let _ended = child.kill();
+            let _status = child.wait();
+        }
+    }
+
+    /// Lets it accept connections and say nothing, until it is thawed.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn thaw(&self) -> io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// An access token of `user` for `audience`.
+    ///
+    /// # Errors
+    /// When the provider refuses.
+    pub fn token(&self, user: &str, kind: Kind, audience: &str) -> io::Result<String> {
+        let resource = match kind {
+            Kind::Jwt(algorithm) => format!("&resource=urn:{audience}:{algorithm}"),
+            Kind::Opaque => format!("&resource=urn:{audience}:opaque"),
+            Kind::Plain => String::new(),
+        };
+        let form = format!(
+            "grant_type=password&username={user}&password=password&scope=openid%20email%20mail{resource}"
+        );
+        let answer = self.post("/token", CLIENT, &form)?;
+        let token = answer.get("access_token").and_then(Value::as_str);
+        token
+            .map(str::to_owned)
+            .ok_or_else(|| io::Error::other(format!("no token: {answer}")))
+    }
+
+    /// Revokes a token.
+    ///
+    /// # Errors
+    /// When the provider refuses.
+    pub fn revoke(&self, token: &str) -> io::Result<()> {
+        self.post("/token/revocation", CLIENT, &format!("token={token}"))
+            .map(drop)
+    }
+
+    /// Makes new keys, and forgets the old ones.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub fn rotate(&self) -> io::Result<()> {
+        self.post("/test/rotate", CLIENT, "").map(drop)
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn post(&self, path: &str, (id, secret): (&str, &str), form: &str) -> io::Result<Value> {
+        let body = format!("{form}&client_id={id}&client_secret={secret}");
+        let answer = ureq::post(format!("{}{path}", self.issuer()))
+            .config()
+            .http_status_as_error(false)
+            .build()
+            .content_type("application/x-www-form-urlencoded")
+            .send(body);
+        let mut answer = answer.map_err(io::Error::other)?;
+        let text = answer
+            .body_mut()
+            .read_to_string()
+            .map_err(io::Error::other)?;
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).map_err(|_| io::Error::other(format!("{path}: {text}")))
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let child = self.child.as_ref();
+        let id = child.and_then(|child| i32::try_from(child.id()).ok());
+        let id = id.and_then(Pid::from_raw);
+        let id = id.ok_or_else(|| io::Error::other("the provider does not run"))?;
+        Ok(kill_process(id, signal)?)
+    }
+}
+
+impl Drop for OidcProvider {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
