@@ -23,32 +23,60 @@ const EXPLAINED: &str = "tests/mutants.md";
 /// Exit codes of cargo-mutants after a whole run: all caught, some missed, some ran too long.
 const RAN: [i32; 3] = [0, 2, 3];
 
+/// Who judges, in two rounds: core's own tests, which are quick to build, and for what survives those the
+/// tests of behaviour, which both backends are linked into.
+const ROUNDS: [&[&str]; 2] = [
+    &["--test-package", "gatepost-core", "--", "--lib"],
+    &[
+        "--iterate",
+        "--test-package",
+        "gatepost-tests",
+        "--",
+        "--test",
+        "policy",
+        "--test",
+        "online",
+        "--test",
+        "invariants",
+        "--test",
+        "dovecot_cases",
+    ],
+];
+
 /// Runs cargo-mutants with `arguments`, then compares the survivors with the explained ones.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     let folder = target_dir().join("mutants");
     fs::create_dir_all(folder.join("tmp"))?;
-    let mut command = cargo([
-        "mutants",
-        "--package",
-        "gatepost-core",
-        "--no-shuffle",
-        "--output",
-    ]);
-    command.arg(&folder);
-    command.env("PATH", tools::path_with("mutants")?);
-    command.env("TMPDIR", folder.join("tmp"));
-    for file in JUDGING {
-        command.args(["--file", file]);
-    }
-    command.args(arguments);
-    announce(&command);
-    let status = command.status()?;
-    if !status.code().is_some_and(|code| RAN.contains(&code)) {
-        return Err(format!("cargo mutants: {status}").into());
+    // What an earlier run has caught would not be tried again.
+    match fs::remove_dir_all(folder.join("mutants.out")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
     }
     let listed = |name: &str| read_if_there(&folder.join("mutants.out").join(name));
+    let mut noticed = String::new();
+    for round in ROUNDS {
+        let mut command = cargo([
+            "mutants",
+            "--package",
+            "gatepost-core",
+            "--no-shuffle",
+            "--output",
+        ]);
+        command.arg(&folder);
+        command.env("PATH", tools::path_with("mutants")?);
+        command.env("TMPDIR", folder.join("tmp"));
+        for file in JUDGING {
+            command.args(["--file", file]);
+        }
+        command.args(arguments).args(round);
+        announce(&command);
+        let status = command.status()?;
+        if !status.code().is_some_and(|code| RAN.contains(&code)) {
+            return Err(format!("cargo mutants: {status}").into());
+        }
+        noticed += &(listed("caught.txt")? + &listed("timeout.txt")? + &listed("unviable.txt")?);
+    }
     let survived = counted(listed("missed.txt")?.lines().map(without_line));
-    let noticed = listed("caught.txt")? + &listed("timeout.txt")? + &listed("unviable.txt")?;
     let noticed = counted(noticed.lines().map(without_line));
     let explained = explained(&read_if_there(&root().join(EXPLAINED))?)?;
     let complaints = compare(&survived, &noticed, &explained, arguments.is_empty());
