@@ -33,6 +33,10 @@ pub(crate) fn run() -> Outcome {
     tally.check("demo", || {
         Ok(succeeds(&mut cargo(["run", "--release", "--", "demo"]))?)
     });
+    tally.check("demo of the online path", || {
+        let demo = ["run", "--release", "--", "demo", "--provider"];
+        Ok(succeeds(&mut cargo(demo))?)
+    });
     tally.check("example verify_token", || {
         Ok(succeeds(&mut cargo(["run", "-p", "verify_token"]))?)
     });

@@ -3,8 +3,10 @@
 mod client;
 mod daemon;
 mod issuer;
+mod online;
+mod provider;
 
-use std::{fs, io, process::ExitCode};
+use std::{fs, io, path::Path, process::ExitCode};
 
 use clap::Args;
 use client::{AuthClient, Reply};
@@ -20,12 +22,21 @@ const ISSUER: &str = "https://id.example.com";
 pub(crate) struct Demo {
     /// Keeps serving, and prints tokens to try.
     #[arg(long)]
+    #[arg(conflicts_with = "provider")]
     stay: bool,
+    /// Shows the online path: a throw-away provider that is found, rotated, asked, and taken away.
+    #[arg(long)]
+    provider: bool,
 }
 
 /// Runs the demonstration; succeeds only if every verdict is the right one.
 pub(crate) fn run(demo: &Demo) -> ExitCode {
-    match demonstrate(demo) {
+    let shown = if demo.provider {
+        online::demonstrate()
+    } else {
+        demonstrate(demo)
+    };
+    match shown {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprintln!("gatepost: not every verdict was the right one");
@@ -40,9 +51,10 @@ pub(crate) fn run(demo: &Demo) -> ExitCode {
 
 fn demonstrate(demo: &Demo) -> io::Result<bool> {
     let folder = tempfile::tempdir()?;
-    let issuer = Issuer::new()?;
-    fs::write(folder.path().join("keys.json"), issuer.jwk_set())?;
-    let mut daemon = Daemon::start(folder.path())?;
+    let issuer = Issuer::new(ISSUER, "demo")?;
+    let keys = folder.path().join("keys.json");
+    fs::write(&keys, issuer.jwk_set())?;
+    let mut daemon = Daemon::start(folder.path(), &provider_lines(&keys))?;
     println!(
         "A throw-away issuer signs tokens (ES256), and `gatepost serve` judges them on {}.\n",
         daemon.address()
@@ -59,7 +71,7 @@ fn demonstrate(demo: &Demo) -> io::Result<bool> {
     }
     print_postfix(&daemon);
     if demo.stay {
-        print_tokens(&issuer, &daemon);
+        print_tokens(&issuer, &daemon, &keys);
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
@@ -67,6 +79,14 @@ fn demonstrate(demo: &Demo) -> io::Result<bool> {
     }
     daemon.stop()?;
     Ok(all_right)
+}
+
+fn provider_lines(keys: &Path) -> String {
+    format!(
+        "[[provider]]\nname = \"demo\"\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\n\
+         username_claims = [\"email\"]\nkeys = ['{}']\n",
+        keys.display()
+    )
 }
 
 /// One login, and what has to come of it.
@@ -163,7 +183,7 @@ fn print_postfix(daemon: &Daemon) {
     );
 }
 
-fn print_tokens(issuer: &Issuer, daemon: &Daemon) {
+fn print_tokens(issuer: &Issuer, daemon: &Daemon, keys: &Path) {
     println!(
         "\nStill serving on {}; end it with Ctrl-C. Tokens of {USER} to try:",
         daemon.address()
@@ -176,6 +196,6 @@ fn print_tokens(issuer: &Issuer, daemon: &Daemon) {
     println!(
         "\nJudge one by hand:\n    printf %s TOKEN | gatepost check --keys {} --audience {AUDIENCE} --issuer {ISSUER} \
          --username-claim email --user {USER}",
-        daemon.keys().display()
+        keys.display()
     );
 }

@@ -9,6 +9,7 @@ mod generation;
 mod listener;
 mod log;
 mod serve;
+mod web;
 mod worker;
 
 use std::process::ExitCode;

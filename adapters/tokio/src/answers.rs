@@ -24,9 +24,6 @@ const EXPECTED: usize = 1024;
 /// Longest answer that is kept, in bytes; real ones stay below.
 const MAX_KEPT: usize = 8 << 10;
 
-/// How long a failure is good for those who waited for the same answer; nobody else hears of it.
-const FAILURE: Duration = Duration::from_millis(50);
-
 /// SHA-256 of everything that is asked, the token included.
 pub(crate) type Key = [u8; 32];
 
@@ -39,6 +36,7 @@ pub(crate) struct Answers {
 pub(crate) struct Known {
     answer: Result<Incoming, FetchFailure>,
     asked_at: Instant,
+    answered_at: Instant,
     until: Instant,
     /// Whether its verdict is known.
     is_settled: bool,
@@ -50,11 +48,14 @@ impl Known {
     }
 
     fn new(answer: Result<Incoming, FetchFailure>, asked_at: Instant, life: Duration) -> Self {
-        let life = if answer.is_ok() { life } else { FAILURE };
+        let answered_at = Instant::now();
+        // Of a failure only those hear who have waited for it.
+        let life = if answer.is_ok() { life } else { Duration::ZERO };
         Self {
             answer,
             asked_at,
-            until: Instant::now() + life,
+            answered_at,
+            until: answered_at + life,
             is_settled: false,
         }
     }
@@ -92,9 +93,12 @@ impl Answers {
     ) -> (Key, Arc<Known>) {
         let key = digest(http.provider(), &outgoing);
         let mut outgoing = Some(outgoing);
+        let came_at = Instant::now();
         loop {
             let guard = match self.known.get_value_or_guard_async(&key).await {
-                Ok(known) if Instant::now() < known.until => return (key, known),
+                Ok(known) if known.answered_at >= came_at || Instant::now() < known.until => {
+                    return (key, known);
+                }
                 Ok(_) => {
                     self.known
                         .remove_if(&key, |known| known.until <= Instant::now());
@@ -134,6 +138,7 @@ impl Answers {
         let settled = Known {
             answer: Ok(answer.clone()),
             asked_at: known.asked_at,
+            answered_at: known.answered_at,
             until: known.asked_at + life,
             is_settled: true,
         };

@@ -155,7 +155,7 @@ async fn a_thousand_unknown_keys_cause_one_fetch_and_tell_bad_from_unknown() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_slow_key_set_delays_nobody_else() {
+async fn invariant_7_waiting_for_a_slow_key_set_delays_nobody_else() {
     let stub = Stub::provider().unwrap();
     let issuer = Issuer::new();
     let keys = json!({"keys": [public(&issuer, "k")]});

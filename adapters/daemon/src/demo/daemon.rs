@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{AUDIENCE, ISSUER, client::AuthClient};
+use super::client::AuthClient;
 
 /// How long the daemon may take to start, to log a line or to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,17 +21,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Daemon {
     child: Child,
     socket: SocketAddr,
-    keys: PathBuf,
     log: BufReader<File>,
 }
 
 impl Daemon {
-    /// Starts `gatepost serve` on a free port, with its configuration, keys and log in `folder`.
-    pub(super) fn start(folder: &Path) -> io::Result<Self> {
+    /// Starts `gatepost serve` on a free port, with its log and this configuration in `folder`.
+    pub(super) fn start(folder: &Path, providers: &str) -> io::Result<Self> {
         let socket = free_port()?;
-        let (config, keys) = (folder.join("gatepost.toml"), folder.join("keys.json"));
+        let config = folder.join("gatepost.toml");
         let log = folder.join("log");
-        fs::write(&config, configuration(socket, &keys))?;
+        let text = format!("listen = \"tcp:{socket}\"\nlog.format = \"json\"\n\n{providers}");
+        fs::write(&config, text)?;
         let child = Command::new(env::current_exe()?)
             .args(["serve", "--config"])
             .arg(&config)
@@ -39,12 +39,7 @@ impl Daemon {
             .stderr(File::create(&log)?)
             .spawn()?;
         let log = BufReader::new(File::open(&log)?);
-        let mut daemon = Self {
-            child,
-            socket,
-            keys,
-            log,
-        };
+        let mut daemon = Self { child, socket, log };
         daemon.wait_until_it_answers()?;
         Ok(daemon)
     }
@@ -55,10 +50,6 @@ impl Daemon {
 
     pub(super) fn address(&self) -> String {
         format!("tcp:{}", self.socket)
-    }
-
-    pub(super) fn keys(&self) -> &Path {
-        &self.keys
     }
 
     /// The reason code of the next login in the log; `None` where it was accepted.
@@ -115,18 +106,8 @@ impl Drop for Daemon {
 }
 
 /// Whoever asks for port 0 gets one that nobody uses.
-fn free_port() -> io::Result<SocketAddr> {
+pub(super) fn free_port() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
-}
-
-fn configuration(socket: SocketAddr, keys: &Path) -> String {
-    format!(
-        "[log]\nformat = \"json\"\n\n\
-         [[listener]]\naddress = \"tcp:{socket}\"\n\n\
-         [[provider]]\nname = \"demo\"\nissuer = \"{ISSUER}\"\naudience = [\"{AUDIENCE}\"]\n\
-         username_claims = [\"email\"]\nkeys = ['{}']\n",
-        keys.display()
-    )
 }
 
 /// What the log says of one login.

@@ -12,17 +12,22 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
-use super::ISSUER;
-
 pub(super) struct Issuer {
+    name: String,
+    kid: String,
     key: EcdsaKeyPair,
 }
 
 impl Issuer {
-    pub(super) fn new() -> io::Result<Self> {
+    /// An issuer called `name`, with a fresh key.
+    pub(super) fn new(name: &str, kid: &str) -> io::Result<Self> {
         let key =
             EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(io::Error::other)?;
-        Ok(Self { key })
+        Ok(Self {
+            name: name.to_owned(),
+            kid: kid.to_owned(),
+            key,
+        })
     }
 
     /// The public key as a JWK Set (RFC 7517 section 5).
@@ -31,7 +36,7 @@ impl Issuer {
         // 04 || x || y (SEC 1 section 2.3.3).
         let coordinate = |range| URL_SAFE_NO_PAD.encode(point.get(range).unwrap_or_default());
         json!({"keys": [{
-            "kty": "EC", "crv": "P-256", "kid": "demo", "alg": "ES256", "use": "sig",
+            "kty": "EC", "crv": "P-256", "kid": self.kid, "alg": "ES256", "use": "sig",
             "x": coordinate(1..33), "y": coordinate(33..65),
         }]})
         .to_string()
@@ -43,9 +48,9 @@ impl Issuer {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-        let header = json!({"alg": "ES256", "kid": "demo", "typ": "at+jwt"});
+        let header = json!({"alg": "ES256", "kid": self.kid, "typ": "at+jwt"});
         let claims = json!({
-            "iss": ISSUER, "sub": "1", "aud": audience, "email": user,
+            "iss": self.name, "sub": "1", "aud": audience, "email": user,
             "iat": now.min(now + seconds) - 300, "exp": now + seconds,
         });
         let encode = |part: serde_json::Value| URL_SAFE_NO_PAD.encode(part.to_string());
