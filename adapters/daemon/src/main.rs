@@ -6,6 +6,7 @@ mod connection;
 mod demo;
 mod door;
 mod generation;
+mod import;
 mod listener;
 mod log;
 mod serve;
@@ -24,6 +25,8 @@ enum Verb {
     Serve(serve::Options),
     Check(check::Check),
     Demo(demo::Demo),
+    /// Writes a configuration that does what Dovecot's oauth2 settings do.
+    Import(import::Options),
 }
 
 fn main() -> ExitCode {
@@ -31,5 +34,6 @@ fn main() -> ExitCode {
         Verb::Serve(options) => serve::run(&options),
         Verb::Check(check) => check::run(&check),
         Verb::Demo(demo) => demo::run(&demo),
+        Verb::Import(options) => import::run(&options),
     }
 }

@@ -19,6 +19,8 @@ use super::values::{Algorithms, Bounded, OneLine, OneOrMany, Secret, WebUrl};
 pub(crate) struct Provider {
     name: Option<OneLine>,
     issuer: Option<OneLine>,
+    #[serde(default)]
+    any_issuer: bool,
     audience: Option<OneOrMany>,
     #[serde(default)]
     any_audience: bool,
@@ -179,6 +181,11 @@ impl Provider {
         let mut add = |word: &str| words.push(format!("provider {name:?}: {word}"));
         if self.any_audience {
             add("any_audience = true: tokens for any other application open mailboxes too");
+        }
+        if self.any_issuer {
+            add(
+                "any_issuer = true: whatever its keys have signed is taken, whoever it says it is from",
+            );
         }
         if self.id_tokens {
             add("id_tokens = true: ID tokens are taken as access tokens");

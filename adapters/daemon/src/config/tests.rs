@@ -357,16 +357,19 @@ fn whom_to_ask_follows_from_what_is_written() {
 #[test]
 fn invariant_8_every_looser_word_is_named() {
     let any = PROVIDER.replace("audience = [\"mail\"]", "any_audience = true");
+    let anybody =
+        "[[provider]]\nname = \"q\"\nany_issuer = true\nkeys = [\"k\"]\naudience = \"mail\"\n";
     let words = "id_tokens = true\nuser_case = \"lower\"\nskew_seconds = 61\nuserinfo = true\n\
                  allow_missing_audience = true\nunauthorized = \"invalid-token\"\nallow_http = true\n\
                  cache_seconds = 61\n";
     let listener = "[[listener]]\naddress = \"tcp:0.0.0.0:1\"\nallow_remote = true\n";
-    let text = format!("compat = \"dovecot\"\n{listener}{any}{words}");
+    let text = format!("compat = \"dovecot\"\n{listener}{anybody}{any}{words}");
     let named = Config::parse(&text).unwrap().looser_words().join("\n");
     for word in [
         "compat",
         "allow_remote",
         "any_audience",
+        "any_issuer",
         "id_tokens",
         "user_case",
         "skew_seconds",

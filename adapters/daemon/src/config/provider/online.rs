@@ -14,11 +14,14 @@ const MAX_SECRET: u64 = 4096;
 impl Provider {
     pub(super) fn check_online(&self) -> Result<(), &'static str> {
         let has_endpoint = self.introspection_url.is_some() || self.tokeninfo_url.is_some();
-        if self.issuer.is_none() && !has_endpoint {
+        if self.issuer.is_none() && !has_endpoint && !self.any_issuer {
             return Err(
                 "provider: no issuer; write issuer = \"https://...\" as the provider's metadata name it, or \
-                 introspection_url or tokeninfo_url",
+                 introspection_url or tokeninfo_url, or any_issuer = true",
             );
+        }
+        if self.issuer.is_some() && self.any_issuer {
+            return Err("provider: issuer and any_issuer contradict each other; remove either");
         }
         if let Some(issuer) = self.discovered_issuer() {
             self.check_issuer(issuer)?;
