@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     #[serde(default)]
     pub(crate) discovery: DiscoverySettings,
+    /// Where metrics and health are served.
+    pub(crate) metrics: Option<Address>,
     /// Where the last good key sets are kept.
     pub(crate) state_directory: Option<PathBuf>,
     /// Listeners of which there is nothing to say but where they are.
@@ -226,6 +228,10 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), error::Fault> {
+        if matches!(self.metrics, Some(Address::Unix(_) | Address::Systemd(_))) {
+            let hint = "metrics: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9464\"";
+            return Err(error::Fault::whole(hint));
+        }
         if self.listeners.is_empty() {
             let hint = "nowhere to listen: write listen = \"tcp:127.0.0.1:12345\", or a [[listener]] with \
                         address = \"unix:/path\" and its rights";
@@ -306,6 +312,7 @@ impl Config {
             ),
             ("[limits]", self.limits != new.limits),
             ("[log]", self.log != new.log),
+            ("metrics", self.metrics != new.metrics),
         ];
         let changed = parts.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(part, _)| part).collect()
@@ -334,7 +341,8 @@ impl Config {
 }
 
 impl Listener {
-    fn at(address: Address) -> Self {
+    /// A listener of which nothing is said but where it is.
+    pub(crate) fn at(address: Address) -> Self {
         Self {
             address,
             mode: None,

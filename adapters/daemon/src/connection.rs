@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::generation::Generation;
+use crate::metrics::Metrics;
 
 mod reader;
 
@@ -34,6 +35,7 @@ const HIGH_WATER: usize = 16_384;
 /// What all connections share.
 pub(crate) struct Service {
     pub(crate) generation: watch::Receiver<Arc<Generation>>,
+    pub(crate) metrics: Metrics,
     /// Turns true when the daemon stops.
     pub(crate) stopping: watch::Receiver<bool>,
     /// Whose turn it is to be judged.
@@ -303,7 +305,10 @@ impl Session {
                 return Ok(());
             }
             Event::Response(login) => self.judge(login),
-            Event::Refused(refusal) => crate::log::refusal(&refusal),
+            Event::Refused(refusal) => {
+                self.service.metrics.refusal(refusal.reason);
+                crate::log::refusal(&refusal);
+            }
             Event::Close(error) => return Err(Closed::Protocol(error)),
             _ => {}
         }
@@ -356,6 +361,7 @@ impl Session {
             took,
             ..
         } = judged;
+        self.service.metrics.login(mechanism, &verdict, took);
         crate::log::login(mechanism, &origin, &verdict, took, sent);
     }
 

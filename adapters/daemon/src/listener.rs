@@ -71,6 +71,18 @@ pub(crate) fn bind(listener: &Listener) -> Result<Vec<Bound>, BindError> {
     }
 }
 
+/// Listens for whoever watches, which may be another host: no token travels there.
+pub(crate) fn bind_http(address: &Address) -> Result<Vec<TcpListener>, BindError> {
+    let mut listener = Listener::at(address.clone());
+    listener.allow_remote = true;
+    let bound = bind(&listener)?.into_iter();
+    let tcp = bound.filter_map(|bound| match bound {
+        Bound::Tcp(listener) => Some(listener),
+        Bound::Unix(..) | Bound::Inherited(_) => None,
+    });
+    Ok(tcp.collect())
+}
+
 fn bind_tcp(listener: &Listener, host: &str) -> Result<Vec<Bound>, BindError> {
     let unresolved = BindError::io(listener, "give an address or a host name that resolves");
     let failed = BindError::io(

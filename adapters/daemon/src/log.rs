@@ -96,7 +96,7 @@ pub(crate) fn refusal(refusal: &Refusal) {
 }
 
 /// The reason codes that come before those of a judged login.
-const fn refusal_code(reason: RefusalReason) -> &'static str {
+pub(crate) const fn refusal_code(reason: RefusalReason) -> &'static str {
     match reason {
         RefusalReason::MechanismNotOffered => "mechanism_not_offered",
         RefusalReason::UnusableService => "unusable_service",

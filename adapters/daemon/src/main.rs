@@ -9,6 +9,7 @@ mod generation;
 mod import;
 mod listener;
 mod log;
+mod metrics;
 mod serve;
 mod web;
 mod worker;

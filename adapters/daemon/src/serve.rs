@@ -10,14 +10,17 @@ use gatepost_tokio::Turns;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Address, Config, ConfigError};
 use crate::connection::Service;
 use crate::door::Door;
 use crate::generation::{Generation, GenerationError};
 use crate::listener::{self, BindError};
 use crate::log;
+use crate::metrics::Metrics;
+use crate::web;
 use crate::worker::Workers;
 
 /// How long a start waits for providers to be found, so that its first logins find them known.
@@ -89,6 +92,10 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     let (stop, stopping) = watch::channel(false);
     let service = Arc::new(service(&config, generation, stopping));
     let workers = Workers::start(&service)?;
+    let _watched = match &config.metrics {
+        Some(address) => Some(watch_at(address, &service)?),
+        None => None,
+    };
     let mut door = Door::new(config.limits.connections.get(), workers);
     for listener in bound {
         tracing::info!(address = listener.address(), "listening");
@@ -117,6 +124,19 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     Ok(())
 }
 
+/// Serves metrics and health until it is dropped.
+fn watch_at(address: &Address, service: &Arc<Service>) -> Result<JoinSet<()>, Error> {
+    let service = Arc::clone(service);
+    let answer = move |request| service.metrics.answer(&request, &service.generation);
+    let mut tasks = JoinSet::new();
+    for listener in listener::bind_http(address)? {
+        let address = listener.local_addr()?.to_string();
+        tracing::info!(address, "metrics and health");
+        tasks.spawn(web::serve(listener, answer.clone()));
+    }
+    Ok(tasks)
+}
+
 fn service(
     config: &Config,
     generation: watch::Receiver<Arc<Generation>>,
@@ -126,6 +146,7 @@ fn service(
     Service {
         generation,
         stopping,
+        metrics: Metrics::new(),
         turns: Turns::new(limits.logins.get() as usize, limits.waiting.get() as usize),
         handshake: Duration::from_secs(limits.handshake_seconds.get().into()),
         line: Duration::from_secs(limits.line_seconds.get().into()),

@@ -133,6 +133,25 @@ impl Providers {
         Arc::clone(&self.trust.borrow())
     }
 
+    /// Each provider's name, how many keys it has, and whether it can be asked.
+    #[must_use]
+    pub fn state(&self) -> Vec<(String, usize, bool)> {
+        let trust = self.trust();
+        let keys = |name: &str| {
+            let keys = trust.keys().iter();
+            keys.filter(|key| key.policy.provider == name).count()
+        };
+        let state = trust.asked().iter().map(|asked| {
+            let endpoints = asked.endpoints.as_ref();
+            let can_ask = endpoints.is_some_and(|endpoints| {
+                endpoints.introspection.is_some() || endpoints.tokeninfo.is_some()
+            });
+            let name = asked.policy.provider;
+            (name.to_owned(), keys(name), can_ask)
+        });
+        state.collect()
+    }
+
     /// Waits until each provider has been looked for once, with whatever success.
     pub async fn looked_for(&self) {
         for source in self

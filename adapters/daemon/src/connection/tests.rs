@@ -77,6 +77,7 @@ impl World {
             generation,
             stopping,
             turns: Turns::new(2, 2),
+            metrics: Metrics::new(),
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),
         });

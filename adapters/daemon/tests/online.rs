@@ -1,0 +1,400 @@
+//! The real command before a provider with every fault: what the auth socket says, for each way of asking.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use gatepost_tests::mint::Issuer;
+use gatepost_tests::stub::{Behaviour, Page, Stub};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The ways in which a provider is asked, each at a provider of its own for `WAY.test`.
+const WAYS: [&str; 4] = ["tokeninfo", "auth", "get", "post"];
+
+const MECHANISMS: [&str; 2] = ["XOAUTH2", "OAUTHBEARER"];
+
+const TOKEN: &str = "an-opaque-token-that-no-log-may-hold";
+
+struct Daemon {
+    child: Child,
+    address: String,
+    metrics: String,
+    log: Option<thread::JoinHandle<String>>,
+    _root: TempDir,
+}
+
+impl Daemon {
+    fn start(providers: &str) -> Self {
+        let root = TempDir::new().unwrap();
+        let path = root.path().join("gatepost.toml");
+        let head = "listen = \"tcp:127.0.0.1:0\"\nmetrics = \"tcp:127.0.0.1:0\"\n\
+                    log = { format = \"json\", level = \"debug\" }\n";
+        std::fs::write(&path, format!("{head}{providers}")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+            .args(["serve", "--config"])
+            .arg(path)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut lines = String::new();
+        let metrics = wait_for(&mut log, &mut lines, "metrics and health");
+        let address = wait_for(&mut log, &mut lines, "listening");
+        // What nobody reads would stop the daemon.
+        let log = thread::spawn(move || {
+            log.read_to_string(&mut lines).unwrap();
+            lines
+        });
+        Self {
+            child,
+            address: address.strip_prefix("tcp:").unwrap().to_owned(),
+            metrics,
+            log: Some(log),
+            _root: root,
+        }
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.metrics).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        (answer[9..12].parse().unwrap(), answer)
+    }
+
+    /// Ends it, and gives its whole log.
+    fn stop(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.log.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The address of the first log line with `message`.
+fn wait_for(log: &mut BufReader<ChildStderr>, lines: &mut String, message: &str) -> String {
+    loop {
+        let mut line = String::new();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "{lines}");
+        lines.push_str(&line);
+        let event: Value = serde_json::from_str(&line).unwrap();
+        if event["message"] == message {
+            return event["address"].as_str().unwrap().to_owned();
+        }
+    }
+}
+
+/// What one login was answered.
+#[derive(Debug, Eq, PartialEq)]
+struct Answered {
+    challenge: Option<Value>,
+    last: String,
+}
+
+/// Logs in, over a connection of its own.
+fn log_in(address: &str, mechanism: &str, user: &str, token: &str) -> Answered {
+    let message = match mechanism {
+        "XOAUTH2" => format!("user={user}\x01auth=Bearer {token}\x01\x01"),
+        _ => format!("n,a={user},\x01auth=Bearer {token}\x01\x01"),
+    };
+    let mut stream = BufReader::new(TcpStream::connect(address).unwrap());
+    let timeout = Some(Duration::from_secs(20));
+    stream.get_ref().set_read_timeout(timeout).unwrap();
+    let response = STANDARD.encode(message);
+    let lines =
+        format!("VERSION\t1\t2\nCPID\t1\nAUTH\t1\t{mechanism}\tservice=imap\tresp={response}\n");
+    stream.get_mut().write_all(lines.as_bytes()).unwrap();
+    let mut challenge = None;
+    loop {
+        let mut line = String::new();
+        assert_ne!(
+            stream.read_line(&mut line).unwrap(),
+            0,
+            "a closed connection"
+        );
+        let line = line.trim_end();
+        if let Some(json) = line.strip_prefix("CONT\t1\t") {
+            let json = STANDARD.decode(json).unwrap();
+            challenge = Some(serde_json::from_slice(&json).unwrap());
+            stream.get_mut().write_all(b"CONT\t1\t\n").unwrap();
+        } else if line.starts_with("OK\t1") || line.starts_with("FAIL\t1") {
+            let last = line.to_owned();
+            return Answered { challenge, last };
+        }
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap().as_secs()
+}
+
+fn providers(stub: &Stub) -> String {
+    let client = "client_id = \"rs\"\nclient_secret = \"the-secret-of-the-client\"\n";
+    let mut text = String::new();
+    for way in WAYS {
+        let (key, mode) = match way {
+            "tokeninfo" => ("tokeninfo_url", "auth"),
+            mode => ("introspection_url", mode),
+        };
+        let client = if matches!(way, "get" | "post") {
+            client
+        } else {
+            ""
+        };
+        let url = stub.url(&format!("/{way}?token="));
+        let provider = format!(
+            "[[provider]]\nname = \"{way}\"\n{key} = \"{url}\"\nintrospection_mode = \"{mode}\"\n\
+             domains = [\"{way}.test\"]\naudience = \"mail\"\nusername_claims = [\"email\"]\n\
+             scopes = [\"mail\"]\nactive_attribute = \"enabled\"\nactive_value = \"true\"\n\
+             cache_seconds = 0\nnegative_cache_seconds = 0\ntimeout_milliseconds = 300\n{client}\n"
+        );
+        text += &provider;
+    }
+    text
+}
+
+/// What an endpoint says of a good token, changed.
+fn said(way: &str, changes: &[(&str, Value)]) -> Value {
+    let mut answer = json!({
+        "active": true, "aud": "mail", "email": format!("alice@{way}.test"), "scope": "openid mail",
+        "enabled": true, "exp": now() + 600,
+    });
+    for (name, value) in changes {
+        answer[*name] = value.clone();
+    }
+    answer
+}
+
+/// The end that each reason has: the challenge's status over both mechanisms, and what `FAIL` says.
+fn expected(reason: &str, mechanism: &str, user: &str) -> Answered {
+    let (status, code) = match reason {
+        "token_refused" | "wrong_audience" | "expired" | "not_yet_valid" => {
+            (Some(["401", "invalid_token"]), "")
+        }
+        "insufficient_scope" => (Some(["403", "insufficient_scope"]), "\tcode=authz_fail"),
+        "wrong_user" => (Some(["401", "invalid_token"]), "\tcode=authz_fail"),
+        "inactive" => (Some(["401", "invalid_token"]), "\tcode=user_disabled"),
+        _ => (None, "\tcode=temp_fail"),
+    };
+    let challenge = status.map(|[number, name]| match mechanism {
+        "XOAUTH2" => json!({"status": number, "schemes": "bearer"}),
+        _ => json!({"status": name}),
+    });
+    Answered {
+        challenge,
+        last: format!("FAIL\t1\tuser={user}{code}\treason="),
+    }
+}
+
+#[track_caller]
+fn check(
+    daemon: &Daemon,
+    stub: &Stub,
+    what: &str,
+    reasons: [&str; 4],
+    make: impl Fn(&str) -> Behaviour,
+) {
+    for (way, reason) in WAYS.into_iter().zip(reasons) {
+        let user = format!("alice@{way}.test");
+        for mechanism in MECHANISMS {
+            stub.set(&format!("/{way}"), make(way));
+            let found = log_in(&daemon.address, mechanism, &user, TOKEN);
+            let what = format!("{what} by {way} over {mechanism}: {found:?}");
+            if reason == "accept" {
+                assert_eq!(found.last, format!("OK\t1\tuser={user}"), "{what}");
+                continue;
+            }
+            let expected = expected(reason, mechanism, &user);
+            assert_eq!(found.challenge, expected.challenge, "{what}");
+            assert!(found.last.starts_with(&expected.last), "{what}");
+            let is_temporary = found.last.contains("reason=Temporary failure");
+            assert_eq!(is_temporary, found.challenge.is_none(), "{what}");
+        }
+        // The breaker counts failures in a row.
+        stub.set(
+            &format!("/{way}"),
+            Behaviour::Answer(Page::json(200, &said(way, &[]))),
+        );
+        let found = log_in(&daemon.address, "XOAUTH2", &user, TOKEN);
+        assert_eq!(
+            found.last,
+            format!("OK\t1\tuser={user}"),
+            "good after {what}"
+        );
+    }
+}
+
+#[test]
+fn every_answer_has_its_reason_reply_and_code() {
+    let stub = Stub::start().unwrap();
+    let daemon = Daemon::start(&providers(&stub));
+    check_claims(&daemon, &stub);
+    check_faults(&daemon, &stub);
+
+    let (status, metrics) = daemon.get("/metrics");
+    assert_eq!(status, 200);
+    for line in [
+        "gatepost_logins_total{mechanism=\"XOAUTH2\",provider=\"post\",verdict=\"accept\"}",
+        "gatepost_logins_total{mechanism=\"OAUTHBEARER\",provider=\"get\",verdict=\"client_refused\"}",
+        "gatepost_login_seconds_count",
+        "gatepost_keys{provider=\"auth\"} 0",
+        "# EOF",
+    ] {
+        assert!(metrics.contains(line), "no {line} in {metrics}");
+    }
+    let (status, health) = daemon.get("/health");
+    assert!(
+        status == 200 && health.contains("\"status\":\"ok\""),
+        "{health}"
+    );
+    assert_eq!(daemon.get("/other").0, 404);
+    let log = daemon.stop();
+    for secret in [TOKEN, "the-secret-of-the-client", "cnM6dGhlLXNlY3JldA"] {
+        assert!(
+            !log.contains(secret) && !metrics.contains(secret),
+            "{secret}"
+        );
+    }
+}
+
+/// What an answer says of a token.
+fn check_claims(daemon: &Daemon, stub: &Stub) {
+    let check = |what: &str, reasons, make: &dyn Fn(&str) -> Behaviour| {
+        check(daemon, stub, what, reasons, make);
+    };
+    for (what, name, value, reason) in [
+        ("expired", "exp", json!(now() - 100), "expired"),
+        ("not yet valid", "nbf", json!(now() + 100), "not_yet_valid"),
+        ("audience", "aud", json!("web"), "wrong_audience"),
+        ("scope", "scope", json!("openid"), "insufficient_scope"),
+        ("disabled", "enabled", json!(false), "inactive"),
+    ] {
+        check(what, [reason; 4], &|way| {
+            Behaviour::Answer(Page::json(200, &said(way, &[(name, value.clone())])))
+        });
+    }
+    check("user", ["wrong_user"; 4], &|way| {
+        let bob = json!(format!("bob@{way}.test"));
+        Behaviour::Answer(Page::json(200, &said(way, &[("email", bob)])))
+    });
+    let inactive = ["accept", "accept", "token_refused", "token_refused"];
+    check("inactive", inactive, &|way| {
+        Behaviour::Answer(Page::json(200, &said(way, &[("active", json!(false))])))
+    });
+}
+
+/// What is no answer, or none about a token.
+fn check_faults(daemon: &Daemon, stub: &Stub) {
+    const AWAY: [&str; 4] = ["provider_unavailable"; 4];
+    const UNUSABLE: [&str; 4] = ["unusable_answer"; 4];
+    let check = |what: &str, reasons, make: &dyn Fn(&str) -> Behaviour| {
+        check(daemon, stub, what, reasons, make);
+    };
+    let page = |way: &str| Page::json(200, &said(way, &[]));
+    let credentials = [
+        "token_refused",
+        "token_refused",
+        "client_refused",
+        "client_refused",
+    ];
+    let bad_request = [
+        "token_refused",
+        "token_refused",
+        "provider_unavailable",
+        "provider_unavailable",
+    ];
+    let forbidden = [
+        "provider_unavailable",
+        "provider_unavailable",
+        "client_refused",
+        "client_refused",
+    ];
+    for (status, reasons) in [
+        (400, bad_request),
+        (401, credentials),
+        (403, forbidden),
+        (404, AWAY),
+        (429, AWAY),
+        (500, AWAY),
+        (503, AWAY),
+    ] {
+        // Its body vouches for the user, which counts for nothing.
+        check(&status.to_string(), reasons, &|way| {
+            Behaviour::Answer(Page {
+                status,
+                ..page(way)
+            })
+        });
+    }
+    check("redirect", AWAY, &|_| {
+        Behaviour::Answer(Page::of(302, "text/plain", "").with("Location: /post"))
+    });
+    check("reset", AWAY, &|_| Behaviour::Reset);
+    check("half an answer", AWAY, &|way| Behaviour::Half(page(way)));
+    check("timeout", AWAY, &|_| Behaviour::Silence);
+    check("slow drip", AWAY, &|way| {
+        Behaviour::Drip(Duration::from_millis(20), page(way))
+    });
+    check("65 KiB", UNUSABLE, &|way| {
+        let mut body = said(way, &[]).to_string().into_bytes();
+        body.resize(65_537, b' ');
+        Behaviour::Answer(Page::of(200, "application/json", body))
+    });
+    check("deep JSON", UNUSABLE, &|_| {
+        let body = format!(
+            "{{\"active\":true,\"x\":{}{}}}",
+            "[".repeat(40),
+            "]".repeat(40)
+        );
+        Behaviour::Answer(Page::of(200, "application/json", body))
+    });
+    check("wrong content type", UNUSABLE, &|way| {
+        Behaviour::Answer(Page::of(200, "text/html", said(way, &[]).to_string()))
+    });
+}
+
+#[test]
+fn a_provider_with_tls_is_reached_by_its_own_authority_only() {
+    let stub = Stub::start().unwrap();
+    let url = stub.url("/me").replace("http://", "https://");
+    let text = format!(
+        "[[provider]]\nname = \"p\"\nintrospection_url = \"{url}\"\naudience = \"mail\"\n\
+         username_claims = [\"email\"]\nallow_missing_audience = true\n"
+    );
+    let daemon = Daemon::start(&text);
+    // What answers speaks no TLS.
+    let found = log_in(&daemon.address, "XOAUTH2", "a@b.test", TOKEN);
+    assert!(found.last.contains("code=temp_fail"), "{found:?}");
+    assert!(!daemon.stop().contains(TOKEN));
+}
+
+#[test]
+fn an_unhealthy_daemon_says_so() {
+    let stub = Stub::start().unwrap();
+    let text = format!(
+        "[[provider]]\nissuer = \"{}\"\naudience = \"mail\"\n",
+        stub.issuer()
+    );
+    let daemon = Daemon::start(&text);
+    let (status, body) = daemon.get("/health");
+    assert!(status == 503 && body.contains("degraded"), "{body}");
+    let claims = json!({"iss": stub.issuer(), "sub": "x", "aud": "mail", "exp": now() + 60});
+    let token = Issuer::new().sign("ES256", &claims);
+    let found = log_in(&daemon.address, "XOAUTH2", "x", &token);
+    assert!(
+        found.challenge.is_none() && found.last.contains("code=temp_fail"),
+        "{found:?}"
+    );
+}
