@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod connection;
 mod demo;
+mod doctor;
 mod door;
 mod generation;
 mod import;
@@ -26,6 +27,8 @@ enum Verb {
     Serve(serve::Options),
     Check(check::Check),
     Demo(demo::Demo),
+    /// Walks through a configuration, says what is wrong, and what to do.
+    Doctor(doctor::Options),
     /// Writes a configuration that does what Dovecot's oauth2 settings do.
     Import(import::Options),
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Verb::Serve(options) => serve::run(&options),
         Verb::Check(check) => check::run(&check),
         Verb::Demo(demo) => demo::run(&demo),
+        Verb::Doctor(options) => doctor::run(&options),
         Verb::Import(options) => import::run(&options),
     }
 }

@@ -398,3 +398,70 @@ fn an_unhealthy_daemon_says_so() {
         "{found:?}"
     );
 }
+
+/// What `gatepost doctor` says of a configuration and a token, and its exit code.
+fn doctor(config: &str, token: &str) -> (String, Option<i32>) {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("gatepost.toml");
+    std::fs::write(&path, config).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+        .args(["doctor", "--config"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // One that stops before it reads is no failure.
+    let _ = stdin.write_all(token.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    (said, output.status.code())
+}
+
+#[test]
+fn the_doctor_says_what_is_wrong_and_what_to_do() {
+    let stub = Stub::provider().unwrap();
+    let issuer = Issuer::new();
+    stub.set_json("/jwks", &json!({"keys": [issuer.jwk("ES256")]}));
+    let config = format!(
+        "listen = \"tcp:127.0.0.1:1\"\n[[provider]]\nissuer = \"{}\"\naudience = \"mail\"\n",
+        stub.issuer()
+    );
+    let token = |aud: &str| {
+        let claims = json!({"iss": stub.issuer(), "sub": "x", "aud": aud, "exp": now() + 60});
+        issuer.sign("ES256", &claims)
+    };
+    let (said, code) = doctor(&config, &token("mail"));
+    assert!(
+        code == Some(0) && said.contains("the token is x's"),
+        "{said}"
+    );
+    let (said, code) = doctor(&config, &token("web"));
+    assert!(code == Some(1) && said.contains("wrong_audience"), "{said}");
+    assert!(
+        said.contains("let the provider put the mail server's audience"),
+        "{said}"
+    );
+    assert!(!said.contains(&token("web")[..40]), "{said}");
+
+    let page = Page::json(200, &stub.metadata()).with("Date: Sun, 22 Nov 2020 01:46:56 GMT");
+    stub.set("/.well-known/openid-configuration", Behaviour::Answer(page));
+    let (said, code) = doctor(&config, "");
+    assert!(
+        code == Some(1) && said.contains("set both clocks"),
+        "{said}"
+    );
+    let mut foreign = stub.metadata();
+    foreign["issuer"] = json!("https://other.example");
+    stub.set_json("/.well-known/openid-configuration", &foreign);
+    let (said, code) = doctor(&config, "");
+    assert!(code == Some(1) && said.contains("has no keys"), "{said}");
+    let (said, code) = doctor("nonsense", "");
+    assert!(
+        code == Some(2) && said.contains("gatepost.toml:1"),
+        "{said}"
+    );
+}

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gatepost_core::introspection::{Answer, FetchFailure, Method};
 use gatepost_core::provider::{Breaker, Change};
@@ -61,6 +61,8 @@ pub(crate) struct Incoming {
     content_type: String,
     www_authenticate: String,
     location: String,
+    /// When the provider says that it answered.
+    pub(crate) date: Option<SystemTime>,
     /// `max-age` of `Cache-Control`, in seconds; nought for `no-cache` and `no-store`.
     pub(crate) max_age: Option<u32>,
     pub(crate) body: Vec<u8>,
@@ -88,6 +90,7 @@ impl Incoming {
             content_type: content_type.unwrap_or_default().trim().to_owned(),
             www_authenticate: text(header::WWW_AUTHENTICATE).to_owned(),
             location: text(header::LOCATION).to_owned(),
+            date: httpdate::parse_http_date(text(header::DATE)).ok(),
             max_age: max_age(headers),
             body,
         }

@@ -18,6 +18,6 @@ mod trust;
 pub use http::HttpError;
 pub use judge::{Attempt, Outcome, Turns, Verdict, judge};
 pub use keys::{KeyFileError, Problem, Warning};
-pub use providers::{Place, Providers};
+pub use providers::{Place, Probe, Providers};
 pub use settings::{ClientSettings, HttpSettings, OnlineSettings, ProviderSettings};
 pub use trust::{LoadError, Trust};

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatepost_core::{UnixTime, crypto::Backend};
+use gatepost_core::{
+    UnixTime, crypto::Backend, introspection::FetchFailure, provider::write_oidc_url,
+};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -24,6 +26,17 @@ pub struct Place {
     pub runtime: Handle,
     /// The directory where the last good key sets are kept, if anywhere.
     pub state: Option<PathBuf>,
+}
+
+/// How asking a provider went.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// What was asked for.
+    pub url: String,
+    /// The status of the answer, or why there is none.
+    pub status: Result<u16, FetchFailure>,
+    /// How far its clock is ahead of ours, in seconds, where it says what time it is.
+    pub clock_ahead: Option<i64>,
 }
 
 /// One generation of providers. Their keys and endpoints are found and kept current as long as it lives.
@@ -150,6 +163,39 @@ impl Providers {
             (name.to_owned(), keys(name), can_ask)
         });
         state.collect()
+    }
+
+    /// Asks a provider for something public, and tells how it went: for whoever looks for a fault.
+    ///
+    /// `None` where there is nothing to ask over the network.
+    pub async fn probe(&self, provider: usize) -> Option<Probe> {
+        let trust = self.trust();
+        let settings = trust.providers().get(provider)?;
+        let online = settings.online.as_ref()?;
+        let mut url = String::new();
+        if let (Some(issuer), true) = (&settings.issuer, online.discovery) {
+            // A string always has room.
+            write_oidc_url(issuer, &mut url).ok()?;
+        } else {
+            let urls = [
+                &online.key_set_url,
+                &online.introspection_url,
+                &online.tokeninfo_url,
+            ];
+            url.clone_from(urls.into_iter().flatten().next()?);
+        }
+        let answer = self.http(provider)?.get(&url).await;
+        let clock = answer.as_ref().ok().and_then(|incoming| incoming.date);
+        let clock = clock.map(|theirs| {
+            let theirs = theirs.duration_since(SystemTime::UNIX_EPOCH);
+            let theirs = theirs.map_or(0, |since| since.as_secs());
+            i64::try_from(theirs).unwrap_or(i64::MAX) - now().seconds()
+        });
+        Some(Probe {
+            url,
+            status: answer.map(|incoming| incoming.status),
+            clock_ahead: clock,
+        })
     }
 
     /// Waits until each provider has been looked for once, with whatever success.

@@ -142,7 +142,7 @@ impl Provider {
 
     /// Which tokens are asked about: what is written, or else opaque ones where anybody can be asked, and
     /// all of them where nothing could verify any.
-    pub(in crate::config) fn about(&self) -> Option<About> {
+    pub(crate) fn about(&self) -> Option<About> {
         match self.validate {
             Some(validate) => validate.about(),
             None if !self.can_ask() => None,

@@ -1,0 +1,190 @@
+//! `gatepost doctor`: walks through a configuration as the daemon would use it, and says in words what is
+//! wrong and what to do.
+
+mod network;
+mod sockets;
+
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use gatepost_core::{Rejection, UnixTime, sasl::Mechanism};
+use gatepost_tokio::{Attempt, Outcome, Turns, judge};
+use tokio::time::timeout;
+
+use crate::config::{Config, Log, LogLevel};
+use crate::generation::Generation;
+use crate::log;
+
+/// How long providers may take to be found.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Longest standard input that is read: a token.
+const MAX_INPUT: u64 = 16 << 10;
+
+/// Options of `gatepost doctor`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Who presents the token that is given on standard input, if any is
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+}
+
+/// What has been found so far.
+pub(crate) struct Findings {
+    faults: usize,
+}
+
+impl Findings {
+    fn good(&self, what: &str) {
+        println!("ok     {what}");
+    }
+
+    fn note(&self, what: &str) {
+        println!("note   {what}");
+    }
+
+    /// Something that keeps logins from succeeding, and what to do.
+    fn bad(&mut self, what: &str, advice: &str) {
+        self.faults += 1;
+        println!("WRONG  {what}\n       {advice}");
+    }
+}
+
+/// Exit code 0 where all is well, 1 where something is wrong, 2 where the configuration cannot be used.
+pub(crate) fn run(options: &Options) -> ExitCode {
+    let config = match Config::read(&options.config) {
+        Ok(config) => config,
+        Err(error) => {
+            println!("WRONG  {error}");
+            return ExitCode::from(2);
+        }
+    };
+    log::start(&Log {
+        level: LogLevel::Warn,
+        ..Log::default()
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let examined = runtime.and_then(|runtime| runtime.block_on(examine(options, &config)));
+    match examined {
+        Ok(0) => {
+            println!("\nNothing is wrong.");
+            ExitCode::SUCCESS
+        }
+        Ok(faults) => {
+            println!("\n{faults} wrong.");
+            ExitCode::from(1)
+        }
+        Err(error) => {
+            eprintln!("gatepost: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn examine(options: &Options, config: &Config) -> io::Result<usize> {
+    let mut findings = Findings { faults: 0 };
+    findings.good(&format!("{} can be read", options.config.display()));
+    for word in config.looser_words() {
+        findings.note(&format!("looser than the default: {word}"));
+    }
+    sockets::examine(config, &mut findings);
+    match Generation::load(config, None) {
+        Err(error) => findings.bad(&error.to_string(), "the daemon would not start"),
+        Ok(generation) => {
+            let found = generation.providers.looked_for();
+            if timeout(PATIENCE, found).await.is_err() {
+                findings.note("not every provider has been found in ten seconds");
+            }
+            network::examine(config, &generation, &mut findings).await;
+            examine_token(options, &generation, &mut findings).await?;
+        }
+    }
+    Ok(findings.faults)
+}
+
+/// Judges a token as the daemon would.
+async fn examine_token(
+    options: &Options,
+    generation: &Generation,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    if io::stdin().is_terminal() {
+        findings.note("give a token on standard input to have it judged");
+        return Ok(());
+    }
+    let mut token = String::new();
+    io::stdin().take(MAX_INPUT).read_to_string(&mut token)?;
+    let token = token.trim();
+    if token.is_empty() {
+        return Ok(());
+    }
+    let (mechanism, message) = match &options.user {
+        Some(user) => {
+            let message = format!("user={user}\x01auth=Bearer {token}\x01\x01");
+            (Mechanism::XOAuth2, message)
+        }
+        None => {
+            let message = format!("n,,\x01auth=Bearer {token}\x01\x01");
+            (Mechanism::OAuthBearer, message)
+        }
+    };
+    let attempt = Attempt {
+        mechanism,
+        message: message.as_bytes(),
+        origin: None,
+    };
+    let (providers, turns) = (&generation.providers, Turns::new(1, 1));
+    let verdict = judge(providers, &turns, generation.rules(), attempt, now).await;
+    let provider = verdict.provider.as_deref().unwrap_or("no provider");
+    match verdict.outcome {
+        Outcome::Accepted(identity) => {
+            findings.good(&format!(
+                "the token is {}'s, says {provider}",
+                identity.user()
+            ));
+        }
+        Outcome::Refused { rejection, .. } => {
+            let what = format!(
+                "the token is refused ({}, {provider}): {rejection}",
+                rejection.code()
+            );
+            findings.bad(&what, advice(rejection));
+        }
+    }
+    Ok(())
+}
+
+/// What to do about a refusal.
+fn advice(rejection: Rejection) -> &'static str {
+    match rejection.code() {
+        "opaque_token" => {
+            "write client_id and client_secret, so that the provider can be asked, or userinfo = true"
+        }
+        "wrong_audience" | "missing_claim" => {
+            "let the provider put the mail server's audience into its tokens, and write it as audience"
+        }
+        "wrong_issuer" | "unknown_key" => "compare issuer with what the token has as `iss`",
+        "no_user_name" => "name the claim that holds the user's mail address in username_claims",
+        "expired" | "token_refused" => "get a new token",
+        "insufficient_scope" | "unmet_requirement" => "give the user the scope, group or role",
+        "issued_in_future" | "not_yet_valid" => "set the clocks",
+        "client_refused" => "correct client_id and client_secret",
+        "keys_unavailable" | "no_keys" | "provider_unavailable" | "unusable_answer" => {
+            "see what is wrong with the provider above"
+        }
+        _ => "README.md says what the code means",
+    }
+}
+
+fn now() -> UnixTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.map_or(0, |since| since.as_secs());
+    UnixTime::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,101 @@
+//! Whether providers are found: their names, their certificates, their metadata, their keys, and the clock.
+
+use std::net::ToSocketAddrs as _;
+
+use gatepost_core::introspection::FetchFailure;
+
+use super::Findings;
+use crate::config::Config;
+use crate::generation::Generation;
+
+/// How far clocks may be apart before tokens suffer, in seconds: half of what dates are allowed.
+const MAX_APART: i64 = 30;
+
+pub(super) async fn examine(config: &Config, generation: &Generation, findings: &mut Findings) {
+    let providers = &generation.providers;
+    for (index, (name, keys, can_ask)) in providers.state().into_iter().enumerate() {
+        let who = format!("provider {name:?}");
+        if let Some(probe) = providers.probe(index).await {
+            examine_name(&who, &probe.url, findings);
+            match probe.status {
+                Ok(status) if status < 500 => {
+                    findings.good(&format!("{who} answers {status} at {}", probe.url));
+                }
+                Ok(status) => {
+                    let what = format!("{who} answers {status} at {}", probe.url);
+                    findings.bad(&what, "look into the provider's own log");
+                }
+                Err(why) => {
+                    let what = format!("{who} does not answer at {}: {why:?}", probe.url);
+                    findings.bad(&what, advice(why));
+                }
+            }
+            match probe.clock_ahead {
+                Some(apart) if apart.abs() > MAX_APART => findings.bad(
+                    &format!("{who}: its clock is {apart} seconds ahead of ours"),
+                    "set both clocks by NTP: tokens would be from the future, or expire early",
+                ),
+                Some(_) => findings.good(&format!("{who}: its clock agrees with ours")),
+                None => {}
+            }
+        }
+        let is_asked = config
+            .providers
+            .get(index)
+            .and_then(|provider| provider.as_ref().about());
+        match (keys, can_ask, is_asked) {
+            (0, false, _) => findings.bad(
+                &format!("{who} has no keys, and nobody can be asked"),
+                "the lines above say why; every login of its users fails for now",
+            ),
+            (0, true, _) => findings.good(&format!("{who} is asked about every token")),
+            (keys, true, _) => findings.good(&format!("{who} has {keys} keys, and can be asked")),
+            (keys, false, None) => {
+                findings.good(&format!("{who} has {keys} keys; opaque tokens are refused"))
+            }
+            (keys, false, Some(_)) => findings.bad(
+                &format!("{who} has {keys} keys, but no endpoint to ask about opaque tokens"),
+                "its metadata name none: write introspection_url",
+            ),
+        }
+    }
+}
+
+fn examine_name(who: &str, url: &str, findings: &mut Findings) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let has_port = authority
+        .rsplit(':')
+        .next()
+        .is_some_and(|port| port.parse::<u16>().is_ok());
+    let address = if has_port {
+        authority.to_owned()
+    } else {
+        format!("{authority}:443")
+    };
+    match address.to_socket_addrs() {
+        Ok(found) => {
+            let found: Vec<String> = found.map(|found| found.ip().to_string()).collect();
+            findings.good(&format!("{who}: {authority} is {}", found.join(", ")));
+        }
+        Err(error) => findings.bad(
+            &format!("{who}: {authority} has no address: {error}"),
+            "correct the name, or this host's resolver",
+        ),
+    }
+}
+
+const fn advice(why: FetchFailure) -> &'static str {
+    match why {
+        FetchFailure::Tls => {
+            "its certificate is not trusted, expired, or for another name: name its authority as ca_file, or \
+             have it renewed"
+        }
+        FetchFailure::Timeout => {
+            "it takes too long: look into the network, or raise timeout_milliseconds"
+        }
+        FetchFailure::Connection => "nobody listens there, or a firewall is in between",
+        FetchFailure::TooLarge => "what answers there is no identity provider",
+        _ => "the line above says why it was not asked",
+    }
+}

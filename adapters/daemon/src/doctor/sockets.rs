@@ -1,0 +1,54 @@
+//! Where mail servers ask: whether somebody answers there, or could.
+
+use std::net::TcpStream;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use super::Findings;
+use crate::config::{Address, Config};
+
+pub(super) fn examine(config: &Config, findings: &mut Findings) {
+    for listener in &config.listeners {
+        match &listener.as_ref().address {
+            Address::Unix(path) => examine_unix(path, findings),
+            Address::Tcp(host) => match TcpStream::connect(host) {
+                Ok(_) => findings.good(&format!("somebody answers at tcp:{host}")),
+                Err(error) => findings.note(&format!(
+                    "nobody answers at tcp:{host} ({error}): start `gatepost serve`"
+                )),
+            },
+            Address::Systemd(name) => {
+                findings.note(&format!("systemd:{name} is opened by its socket unit"));
+            }
+        }
+    }
+}
+
+fn examine_unix(path: &Path, findings: &mut Findings) {
+    let shown = path.display();
+    let Some(directory) = path.parent().filter(|directory| directory.is_dir()) else {
+        let what = format!("unix:{shown}: its directory is not there");
+        return findings.bad(&what, "create it, or correct the address");
+    };
+    match UnixStream::connect(path) {
+        Ok(_) => {
+            let rights = path.metadata().map(|socket| {
+                let (uid, gid) = (socket.uid(), socket.gid());
+                format!(
+                    "mode {:o}, owner {uid}, group {gid}",
+                    socket.permissions().mode() & 0o777
+                )
+            });
+            let rights = rights.unwrap_or_default();
+            findings.good(&format!("somebody answers at unix:{shown} ({rights})"));
+        }
+        Err(error) if path.exists() => findings.note(&format!(
+            "nobody answers at unix:{shown} ({error}): start `gatepost serve`"
+        )),
+        Err(_) => findings.note(&format!(
+            "unix:{shown} will be made in {} when `gatepost serve` starts",
+            directory.display()
+        )),
+    }
+}
