@@ -35,17 +35,16 @@ pub(crate) struct Options {
 }
 
 /// What has been found so far.
+#[derive(Default)]
 pub(crate) struct Findings {
+    good: usize,
     faults: usize,
 }
 
 impl Findings {
-    fn good(&self, what: &str) {
+    fn good(&mut self, what: &str) {
+        self.good += 1;
         println!("ok     {what}");
-    }
-
-    fn note(&self, what: &str) {
-        println!("note   {what}");
     }
 
     /// Something that keeps logins from succeeding, and what to do.
@@ -53,6 +52,11 @@ impl Findings {
         self.faults += 1;
         println!("WRONG  {what}\n       {advice}");
     }
+}
+
+/// Something that need not be wrong.
+fn note(what: &str) {
+    println!("note   {what}");
 }
 
 /// Exit code 0 where all is well, 1 where something is wrong, 2 where the configuration cannot be used.
@@ -73,12 +77,12 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         .build();
     let examined = runtime.and_then(|runtime| runtime.block_on(examine(options, &config)));
     match examined {
-        Ok(0) => {
-            println!("\nNothing is wrong.");
+        Ok(Findings { good, faults: 0 }) => {
+            println!("\n{good} good, nothing is wrong.");
             ExitCode::SUCCESS
         }
-        Ok(faults) => {
-            println!("\n{faults} wrong.");
+        Ok(Findings { good, faults }) => {
+            println!("\n{good} good, {faults} wrong.");
             ExitCode::from(1)
         }
         Err(error) => {
@@ -88,11 +92,11 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
 }
 
-async fn examine(options: &Options, config: &Config) -> io::Result<usize> {
-    let mut findings = Findings { faults: 0 };
+async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
+    let mut findings = Findings::default();
     findings.good(&format!("{} can be read", options.config.display()));
     for word in config.looser_words() {
-        findings.note(&format!("looser than the default: {word}"));
+        note(&format!("looser than the default: {word}"));
     }
     sockets::examine(config, &mut findings);
     match Generation::load(config, None) {
@@ -100,13 +104,13 @@ async fn examine(options: &Options, config: &Config) -> io::Result<usize> {
         Ok(generation) => {
             let found = generation.providers.looked_for();
             if timeout(PATIENCE, found).await.is_err() {
-                findings.note("not every provider has been found in ten seconds");
+                note("not every provider has been found in ten seconds");
             }
             network::examine(config, &generation, &mut findings).await;
             examine_token(options, &generation, &mut findings).await?;
         }
     }
-    Ok(findings.faults)
+    Ok(findings)
 }
 
 /// Judges a token as the daemon would.
@@ -116,7 +120,7 @@ async fn examine_token(
     findings: &mut Findings,
 ) -> io::Result<()> {
     if io::stdin().is_terminal() {
-        findings.note("give a token on standard input to have it judged");
+        note("give a token on standard input to have it judged");
         return Ok(());
     }
     let mut token = String::new();
@@ -125,15 +129,12 @@ async fn examine_token(
     if token.is_empty() {
         return Ok(());
     }
-    let (mechanism, message) = match &options.user {
-        Some(user) => {
-            let message = format!("user={user}\x01auth=Bearer {token}\x01\x01");
-            (Mechanism::XOAuth2, message)
-        }
-        None => {
-            let message = format!("n,,\x01auth=Bearer {token}\x01\x01");
-            (Mechanism::OAuthBearer, message)
-        }
+    let (mechanism, message) = if let Some(user) = &options.user {
+        let message = format!("user={user}\x01auth=Bearer {token}\x01\x01");
+        (Mechanism::XOAuth2, message)
+    } else {
+        let message = format!("n,,\x01auth=Bearer {token}\x01\x01");
+        (Mechanism::OAuthBearer, message)
     };
     let attempt = Attempt {
         mechanism,

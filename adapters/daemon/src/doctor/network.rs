@@ -51,7 +51,7 @@ pub(super) async fn examine(config: &Config, generation: &Generation, findings: 
             (0, true, _) => findings.good(&format!("{who} is asked about every token")),
             (keys, true, _) => findings.good(&format!("{who} has {keys} keys, and can be asked")),
             (keys, false, None) => {
-                findings.good(&format!("{who} has {keys} keys; opaque tokens are refused"))
+                findings.good(&format!("{who} has {keys} keys; opaque tokens are refused"));
             }
             (keys, false, Some(_)) => findings.bad(
                 &format!("{who} has {keys} keys, but no endpoint to ask about opaque tokens"),

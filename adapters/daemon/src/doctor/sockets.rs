@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::Findings;
+use super::{Findings, note};
 use crate::config::{Address, Config};
 
 pub(super) fn examine(config: &Config, findings: &mut Findings) {
@@ -14,12 +14,12 @@ pub(super) fn examine(config: &Config, findings: &mut Findings) {
             Address::Unix(path) => examine_unix(path, findings),
             Address::Tcp(host) => match TcpStream::connect(host) {
                 Ok(_) => findings.good(&format!("somebody answers at tcp:{host}")),
-                Err(error) => findings.note(&format!(
+                Err(error) => note(&format!(
                     "nobody answers at tcp:{host} ({error}): start `gatepost serve`"
                 )),
             },
             Address::Systemd(name) => {
-                findings.note(&format!("systemd:{name} is opened by its socket unit"));
+                note(&format!("systemd:{name} is opened by its socket unit"));
             }
         }
     }
@@ -43,10 +43,10 @@ fn examine_unix(path: &Path, findings: &mut Findings) {
             let rights = rights.unwrap_or_default();
             findings.good(&format!("somebody answers at unix:{shown} ({rights})"));
         }
-        Err(error) if path.exists() => findings.note(&format!(
+        Err(error) if path.exists() => note(&format!(
             "nobody answers at unix:{shown} ({error}): start `gatepost serve`"
         )),
-        Err(_) => findings.note(&format!(
+        Err(_) => note(&format!(
             "unix:{shown} will be made in {} when `gatepost serve` starts",
             directory.display()
         )),
