@@ -55,10 +55,17 @@ pub const EXIM: Recipe = Recipe {
     python: &[],
 };
 
+/// Dovecot, whose own oauth2 database is what there is to compare with.
+pub const DOVECOT: Recipe = Recipe {
+    name: "dovecot",
+    packages: &["dovecot-core", "base-files", "dash"],
+    python: &[],
+};
+
 /// Where a root keeps its [`Recipe`]'s Python packages.
 pub const PYTHON_PACKAGES: &str = "/opt/python";
 
-const RECIPES: [&Recipe; 2] = [&MAIL, &EXIM];
+const RECIPES: [&Recipe; 3] = [&MAIL, &EXIM, &DOVECOT];
 
 /// Holds the recipe that a root was made by; written last, so that it vouches for the whole root.
 const STAMP: &str = ".made-by";
@@ -71,11 +78,13 @@ const ACCOUNTS: [(&str, &str); 2] = [
          mail:x:8:8:mail:/var/mail:/usr/sbin/nologin\n\
          postfix:x:101:101::/var/spool/postfix:/usr/sbin/nologin\n\
          Debian-exim:x:103:103::/var/spool/exim4:/usr/sbin/nologin\n\
+         dovecot:x:104:104::/usr/lib/dovecot:/usr/sbin/nologin\n\
+         dovenull:x:105:105::/nonexistent:/usr/sbin/nologin\n\
          nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     ),
     (
         "etc/group",
-        "root:x:0:\nmail:x:8:\npostfix:x:101:\npostdrop:x:102:\nDebian-exim:x:103:\nnogroup:x:65534:\n",
+        "root:x:0:\nmail:x:8:\npostfix:x:101:\npostdrop:x:102:\nDebian-exim:x:103:\ndovecot:x:104:\ndovenull:x:105:\nnogroup:x:65534:\n",
     ),
 ];
 

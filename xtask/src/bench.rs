@@ -8,3 +8,12 @@ pub(crate) fn core(arguments: &[&str]) -> Outcome {
     let mut bench = cargo(["bench", "-p", "gatepost-tests", "--bench", "core", "--"]);
     Ok(succeeds(bench.args(arguments))?)
 }
+
+/// What the daemon bears, beside Dovecot's own auth process on the same core.
+pub(crate) fn daemon() -> Outcome {
+    let roots = ["run", "-p", "gatepost-tests", "--bin", "roots"];
+    let bench = ["bench", "-p", "gatepost-tests", "--bench", "daemon"];
+    Ok(succeeds(&mut cargo(["build", "--release"]))?
+        && succeeds(&mut cargo(roots))?
+        && succeeds(&mut cargo(bench))?)
+}

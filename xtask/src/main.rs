@@ -22,6 +22,7 @@ cargo xtask VERB
                                 (with CI=true in the environment, a skipped test is a failure)
   lint                          format, clippy, docs, builds without std, arrows, what core may hold
   bench core [ARG]..            what judging a token costs, beside its targets
+  bench daemon                  the daemon and Dovecot's auth on one core (Debian, root)
   fuzz [--seconds N] [TARGET].. each fuzz target, or those named, for N seconds (60) on nightly
   mutants [ARG]..               cargo-mutants over what judges; survivors against tests/mutants.md
   help                          this text
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["lint"] => Ok(lint::run()),
         ["bench", "core", rest @ ..] => bench::core(rest),
+        ["bench", "daemon"] => bench::daemon(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["mutants", rest @ ..] => mutants::run(rest),
         [] | ["help" | "-h" | "--help"] => {
