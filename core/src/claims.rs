@@ -93,8 +93,6 @@ pub(crate) struct Registered<'c> {
     pub(crate) token_use: Option<Value<'c>>,
     /// Only answers of endpoints have it (RFC 7662 section 2.2).
     pub(crate) token_type: Option<Value<'c>>,
-    /// As above.
-    pub(crate) active: Option<Value<'c>>,
     pub(crate) nonce: Option<Value<'c>>,
     pub(crate) at_hash: Option<Value<'c>>,
     /// What makes a token a security event (RFC 8417 section 2.2), such as a logout.
@@ -125,7 +123,6 @@ impl<'c> Registered<'c> {
             "typ" => &mut self.typ,
             "token_use" => &mut self.token_use,
             "token_type" => &mut self.token_type,
-            "active" => &mut self.active,
             "nonce" => &mut self.nonce,
             "at_hash" => &mut self.at_hash,
             "events" => &mut self.events,
@@ -396,6 +393,27 @@ mod tests {
     #[test]
     fn unwanted_objects_may_be_odd() {
         check(r#"{"x":{"a":1,"a":2},"email":"x"}"#, "email", Some("x"));
+    }
+
+    #[test]
+    fn hints_tell_who_issued_a_token_for_whom_and_when() {
+        let hints = Hints::read(br#"{"iss":"i","azp":"a","iat":7.5,"nbf":9}"#).unwrap();
+        assert!(hints.is_issued_by("i") && !hints.is_issued_by("a") && hints.names_issuer());
+        assert!(hints.is_minted_for("a") && !hints.is_minted_for(DEFAULT_OWNER));
+        assert_eq!(hints.issued_at(), Some(UnixTime::from_seconds(7)));
+        let none = Hints::read(br#"{"iss":7,"exp":1}"#).unwrap();
+        assert!(!none.names_issuer() && !none.is_issued_by("i"));
+        assert!(none.is_minted_for(DEFAULT_OWNER));
+        assert_eq!(none.issued_at(), None);
+    }
+
+    #[test]
+    fn what_is_read_is_never_printed() {
+        let payload = vouched(r#"{"iss":"secret"}"#);
+        let claims = Claims::read(&payload, &core::iter::empty()).unwrap();
+        let hints = Hints::read(payload.bytes()).unwrap();
+        let printed = std::format!("{claims:?} {hints:?} {payload:?}");
+        assert_eq!(printed, "Claims(..) Hints(..) VerifiedPayload(..)");
     }
 
     #[test]

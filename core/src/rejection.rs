@@ -301,3 +301,48 @@ impl From<FetchFailure> for Rejection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString as _;
+
+    #[test]
+    fn a_reason_is_a_sentence_that_tells_what_is_wrong() {
+        for (rejection, expected) in [
+            (sasl::Error::NotBearer.into(), "holds no Bearer token"),
+            (
+                sasl::Error::BadGs2Header.into(),
+                "GS2 header such as n,a=user,",
+            ),
+            (
+                jose::Error::UnsupportedAlgorithm.into(),
+                "algorithm is not supported",
+            ),
+            (jose::Error::TokenType.into(), "is not an access token"),
+            (
+                jose::Error::CriticalExtension.into(),
+                "extension that is not supported",
+            ),
+            (
+                jose::Error::UnencodedPayload.into(),
+                "extension that is not supported",
+            ),
+            (jose::Error::Encoding.into(), "token is malformed"),
+            (Violation::WrongAudience.into(), "another audience"),
+            (
+                Violation::Missing(Claim::User).into(),
+                "does not name a user",
+            ),
+            (
+                Violation::Missing(Claim::Aud).into(),
+                "lacks a required claim",
+            ),
+            (Rejection::UnknownKey, "a key that is not known here"),
+        ] {
+            let reason: Rejection = rejection;
+            assert!(reason.reason().contains(expected), "{reason:?}: {reason}");
+            assert_eq!(reason.to_string(), reason.reason());
+        }
+    }
+}

@@ -361,7 +361,11 @@ fn invariant_5_debug_shows_no_token_and_no_secret() {
     let jwk = issuer.jwk("HS256").to_string();
     let set = issuer.jwk_set().to_string();
     let mut shown = vec![];
-    let mut show = |value: &dyn Debug| shown.extend([format!("{value:?}"), format!("{value:#?}")]);
+    let mut show = |value: &dyn Debug| {
+        // It says what it is, if not what it holds.
+        assert!(!format!("{value:?}").is_empty());
+        shown.extend([format!("{value:?}"), format!("{value:#?}")]);
+    };
 
     let response = ClientResponse::parse(Mechanism::OAuthBearer, Compat::Strict, &message).unwrap();
     show(&response);

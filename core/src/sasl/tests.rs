@@ -358,3 +358,12 @@ fn tokens_are_never_printed() {
         "{debug}"
     );
 }
+
+#[test]
+fn a_token_has_the_alphabet_of_rfc_6750_and_no_neighbour_of_it() {
+    for byte in 0..=u8::MAX {
+        let is_ours = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        let is_taken = BearerToken::new(&[b'a', byte, b'z']).is_ok();
+        assert_eq!(is_taken, is_ours, "{byte:#x}");
+    }
+}

@@ -93,6 +93,10 @@ fn a_jwt_goes_to_the_issuer_that_it_names_and_to_nobody_else() {
     assert_eq!(asked(&policies, &mint("https://a.example"), user), Some(0));
     assert_eq!(asked(&policies, &mint("https://b.example"), user), Some(1));
     assert_eq!(asked(&policies, &mint("https://x.example"), user), Some(2));
+    // One that names nobody may be anybody's, if there is only one to ask.
+    let nameless = issuer.sign("ES256", &json!({"sub": "s"}));
+    assert_eq!(asked(&policies, &nameless, user), None);
+    assert_eq!(asked(&policies[..1], &nameless, user), Some(0));
     let named = &policies[..2];
     assert_eq!(asked(named, &mint("https://x.example"), user), None);
 }
