@@ -211,6 +211,14 @@ impl OidcProvider {
         self.post("/test/rotate", CLIENT, "").map(drop)
     }
 
+    /// Makes new keys, and publishes the old ones beside them.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub fn rotate_keeping(&self) -> io::Result<()> {
+        self.post("/test/rotate?keep=1", CLIENT, "").map(drop)
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn logged(&self) -> String {

@@ -5,6 +5,7 @@
 //! others have left behind. Where roots or privileges are missing, every case is reported as
 //! ignored, and the reason is printed.
 
+mod chaos;
 mod lifecycle;
 mod limits;
 mod logins;
@@ -134,6 +135,7 @@ fn cases() -> Vec<Case> {
     cases.extend(requests::cases());
     cases.extend(lifecycle::cases());
     cases.extend(online::cases());
+    cases.extend(chaos::cases());
     cases.extend(secrets::cases());
     cases
 }

@@ -27,10 +27,10 @@ const ALGORITHMS: [&str; 11] = [
 ];
 
 /// The provider, and the Gatepost that finds it.
-struct Online {
-    provider: OidcProvider,
+pub(crate) struct Online {
+    pub(crate) provider: OidcProvider,
     configuration: Configuration,
-    daemon: Daemon,
+    pub(crate) daemon: Daemon,
 }
 
 static ONLINE_LAB: OnceLock<Mutex<Online>> = OnceLock::new();
@@ -70,7 +70,7 @@ fn five_lines_text() -> String {
     )
 }
 
-fn open(lab: &Lab) -> io::Result<MutexGuard<'static, Online>> {
+pub(crate) fn open(lab: &Lab) -> io::Result<MutexGuard<'static, Online>> {
     if ONLINE_LAB.get().is_none() {
         let directory = lab.directory_for("online")?;
         let provider = OidcProvider::start(&roots::directory()?, PORT, &directory)?;
@@ -92,13 +92,13 @@ fn open(lab: &Lab) -> io::Result<MutexGuard<'static, Online>> {
 
 impl Online {
     /// A token that no log may hold.
-    fn token(&self, lab: &Lab, kind: Kind, audience: &str) -> io::Result<String> {
+    pub(crate) fn token(&self, lab: &Lab, kind: Kind, audience: &str) -> io::Result<String> {
         let token = self.provider.token(USER, kind, audience)?;
         Ok(lab.logins.remember(token))
     }
 
     /// Lets the daemon read the five lines and these.
-    fn configure(&self, lines: &str) -> io::Result<()> {
+    pub(crate) fn configure(&self, lines: &str) -> io::Result<()> {
         let text = format!(
             "{}cache_seconds = 0\nnegative_cache_seconds = 0\n{lines}",
             five_lines_text()
@@ -112,7 +112,7 @@ impl Online {
     }
 }
 
-fn client_lines() -> String {
+pub(crate) fn client_lines() -> String {
     let (id, secret) = RESOURCE_SERVER;
     format!("client_id = \"{id}\"\nclient_secret = \"{secret}\"\n")
 }
