@@ -88,13 +88,13 @@ impl Drop for Exim {
 }
 
 fn configuration() -> String {
-    let authenticator = |name: &str| {
-        format!(
-            "{}:\n  driver = dovecot\n  public_name = {name}\n  server_socket = /{SOCKET}\n  \
-             server_set_id = $auth1\n",
-            name.to_lowercase()
-        )
-    };
+    // What an administrator is told to write, but for the socket's place and TLS.
+    let example = include_str!("../../examples/exim/authenticators.conf");
+    let example = example.replace("/run/gatepost/auth", &format!("/{SOCKET}"));
+    let lines = example.lines();
+    let authenticators: Vec<&str> = lines
+        .filter(|line| !line.contains("server_advertise_condition"))
+        .collect();
     format!(
         "\
 primary_hostname = ex.example.test
@@ -120,8 +120,8 @@ discard:
   data = :blackhole:
 begin retry
 begin authenticators
-{}{}",
-        authenticator("XOAUTH2"),
-        authenticator("OAUTHBEARER")
+{}
+",
+        authenticators.join("\n")
     )
 }

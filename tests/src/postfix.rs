@@ -35,7 +35,11 @@ const QUEUE: [(&str, u32, u32, u32); 15] = [
     ("../../lib/postfix", POSTFIX, POSTFIX, 0o755),
 ];
 
-/// The limits are lifted that would slow failing clients down or retire a process in a test.
+/// What an administrator is told to write.
+const EXAMPLE: &str = include_str!("../../examples/postfix/main.cf");
+
+/// What follows overrides it: there is no TLS here, and a cut-off response is one of the cases. The limits
+/// are lifted that would slow failing clients down or retire a process in a test.
 const MAIN: &str = "\
 compatibility_level = 3.6
 myhostname = mx.example.test
@@ -47,9 +51,8 @@ local_recipient_maps =
 default_transport = discard
 relay_transport = discard
 alias_maps =
-smtpd_sasl_auth_enable = yes
-smtpd_sasl_type = dovecot
-smtpd_sasl_security_options = noanonymous
+smtpd_tls_auth_only = no
+line_length_limit = 2048
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_error_sleep_time = 0
 smtpd_hard_error_limit = 1000
@@ -122,7 +125,10 @@ impl Postfix {
     /// # Errors
     /// When it stays silent: tells what Postfix logged.
     pub fn start(root: &Path, services: &[Smtpd]) -> io::Result<Self> {
-        fs::write(root.join("etc/postfix/main.cf"), MAIN)?;
+        fs::write(
+            root.join("etc/postfix/main.cf"),
+            format!("{EXAMPLE}\n{MAIN}"),
+        )?;
         fs::write(root.join("etc/postfix/master.cf"), master_file(services))?;
         let words = File::create(root.join("var/log/master.log"))?;
         let master = in_root(root, "/usr/lib/postfix/sbin/master")
