@@ -31,7 +31,10 @@ pub const RELOADED: u16 = 10593;
 /// Postfix asks a Gatepost that finds its provider over the network.
 pub const ONLINE: u16 = 10594;
 
-/// Where that Gatepost listens.
+/// As [`UNIX`], but over TLS only.
+pub const TLS: u16 = 10595;
+
+/// Where the Gatepost of [`ONLINE`] listens.
 pub const ONLINE_GATEPOST: u16 = 12348;
 
 /// How many processes serve a port unless its name says otherwise.
@@ -41,7 +44,7 @@ const GATEPOST: u16 = 12345;
 const TAPPED: u16 = 12346;
 const RESTARTED: u16 = 12347;
 
-const SERVICES: [Smtpd; 8] = [
+const SERVICES: [Smtpd; 9] = [
     smtpd(UNIX, "private/extauth"),
     smtpd(INET, "inet:127.0.0.1:12346"),
     Smtpd {
@@ -56,6 +59,10 @@ const SERVICES: [Smtpd; 8] = [
     smtpd(RESTARTED_INET, "inet:127.0.0.1:12347"),
     smtpd(RELOADED, "private/reloaded"),
     smtpd(ONLINE, "inet:127.0.0.1:12348"),
+    Smtpd {
+        tls: true,
+        ..smtpd(TLS, "private/extauth")
+    },
 ];
 
 const fn smtpd(port: u16, gatepost: &'static str) -> Smtpd {
@@ -64,6 +71,7 @@ const fn smtpd(port: u16, gatepost: &'static str) -> Smtpd {
         gatepost,
         processes: PROCESSES,
         mechanisms: "",
+        tls: false,
     }
 }
 

@@ -9,6 +9,7 @@ use std::process::{Child, Stdio};
 
 use crate::daemon::wait_until;
 use crate::namespace::in_root;
+use crate::roots::below;
 use crate::smtp::Session;
 use crate::stream::Address;
 
@@ -76,6 +77,7 @@ discard unix - - n - - discard
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
+tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 ";
 
@@ -90,7 +92,15 @@ pub struct Smtpd {
     pub processes: u16,
     /// The mechanisms that it offers; empty: all that Gatepost has.
     pub mechanisms: &'static str,
+    /// Whether it takes logins over TLS only, with a certificate of its own making.
+    pub tls: bool,
 }
+
+/// Where a root has the certificate of the services with TLS.
+pub const CERTIFICATE: &str = "/etc/postfix/certificate.pem";
+
+/// Its private key.
+const PRIVATE_KEY: &str = "/etc/postfix/key.pem";
 
 /// A running Postfix.
 #[derive(Debug)]
@@ -130,6 +140,7 @@ impl Postfix {
             format!("{EXAMPLE}\n{MAIN}"),
         )?;
         fs::write(root.join("etc/postfix/master.cf"), master_file(services))?;
+        write_certificate(root)?;
         let words = File::create(root.join("var/log/master.log"))?;
         let master = in_root(root, "/usr/lib/postfix/sbin/master")
             .args(["-d", "-c", "/etc/postfix"])
@@ -168,6 +179,16 @@ impl Drop for Postfix {
     }
 }
 
+/// A certificate for loopback, which is its own authority.
+fn write_certificate(root: &Path) -> io::Result<()> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
+    let made = made.map_err(io::Error::other)?;
+    fs::write(below(root, Path::new(CERTIFICATE)), made.cert.pem())?;
+    let key = below(root, Path::new(PRIVATE_KEY));
+    fs::write(&key, made.signing_key.serialize_pem())?;
+    fs::set_permissions(key, fs::Permissions::from_mode(0o600))
+}
+
 fn master_file(services: &[Smtpd]) -> String {
     let mut text = MASTER.to_owned();
     for Smtpd {
@@ -175,6 +196,7 @@ fn master_file(services: &[Smtpd]) -> String {
         gatepost,
         processes,
         mechanisms,
+        tls,
     } in services
     {
         // Writing to a String cannot fail.
@@ -185,6 +207,13 @@ fn master_file(services: &[Smtpd]) -> String {
         );
         if !mechanisms.is_empty() {
             let _written = writeln!(text, "  -o smtpd_sasl_mechanism_filter={mechanisms}");
+        }
+        if *tls {
+            let _written = writeln!(
+                text,
+                "  -o smtpd_tls_auth_only=yes\n  -o smtpd_tls_security_level=may\n  \
+                 -o smtpd_tls_cert_file={CERTIFICATE}\n  -o smtpd_tls_key_file={PRIVATE_KEY}"
+            );
         }
     }
     text

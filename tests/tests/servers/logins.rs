@@ -1,10 +1,14 @@
 //! Who gets in: every algorithm, every way to be wrong, every client, at every server.
 
+use std::fs;
+
 use gatepost_tests::clients::{Client, Conversation, curl_version};
 use gatepost_tests::daemon::wait_until;
 use gatepost_tests::exim;
-use gatepost_tests::lab::{INET, Lab, ONLY_XOAUTH2, UNIX};
+use gatepost_tests::lab::{INET, Lab, ONLY_XOAUTH2, TLS, UNIX};
 use gatepost_tests::login::{Login, Mechanism, USER};
+use gatepost_tests::namespace::in_root;
+use gatepost_tests::postfix::CERTIFICATE;
 use gatepost_tests::smtp::{Ending, InitialResponse, Session};
 use gatepost_tests::stream::Address;
 use libtest_mimic::Failed;
@@ -60,6 +64,10 @@ pub(crate) fn cases() -> Vec<Case> {
                 Mechanism::Xoauth2,
             )
         },
+    ));
+    cases.push(Case::new(
+        "postfix_tls::takes_logins_over_tls_only_as_its_example_shows",
+        takes_tls_only,
     ));
     for mechanism in Mechanism::ALL {
         let name = mechanism.name().to_lowercase();
@@ -161,6 +169,28 @@ fn logs_one_line(lab: &Lab, mechanism: Mechanism) -> Result<(), Failed> {
         if login != Login::Malformed {
             assert_eq!(line["user"], USER, "{line}");
         }
+    }
+    Ok(())
+}
+
+/// The example's `smtpd_tls_auth_only`, and its line for curl.
+fn takes_tls_only(lab: &Lab) -> Result<(), Failed> {
+    let mut session = Session::open(&Address::port(TLS))?;
+    let refused = session.command("AUTH XOAUTH2")?;
+    assert_eq!(refused.code, 503, "{refused:?}");
+    let root = lab.mail_root();
+    fs::write(root.join("tmp/message"), "Subject: test\r\n\r\ntest\r\n")?;
+    for (login, is_good) in [(Login::Good, true), (Login::Expired, false)] {
+        let token = lab.logins.token(login, "ES256");
+        let output = in_root(&root, "/usr/bin/curl")
+            .args(["--silent", "--show-error", "--max-time", "20", "--ssl-reqd"])
+            .args(["--cacert", CERTIFICATE, "--url"])
+            .arg(format!("smtp://127.0.0.1:{TLS}"))
+            .args(["--user", &format!("{USER}:"), "--oauth2-bearer", &token])
+            .args(["--mail-from", USER, "--mail-rcpt", "bob@example.com"])
+            .args(["--upload-file", "/tmp/message"])
+            .output()?;
+        assert_eq!(output.status.success(), is_good, "{output:?}");
     }
     Ok(())
 }
