@@ -12,7 +12,7 @@ use gatepost_core::{
     provider::{KeySetLife, Metadata, MetadataError, write_oauth_url, write_oidc_url},
 };
 use tokio::sync::{Mutex as TokenMutex, Notify, Semaphore, mpsc, oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::http::{HttpClient, Incoming};
 use crate::keys;
@@ -25,6 +25,10 @@ pub(crate) use disk::Kept;
 
 /// Logins that wait for one provider's keys; one more is told at once that they cannot be had.
 const WAITING: usize = 64;
+
+/// How long a login waits for them: a provider that answers slowly is told apart from one that does not by
+/// the next login.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a look for what is due is put off at most: the clock may be set meanwhile.
 const MAX_SLEEP: Duration = Duration::from_mins(1);
@@ -175,7 +179,10 @@ impl Source {
         if self.0.asks.try_send(Ask { issued_at, reply }).is_err() {
             return Freshness::Unavailable;
         }
-        freshness.await.unwrap_or(Freshness::Unavailable)
+        match timeout(LOGIN_PATIENCE, freshness).await {
+            Ok(Ok(freshness)) => freshness,
+            _ => Freshness::Unavailable,
+        }
     }
 
     /// Looks whenever it is time to.

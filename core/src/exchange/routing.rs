@@ -8,7 +8,7 @@ use super::{Exchange, Provider, State};
 use crate::{
     claims::Hints,
     introspection::About,
-    jose::UnverifiedJwt,
+    jose::{Error, UnverifiedJwt},
     rejection::Rejection,
     sasl::{BearerToken, SaslName},
 };
@@ -18,7 +18,12 @@ use super::asking::Asking;
 impl<'b> Exchange<'b> {
     /// Asks about a token that is no JWT; `why` it is refused where nobody can be asked.
     pub(super) fn ask_about_opaque(&mut self, why: Rejection) -> Result<State<'b>, Rejection> {
-        let is_jwt = why != Rejection::OpaqueToken;
+        // Some opaque tokens have two dots as well, but no header in front of the first.
+        let is_jwt = !matches!(
+            why,
+            Rejection::OpaqueToken
+                | Rejection::Token(Error::Encoding | Error::Header | Error::HeaderTooLong)
+        );
         let is_asked_about = |about| !is_jwt || about != About::OpaqueTokens;
         self.ask(None, is_asked_about, None).ok_or(why)
     }

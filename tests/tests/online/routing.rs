@@ -102,6 +102,30 @@ fn a_jwt_goes_to_the_issuer_that_it_names_and_to_nobody_else() {
 }
 
 #[test]
+fn an_opaque_token_may_look_like_a_jwt_at_first_sight() {
+    let policy = policy();
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(endpoints(Mode::Post)),
+    }];
+    let mut setup = Setup::new(&providers);
+    for token in ["v1.local.abc", "a.b.c", "bm8.json.x"] {
+        setup.token = token;
+        setup.check(&[ok(&good())], Ok(ALICE));
+    }
+    // What has the header of a JWT is one, and is not shown to anybody as it is.
+    setup.token = "eyJhbGciOiJub25lIn0.e30.";
+    setup.check(&[], Err("unsupported_algorithm"));
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: None,
+    }];
+    let mut nobody = Setup::new(&providers);
+    nobody.token = "v1.local.abc";
+    nobody.check(&[], Err("malformed_token"));
+}
+
+#[test]
 fn an_endpoint_that_is_not_known_yet_is_no_fault_of_the_tokens() {
     let policy = policy();
     let providers = [Provider {
