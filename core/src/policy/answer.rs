@@ -32,12 +32,6 @@ pub(crate) struct Findings {
     subject: Option<[u8; 32]>,
 }
 
-impl core::fmt::Debug for Findings {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Findings(..)")
-    }
-}
-
 impl Policy<'_> {
     /// Reads one answer that vouches for a token; `has_audience` says whether its `aud` is the token's.
     pub(crate) fn read_answer(
