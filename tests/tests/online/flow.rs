@@ -90,6 +90,46 @@ fn what_tokeninfo_leaves_out_introspection_says() {
 }
 
 #[test]
+fn introspection_is_asked_only_for_what_tokeninfo_left_out() {
+    let mut both = endpoints(Mode::Auth);
+    both.tokeninfo = Some(TOKENINFO);
+    let mut strict = policy();
+    strict.authorized_parties = &["client"];
+    strict.scopes = &["mail"];
+    strict.active = Some(Active {
+        claim: "enabled",
+        value: None,
+    });
+    strict.required = &[Requirement {
+        claim: "groups",
+        value: "mail",
+    }];
+    let everything = with(&[
+        ("azp", json!("client")),
+        ("scope", json!("mail")),
+        ("enabled", json!(true)),
+        ("groups", json!(["mail"])),
+    ]);
+    check(&strict, both, std::slice::from_ref(&everything), Ok(ALICE));
+    for name in ["azp", "scope", "enabled", "groups", "aud", "email"] {
+        let mut part = everything.clone();
+        part.as_object_mut().expect("an object").remove(name);
+        check(&strict, both, &[part, everything.clone()], Ok(ALICE));
+        // What the first has said the second need not repeat.
+        let mut first = everything.clone();
+        first.as_object_mut().expect("an object").remove("email");
+        let mut second = everything.clone();
+        second.as_object_mut().expect("an object").remove(name);
+        let expected = if name == "email" {
+            Err("no_user_name")
+        } else {
+            Ok(ALICE)
+        };
+        check(&strict, both, &[first, second], expected);
+    }
+}
+
+#[test]
 fn two_names_of_one_user_contradict_each_other() {
     let mut both = endpoints(Mode::Auth);
     both.tokeninfo = Some(TOKENINFO);
