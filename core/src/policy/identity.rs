@@ -85,3 +85,18 @@ impl UserName {
         Ok(Self(copy))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_tells_whose_it_is_and_until_when() {
+        let user = UserName::new("Alice@Example.COM".chars(), UserCase::LowerDomain).unwrap();
+        assert_eq!(user.domain(), Some("example.com"));
+        let until = UnixTime::from_seconds(7);
+        let identity = Identity::new(user, Some(until));
+        assert_eq!(identity.user(), "Alice@example.com");
+        assert_eq!(identity.expires_at(), Some(until));
+    }
+}
