@@ -43,15 +43,20 @@ use crate::{
     jose::{UnverifiedJwt, VerifyError},
     policy::{Identity, Policy},
     rejection::Rejection,
-    sasl::{BearerToken, ClientResponse, Compat, Discovery, FailureReply, Mechanism, SaslName},
+    sasl::{
+        BearerToken, ClientResponse, Compat, Credential, Discovery, FailureReply, Mechanism,
+        SaslName,
+    },
     time::UnixTime,
 };
 use asking::{Asking, Told};
+use granting::Granting;
 
 pub use crate::claims::Hints;
 
 mod asking;
 mod candidates;
+mod granting;
 mod reading;
 mod routing;
 
@@ -208,13 +213,16 @@ impl<'o> KeyQuery<'o> {
 }
 
 /// One login.
-#[derive(Debug)]
 pub struct Exchange<'b> {
     rules: Rules<'b>,
     mechanism: Mechanism,
     claimed: Option<SaslName<'b>>,
     token: Option<BearerToken<'b>>,
     provider: Option<heapless::String<64>>,
+    /// Where a token that is granted is kept.
+    room: &'b mut [u8],
+    /// The provider that has been asked for a token.
+    granter: Option<usize>,
     state: State<'b>,
 }
 
@@ -226,20 +234,11 @@ enum State<'b> {
         /// Whether its provider was asked about it before, and does not judge JWTs.
         was_asked: bool,
     },
+    AwaitingGrant(Granting<'b>),
     AwaitingAnswer(Asking<'b>),
     Accepted(Identity),
     Challenged(Rejection),
     Rejected(Rejection),
-}
-
-impl State<'_> {
-    /// A client can do something about a bad token, so it is told; about our own faults it cannot.
-    fn refused(why: Rejection) -> Self {
-        match why.status() {
-            Some(_) => Self::Challenged(why),
-            None => Self::Rejected(why),
-        }
-    }
 }
 
 impl core::fmt::Debug for State<'_> {
@@ -247,11 +246,24 @@ impl core::fmt::Debug for State<'_> {
         f.write_str(match self {
             Self::Received(_) => "Received",
             Self::AwaitingKeys { .. } => "AwaitingKeys",
+            Self::AwaitingGrant(_) => "AwaitingGrant",
             Self::AwaitingAnswer(_) => "AwaitingAnswer",
             Self::Accepted(_) => "Accepted",
             Self::Challenged(_) => "Challenged",
             Self::Rejected(_) => "Rejected",
         })
+    }
+}
+
+impl core::fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // The room may hold a token.
+        f.debug_struct("Exchange")
+            .field("mechanism", &self.mechanism)
+            .field("claimed", &self.claimed)
+            .field("provider", &self.provider)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -268,8 +280,18 @@ impl<'b> Exchange<'b> {
             claimed: None,
             token: None,
             provider: None,
+            room: &mut [],
+            granter: None,
             state: State::Received(message),
         }
+    }
+
+    /// Lends `room` for a token that is granted in exchange for a password: [`BearerToken::MAX_LEN`]
+    /// bytes hold every one. Without it, no password is taken.
+    #[must_use]
+    pub fn with_room(mut self, room: &'b mut [u8]) -> Self {
+        self.room = room;
+        self
     }
 
     /// Goes as far as it can with `input`. Costs one verification of a signature at most.
@@ -302,12 +324,15 @@ impl<'b> Exchange<'b> {
                     scratch,
                 },
             ) => self.hear(now, &asking, answer, keys, scratch),
-            (State::AwaitingAnswer(_), Input::FetchFailed(why)) => Err(why.into()),
+            (State::AwaitingGrant(_), Input::Fetched { answer, .. }) => self.take_grant(answer),
+            (State::AwaitingGrant(_) | State::AwaitingAnswer(_), Input::FetchFailed(why)) => {
+                Err(why.into())
+            }
             (State::Challenged(why), Input::Reply) => Ok(State::Rejected(why)),
             (state @ (State::Accepted(_) | State::Rejected(_)), _) => Ok(state),
             _ => Ok(State::Rejected(Rejection::OutOfOrder)),
         };
-        self.state = next.unwrap_or_else(State::refused);
+        self.state = next.unwrap_or_else(|why| self.refused(why));
         self.output()
     }
 
@@ -317,7 +342,8 @@ impl<'b> Exchange<'b> {
         self.claimed
     }
 
-    /// The token, once the client's message has been parsed: not to be believed, nor printed.
+    /// The token, once the client's message has been parsed, or a provider has granted one: not to be
+    /// believed, nor printed.
     #[must_use]
     pub fn token(&self) -> Option<BearerToken<'b>> {
         self.token
@@ -341,8 +367,24 @@ impl<'b> Exchange<'b> {
     fn parse(&mut self, message: &'b [u8]) -> Result<State<'b>, Rejection> {
         let response = ClientResponse::parse(self.mechanism, self.rules.compat, message)?;
         self.claimed = response.authzid;
-        self.token = Some(response.token);
-        match UnverifiedJwt::parse(response.token.expose()) {
+        match response.credential {
+            Credential::Bearer(token) => self.present(token),
+            Credential::Password(password) => self.ask_for_token(password),
+        }
+    }
+
+    /// A client can do something about a bad token, so it is told, where its mechanism has a way to; about
+    /// our own faults it cannot.
+    fn refused(&self, why: Rejection) -> State<'b> {
+        match why.status() {
+            Some(_) if !self.mechanism.is_password() => State::Challenged(why),
+            _ => State::Rejected(why),
+        }
+    }
+
+    fn present(&mut self, token: BearerToken<'b>) -> Result<State<'b>, Rejection> {
+        self.token = Some(token);
+        match UnverifiedJwt::parse(token.expose()) {
             Ok(jwt) => Ok(State::AwaitingKeys {
                 jwt,
                 attempt: 0,
@@ -425,6 +467,7 @@ impl<'b> Exchange<'b> {
     fn output(&self) -> Output<'_> {
         match &self.state {
             State::AwaitingKeys { jwt, .. } => Output::FindKeys(KeyQuery { jwt }),
+            State::AwaitingGrant(granting) => Output::Fetch(granting.request()),
             State::AwaitingAnswer(asking) => Output::Fetch(asking.request()),
             State::Accepted(identity) => Output::Accept(identity),
             State::Challenged(why) => match why.status() {

@@ -5,8 +5,8 @@
 
 mod request;
 
-pub(crate) use request::Question;
 pub use request::{Method, Request};
+pub(crate) use request::{Question, Subject};
 
 /// Where and how a provider is asked about tokens.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +23,10 @@ pub struct Endpoints<'p> {
     pub mode: Mode,
     /// Whether introspection is asked even where tokeninfo has said everything.
     pub force_introspection: bool,
-    /// Which tokens are asked about.
-    pub about: About,
+    /// Which tokens are asked about; `None` for none.
+    pub about: Option<About>,
+    /// Where passwords are exchanged for tokens, if anywhere.
+    pub grant: Option<Grant<'p>>,
     /// Who we are.
     pub client: Option<Client<'p>>,
     /// Whether an answer that names no audience will do: userinfo never names one.
@@ -45,6 +47,15 @@ pub enum Mode {
     /// POST of a form with `token` (RFC 7662 section 2.1).
     #[default]
     Post,
+}
+
+/// Where and how a token is asked for in exchange for a password (RFC 6749 section 4.3).
+#[derive(Clone, Copy, Debug)]
+pub struct Grant<'p> {
+    /// URL of the token endpoint.
+    pub url: &'p str,
+    /// The scopes to ask for, separated by spaces.
+    pub scope: Option<&'p str>,
 }
 
 /// Which tokens a provider is asked about.

@@ -39,6 +39,10 @@ pub enum Rejection {
     ClockNotSet,
     /// The provider says that the token is not good: expired, revoked, or never its own.
     TokenRefused,
+    /// No provider is configured to be asked for a token in exchange for a password.
+    PasswordNotTaken,
+    /// The provider grants no token for this name and password.
+    PasswordRefused,
     /// The key that the token names may be newer than those known here, and newer ones cannot be had.
     KeysUnavailable,
     /// The provider could not be asked, or failed to answer.
@@ -72,6 +76,8 @@ impl Rejection {
             Self::NoKeys => "no_keys",
             Self::ClockNotSet => "clock_not_set",
             Self::TokenRefused => "token_refused",
+            Self::PasswordNotTaken => "password_not_taken",
+            Self::PasswordRefused => "password_refused",
             Self::KeysUnavailable => "keys_unavailable",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::UnusableAnswer => "unusable_answer",
@@ -99,6 +105,8 @@ impl Rejection {
             | Self::AlgorithmNotAllowed
             | Self::BadSignature
             | Self::TokenRefused
+            | Self::PasswordNotTaken
+            | Self::PasswordRefused
             | Self::Claims(_) => Some(Status::InvalidToken),
             Self::NoKeys
             | Self::ClockNotSet
@@ -150,6 +158,10 @@ impl Rejection {
             Self::NoKeys => "Temporary failure: there are no keys to verify tokens with",
             Self::ClockNotSet => "Temporary failure: the clock is not set yet",
             Self::TokenRefused => "The identity provider says that the token is not good any more",
+            Self::PasswordNotTaken => {
+                "No identity provider is configured to take passwords: log in with a token"
+            }
+            Self::PasswordRefused => "The identity provider refuses this name and password",
             Self::KeysUnavailable => {
                 "Temporary failure: the identity provider's newest keys cannot be had"
             }
@@ -211,6 +223,9 @@ const fn claims_code(violation: Violation) -> &'static str {
 const fn response_reason(error: sasl::Error) -> &'static str {
     match error {
         sasl::Error::Empty => "The SASL response is empty",
+        sasl::Error::BadPlain => "The SASL response is not authzid NUL name NUL password",
+        sasl::Error::ForeignAuthzid => "One user cannot log in as another here",
+        sasl::Error::BadPassword => "The password is empty, longer than 1024 bytes, or not UTF-8",
         sasl::Error::BadGs2Header => {
             "The SASL response does not start with a GS2 header such as n,a=user,"
         }

@@ -55,17 +55,20 @@ pub const TARGETS: &[Target] = &[
 /// # Panics
 /// Where a token is taken that RFC 6750 or our limit refuses, or where `Debug` shows it.
 pub fn client_response(data: &[u8]) {
-    for mechanism in Mechanism::ALL {
+    for mechanism in Mechanism::BEARER {
         for compat in [Compat::Strict, Compat::Dovecot] {
             let Ok(response) = ClientResponse::parse(mechanism, compat, data) else {
                 continue;
             };
-            let token = response.token.expose();
+            let token = response.token().expect("a token").expose();
             assert!((1..=BearerToken::MAX_LEN).contains(&token.len()));
             assert!(token.bytes().all(|byte| byte.is_ascii_graphic()));
             // Taken for itself, the token is as good as within its response.
             assert!(BearerToken::new(token.as_bytes()).is_ok());
-            assert_eq!(format!("{:?}", response.token), "BearerToken(..)");
+            assert_eq!(
+                format!("{:?}", response.token().expect("a token")),
+                "BearerToken(..)"
+            );
             if let Some(name) = response.authzid {
                 assert!((1..=data.len()).contains(&name.chars().count()));
             }

@@ -5,7 +5,7 @@ use gatepost_core::crypto::{RustCrypto, VerifyingKey};
 use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Rules, TrustedKey};
 use gatepost_core::introspection::{Answer, FetchFailure, Method, Request};
 use gatepost_core::jose::{Jwk, KeyBuffer, KeyError};
-use gatepost_core::sasl::Mechanism;
+use gatepost_core::sasl::{BearerToken, Mechanism};
 use gatepost_core::{Exchange, Policy, Rejection, UnixTime};
 use serde_json::Value;
 
@@ -207,7 +207,8 @@ pub fn judge_asking(
     let mut answer;
     let mut challenges = vec![];
     let mut attempts = 0;
-    let mut exchange = Exchange::new(rules, mechanism, message);
+    let mut room = vec![0; BearerToken::MAX_LEN];
+    let mut exchange = Exchange::new(rules, mechanism, message).with_room(&mut room);
     let mut input = Input::Start;
     let verdict = loop {
         input = match exchange.step(now, input) {

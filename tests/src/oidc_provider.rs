@@ -30,7 +30,7 @@ const STAMP: &str = ".made-of";
 pub const RESOURCE_SERVER: (&str, &str) = ("rs", "rssecret");
 
 /// The client that gets tokens, and its secret.
-const CLIENT: (&str, &str) = ("mail", "mailsecret");
+pub const CLIENT: (&str, &str) = ("mail", "mailsecret");
 
 /// What this machine lacks to run it, one reason a line.
 #[must_use]

@@ -696,7 +696,11 @@ fn loose_messages_of_observed_behaviour() {
     ] {
         let parsed = ClientResponse::parse(mechanism, Compat::Dovecot, message.as_bytes());
         if let Ok(response) = parsed {
-            assert_eq!(response.token.expose(), "t", "{message:?}");
+            assert_eq!(
+                response.token().expect("a token").expose(),
+                "t",
+                "{message:?}"
+            );
         }
         table.case(
             message.escape_default().to_string(),

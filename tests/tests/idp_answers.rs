@@ -111,7 +111,8 @@ fn judge_file(
         introspection: url.filter(|_| asked != "tokeninfo"),
         mode,
         force_introspection: false,
-        about: About::OpaqueTokens,
+        about: Some(About::OpaqueTokens),
+        grant: None,
         client: Some(Client {
             id: "rs",
             secret: "rssecret",

@@ -186,7 +186,7 @@ fn forged(token: &str) -> String {
 
 const SOME_TIME: UnixTime = UnixTime::from_seconds(0);
 
-const RESPONSES: [sasl::Error; 14] = [
+const RESPONSES: [sasl::Error; 17] = [
     sasl::Error::Empty,
     sasl::Error::BadGs2Header,
     sasl::Error::ChannelBinding,
@@ -196,6 +196,9 @@ const RESPONSES: [sasl::Error; 14] = [
     sasl::Error::DuplicateKey,
     sasl::Error::Unterminated,
     sasl::Error::TrailingData,
+    sasl::Error::BadPlain,
+    sasl::Error::ForeignAuthzid,
+    sasl::Error::BadPassword,
     sasl::Error::MissingAuth,
     sasl::Error::NotBearer,
     sasl::Error::MissingToken,
@@ -255,6 +258,8 @@ fn faults_of_the_client() -> Vec<Rejection> {
         Rejection::AlgorithmNotAllowed,
         Rejection::BadSignature,
         Rejection::TokenRefused,
+        Rejection::PasswordNotTaken,
+        Rejection::PasswordRefused,
     ];
     let responses = RESPONSES.map(Rejection::Response);
     let tokens = TOKENS.map(Rejection::Token);
@@ -368,6 +373,9 @@ fn invariant_5_debug_shows_no_token_and_no_secret() {
     };
 
     let response = ClientResponse::parse(Mechanism::OAuthBearer, Compat::Strict, &message).unwrap();
+    show(&response);
+    let password = [b"\0alice\0", token.as_bytes()].concat();
+    let response = ClientResponse::parse(Mechanism::Plain, Compat::Strict, &password).unwrap();
     show(&response);
     show(&BearerToken::new(token.as_bytes()).unwrap());
     let parsed = Jwk::parse(jwk.as_bytes()).unwrap();

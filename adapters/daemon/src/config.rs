@@ -8,7 +8,7 @@ mod values;
 pub(crate) use address::Address;
 pub(crate) use error::ConfigError;
 pub(crate) use provider::Provider;
-pub(crate) use values::{Mode, WebUrl};
+pub(crate) use values::{FieldName, Mode, WebUrl};
 
 use std::fs;
 use std::path::{Path, PathBuf};

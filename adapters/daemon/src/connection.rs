@@ -144,7 +144,7 @@ struct Judged {
 impl Session {
     fn new(service: Arc<Service>, number: u32, cookie: [u8; 16]) -> Option<Self> {
         let greeting = Greeting {
-            mechanisms: &Mechanism::ALL,
+            mechanisms: service.generation.borrow().mechanisms(),
             pid: std::process::id(),
             connection: number,
             cookie,
@@ -368,7 +368,10 @@ impl Session {
     fn send(&mut self, ticket: Ticket, verdict: &Verdict) -> Result<(), NotSent> {
         let out = &mut self.output;
         match &verdict.outcome {
-            Outcome::Accepted(identity) => self.protocol.accept(ticket, identity.user(), &[], out),
+            Outcome::Accepted(identity) => {
+                let fields = verdict.fields.as_pairs();
+                self.protocol.accept(ticket, identity.user(), &fields, out)
+            }
             Outcome::Refused {
                 rejection,
                 challenge,

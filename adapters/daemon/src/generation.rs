@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use gatepost_aws_lc::AwsLc;
-use gatepost_core::{crypto::RustCrypto, exchange::Rules};
+use gatepost_core::{crypto::RustCrypto, exchange::Rules, sasl::Mechanism};
 use gatepost_tokio::{LoadError, Place, Providers};
 use tokio::runtime::Handle;
 
@@ -56,6 +56,20 @@ impl Generation {
             compat: config.compat,
             discovery: config.discovery.clone(),
         })
+    }
+
+    /// What is offered: passwords only where a provider takes them.
+    pub(crate) fn mechanisms(&self) -> &'static [Mechanism] {
+        let trust = self.providers.trust();
+        let mut online = trust
+            .providers()
+            .iter()
+            .filter_map(|provider| provider.online.as_ref());
+        if online.any(|online| online.grant.is_some()) {
+            &Mechanism::ALL
+        } else {
+            &Mechanism::BEARER
+        }
     }
 
     /// What holds for every login.

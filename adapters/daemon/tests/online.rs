@@ -465,3 +465,94 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
         "{said}"
     );
 }
+
+#[test]
+fn passwords_are_exchanged_for_tokens_where_that_is_configured() {
+    let stub = Stub::start().unwrap();
+    stub.set_json(
+        "/introspect",
+        &said("p", &[("email", json!("alice@p.test"))]),
+    );
+    stub.set_json(
+        "/token",
+        &json!({"access_token": TOKEN, "token_type": "bearer"}),
+    );
+    let text = format!(
+        "[[provider]]\nname = \"p\"\nintrospection_url = \"{}\"\naudience = \"mail\"\n\
+         client_id = \"rs\"\nclient_secret = \"the-secret-of-the-client\"\n\
+         username_claims = [\"email\"]\ngrant_url = \"{}\"\ngrant_scope = \"mail\"\n\
+         fields = {{ proxy = \"\", proxy_mech = \"%{{mechanism}}\", pass = \"%{{token}}\" }}\n\
+         cache_seconds = 0\nnegative_cache_seconds = 0\n",
+        stub.url("/introspect"),
+        stub.url("/token")
+    );
+    let daemon = Daemon::start(&text);
+    let log_in = |lines: &[&str]| {
+        let mut stream = BufReader::new(TcpStream::connect(&daemon.address).unwrap());
+        stream
+            .get_mut()
+            .write_all(b"VERSION\t1\t2\nCPID\t1\n")
+            .unwrap();
+        let mut said = String::new();
+        let mut lines = lines.iter();
+        loop {
+            let mut line = String::new();
+            assert_ne!(stream.read_line(&mut line).unwrap(), 0, "{said}");
+            said.push_str(&line);
+            if line.starts_with("DONE") || line.starts_with("CONT") {
+                let next = lines.next().unwrap();
+                stream.get_mut().write_all(next.as_bytes()).unwrap();
+            } else if line.starts_with("OK") || line.starts_with("FAIL") {
+                return (said, line);
+            }
+        }
+    };
+    let base64 = |text: &str| STANDARD.encode(text);
+    let plain = |password: &str| {
+        let response = base64(&format!("\0alice@p.test\0{password}"));
+        log_in(&[&format!("AUTH\t1\tPLAIN\tservice=imap\tresp={response}\n")])
+    };
+
+    let (said, last) = plain("pass-word-of-alice");
+    assert!(
+        said.contains("MECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\n"),
+        "{said}"
+    );
+    let ok = format!("OK\t1\tuser=alice@p.test\tpass={TOKEN}\tproxy\tproxy_mech=PLAIN\n");
+    assert_eq!(last, ok);
+    let seen = stub.seen("/token");
+    assert_eq!(
+        seen[0].body,
+        "grant_type=password&username=alice%40p.test&password=pass-word-of-alice&scope=mail"
+    );
+
+    let (_, last) = log_in(&[
+        "AUTH\t1\tLOGIN\tservice=imap\n",
+        &format!("CONT\t1\t{}\n", base64("alice@p.test")),
+        &format!("CONT\t1\t{}\n", base64("pass-word-of-alice")),
+    ]);
+    assert_eq!(last, ok.replace("PLAIN", "LOGIN"));
+
+    let refused = Page::json(400, &json!({"error": "invalid_grant"}));
+    stub.set("/token", Behaviour::Answer(refused));
+    let (said, last) = plain("wrong-word");
+    assert!(!said.contains("CONT"), "{said}");
+    assert!(
+        !last.contains("code=") && last.contains("refuses this name and password"),
+        "{last}"
+    );
+    stub.set("/token", Behaviour::Silence);
+    let (_, last) = plain("pass-word-of-alice");
+    assert!(last.contains("code=temp_fail"), "{last}");
+
+    let log = daemon.stop();
+    assert!(log.contains("\"reason\":\"password_refused\""), "{log}");
+    for secret in [
+        TOKEN,
+        "pass-word-of-alice",
+        "wrong-word",
+        "the-secret-of-the-client",
+    ] {
+        assert!(!log.contains(secret), "{secret}");
+    }
+}

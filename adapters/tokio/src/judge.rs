@@ -11,11 +11,12 @@ use gatepost_core::{
     dovecot::Origin,
     exchange::{Input, KeyQuery, MAX_PAYLOAD, Output, Rules},
     introspection::Answer,
-    sasl::{Mechanism, SaslName},
+    sasl::{BearerToken, Mechanism, SaslName},
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::answers::Known;
+use crate::fields::Fields;
 use crate::providers::Providers;
 use crate::source::Freshness;
 use asking::Asked;
@@ -78,6 +79,8 @@ pub struct Verdict {
     pub is_asked: bool,
     /// Whether the login is good.
     pub outcome: Outcome,
+    /// What else the mail server is told of a good one.
+    pub fields: Fields,
 }
 
 /// Whether a login is good.
@@ -137,7 +140,11 @@ pub async fn judge(
         providers: trust.asked(),
         ..rules
     };
-    let mut exchange = Exchange::new(rules, attempt.mechanism, attempt.message);
+    // Only a provider's answer to a password has to be kept.
+    let is_password = attempt.mechanism.is_password();
+    let mut room = vec![0; usize::from(is_password) * BearerToken::MAX_LEN];
+    let mut exchange =
+        Exchange::new(rules, attempt.mechanism, attempt.message).with_room(&mut room);
     let mut asked = Asked::new(providers, &trust, attempt.origin);
     let mut turn = turns.judging().await;
     let mut next = Next::Start;
@@ -206,6 +213,7 @@ pub async fn judge(
     };
     drop(turn);
     asked.settle(&outcome);
+    let fields = fields(&exchange, &outcome, attempt.mechanism, &trust);
     Verdict {
         claimed: exchange.claimed_user().map(copy_name),
         provider: exchange.provider().map(str::to_owned),
@@ -213,7 +221,24 @@ pub async fn judge(
         kid,
         is_asked: asked.is_any(),
         outcome,
+        fields,
     }
+}
+
+/// What else the mail server is told of a good login, as its provider's settings say.
+fn fields(
+    exchange: &Exchange<'_>,
+    outcome: &Outcome,
+    mechanism: Mechanism,
+    trust: &crate::Trust,
+) -> Fields {
+    let Outcome::Accepted(identity) = outcome else {
+        return Fields::default();
+    };
+    let mut all = trust.providers().iter();
+    let judged = all.find(|settings| Some(&*settings.name) == exchange.provider());
+    let templates = judged.map_or(&[][..], |settings| &settings.fields);
+    Fields::fill(templates, identity.user(), mechanism, exchange.token())
 }
 
 /// The provider whose keys are to be looked at again for `query`, and when the token says it was issued.

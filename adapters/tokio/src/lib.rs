@@ -6,6 +6,7 @@
 //! new `Trust`.
 
 mod answers;
+mod fields;
 mod http;
 mod judge;
 mod keys;
@@ -15,9 +16,10 @@ mod settings;
 mod source;
 mod trust;
 
+pub use fields::{Fields, Template, TemplateError};
 pub use http::HttpError;
 pub use judge::{Attempt, Outcome, Turns, Verdict, judge};
 pub use keys::{KeyFileError, Problem, Warning};
 pub use providers::{Place, Probe, Providers};
-pub use settings::{ClientSettings, HttpSettings, OnlineSettings, ProviderSettings};
+pub use settings::{ClientSettings, GrantSettings, HttpSettings, OnlineSettings, ProviderSettings};
 pub use trust::{LoadError, Trust};

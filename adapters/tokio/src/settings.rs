@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::fields::Template;
 use gatepost_core::introspection::{About, ClientPlace, Mode};
 use gatepost_core::{Audience, DEFAULT_SKEW, Policy, Requirement, UserCase, crypto::AlgorithmSet};
 
 /// A provider: what its tokens have to say, and where its keys are.
 ///
-/// Each setting but `algorithms`, `keys` and `online` is the field of the same name of [`Policy`].
+/// Each setting but `algorithms`, `keys`, `fields` and `online` is the field of the same name of [`Policy`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ProviderSettings {
     /// What the operator calls it, at most [`MAX_NAME`](Self::MAX_NAME) bytes.
@@ -39,6 +40,8 @@ pub struct ProviderSettings {
     pub domains: Vec<String>,
     /// Claims, and what each has to hold.
     pub required: Vec<(String, String)>,
+    /// Further fields of the answer that a login is good, by their names.
+    pub fields: Vec<(String, Template)>,
     /// How it is found and asked over the network; `None` never touches the network.
     pub online: Option<OnlineSettings>,
 }
@@ -64,6 +67,8 @@ pub struct OnlineSettings {
     pub force_introspection: bool,
     /// Which tokens it is asked about; `None` for none.
     pub about: Option<About>,
+    /// Where passwords are exchanged for tokens, if anywhere.
+    pub grant: Option<GrantSettings>,
     /// Who we are to it.
     pub client: Option<ClientSettings>,
     /// Whether an answer that names no audience will do.
@@ -80,6 +85,15 @@ pub struct OnlineSettings {
     pub negative_cache: Duration,
     /// The connections to it.
     pub http: HttpSettings,
+}
+
+/// Where and how a token is asked for in exchange for a password.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GrantSettings {
+    /// URL of the token endpoint.
+    pub url: String,
+    /// The scopes to ask for, separated by spaces.
+    pub scope: Option<String>,
 }
 
 /// Who we are to a provider.
@@ -138,6 +152,7 @@ impl Default for OnlineSettings {
             introspection_mode: Mode::Post,
             force_introspection: false,
             about: None,
+            grant: None,
             client: None,
             allow_missing_audience: false,
             unauthorized_is_invalid_token: false,
@@ -176,6 +191,7 @@ impl ProviderSettings {
             keys: Vec::new(),
             domains: Vec::new(),
             required: Vec::new(),
+            fields: Vec::new(),
             online: None,
         }
     }

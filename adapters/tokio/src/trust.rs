@@ -7,7 +7,7 @@ use gatepost_core::{
     Policy,
     crypto::Backend,
     exchange::{Provider, TrustedKey},
-    introspection::{Client, Endpoints, Mode},
+    introspection::{Client, Endpoints, Grant, Mode},
     provider::Metadata,
 };
 use self_cell::self_cell;
@@ -199,7 +199,11 @@ fn endpoints<'t>(settings: &'t ProviderSettings, metadata: &'t Metadata) -> Opti
         introspection: online.introspection_url.as_deref().or(discovered),
         mode: online.introspection_mode,
         force_introspection: online.force_introspection,
-        about: online.about?,
+        about: online.about,
+        grant: online.grant.as_ref().map(|grant| Grant {
+            url: &grant.url,
+            scope: grant.scope.as_deref(),
+        }),
         client: online.client.as_ref().map(|client| Client {
             id: &client.id,
             secret: &client.secret,

@@ -20,7 +20,7 @@ use crate::sasl::Mechanism;
 /// use gatepost_core::dovecot::{Connection, Event, Failure, Greeting, MAX_RESPONSE, NotSent};
 /// use gatepost_core::sasl::Mechanism;
 ///
-/// let mechanisms = &Mechanism::ALL;
+/// let mechanisms = &Mechanism::BEARER;
 /// let greeting = Greeting { mechanisms, pid: 7, connection: 1, cookie: [0; 16] };
 /// let mut out = String::new();
 /// let mut connection = Connection::<16>::greet(&greeting, &mut out)?;

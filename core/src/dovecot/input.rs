@@ -42,7 +42,7 @@ impl<const PENDING: usize> Connection<PENDING> {
         if self.is_busy() {
             return (piece.len(), Some(Event::Busy));
         }
-        let event = self.end_field(end, out);
+        let event = self.end_field(end, response, out);
         let event = event.unwrap_or_else(|error| Some(self.close(error)));
         (piece.len().saturating_add(1), event)
     }
@@ -71,7 +71,12 @@ impl<const PENDING: usize> Connection<PENDING> {
             && self.pending.is_exhausted()
     }
 
-    fn end_field(&mut self, end: u8, out: &mut impl Write) -> Result<Option<Event>, ProtocolError> {
+    fn end_field(
+        &mut self,
+        end: u8,
+        buffer: &mut [u8],
+        out: &mut impl Write,
+    ) -> Result<Option<Event>, ProtocolError> {
         self.line.length = self.line.length.saturating_add(1);
         if let Some(command) = self.line.command {
             self.end_parameter(command, end)?;
@@ -84,7 +89,7 @@ impl<const PENDING: usize> Connection<PENDING> {
             return Ok(None);
         }
         let line = core::mem::take(&mut self.line);
-        self.end_line(line, out)
+        self.end_line(line, buffer, out)
     }
 
     fn command(&self) -> Result<Command, ProtocolError> {
@@ -133,7 +138,7 @@ impl<const PENDING: usize> Connection<PENDING> {
                 self.pending.remove(id);
             }
             (Command::Auth, Some(_)) => return Err(ProtocolError::DuplicateId),
-            (Command::Cont, Some(State::AwaitingResponse(..))) => {
+            (Command::Cont, Some(State::AwaitingResponse(..) | State::AwaitingPassword(_))) => {
                 self.line.reading = Reading::ResponseStart;
             }
             (Command::Cont, _) => self.line.reading = Reading::Skipped,
@@ -163,6 +168,7 @@ impl<const PENDING: usize> Connection<PENDING> {
     fn end_line(
         &mut self,
         line: Line,
+        buffer: &mut [u8],
         out: &mut impl Write,
     ) -> Result<Option<Event>, ProtocolError> {
         match line.command {
@@ -176,14 +182,19 @@ impl<const PENDING: usize> Connection<PENDING> {
                 self.stage = Stage::Ready;
                 Ok(None)
             }
-            Some(Command::Auth) => self.end_auth(line, out).map(Some),
-            Some(Command::Cont) => self.end_cont(line, out).map(Some),
+            Some(Command::Auth) => self.end_auth(line, buffer, out).map(Some),
+            Some(Command::Cont) => self.end_cont(line, buffer, out).map(Some),
             Some(Command::Cancel) => self.end_cancel(&line, out).map(Some),
             None => Ok(None),
         }
     }
 
-    fn end_auth(&mut self, line: Line, out: &mut impl Write) -> Result<Event, ProtocolError> {
+    fn end_auth(
+        &mut self,
+        line: Line,
+        buffer: &mut [u8],
+        out: &mut impl Write,
+    ) -> Result<Event, ProtocolError> {
         line.require(2)?;
         if !line.request.names_service {
             return Err(ProtocolError::MissingService);
@@ -196,18 +207,36 @@ impl<const PENDING: usize> Connection<PENDING> {
         };
         let Some(response) = line.response else {
             self.pending.await_response(id, mechanism, origin);
-            write_challenge(id, b"", out)?;
+            let prompt: &[u8] = if mechanism == Mechanism::Login {
+                b"Username:"
+            } else {
+                b""
+            };
+            write_challenge(id, prompt, out)?;
             return Ok(Event::ResponseRequested { id });
         };
-        self.judge(id, mechanism, origin, response.finish_initial(), out)
+        let response = response.finish_initial();
+        self.take_response((id, mechanism, origin), response, buffer, out)
     }
 
-    fn end_cont(&mut self, line: Line, out: &mut impl Write) -> Result<Event, ProtocolError> {
+    fn end_cont(
+        &mut self,
+        line: Line,
+        buffer: &mut [u8],
+        out: &mut impl Write,
+    ) -> Result<Event, ProtocolError> {
         line.require(2)?;
         let id = line.request.id;
         match (self.pending.remove(id), line.response) {
             (Some(State::AwaitingResponse(mechanism, origin)), Some(response)) => {
-                self.judge(id, mechanism, origin, response.finish(), out)
+                let response = response.finish();
+                self.take_response((id, mechanism, origin), response, buffer, out)
+            }
+            (Some(State::AwaitingPassword(origin)), Some(response)) => {
+                let name = self.pending.take_name(id).unwrap_or_default();
+                let response = response.finish();
+                let response = response.and_then(|length| join(&name, length, buffer));
+                self.judge(id, Mechanism::Login, origin, response, out)
             }
             (Some(State::AwaitingReply(failure)), _) => {
                 write_failure(id, &failure.failure(), out)?;
@@ -227,6 +256,25 @@ impl<const PENDING: usize> Connection<PENDING> {
             write_cancelled(id, out)?;
         }
         Ok(Event::Cancelled { id })
+    }
+
+    /// Takes a first response: LOGIN's is but the name.
+    fn take_response(
+        &mut self,
+        (id, mechanism, origin): (u32, Mechanism, Origin),
+        response: Result<usize, RefusalReason>,
+        buffer: &mut [u8],
+        out: &mut impl Write,
+    ) -> Result<Event, ProtocolError> {
+        let (Mechanism::Login, Ok(length)) = (mechanism, response) else {
+            return self.judge(id, mechanism, origin, response, out);
+        };
+        let name = buffer.get(..length).unwrap_or_default();
+        if !self.pending.await_password(id, name, origin.clone()) {
+            return self.refuse(id, Some(origin), RefusalReason::ResponseTooLong, out);
+        }
+        write_challenge(id, b"Password:", out)?;
+        Ok(Event::ResponseRequested { id })
     }
 
     fn judge(
@@ -261,4 +309,20 @@ impl<const PENDING: usize> Connection<PENDING> {
         write_refusal(id, reason, &self.offered, out)?;
         Ok(Event::Refused(Refusal { id, origin, reason }))
     }
+}
+
+/// Puts LOGIN's two steps together as a message of PLAIN: `NUL name NUL password`.
+fn join(name: &[u8], length: usize, buffer: &mut [u8]) -> Result<usize, RefusalReason> {
+    let start = name.len().saturating_add(2);
+    let whole = start.saturating_add(length);
+    if whole > buffer.len() {
+        return Err(RefusalReason::ResponseTooLong);
+    }
+    buffer.copy_within(..length, start);
+    let head = core::iter::once(&0).chain(name).chain(core::iter::once(&0));
+    buffer
+        .iter_mut()
+        .zip(head)
+        .for_each(|(to, from)| *to = *from);
+    Ok(whole)
 }

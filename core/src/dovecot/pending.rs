@@ -10,6 +10,9 @@ use crate::sasl::Mechanism;
 /// is left out of the `FAIL`. It fits where a waiting login's [`Origin`] would be.
 pub type UserName = heapless::String<64, u8>;
 
+/// What a client of LOGIN has given as its name: as much as fits where an [`Origin`] would be.
+pub(super) type LoginName = Vec<u8, 96, u8>;
+
 /// Outstanding logins, the one that has been longest in its state first.
 pub(super) struct Pending<const CAPACITY: usize> {
     entries: Vec<Entry, CAPACITY>,
@@ -21,10 +24,24 @@ struct Entry {
     state: State,
 }
 
+impl Entry {
+    fn is_login(&self, id: u32) -> bool {
+        self.id == id && !self.is_name()
+    }
+
+    fn is_name(&self) -> bool {
+        matches!(self.state, State::Name(_))
+    }
+}
+
 /// How far a login is.
 pub(super) enum State {
     /// It came without initial response, which was asked for.
     AwaitingResponse(Mechanism, Origin),
+    /// Its client uses LOGIN and has given its name; the password was asked for.
+    AwaitingPassword(Origin),
+    /// No login, but the name that belongs to one which waits for its password.
+    Name(LoginName),
     /// The holder of the ticket with this serial number judges it.
     Judging(u32),
     /// It has failed and its client was told why: its reply, whatever it is, brings the `FAIL`.
@@ -65,7 +82,7 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.iter().filter(|entry| !entry.is_name()).count()
     }
 
     pub(super) fn judging(&self) -> usize {
@@ -79,13 +96,35 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
     }
 
     pub(super) fn state(&self, id: u32) -> Option<&State> {
-        let entry = self.entries.iter().find(|entry| entry.id == id)?;
+        let entry = self.entries.iter().find(|entry| entry.is_login(id))?;
         Some(&entry.state)
     }
 
     pub(super) fn remove(&mut self, id: u32) -> Option<State> {
-        let at = self.entries.iter().position(|entry| entry.id == id)?;
+        let at = self.entries.iter().position(|entry| entry.is_login(id))?;
         Some(self.entries.remove(at).state)
+    }
+
+    /// Keeps a client of LOGIN and its name until its password comes; false where the name is longer than
+    /// any that is taken.
+    pub(super) fn await_password(&mut self, id: u32, name: &[u8], origin: Origin) -> bool {
+        let Ok(name) = LoginName::from_slice(name) else {
+            return false;
+        };
+        self.take_name(id);
+        self.put(id, State::AwaitingPassword(origin));
+        self.put(id, State::Name(name));
+        true
+    }
+
+    /// The name that was kept for a login that waits for its password.
+    pub(super) fn take_name(&mut self, id: u32) -> Option<LoginName> {
+        let is_its = |entry: &Entry| entry.id == id && entry.is_name();
+        let at = self.entries.iter().position(is_its)?;
+        match self.entries.remove(at).state {
+            State::Name(name) => Some(name),
+            _ => None,
+        }
     }
 
     /// Keeps a login until its response comes.
@@ -134,11 +173,12 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
         let worth = |entry: &Entry| match entry.state {
             State::AwaitingReply(_) => 0,
             State::AwaitingResponse(..) => 1,
-            State::Judging(_) => 2,
+            State::AwaitingPassword(_) | State::Name(_) => 2,
+            State::Judging(_) => 3,
         };
-        let oldest = self.entries.iter().min_by_key(|entry| worth(entry));
-        if let Some(id) = oldest.map(|entry| entry.id) {
-            self.remove(id);
+        let all = self.entries.iter().enumerate();
+        if let Some((at, _)) = all.min_by_key(|(_, entry)| worth(entry)) {
+            self.entries.remove(at);
         }
     }
 }

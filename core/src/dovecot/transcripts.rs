@@ -15,7 +15,7 @@ use super::{
 use crate::sasl::Mechanism;
 
 const GREETING: Greeting<'_> = Greeting {
-    mechanisms: &Mechanism::ALL,
+    mechanisms: &Mechanism::BEARER,
     pid: 7,
     connection: 3,
     cookie: [0x0a; 16],
@@ -989,4 +989,113 @@ fn random_input_is_used_up_or_closes_in_bounded_work() {
         }
         storm(&input[random.below(3) * 12..], &mut random);
     }
+}
+
+/// Plays lines against a server that takes passwords as well; `|` in its answers parts lines and events.
+fn play_passwords(lines: &[&str], expected: &[&str]) {
+    let greeting = Greeting {
+        mechanisms: &Mechanism::ALL,
+        ..GREETING
+    };
+    let mut said = String::new();
+    let mut connection = Connection::<16>::greet(&greeting, &mut said).unwrap();
+    assert!(said.contains("MECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\n"));
+    said.clear();
+    let lines = [&["VERSION\t1\t2\nCPID\t9\n"], lines].concat().concat();
+    let mut input = lines.as_bytes();
+    let mut buffer = [0; 300];
+    let mut heard = vec![];
+    loop {
+        let (used, event) = connection.receive(input, &mut buffer, &mut said);
+        input = &input[used..];
+        heard.extend(said.lines().map(String::from));
+        said.clear();
+        match event {
+            Event::Incomplete => break,
+            Event::Response(login) => {
+                let message = String::from_utf8_lossy(&buffer[..login.length]);
+                heard.push(format!("{} {message:?}", login.mechanism.name()));
+            }
+            Event::Close(why) => heard.push(format!("{why:?}")),
+            _ => {}
+        }
+    }
+    assert_eq!(heard, expected);
+}
+
+#[test]
+fn login_is_put_together_from_name_and_password() {
+    play_passwords(
+        &[
+            "AUTH\t1\tLOGIN\tservice=smtp\n",
+            "CONT\t1\tYWxpY2U=\n",
+            "AUTH\t2\tLOGIN\tservice=smtp\tresp=Ym9i\n",
+            "CONT\t1\tc2VjcmV0\n",
+            "CONT\t2\t\n",
+            "AUTH\t3\tPLAIN\tservice=smtp\tresp=AGFsaWNlAHNlY3JldA==\n",
+        ],
+        &[
+            "CONT\t1\tVXNlcm5hbWU6",
+            "CONT\t1\tUGFzc3dvcmQ6",
+            "CONT\t2\tUGFzc3dvcmQ6",
+            r#"LOGIN "\0alice\0secret""#,
+            r#"LOGIN "\0bob\0""#,
+            r#"PLAIN "\0alice\0secret""#,
+        ],
+    );
+}
+
+#[test]
+fn a_name_that_was_left_behind_belongs_to_no_other_login() {
+    play_passwords(
+        &[
+            "AUTH\t1\tLOGIN\tservice=smtp\tresp=Ym9i\n",
+            "CANCEL\t1\n",
+            "AUTH\t1\tLOGIN\tservice=smtp\tresp=YWxpY2U=\n",
+            "CONT\t1\tc2VjcmV0\n",
+        ],
+        &[
+            "CONT\t1\tUGFzc3dvcmQ6",
+            "CONT\t1\tUGFzc3dvcmQ6",
+            r#"LOGIN "\0alice\0secret""#,
+        ],
+    );
+}
+
+#[test]
+fn clients_that_leave_between_name_and_password_block_nobody() {
+    let mut lines = String::new();
+    for id in 1..100 {
+        writeln!(lines, "AUTH\t{id}\tLOGIN\tservice=smtp\tresp=YQ==").unwrap();
+    }
+    lines += "AUTH\t100\tPLAIN\tservice=smtp\tresp=AGEAYg==\nCONT\t1\tYg==\n";
+    lines += "CONT\t99\tYg==\n";
+    let mut expected: Vec<String> = (1..100)
+        .map(|id| format!("CONT\t{id}\tUGFzc3dvcmQ6"))
+        .collect();
+    expected.push(r#"PLAIN "\0a\0b""#.into());
+    expected.push("FAIL\t1\treason=Authentication request timed out".into());
+    expected.push(r#"LOGIN "\0a\0b""#.into());
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    play_passwords(&[&lines], &expected);
+}
+
+#[test]
+fn a_name_or_password_beyond_its_bound_is_refused() {
+    let long = "YWFh".repeat(50);
+    let refused =
+        "FAIL\t1\treason=The token is too long: let the identity provider put fewer claims into it";
+    play_passwords(
+        &["AUTH\t1\tLOGIN\tservice=smtp\tresp=", &long, "\n"],
+        &[refused],
+    );
+    let long = "YWFh".repeat(100);
+    play_passwords(
+        &[
+            "AUTH\t1\tLOGIN\tservice=smtp\tresp=YQ==\nCONT\t1\t",
+            &long,
+            "\n",
+        ],
+        &["CONT\t1\tUGFzc3dvcmQ6", refused],
+    );
 }

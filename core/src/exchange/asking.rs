@@ -5,7 +5,7 @@ use super::{
     reading::{Reading, check_active, read},
 };
 use crate::{
-    introspection::{Answer, Endpoints, Question, Request},
+    introspection::{Answer, Endpoints, Question, Request, Subject},
     jose::UnverifiedJwt,
     policy::{Claim, Findings, Identity, Policy, Violation},
     rejection::Rejection,
@@ -73,7 +73,7 @@ impl<'b> Asking<'b> {
             question: self.question,
             endpoints: self.endpoints,
             url: self.url,
-            token: self.token,
+            subject: Subject::Token(self.token),
         }
     }
 

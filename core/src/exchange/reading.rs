@@ -33,7 +33,7 @@ pub(super) fn read<'a>(
 /// An object of an introspection answer that says so vouches; of the others any object does.
 pub(super) fn check_active(question: Question, object: Object<'_>) -> Result<(), Rejection> {
     match question {
-        Question::Tokeninfo | Question::Introspection(Mode::Auth) => Ok(()),
+        Question::Grant | Question::Tokeninfo | Question::Introspection(Mode::Auth) => Ok(()),
         Question::Introspection(Mode::Get | Mode::Post) => match member(object, "active")? {
             Some(Value::Bool(true)) => Ok(()),
             Some(Value::Bool(false)) => Err(Rejection::TokenRefused),
@@ -87,7 +87,7 @@ fn read_refusal<'a>(
 }
 
 /// Whether an error is named in the body (RFC 6749 section 5.2) or in the challenge (RFC 6750 section 3).
-fn says_error(answer: &Answer<'_>, name: &str) -> bool {
+pub(super) fn says_error(answer: &Answer<'_>, name: &str) -> bool {
     let object = Object::parse(answer.body).ok();
     let error = object.and_then(|object| member(object, "error").ok().flatten());
     if let Some(Value::String(error)) = error {
@@ -97,7 +97,7 @@ fn says_error(answer: &Answer<'_>, name: &str) -> bool {
     parts.any(|part| part == name)
 }
 
-fn member<'a>(object: Object<'a>, wanted: &str) -> Result<Option<Value<'a>>, Rejection> {
+pub(super) fn member<'a>(object: Object<'a>, wanted: &str) -> Result<Option<Value<'a>>, Rejection> {
     let mut found = None;
     for member in object.members() {
         let (name, value) = member.map_err(|_| Rejection::UnusableAnswer)?;
@@ -109,7 +109,7 @@ fn member<'a>(object: Object<'a>, wanted: &str) -> Result<Option<Value<'a>>, Rej
 }
 
 /// JSON by its name (RFC 8259 section 11, RFC 6839 section 3.1), or without any.
-fn is_json(media_type: &str) -> bool {
+pub(super) fn is_json(media_type: &str) -> bool {
     let (_, subtype) = media_type.split_once('/').unwrap_or_default();
     let suffix = subtype.rsplit('+').next().unwrap_or_default();
     media_type.is_empty() || suffix.eq_ignore_ascii_case("json")
@@ -125,7 +125,8 @@ mod tests {
         introspection: None,
         mode: Mode::Post,
         force_introspection: false,
-        about: About::EveryToken,
+        about: Some(About::EveryToken),
+        grant: None,
         client: Some(Client {
             id: "id",
             secret: "secret",

@@ -62,8 +62,8 @@ impl<'b> Exchange<'b> {
         is_asked_about: impl Fn(About) -> bool,
         instead_of: Option<Rejection>,
     ) -> Option<State<'b>> {
-        let mut asked = self.rules.providers.iter().filter_map(|p| p.endpoints);
-        if !asked.any(|endpoints| is_asked_about(endpoints.about)) {
+        let mut asked = self.rules.providers.iter().filter_map(about);
+        if !asked.any(&is_asked_about) {
             return None;
         }
         let payload = jwt.decode_payload(scratch).ok();
@@ -80,8 +80,14 @@ impl<'b> Exchange<'b> {
         let token = self.token?;
         let providers = self.rules.providers;
         let is_candidate = |provider: &Provider<'_>| {
-            let about = provider.endpoints.map(|endpoints| endpoints.about);
-            about.is_some_and(&is_asked_about) && may_have_issued(provider, providers, hints)
+            // Whoever has granted a token is the one to ask about it.
+            let is_granter = self.granter.is_none_or(|granter| {
+                let granter = providers.get(granter);
+                granter.is_some_and(|granter| core::ptr::eq(granter, provider))
+            });
+            about(provider).is_some_and(&is_asked_about)
+                && is_granter
+                && may_have_issued(provider, providers, hints)
         };
         let index = choose(providers, self.claimed, is_candidate)?;
         self.start_asking(index, token, instead_of)
@@ -98,9 +104,13 @@ impl<'b> Exchange<'b> {
         Some(match Asking::start(index, provider, token, instead_of) {
             Some(asking) => State::AwaitingAnswer(asking),
             // Where it can be asked is not known yet: that is not the token's fault.
-            None => State::refused(Rejection::ProviderUnavailable),
+            None => self.refused(Rejection::ProviderUnavailable),
         })
     }
+}
+
+fn about(provider: &Provider<'_>) -> Option<About> {
+    provider.endpoints?.about
 }
 
 /// Why a JWT is refused whose provider does not judge JWTs, and that could not be verified: `why`.
@@ -128,7 +138,7 @@ fn may_have_issued(
 }
 
 /// The one provider that speaks for the claimed user's domain, or else the only one that speaks for any.
-fn choose(
+pub(super) fn choose(
     providers: &[Provider<'_>],
     claimed: Option<SaslName<'_>>,
     is_candidate: impl Fn(&Provider<'_>) -> bool,

@@ -5,7 +5,10 @@ use core::fmt::{self, Write};
 use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 
 use super::{Client, ClientPlace, Endpoints, Mode};
-use crate::{sasl::BearerToken, wire::percent::Encoded};
+use crate::{
+    sasl::{BearerToken, UserPassword},
+    wire::percent::Encoded,
+};
 
 /// One request to a provider. It writes its parts out, for most of them hold the token or a secret.
 ///
@@ -16,7 +19,14 @@ pub struct Request<'r> {
     pub(crate) question: Question,
     pub(crate) endpoints: &'r Endpoints<'r>,
     pub(crate) url: &'r str,
-    pub(crate) token: BearerToken<'r>,
+    pub(crate) subject: Subject<'r>,
+}
+
+/// What is asked about.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject<'r> {
+    Token(BearerToken<'r>),
+    Password(UserPassword<'r>),
 }
 
 /// What is asked.
@@ -26,6 +36,8 @@ pub(crate) enum Question {
     Tokeninfo,
     /// Introspection or userinfo.
     Introspection(Mode),
+    /// The token endpoint.
+    Grant,
 }
 
 /// An HTTP method.
@@ -47,7 +59,7 @@ impl Request<'_> {
     #[must_use]
     pub fn method(&self) -> Method {
         match self.question {
-            Question::Introspection(Mode::Post) => Method::Post,
+            Question::Introspection(Mode::Post) | Question::Grant => Method::Post,
             _ => Method::Get,
         }
     }
@@ -69,13 +81,15 @@ impl Request<'_> {
     /// Where `out` has no room.
     pub fn write_url(&self, out: &mut impl Write) -> fmt::Result {
         out.write_str(self.url)?;
-        match self.question {
-            Question::Tokeninfo => write!(out, "{}", Encoded(self.token.expose())),
-            Question::Introspection(Mode::Get) => {
-                write!(out, "{}", Encoded(self.token.expose()))?;
+        match (self.question, self.subject) {
+            (Question::Tokeninfo, Subject::Token(token)) => {
+                write!(out, "{}", Encoded(token.expose()))
+            }
+            (Question::Introspection(Mode::Get), Subject::Token(token)) => {
+                write!(out, "{}", Encoded(token.expose()))?;
                 self.write_client_parameters(out)
             }
-            Question::Introspection(Mode::Auth | Mode::Post) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -84,11 +98,15 @@ impl Request<'_> {
     /// # Errors
     /// Where `out` has no room.
     pub fn write_authorization(&self, out: &mut impl Write) -> fmt::Result {
-        if self.is_bearer() {
-            return write!(out, "Bearer {}", self.token.expose());
+        if let Subject::Token(token) = self.subject
+            && self.is_bearer()
+        {
+            return write!(out, "Bearer {}", token.expose());
         }
         match (self.question, self.endpoints.client) {
-            (Question::Introspection(_), Some(client)) if client.place == ClientPlace::Basic => {
+            (Question::Introspection(_) | Question::Grant, Some(client))
+                if client.place == ClientPlace::Basic =>
+            {
                 client.write_basic(out)
             }
             _ => Ok(()),
@@ -103,8 +121,21 @@ impl Request<'_> {
         if self.method() == Method::Get {
             return Ok(());
         }
-        write!(out, "token={}", Encoded(self.token.expose()))?;
+        match self.subject {
+            Subject::Token(token) => write!(out, "token={}", Encoded(token.expose()))?,
+            Subject::Password(password) => self.write_grant(password, out)?,
+        }
         self.write_client_parameters(out)
+    }
+
+    /// RFC 6749 section 4.3.2.
+    fn write_grant(&self, password: UserPassword<'_>, out: &mut impl Write) -> fmt::Result {
+        let (user, secret) = (Encoded(password.user()), Encoded(password.expose()));
+        write!(out, "grant_type=password&username={user}&password={secret}")?;
+        match self.endpoints.grant.and_then(|grant| grant.scope) {
+            Some(scope) => write!(out, "&scope={}", Encoded(scope)),
+            None => Ok(()),
+        }
     }
 
     /// Dovecot shows the token to tokeninfo in both places where its mode is `auth`.
@@ -112,6 +143,7 @@ impl Request<'_> {
         match self.question {
             Question::Introspection(mode) => mode == Mode::Auth,
             Question::Tokeninfo => self.endpoints.mode == Mode::Auth,
+            Question::Grant => false,
         }
     }
 

@@ -99,7 +99,10 @@ impl FailureReply<'_> {
     fn render(&self) -> Option<heapless::Vec<u8, MAX_REPLY>> {
         let (status, schemes) = match self.mechanism {
             Mechanism::OAuthBearer => (self.status.name(), None),
-            Mechanism::XOAuth2 => (self.status.http_status(), Some("bearer")),
+            // The mechanisms of passwords have no such reply, and nobody is sent one.
+            Mechanism::XOAuth2 | Mechanism::Plain | Mechanism::Login => {
+                (self.status.http_status(), Some("bearer"))
+            }
         };
         let Discovery {
             scope,

@@ -9,11 +9,11 @@ pub(super) fn oauthbearer(message: &[u8]) -> Result<ClientResponse<'_>, Error> {
     refuse_nul(message)?;
     let mut parts = message.split(|byte| *byte == KVSEP);
     let authzid = gs2_fields(parts.next().unwrap_or_default())?;
-    Ok(ClientResponse {
+    Ok(ClientResponse::bearer(
         // Dovecot has no login without a name of its own.
-        authzid: Some(authzid.ok_or(Error::BadGs2Header)?),
-        token: last_auth(parts)?,
-    })
+        Some(authzid.ok_or(Error::BadGs2Header)?),
+        last_auth(parts)?,
+    ))
 }
 
 pub(super) fn xoauth2(message: &[u8]) -> Result<ClientResponse<'_>, Error> {
@@ -23,10 +23,10 @@ pub(super) fn xoauth2(message: &[u8]) -> Result<ClientResponse<'_>, Error> {
         .clone()
         .filter_map(|part| part.strip_prefix(b"user="))
         .next_back();
-    Ok(ClientResponse {
-        authzid: Some(SaslName::plain(user.ok_or(Error::MissingUser)?)?),
-        token: last_auth(parts)?,
-    })
+    Ok(ClientResponse::bearer(
+        Some(SaslName::plain(user.ok_or(Error::MissingUser)?)?),
+        last_auth(parts)?,
+    ))
 }
 
 /// The fields of a GS2 header in any order; `f` and `p` ask for what is not offered.

@@ -1,4 +1,5 @@
-//! SASL mechanisms that carry a bearer token: OAUTHBEARER (RFC 7628) and XOAUTH2.
+//! SASL mechanisms that carry a bearer token, OAUTHBEARER (RFC 7628) and XOAUTH2, and those that carry a
+//! password for which a token is asked: PLAIN (RFC 4616) and LOGIN.
 //!
 //! Grammar only: nothing here decides whether a token is good.
 
@@ -6,9 +7,11 @@ mod failure;
 mod gs2;
 mod loose;
 mod oauthbearer;
+mod plain;
 mod xoauth2;
 
 pub use failure::{Discovery, FailureReply, Status};
+pub use plain::UserPassword;
 
 /// A SASL mechanism that Gatepost judges.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,11 +20,24 @@ pub enum Mechanism {
     OAuthBearer,
     /// Google's precursor of OAUTHBEARER, which most clients speak.
     XOAuth2,
+    /// RFC 4616: a password, for which a provider grants a token.
+    Plain,
+    /// PLAIN in two steps, never standardised; whoever speaks the protocol around SASL puts the two
+    /// together, so that what is parsed is a message of PLAIN.
+    Login,
 }
 
 impl Mechanism {
     /// Every mechanism, in the order in which they are offered.
-    pub const ALL: [Self; 2] = [Self::OAuthBearer, Self::XOAuth2];
+    pub const ALL: [Self; 4] = [Self::OAuthBearer, Self::XOAuth2, Self::Plain, Self::Login];
+    /// Those that carry a bearer token.
+    pub const BEARER: [Self; 2] = [Self::OAuthBearer, Self::XOAuth2];
+
+    /// Whether it carries a password.
+    #[must_use]
+    pub const fn is_password(self) -> bool {
+        matches!(self, Self::Plain | Self::Login)
+    }
 
     /// The mechanism registered as `name`, in any case (RFC 4422 section 3.1 registers upper case).
     #[must_use]
@@ -37,6 +53,8 @@ impl Mechanism {
         match self {
             Self::OAuthBearer => "OAUTHBEARER",
             Self::XOAuth2 => "XOAUTH2",
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
         }
     }
 }
@@ -59,7 +77,16 @@ pub struct ClientResponse<'m> {
     /// Who the client asks to act as; absent where the token alone shall say so.
     pub authzid: Option<SaslName<'m>>,
     /// What it presents.
-    pub token: BearerToken<'m>,
+    pub credential: Credential<'m>,
+}
+
+/// What a client presents.
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'m> {
+    /// A token.
+    Bearer(BearerToken<'m>),
+    /// A name and a password.
+    Password(UserPassword<'m>),
 }
 
 impl<'m> ClientResponse<'m> {
@@ -73,6 +100,24 @@ impl<'m> ClientResponse<'m> {
             (Compat::Strict, Mechanism::XOAuth2) => xoauth2::parse(message),
             (Compat::Dovecot, Mechanism::OAuthBearer) => loose::oauthbearer(message),
             (Compat::Dovecot, Mechanism::XOAuth2) => loose::xoauth2(message),
+            (_, Mechanism::Plain | Mechanism::Login) => plain::parse(message),
+        }
+    }
+
+    fn bearer(authzid: Option<SaslName<'m>>, token: BearerToken<'m>) -> Self {
+        let credential = Credential::Bearer(token);
+        Self {
+            authzid,
+            credential,
+        }
+    }
+
+    /// The token, where it presents one.
+    #[must_use]
+    pub const fn token(&self) -> Option<BearerToken<'m>> {
+        match self.credential {
+            Credential::Bearer(token) => Some(token),
+            Credential::Password(_) => None,
         }
     }
 }
@@ -213,6 +258,12 @@ fn is_b64token_byte(byte: u8) -> bool {
 pub enum Error {
     /// The message is empty: there is nothing to judge.
     Empty,
+    /// Not `[authzid] NUL name NUL password` (RFC 4616 section 2).
+    BadPlain,
+    /// The client asks to act as somebody else than whose password it knows.
+    ForeignAuthzid,
+    /// The password is empty, not UTF-8, or longer than [`UserPassword::MAX_LEN`].
+    BadPassword,
     /// Not a GS2 header, `n,a=user,` or `n,,` (RFC 5801 section 4).
     BadGs2Header,
     /// The client insists on channel binding, of which these mechanisms have none (RFC 7628 section 3.1).

@@ -24,10 +24,10 @@ pub(super) fn parse(message: &[u8]) -> Result<ClientResponse<'_>, Error> {
         return Err(Error::TrailingData);
     }
     let credentials = pairs.auth.ok_or(Error::MissingAuth)?;
-    Ok(ClientResponse {
+    Ok(ClientResponse::bearer(
         authzid,
-        token: BearerToken::from_credentials(credentials)?,
-    })
+        BearerToken::from_credentials(credentials)?,
+    ))
 }
 
 /// The keys that RFC 7628 section 3.1 defines for clients of today; others are ignored.

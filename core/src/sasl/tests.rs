@@ -8,7 +8,7 @@ fn outcome(mechanism: Mechanism, compat: Compat, message: &str) -> std::string::
             let name: std::string::String = response
                 .authzid
                 .map_or("-".into(), |name| name.chars().collect());
-            std::format!("{name}|{}", response.token.expose())
+            std::format!("{name}|{}", response.token().expect("a token").expose())
         }
         Err(error) => std::format!("{error:?}"),
     }
@@ -345,7 +345,7 @@ fn mechanism_names_come_in_any_case() {
             Some(mechanism)
         );
     }
-    assert_eq!(Mechanism::from_name("PLAIN"), None);
+    assert_eq!(Mechanism::from_name("SCRAM-SHA-256"), None);
 }
 
 #[test]
@@ -365,5 +365,45 @@ fn a_token_has_the_alphabet_of_rfc_6750_and_no_neighbour_of_it() {
         let is_ours = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
         let is_taken = BearerToken::new(&[b'a', byte, b'z']).is_ok();
         assert_eq!(is_taken, is_ours, "{byte:#x}");
+    }
+}
+
+#[test]
+fn plain_holds_a_name_and_a_password() {
+    for message in ["\0alice\0s\u{e9}cret", "alice\0alice\0s\u{e9}cret"] {
+        for mechanism in [Mechanism::Plain, Mechanism::Login] {
+            let parsed = ClientResponse::parse(mechanism, Compat::Strict, message.as_bytes());
+            let Credential::Password(password) = parsed.unwrap().credential else {
+                panic!("{message:?} is a password");
+            };
+            assert_eq!(
+                (password.user(), password.expose()),
+                ("alice", "s\u{e9}cret")
+            );
+            assert_eq!(std::format!("{password:?}"), "UserPassword(..)");
+        }
+    }
+    let long = ["\0alice\0", &"x".repeat(UserPassword::MAX_LEN)].concat();
+    let parse = |message: &[u8]| {
+        let parsed = ClientResponse::parse(Mechanism::Plain, Compat::Dovecot, message);
+        parsed.map(|_| ())
+    };
+    assert_eq!(parse(long.as_bytes()), Ok(()));
+    for (message, expected) in [
+        (&b""[..], Error::Empty),
+        (b"alice", Error::BadPlain),
+        (b"\0alice", Error::BadPlain),
+        (b"\0alice\0secret\0", Error::BadPlain),
+        (b"\0\0secret", Error::BadName),
+        (b"\0\xff\0secret", Error::BadName),
+        (b"bob\0alice\0secret", Error::ForeignAuthzid),
+        (b"\0alice\0", Error::BadPassword),
+        (b"\0alice\0\xff", Error::BadPassword),
+        (
+            [long.as_bytes(), b"x"].concat().as_slice(),
+            Error::BadPassword,
+        ),
+    ] {
+        assert_eq!(parse(message), Err(expected), "{message:?}");
     }
 }

@@ -19,10 +19,10 @@ pub(super) fn parse(message: &[u8]) -> Result<ClientResponse<'_>, Error> {
         [KVSEP, ..] => return Err(Error::TrailingData),
         _ => return Err(Error::Unterminated),
     }
-    Ok(ClientResponse {
-        authzid: Some(authzid),
-        token: BearerToken::from_credentials(credentials)?,
-    })
+    Ok(ClientResponse::bearer(
+        Some(authzid),
+        BearerToken::from_credentials(credentials)?,
+    ))
 }
 
 fn split_separator(text: &[u8]) -> Result<(&[u8], &[u8]), Error> {

@@ -53,7 +53,7 @@ pub fn exchange(data: &[u8]) {
     let Some((&how, message)) = data.split_first() else {
         return;
     };
-    let mechanism = Mechanism::ALL[usize::from(how & 1)];
+    let mechanism = Mechanism::BEARER[usize::from(how & 1)];
     let compat = if how & 2 == 0 {
         Compat::Strict
     } else {
@@ -93,7 +93,12 @@ fn run(mechanism: Mechanism, compat: Compat, message: &[u8]) {
 
 /// What was accepted bears a signature that holds, claims that are good, and the name of its user.
 fn check(response: &ClientResponse<'_>, user: &str) {
-    let (signed, signature) = response.token.expose().rsplit_once('.').expect("a JWS");
+    let (signed, signature) = response
+        .token()
+        .expect("a token")
+        .expose()
+        .rsplit_once('.')
+        .expect("a JWS");
     let (header, payload) = signed.split_once('.').expect("a JWS");
     let [header, payload, signature] = [header, payload, signature].map(|part| {
         let part = URL_SAFE_NO_PAD.decode(part);
@@ -129,7 +134,7 @@ fn public_key() -> signature::UnparsedPublicKey<Vec<u8>> {
 /// The message with another signature in its token; `None` where it holds no JWS.
 fn sign(mechanism: Mechanism, compat: Compat, message: &[u8]) -> Option<Vec<u8>> {
     let response = ClientResponse::parse(mechanism, compat, message).ok()?;
-    let token = response.token.expose();
+    let token = response.token().expect("a token").expose();
     let (signed, _) = token.rsplit_once('.')?;
     let (before, after) = str::from_utf8(message).ok()?.split_once(token)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET);

@@ -269,7 +269,7 @@ fn jwts_are_verified_here_and_asked_about_only_where_that_is_wanted() {
     let unsupported = || Ok(Reply::json(400, r#"{"error":"unsupported_token_type"}"#));
     let run = |about, token: &str, keys, answers: &[_], expected| {
         let endpoints = Endpoints {
-            about,
+            about: Some(about),
             ..endpoints(Mode::Post)
         };
         let providers = [Provider {

@@ -3,6 +3,7 @@
 //! No socket is involved; the same matrix over real sockets and the whole daemon is in `tests/matrix`.
 
 mod flow;
+mod granting;
 mod matrix;
 mod requests;
 mod routing;
@@ -32,7 +33,8 @@ fn endpoints(mode: Mode) -> Endpoints<'static> {
         introspection: Some("https://id.example.com/ask"),
         mode,
         force_introspection: false,
-        about: About::OpaqueTokens,
+        about: Some(About::OpaqueTokens),
+        grant: None,
         client: Some(Client {
             id: "rs",
             secret: "s:cret",

@@ -49,7 +49,7 @@ fn check_wire(outcome: &Outcome, mechanism: Mechanism, expected: &str, what: &st
     let (replies, code) = wire(expected);
     let reply = replies.map(|replies| match mechanism {
         Mechanism::XOAuth2 => replies[0],
-        Mechanism::OAuthBearer => replies[1],
+        _ => replies[1],
     });
     let sent: Vec<&str> = outcome.challenges.iter().map(String::as_str).collect();
     assert_eq!(sent, Vec::from_iter(reply), "{what}");

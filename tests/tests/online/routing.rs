@@ -17,7 +17,8 @@ fn tenant(name: &'static str, domains: &'static [&'static str]) -> Policy<'stati
 #[track_caller]
 fn asked(policies: &[Policy<'_>], token: &str, user: Option<&str>) -> Option<usize> {
     let endpoints = Endpoints {
-        about: About::EveryToken,
+        about: Some(About::EveryToken),
+        grant: None,
         ..endpoints(Mode::Post)
     };
     let providers: Vec<_> = policies

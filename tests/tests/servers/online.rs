@@ -4,12 +4,14 @@ use std::fs;
 use std::io;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gatepost_tests::auth_client::{Answer, AuthClient};
 use gatepost_tests::clients::Client;
 use gatepost_tests::daemon::{Configuration, Daemon, wait_until};
 use gatepost_tests::lab::{Lab, ONLINE, ONLINE_GATEPOST};
 use gatepost_tests::login::{Mechanism, USER};
-use gatepost_tests::oidc_provider::{Kind, OidcProvider, RESOURCE_SERVER};
+use gatepost_tests::oidc_provider::{CLIENT, Kind, OidcProvider, RESOURCE_SERVER};
 use gatepost_tests::roots;
 use gatepost_tests::smtp::{Ending, InitialResponse, Session};
 use gatepost_tests::stream::Address;
@@ -54,6 +56,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("a_signed_answer_is_taken", signed_answers),
         case("userinfo_is_asked_where_that_is_allowed", userinfo),
         case("groups_scopes_and_domains_are_required", requirements),
+        case("passwords_are_exchanged_for_tokens", passwords),
         case("a_provider_that_is_away_is_a_temporary_failure", outage),
         case("a_provider_that_is_frozen_delays_nobody_else", frozen),
         case(
@@ -283,6 +286,58 @@ fn requirements(lab: &Lab, online: &mut Online) -> Result<(), Failed> {
             Some(status) => refuse(&token, status)?,
         }
     }
+    Ok(())
+}
+
+/// What `lines`, each sent when the server asks for one, end with.
+fn exchange_password(mechanism: &str, lines: &[&[u8]]) -> io::Result<Answer> {
+    let mut client = AuthClient::open(&Address::port(ONLINE_GATEPOST))?;
+    let [first, rest @ ..] = lines else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let id = client.request(mechanism, first)?;
+    let mut rest = rest.iter();
+    loop {
+        let (_, answer) = client.answer()?;
+        match (answer, rest.next()) {
+            (Answer::Continue(_), Some(line)) => client.reply(id, &STANDARD.encode(line))?,
+            (answer, _) => return Ok(answer),
+        }
+    }
+}
+
+fn passwords(_: &Lab, online: &mut Online) -> Result<(), Failed> {
+    let (id, secret) = CLIENT;
+    // What is granted without a resource names no audience.
+    online.configure(&format!(
+        "client_id = \"{id}\"\nclient_secret = \"{secret}\"\nallow_missing_audience = true\n\
+         grant_url = \"http://127.0.0.1:{PORT}/token\"\ngrant_scope = \"openid email mail\"\n"
+    ))?;
+    let good = format!("\0{USER}\0password");
+    let wrong = format!("\0{USER}\0wrong");
+    let taken = Answer::Ok {
+        user: USER.to_owned(),
+    };
+    assert_eq!(exchange_password("PLAIN", &[good.as_bytes()])?, taken);
+    let steps: [&[u8]; 2] = [USER.as_bytes(), b"password"];
+    assert_eq!(exchange_password("LOGIN", &steps)?, taken);
+    let Answer::Fail(fields) = exchange_password("PLAIN", &[wrong.as_bytes()])? else {
+        return Err("a wrong password is refused".into());
+    };
+    assert!(
+        !fields.iter().any(|field| field.starts_with("code=")),
+        "{fields:?}"
+    );
+    online.provider.freeze()?;
+    let answer = exchange_password("PLAIN", &[good.as_bytes()]);
+    online.provider.thaw()?;
+    let Answer::Fail(fields) = answer? else {
+        return Err("nobody vouches for a password".into());
+    };
+    assert!(
+        fields.iter().any(|field| field == "code=temp_fail"),
+        "{fields:?}"
+    );
     Ok(())
 }
 

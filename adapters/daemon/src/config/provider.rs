@@ -10,7 +10,9 @@ use gatepost_core::{DEFAULT_SKEW, UserCase, crypto::AlgorithmSet};
 use gatepost_tokio::ProviderSettings;
 use serde::Deserialize;
 
-use super::values::{Algorithms, Bounded, OneLine, OneOrMany, Secret, WebUrl};
+use super::values::{
+    Algorithms, Bounded, FieldName, FieldValue, OneLine, OneOrMany, Secret, WebUrl,
+};
 
 /// One provider.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -58,6 +60,10 @@ pub(crate) struct Provider {
     introspection_mode: Option<ModeName>,
     #[serde(default)]
     force_introspection: bool,
+    grant_url: Option<WebUrl>,
+    grant_scope: Option<OneLine>,
+    #[serde(default)]
+    fields: BTreeMap<FieldName, FieldValue>,
     client_id: Option<OneLine>,
     client_secret: Option<Secret>,
     client_secret_file: Option<PathBuf>,
@@ -199,6 +205,9 @@ impl Provider {
                 "skew_seconds = {skew}: expired tokens live that much longer"
             ));
         }
+        if self.fields.values().any(FieldValue::tells_token) {
+            add("fields with %{token}: the token is told to the mail server, which may log it");
+        }
         self.looser_words_online(add);
     }
 
@@ -245,6 +254,11 @@ impl Provider {
             .require
             .iter()
             .map(|(claim, value)| (claim.clone(), value.to_string()))
+            .collect();
+        settings.fields = self
+            .fields
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.template().clone()))
             .collect();
         settings.username_claims = owned(&self.username_claims);
         settings.user_case = match self.user_case {

@@ -355,6 +355,32 @@ fn whom_to_ask_follows_from_what_is_written() {
 
 /// Invariant 8: every looser choice is a word in the configuration, and is named in the log at start.
 #[test]
+fn an_error_about_passwords_and_fields_says_what_to_write() {
+    for (text, expected) in [
+        (
+            with("provider", "grant_url = \"https://id/token\""),
+            "grant_url needs client_id",
+        ),
+        (
+            with("provider", "grant_scope = \"mail\""),
+            "grant_scope needs grant_url",
+        ),
+        (
+            with("provider", "fields = { user = \"x\" }"),
+            "but not \"user\" or \"resp\"",
+        ),
+        (
+            with("provider", "fields = { pass = \"%u\" }"),
+            "write text with %{user}",
+        ),
+    ] {
+        let fault = format!("{:?}", Config::parse(&text).unwrap_err());
+        let expected = format!("{expected:?}");
+        assert!(fault.contains(expected.trim_matches('"')), "{fault}");
+    }
+}
+
+#[test]
 fn invariant_8_every_looser_word_is_named() {
     let any = PROVIDER.replace("audience = [\"mail\"]", "any_audience = true");
     let anybody =
@@ -362,8 +388,11 @@ fn invariant_8_every_looser_word_is_named() {
     let words = "id_tokens = true\nuser_case = \"lower\"\nskew_seconds = 61\nuserinfo = true\n\
                  allow_missing_audience = true\nunauthorized = \"invalid-token\"\nallow_http = true\n\
                  cache_seconds = 61\n";
+    let grants = "[[provider]]\nname = \"r\"\nissuer = \"https://r\"\naudience = \"mail\"\n\
+                  client_id = \"x\"\nclient_secret = \"x\"\ngrant_url = \"https://r/token\"\n\
+                  domains = [\"r.test\"]\nfields = { pass = \"%{token}\" }\n";
     let listener = "[[listener]]\naddress = \"tcp:0.0.0.0:1\"\nallow_remote = true\n";
-    let text = format!("compat = \"dovecot\"\n{listener}{anybody}{any}{words}");
+    let text = format!("compat = \"dovecot\"\n{listener}{anybody}{grants}{any}{words}");
     let named = Config::parse(&text).unwrap().looser_words().join("\n");
     for word in [
         "compat",
@@ -378,6 +407,8 @@ fn invariant_8_every_looser_word_is_named() {
         "unauthorized",
         "allow_http",
         "cache_seconds",
+        "grant_url",
+        "fields with %{token}",
     ] {
         assert!(named.contains(word), "{word} is not named");
     }

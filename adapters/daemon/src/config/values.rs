@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use gatepost_core::crypto::{Algorithm, AlgorithmSet};
+use gatepost_tokio::{Template, TemplateError};
 use serde::Deserialize;
 
 /// A number from `MIN` to `MAX`.
@@ -225,5 +226,57 @@ impl Deref for WebUrl {
 
     fn deref(&self) -> &str {
         &self.0
+    }
+}
+
+/// The name of a field of an answer to the mail server.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(try_from = "String")]
+pub(crate) struct FieldName(String);
+
+impl TryFrom<String> for FieldName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        // These are the protocol's own: who logged in, and a response of the mechanism.
+        let is_taken = matches!(&*name, "" | "user" | "resp");
+        if is_taken || !name.chars().all(is_name) {
+            return Err(
+                "write the name of a field such as \"proxy\" or \"userdb_home\", but not \"user\" or \"resp\"",
+            );
+        }
+        Ok(Self(name))
+    }
+}
+
+impl Deref for FieldName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The value of such a field.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "String")]
+pub(crate) struct FieldValue(Template);
+
+impl TryFrom<String> for FieldValue {
+    type Error = TemplateError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl FieldValue {
+    pub(crate) fn template(&self) -> &Template {
+        &self.0
+    }
+
+    pub(crate) fn tells_token(&self) -> bool {
+        self.0.tells_token()
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fmt::{Display, Write as _};
 
+use gatepost_tokio::Template;
 use percent_encoding::percent_decode_str;
 use toml::Value;
 
 use super::ImportError;
 use super::read::{Setting, Version};
 use super::settings::{folds_by_default, number};
-use crate::config::WebUrl;
+use crate::config::{FieldName, WebUrl};
 
 /// Dovecot's introspection modes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,6 +38,8 @@ pub(super) struct Draft {
     pub(super) client_secret: Option<String>,
     pub(super) openid_configuration: Option<String>,
     pub(super) keys: Option<String>,
+    fields: toml::Table,
+    has_grant: bool,
     is_client_in_url: bool,
     has_introspection: bool,
     has_tokeninfo: bool,
@@ -59,6 +62,8 @@ impl Draft {
             client_secret: None,
             openid_configuration: None,
             keys: None,
+            fields: toml::Table::new(),
+            has_grant: false,
             is_client_in_url: false,
             has_introspection: false,
             has_tokeninfo: false,
@@ -102,8 +107,34 @@ impl Draft {
         self.needs_http |= checked.is_plain_and_remote();
         self.has_introspection |= key == "introspection_url";
         self.has_tokeninfo |= key == "tokeninfo_url";
+        self.has_grant |= key == "grant_url";
         self.write(key, url);
         Ok(())
+    }
+
+    /// A field of the answer, whose variables have other names here.
+    pub(super) fn take_field(&mut self, setting: &Setting, name: &str, template: &str) {
+        let mut ours = template.to_owned();
+        for (theirs, name) in [
+            ("%{oauth2:access_token}", "%{token}"),
+            ("%{passdb:token}", "%{token}"),
+            ("%{user | username}", "%{username}"),
+            ("%{user | domain}", "%{domain}"),
+            ("%u", "%{user}"),
+            ("%n", "%{username}"),
+            ("%d", "%{domain}"),
+            ("%m", "%{mechanism}"),
+        ] {
+            ours = ours.replace(theirs, name);
+        }
+        if FieldName::try_from(name.to_owned()).is_ok() && ours.parse::<Template>().is_ok() {
+            self.fields.insert(name.to_owned(), ours.into());
+        } else {
+            self.remark(
+                setting,
+                "this field cannot be taken over: a template knows the user, the mechanism and the token",
+            );
+        }
     }
 
     pub(super) fn take_format(&mut self, format: &str) {
@@ -152,6 +183,10 @@ impl Draft {
         self.write_judging();
         self.write_asking();
         self.write_client();
+        if !self.fields.is_empty() {
+            let fields = Value::Table(std::mem::take(&mut self.fields));
+            self.write("fields", fields);
+        }
         for remark in &self.remarks {
             // A string always has room, here and below.
             let _ = writeln!(text, "# {remark}");
@@ -181,6 +216,9 @@ impl Draft {
         }
         if !self.scopes.is_empty() {
             let scopes = std::mem::take(&mut self.scopes);
+            if self.has_grant {
+                self.write("grant_scope", scopes.join(" "));
+            }
             self.write("scopes", scopes);
             self.remarks.push(
                 "scope: a token has to hold all of them; older versions of Dovecot asked for one"
@@ -270,7 +308,7 @@ impl Draft {
         let (Some(id), Some(secret)) = (self.client_id.take(), self.client_secret.take()) else {
             return;
         };
-        if self.is_local() {
+        if self.is_local() && !self.has_grant {
             self.remarks
                 .push("client_id: newer versions of Dovecot take it as the audience; write it as audience".into());
             return;

@@ -55,11 +55,17 @@ pub(super) fn take(draft: &mut Draft, setting: &Setting) -> Result<(), ImportErr
             draft.remark(setting, "TLS 1.2 and 1.3 with their safe suites are what there is");
         }
         "token_expire_grace" => draft.take_grace(setting)?,
-        "grant_url" | "use_grant_password" => draft.remark(
+        "grant_url" => draft.set_url("grant_url", setting)?,
+        "use_grant_password" => draft.remark(
             setting,
-            "the password grant is not taken over: let Dovecot do it for the clients that still need it",
+            "PLAIN and LOGIN are offered where grant_url is written, and tokens are taken all the same",
         ),
-        "pass_attrs" => draft.remark(setting, "extra fields in the answer are not taken over"),
+        "pass_attrs" => {
+            for field in value.split([' ', ',']).filter(|field| !field.is_empty()) {
+                let (name, template) = field.split_once('=').unwrap_or((field, ""));
+                draft.take_field(setting, name, template);
+            }
+        }
         "max_idle_time_msecs" | "http_client_max_idle_time" | "max_pipelined_requests"
         | "http_client_max_pipelined_requests" | "no_auto_retry"
         | "http_client_request_max_attempts" | "http_client_user_agent" | "use_worker_with_mech" => {
@@ -93,7 +99,7 @@ fn take_of_block(draft: &mut Draft, block: &str, setting: &Setting) -> Result<()
             "dict_driver" | "dict_name" | "driver" => {}
             _ => draft.remark(setting, "keys come from files here: name them in keys"),
         },
-        "fields" => draft.remark(setting, "extra fields in the answer are not taken over"),
+        "fields" => draft.take_field(setting, &setting.name, &setting.value),
         _ => draft.remark(setting, "a block that has no counterpart"),
     }
     Ok(())

@@ -150,8 +150,8 @@ fn what_is_not_taken_over_is_said_without_its_value() {
     let imported = check(
         text,
         &[
-            "# line 2, grant_url:",
-            "# line 3, pass_attrs:",
+            "grant_url = \"https://id/token\"",
+            "fields = { pass = \"%{token}\" }",
             "# line 6, rawlog_dir:",
         ],
     );
@@ -159,6 +159,25 @@ fn what_is_not_taken_over_is_said_without_its_value() {
         imported.matches("verySecret").count(),
         1,
         "where it belongs"
+    );
+}
+
+#[test]
+fn a_password_grant_with_a_proxy_behind_it_is_taken_over() {
+    let text = "oauth2 {\n  client_id = me\n  client_secret = verySecret\n  \
+                tokeninfo_url = http://localhost:8000/oauth2?oauth=\n  \
+                introspection_url = http://localhost:8000/introspect\n  introspection_mode = post\n  \
+                username_attribute = username\n  fields {\n    pass = %{passdb:token}\n  }\n}\n\
+                passdb oauth2 {\n  mechanisms = plain login\n  oauth2 {\n    \
+                grant_url = http://localhost:8000/token\n    fields {\n      host = 127.0.0.1\n      \
+                proxy = y\n      proxy_mech = %m\n      userdb_quota = %{oauth2:quota}\n    }\n  }\n}\n";
+    check(
+        text,
+        &[
+            "grant_url = \"http://localhost:8000/token\"",
+            "fields = { host = \"127.0.0.1\", pass = \"%{token}\", proxy = \"y\", proxy_mech = \"%{mechanism}\" }",
+            "# line 20, userdb_quota: this field cannot be taken over",
+        ],
     );
 }
 

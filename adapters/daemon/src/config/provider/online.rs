@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use gatepost_core::introspection::{About, ClientPlace, Mode};
-use gatepost_tokio::{ClientSettings, HttpSettings, OnlineSettings};
+use gatepost_tokio::{ClientSettings, GrantSettings, HttpSettings, OnlineSettings};
 
 use super::{ModeName, PlaceName, Provider, Unauthorized, Validate};
 
@@ -59,7 +59,16 @@ impl Provider {
                  userinfo = true",
             );
         }
+        if self.grant_url.is_some() && self.client_id.is_none() {
+            return Err(
+                "provider: grant_url needs client_id and client_secret; write all of them, or none",
+            );
+        }
+        if self.grant_scope.is_some() && self.grant_url.is_none() {
+            return Err("provider: grant_scope needs grant_url; write both, or neither");
+        }
         let mut urls = [
+            &self.grant_url,
             &self.introspection_url,
             &self.tokeninfo_url,
             &self.key_set_url,
@@ -109,6 +118,9 @@ impl Provider {
             add(
                 "unauthorized = \"invalid-token\": wrong client credentials look like bad tokens to clients",
             );
+        }
+        if self.grant_url.is_some() {
+            add("grant_url: PLAIN and LOGIN are offered, and passwords shown to the provider");
         }
         if self.allow_http {
             add("allow_http = true: tokens and keys travel in clear");
@@ -162,7 +174,8 @@ impl Provider {
 
     pub(super) fn online(&self) -> Result<Option<OnlineSettings>, String> {
         let about = self.about();
-        if about.is_none() && !self.discovers() && self.key_set_url.is_none() {
+        let is_offline = !self.discovers() && self.key_set_url.is_none();
+        if about.is_none() && self.grant_url.is_none() && is_offline {
             return Ok(None);
         }
         let url = |url: &Option<super::WebUrl>| url.as_ref().map(|url| url.to_string());
@@ -175,6 +188,10 @@ impl Provider {
             introspection_mode: self.mode(),
             force_introspection: self.force_introspection,
             about,
+            grant: self.grant_url.as_ref().map(|url| GrantSettings {
+                url: url.to_string(),
+                scope: self.grant_scope.as_ref().map(|scope| scope.to_string()),
+            }),
             client: self.client()?,
             allow_missing_audience: self.allow_missing_audience || self.userinfo,
             unauthorized_is_invalid_token: self.unauthorized == Unauthorized::InvalidToken,

@@ -1,0 +1,191 @@
+//! The password grant: what is asked for a token, and how the token is judged then.
+
+use super::*;
+
+use gatepost_core::introspection::Grant;
+use gatepost_tests::judge::BACKENDS;
+use gatepost_tests::mint::Issuer;
+
+const GRANT_URL: &str = "https://id.example.com/token";
+const MESSAGE: &[u8] = b"\0alice@example.com\0s&cret";
+
+fn granting() -> Endpoints<'static> {
+    Endpoints {
+        grant: Some(Grant {
+            url: GRANT_URL,
+            scope: Some("mail openid"),
+        }),
+        ..endpoints(Mode::Post)
+    }
+}
+
+#[track_caller]
+fn run(
+    endpoints: Endpoints<'_>,
+    message: &[u8],
+    answers: &[Result<Reply, FetchFailure>],
+) -> (Outcome, Vec<Asked>) {
+    run_with(endpoints, message, &[], answers)
+}
+
+#[track_caller]
+fn run_with(
+    endpoints: Endpoints<'_>,
+    message: &[u8],
+    keys: &[TrustedKey<'_>],
+    answers: &[Result<Reply, FetchFailure>],
+) -> (Outcome, Vec<Asked>) {
+    let policy = policy();
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(endpoints),
+    }];
+    let rules = Rules {
+        providers: &providers,
+        ..Rules::default()
+    };
+    let mut asked = Vec::new();
+    let mut answers = answers.iter();
+    let mut ask = |question: &Asked| {
+        asked.push(question.clone());
+        answers.next().expect("an answer to each question").clone()
+    };
+    let now = UnixTime::from_seconds(NOW);
+    let outcome = judge_asking(rules, Mechanism::Plain, message, Some(keys), now, &mut ask);
+    assert!(answers.next().is_none(), "every answer was wanted");
+    (outcome, asked)
+}
+
+fn granted() -> Result<Reply, FetchFailure> {
+    ok(&serde_json::json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300}))
+}
+
+#[test]
+fn a_password_is_exchanged_for_a_token_which_is_judged_like_any_other() {
+    let (outcome, asked) = run(granting(), MESSAGE, &[granted(), ok(&good())]);
+    assert_eq!(outcome.code(), Ok(ALICE));
+    assert_eq!(asked[0].url, GRANT_URL);
+    assert_eq!(asked[0].method, "POST");
+    assert_eq!(asked[0].authorization, "Basic cnM6cyUzQWNyZXQ=");
+    assert_eq!(
+        asked[0].form,
+        "grant_type=password&username=alice%40example.com&password=s%26cret&scope=mail%20openid"
+    );
+    assert_eq!(asked[1].form, "token=opaque%2F%2Btoken~1%3D");
+
+    let mut foreign = good();
+    foreign["aud"] = "another".into();
+    let (outcome, _) = run(granting(), MESSAGE, &[granted(), ok(&foreign)]);
+    assert_eq!(outcome.code(), Err("wrong_audience"));
+    assert!(
+        outcome.challenges.is_empty(),
+        "PLAIN has no failure challenge"
+    );
+
+    let (outcome, _) = run(
+        granting(),
+        b"\0bob@example.com\0x",
+        &[granted(), ok(&good())],
+    );
+    assert_eq!(outcome.code(), Err("wrong_user"));
+}
+
+#[test]
+fn a_granted_jwt_is_verified_here() {
+    let issuer = Issuer::new();
+    let claims = serde_json::json!({
+        "iss": ISSUER, "sub": "s-1", "aud": "mail", "email": ALICE, "exp": NOW + 300, "iat": NOW,
+    });
+    let token = issuer.sign("ES256", &claims);
+    let policy = policy();
+    let keys = BACKENDS[0].prepare_all(&[issuer.jwk("ES256")]);
+    let keys = [keys[0].trusted(&policy)];
+    let answer = ok(&serde_json::json!({"access_token": token}));
+    let (outcome, asked) = run_with(granting(), MESSAGE, &keys, &[answer]);
+    assert_eq!(outcome.code(), Ok(ALICE));
+    assert_eq!(asked.len(), 1);
+}
+
+#[test]
+fn what_the_token_endpoint_answers_means_one_thing() {
+    let error = |status, error: &str| Ok(Reply::json(status, &format!(r#"{{"error":"{error}"}}"#)));
+    for (answer, expected) in [
+        (error(400, "invalid_grant"), "password_refused"),
+        (error(401, "invalid_grant"), "password_refused"),
+        (error(400, "invalid_client"), "client_refused"),
+        (error(401, "invalid_client"), "client_refused"),
+        (error(400, "unauthorized_client"), "client_refused"),
+        (error(400, "unsupported_grant_type"), "client_refused"),
+        (error(403, "access_denied"), "client_refused"),
+        (error(404, "invalid_grant"), "provider_unavailable"),
+        (error(429, "invalid_grant"), "provider_unavailable"),
+        (error(500, "invalid_grant"), "provider_unavailable"),
+        (error(302, "invalid_grant"), "provider_unavailable"),
+        (Err(FetchFailure::Timeout), "provider_unavailable"),
+        (Err(FetchFailure::TooLarge), "unusable_answer"),
+        (Ok(Reply::json(200, "")), "unusable_answer"),
+        (Ok(Reply::json(200, "{}")), "unusable_answer"),
+        (
+            Ok(Reply::json(200, r#"{"access_token":7}"#)),
+            "unusable_answer",
+        ),
+        (
+            Ok(Reply::json(200, r#"{"access_token":"a b"}"#)),
+            "unusable_answer",
+        ),
+        (
+            Ok(Reply::json(
+                200,
+                r#"{"access_token":"a","token_type":"DPoP"}"#,
+            )),
+            "unusable_answer",
+        ),
+    ] {
+        let shown = format!("{answer:?}");
+        let (outcome, _) = run(granting(), MESSAGE, &[answer]);
+        assert_eq!(outcome.code(), Err(expected), "{shown}");
+    }
+}
+
+#[test]
+fn no_password_is_shown_to_anybody_who_is_not_configured_to_take_it() {
+    let (outcome, asked) = run(endpoints(Mode::Post), MESSAGE, &[]);
+    assert_eq!(outcome.code(), Err("password_not_taken"));
+    assert_eq!(asked, []);
+}
+
+#[test]
+fn the_provider_that_granted_a_token_is_the_one_that_is_asked_about_it() {
+    let (mut ours, mut theirs) = (policy(), policy());
+    (ours.provider, ours.domains) = ("ours", &["example.com"]);
+    (theirs.provider, theirs.domains) = ("theirs", &["example.org"]);
+    let asked_only = endpoints(Mode::Post);
+    let grants_only = Endpoints {
+        about: None,
+        ..granting()
+    };
+    let providers = [
+        Provider {
+            policy: &ours,
+            endpoints: Some(grants_only),
+        },
+        Provider {
+            policy: &theirs,
+            endpoints: Some(asked_only),
+        },
+    ];
+    let rules = Rules {
+        providers: &providers,
+        ..Rules::default()
+    };
+    let mut questions = 0;
+    let mut ask = |asked: &Asked| {
+        questions += 1;
+        assert_eq!(asked.provider, 0);
+        granted()
+    };
+    let now = UnixTime::from_seconds(NOW);
+    let outcome = judge_asking(rules, Mechanism::Login, MESSAGE, Some(&[]), now, &mut ask);
+    assert_eq!(outcome.code(), Err("opaque_token"));
+    assert_eq!(questions, 1);
+}
