@@ -119,6 +119,18 @@ impl Rejection {
         }
     }
 
+    /// Whether it looks like somebody's guess: what no provider ever issued, or a wrong password.
+    ///
+    /// A token that was good once is none, whatever has come of it since: expired, revoked, signed with a
+    /// key that is gone. What a provider refuses may be any of these.
+    #[must_use]
+    pub const fn is_guess(self) -> bool {
+        matches!(
+            self,
+            Self::BadSignature | Self::PasswordRefused | Self::Token(_)
+        )
+    }
+
     /// What the mail server is told; `user` is who the client claimed to be.
     #[must_use]
     pub const fn failure(self, user: Option<&str>) -> Failure<'_> {

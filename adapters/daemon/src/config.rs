@@ -119,6 +119,8 @@ pub(crate) struct Limits {
     pub(crate) line_seconds: Bounded<1, 3_600>,
     /// How long logins may take to finish when the daemon stops.
     pub(crate) drain_seconds: Bounded<0, 60>,
+    /// How long an answer to a guess waits at most.
+    pub(crate) penalty_seconds: Bounded<0, 60>,
 }
 
 impl Default for Limits {
@@ -130,6 +132,7 @@ impl Default for Limits {
             handshake_seconds: Bounded::new(30),
             line_seconds: Bounded::new(30),
             drain_seconds: Bounded::new(5),
+            penalty_seconds: Bounded::new(15),
         }
     }
 }

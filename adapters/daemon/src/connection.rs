@@ -1,6 +1,7 @@
 //! One connection of a mail server, from its greeting to its end.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,12 +12,13 @@ use gatepost_core::dovecot::{
 use gatepost_core::sasl::Mechanism;
 use gatepost_tokio::{Attempt, Outcome, Turns, Verdict, judge};
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::generation::Generation;
 use crate::metrics::Metrics;
+use crate::penalty::Penalties;
 
 mod reader;
 
@@ -24,6 +26,10 @@ pub(crate) use reader::Reader;
 
 /// Logins of one connection that are not over: Postfix has one at a time, Dovecot's login processes a few.
 const PENDING: usize = 16;
+
+/// Logins of one connection whose answers may wait because they look like guesses: the other places are for
+/// everybody else who logs in over it.
+const DELAYED: usize = PENDING / 2;
 
 /// Bytes read at once; lines may be longer, for they are taken piece by piece.
 const INPUT: usize = 4096;
@@ -42,6 +48,7 @@ pub(crate) struct Service {
     pub(crate) turns: Turns,
     pub(crate) handshake: Duration,
     pub(crate) line: Duration,
+    pub(crate) penalties: Penalties,
 }
 
 /// Why a connection was closed by us.
@@ -111,6 +118,7 @@ struct Session {
     /// The buffer that is lent for the response that is arriving.
     lent: Option<Vec<u8>>,
     judging: JoinSet<Judged>,
+    delayed: Rc<Semaphore>,
     is_busy: bool,
     is_at_end: bool,
     accepted_at: Instant,
@@ -162,6 +170,7 @@ impl Session {
             written: 0,
             lent: None,
             judging: JoinSet::new(),
+            delayed: Rc::new(Semaphore::new(DELAYED)),
             is_busy: false,
             is_at_end: false,
             accepted_at: now,
@@ -226,10 +235,10 @@ impl Session {
             .get(self.written..)
             .unwrap_or_default();
         // What fits into the socket's buffer is sent; nobody waits for a client that does not read.
-        if let Ok(Err(error)) = tokio::time::timeout(Duration::ZERO, writer.write_all(rest)).await {
+        if let Ok(Err(error)) = timeout(Duration::ZERO, writer.write_all(rest)).await {
             tracing::debug!(error = error.to_string(), "last answers lost");
         }
-        let _ = tokio::time::timeout(Duration::ZERO, writer.shutdown()).await;
+        let _ = timeout(Duration::ZERO, writer.shutdown()).await;
     }
 
     /// Whether it is time to let the client send no more: what it has begun is whole, or will never be.
@@ -327,7 +336,7 @@ impl Session {
         } = login;
         let mut message = self.lent.take().unwrap_or_default();
         message.truncate(length);
-        let service = Arc::clone(&self.service);
+        let (service, delayed) = (Arc::clone(&self.service), Rc::clone(&self.delayed));
         let started = Instant::now();
         self.judging.spawn_local(async move {
             let generation = Arc::clone(&service.generation.borrow());
@@ -338,12 +347,14 @@ impl Session {
             };
             let (providers, rules) = (&generation.providers, generation.rules());
             let verdict = judge(providers, &service.turns, rules, attempt, now).await;
+            let took = started.elapsed();
+            service.let_guess_wait(&delayed, &origin, &verdict).await;
             Judged {
                 ticket,
                 mechanism,
                 origin,
                 verdict,
-                took: started.elapsed(),
+                took,
             }
         });
     }
@@ -410,6 +421,25 @@ impl Session {
         }
         let deadline = self.line_since.map(|since| since + self.service.line);
         (deadline, Closed::Line)
+    }
+}
+
+impl Service {
+    /// Keeps the answer to a guess back, unless too many wait on this connection or the daemon stops.
+    async fn let_guess_wait(&self, delayed: &Semaphore, origin: &Origin, verdict: &Verdict) {
+        let Outcome::Refused { rejection, .. } = &verdict.outcome else {
+            return;
+        };
+        let remote = origin.remote.address.filter(|_| !origin.no_penalty);
+        let delay = self.penalties.delay(remote, *rejection);
+        if delay.is_zero() {
+            return;
+        }
+        let Ok(_place) = delayed.try_acquire() else {
+            return;
+        };
+        let mut stopping = self.stopping.clone();
+        let _ = timeout(delay, has_stopped(&mut stopping)).await;
     }
 }
 

@@ -11,6 +11,7 @@ mod import;
 mod listener;
 mod log;
 mod metrics;
+mod penalty;
 mod serve;
 mod web;
 mod worker;

@@ -20,6 +20,7 @@ use crate::generation::{Generation, GenerationError};
 use crate::listener::{self, BindError};
 use crate::log;
 use crate::metrics::Metrics;
+use crate::penalty::Penalties;
 use crate::web;
 use crate::worker::Workers;
 
@@ -150,6 +151,7 @@ fn service(
         turns: Turns::new(limits.logins.get() as usize, limits.waiting.get() as usize),
         handshake: Duration::from_secs(limits.handshake_seconds.get().into()),
         line: Duration::from_secs(limits.line_seconds.get().into()),
+        penalties: Penalties::new(Duration::from_secs(limits.penalty_seconds.get().into())),
     }
 }
 

@@ -63,6 +63,9 @@ pub struct Origin {
     pub local: Endpoint,
     /// Whether that connection is protected: `secured`.
     pub secured: bool,
+    /// Whether the mail server trusts where it comes from, so that nothing is to be held against it:
+    /// `no-penalty`.
+    pub no_penalty: bool,
     /// The mail server's name for the session: `session=`.
     pub session: Option<SessionId>,
 }
@@ -135,6 +138,7 @@ impl Request {
             b"lport" => origin.local.port = text.and_then(|text| text.parse().ok()),
             b"session" => origin.session = text.and_then(|text| text.try_into().ok()),
             b"secured" => origin.secured = true,
+            b"no-penalty" => origin.no_penalty = true,
             _ => {}
         }
     }

@@ -80,6 +80,7 @@ impl World {
             metrics: Metrics::new(),
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),
+            penalties: Penalties::new(Duration::from_secs(15)),
         });
         Self {
             service,
@@ -327,6 +328,58 @@ async fn what_breaks_the_protocol_is_closed() {
         client.send("EHLO mail.example.com\n").await;
         assert_eq!(client.line().await, "");
         client.served.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn guesses_wait_and_delay_nobody_else() {
+    local(async {
+        let world = World::new();
+        let mut client = world.connect(1 << 16);
+        client.handshake().await;
+        let guess = |id: u32| {
+            let token = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA";
+            let response = STANDARD.encode(format!("user=a\x01auth=Bearer {token}\x01\x01"));
+            format!("AUTH\t{id}\tXOAUTH2\tservice=smtp\trip=192.0.2.7\tresp={response}\n")
+        };
+        for (id, seconds) in [(1, 0), (2, 1), (3, 2), (4, 4)] {
+            let start = Instant::now();
+            client.send(&guess(id)).await;
+            assert!(client.line().await.starts_with(&format!("CONT\t{id}\t")));
+            assert_eq!(start.elapsed().as_secs(), seconds);
+        }
+        // Dovecot says so of networks that it trusts.
+        let start = Instant::now();
+        client
+            .send(&guess(5).replace("\tresp", "\tno-penalty\tresp"))
+            .await;
+        client.line().await;
+        assert_eq!(start.elapsed().as_secs(), 0);
+        // Half of the places are kept for others; what finds none of its own is answered at once.
+        let start = Instant::now();
+        for id in 10..26 {
+            client.send(&guess(id)).await;
+        }
+        let good = world
+            .auth(30, "alice@example.com")
+            .replace("\tresp", "\trip=192.0.2.7\tresp");
+        client.send(&good).await;
+        loop {
+            if client.line().await.starts_with("OK\t30\t") {
+                break;
+            }
+        }
+        assert_eq!(start.elapsed().as_secs(), 0);
+        // A stop waits for no penalty.
+        world.stop.send_replace(true);
+        let start = Instant::now();
+        client.served.await.unwrap();
+        assert!(
+            start.elapsed() < Duration::from_secs(8),
+            "{:?}",
+            start.elapsed()
+        );
     })
     .await;
 }
