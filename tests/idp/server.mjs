@@ -121,6 +121,20 @@ function passwordGrant(provider) {
 let provider = make();
 let callback = provider.callback();
 let cacheControl;
+let fault;
+let faults = 0;
+
+// What no verdict can be read from, each in its turn.
+const garbage = [
+  (response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<h1>Welcome</h1>'),
+  (response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"active":tr'),
+  (response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end('{}'),
+  (response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end('[{"active":false}]'),
+  (response) => response.writeHead(500, { 'Content-Type': 'application/json' }).end('{"active":false}'),
+  (response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(Buffer.alloc(70_000, 32)),
+  (response) => response.socket.end('HTTP/1.1 \0\0\0'),
+  (response) => response.socket.resetAndDestroy(),
+];
 
 // Only tests come here.
 async function sideDoor(url) {
@@ -138,6 +152,9 @@ async function sideDoor(url) {
     case '/test/cache-control':
       cacheControl = what.get('value') ?? undefined;
       return;
+    case '/test/fault':
+      fault = what.get('kind') ?? undefined;
+      return;
     default:
       throw new Error(`no such thing: ${url.pathname}`);
   }
@@ -150,5 +167,11 @@ createServer((request, response) => {
     return;
   }
   if (url.pathname === '/jwks' && cacheControl) response.setHeader('Cache-Control', cacheControl);
-  callback(request, response);
+  if (fault === 'garbage') {
+    garbage[faults++ % garbage.length](response);
+  } else if (fault === 'slow') {
+    setTimeout(() => callback(request, response), 700);
+  } else {
+    callback(request, response);
+  }
 }).listen(port, '127.0.0.1', () => console.log('ready'));

@@ -219,6 +219,16 @@ impl OidcProvider {
         self.post("/test/rotate?keep=1", CLIENT, "").map(drop)
     }
 
+    /// Lets it answer `slow`ly, or with `garbage`; with `None` as it should.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn disturb(&self, kind: Option<&str>) -> io::Result<()> {
+        let query = kind.map(|kind| format!("?kind={kind}"));
+        let path = format!("/test/fault{}", query.unwrap_or_default());
+        self.post(&path, CLIENT, "").map(drop)
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn logged(&self) -> String {

@@ -1,4 +1,4 @@
-//! A provider that is frozen, killed, restarted and rotated while logins go on.
+//! A provider that is frozen, slow, talks garbage, is killed, restarted and rotated while logins go on.
 //!
 //! Whatever happens to it: no good token is refused for good, no bad one gets in, and nothing grows.
 
@@ -23,7 +23,7 @@ use crate::online::{self, Online};
 const STATE: Duration = Duration::from_millis(3500);
 
 /// How often everything happens.
-const TURNS: usize = 2;
+const TURNS: usize = 5;
 
 /// Clients that log in all the time.
 const CLIENTS: usize = 4;
@@ -108,6 +108,11 @@ fn disturb(lab: &Lab, online: &mut Online, tokens: &RwLock<Tokens>) -> Result<()
         thread::sleep(STATE);
         online.provider.thaw()?;
         thread::sleep(STATE);
+        for kind in ["garbage", "slow"] {
+            online.provider.disturb(Some(kind))?;
+            thread::sleep(STATE);
+        }
+        online.provider.disturb(None)?;
         {
             let mut held = tokens.write().unwrap_or_else(PoisonError::into_inner);
             online.provider.rotate_keeping()?;
