@@ -30,12 +30,17 @@ pub const RESTARTED_INET: u16 = 10592;
 pub const RELOADED: u16 = 10593;
 /// Postfix asks a Gatepost that finds its provider over the network.
 pub const ONLINE: u16 = 10594;
+/// Postfix asks a Gatepost that asks a provider behind TLS.
+pub const DJANGO: u16 = 10596;
 
 /// As [`UNIX`], but over TLS only.
 pub const TLS: u16 = 10595;
 
 /// Where the Gatepost of [`ONLINE`] listens.
 pub const ONLINE_GATEPOST: u16 = 12348;
+
+/// Where the Gatepost of [`DJANGO`] listens.
+pub const DJANGO_GATEPOST: u16 = 12349;
 
 /// How many processes serve a port unless its name says otherwise.
 pub const PROCESSES: u16 = 4;
@@ -44,7 +49,7 @@ const GATEPOST: u16 = 12345;
 const TAPPED: u16 = 12346;
 const RESTARTED: u16 = 12347;
 
-const SERVICES: [Smtpd; 9] = [
+const SERVICES: [Smtpd; 10] = [
     smtpd(UNIX, "private/extauth"),
     smtpd(INET, "inet:127.0.0.1:12346"),
     Smtpd {
@@ -59,6 +64,7 @@ const SERVICES: [Smtpd; 9] = [
     smtpd(RESTARTED_INET, "inet:127.0.0.1:12347"),
     smtpd(RELOADED, "private/reloaded"),
     smtpd(ONLINE, "inet:127.0.0.1:12348"),
+    smtpd(DJANGO, "inet:127.0.0.1:12349"),
     Smtpd {
         tls: true,
         ..smtpd(TLS, "private/extauth")
@@ -130,6 +136,12 @@ impl Lab {
     #[must_use]
     pub fn mail_root(&self) -> PathBuf {
         self.namespace.root(&MAIL)
+    }
+
+    /// The root of the provider in Python.
+    #[must_use]
+    pub fn django_root(&self) -> PathBuf {
+        self.namespace.root(&roots::DJANGO)
     }
 
     /// A configuration of its own for a Gatepost that is asked by `port`, a service of Postfix.

@@ -4,6 +4,7 @@ pub mod auth_client;
 pub mod clients;
 pub mod corpora;
 pub mod daemon;
+pub mod django;
 pub mod dovecot;
 pub mod exim;
 pub mod fuzz;

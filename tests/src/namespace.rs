@@ -99,7 +99,7 @@ impl Namespace {
         };
         // Short, because a unix socket's path has room for 107 bytes.
         mount_memory(&namespace.directory)?;
-        for recipe in [&roots::MAIL, &roots::EXIM, &roots::DOVECOT] {
+        for recipe in [&roots::MAIL, &roots::EXIM, &roots::DOVECOT, &roots::DJANGO] {
             mount_root(&source.join(recipe.name), &namespace.root(recipe))?;
         }
         let mail = namespace.root(&roots::MAIL);

@@ -62,10 +62,17 @@ pub const DOVECOT: Recipe = Recipe {
     python: &[],
 };
 
+/// An identity provider in Python: django-oauth-toolkit.
+pub const DJANGO: Recipe = Recipe {
+    name: "django",
+    packages: &["python3-django-oauth-toolkit", "base-files", "dash"],
+    python: &[],
+};
+
 /// Where a root keeps its [`Recipe`]'s Python packages.
 pub const PYTHON_PACKAGES: &str = "/opt/python";
 
-const RECIPES: [&Recipe; 3] = [&MAIL, &EXIM, &DOVECOT];
+const RECIPES: [&Recipe; 4] = [&MAIL, &EXIM, &DOVECOT, &DJANGO];
 
 /// Holds the recipe that a root was made by; written last, so that it vouches for the whole root.
 const STAMP: &str = ".made-by";

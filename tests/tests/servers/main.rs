@@ -6,6 +6,7 @@
 //! ignored, and the reason is printed.
 
 mod chaos;
+mod django;
 mod lifecycle;
 mod limits;
 mod logins;
@@ -151,6 +152,7 @@ fn cases() -> Vec<Case> {
     cases.extend(requests::cases());
     cases.extend(lifecycle::cases());
     cases.extend(online::cases());
+    cases.extend(django::cases());
     cases.extend(chaos::cases());
     cases.extend(secrets::cases());
     cases
