@@ -203,13 +203,14 @@ impl Session {
                 .as_bytes()
                 .get(self.written..)
                 .unwrap_or_default();
-            // In this order: answers first, then whatever has come, and only then the end.
+            // In this order: verdicts that are there, so that they are written together, then whatever has
+            // come, and only then the end.
             tokio::select! {
                 biased;
-                written = writer.write(output), if !output.is_empty() => self.wrote(written?)?,
                 Some(judged) = self.judging.join_next(), if !self.judging.is_empty() => {
                     self.answer(judged.map_err(|_| Closed::Internal)?);
                 }
+                written = writer.write(output), if !output.is_empty() => self.wrote(written?)?,
                 read = reader.read_buf(&mut self.input), if wants_input => {
                     self.is_at_end = read? == 0;
                 }
