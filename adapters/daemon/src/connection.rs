@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use gatepost_core::UnixTime;
 use gatepost_core::dovecot::{
-    Connection, Event, Greeting, Login, MAX_RESPONSE, NotSent, Origin, ProtocolError, Ticket,
+    Connection, Event, Greeting, Login, NotSent, Origin, ProtocolError, Ticket,
 };
 use gatepost_core::sasl::Mechanism;
 use gatepost_tokio::{Attempt, Outcome, Turns, Verdict, judge};
@@ -20,8 +20,10 @@ use crate::generation::Generation;
 use crate::metrics::Metrics;
 use crate::penalty::Penalties;
 
+mod buffer;
 mod reader;
 
+use buffer::Buffer;
 pub(crate) use reader::Reader;
 
 /// Logins of one connection that are not over: Postfix has one at a time, Dovecot's login processes a few.
@@ -116,7 +118,7 @@ struct Session {
     /// How much of `output` is written.
     written: usize,
     /// The buffer that is lent for the response that is arriving.
-    lent: Option<Vec<u8>>,
+    lent: Option<Buffer>,
     judging: JoinSet<Judged>,
     delayed: Rc<Semaphore>,
     is_busy: bool,
@@ -281,7 +283,8 @@ impl Session {
     fn take_input(&mut self) -> Result<(), Closed> {
         while self.used < self.input.len() && self.may_proceed() {
             let rest = self.input.get(self.used..).unwrap_or_default();
-            let lent = self.lent.as_deref_mut().unwrap_or_default();
+            let lent = self.lent.as_mut().map(Buffer::as_mut);
+            let lent = lent.unwrap_or_default();
             let was_empty = self.output.is_empty();
             let (used, event) = self.protocol.receive(rest, lent, &mut self.output);
             self.used = self.used.saturating_add(used);
@@ -307,7 +310,7 @@ impl Session {
         match event {
             Event::Incomplete => return Ok(()),
             Event::BufferWanted => {
-                self.lent = Some(vec![0; MAX_RESPONSE]);
+                self.lent = Some(Buffer::lend());
                 return Ok(());
             }
             Event::Busy => {
@@ -335,15 +338,15 @@ impl Session {
             origin,
             length,
         } = login;
-        let mut message = self.lent.take().unwrap_or_default();
-        message.truncate(length);
+        let buffer = self.lent.take().unwrap_or_else(Buffer::lend).finish(length);
         let (service, delayed) = (Arc::clone(&self.service), Rc::clone(&self.delayed));
         let started = Instant::now();
-        self.judging.spawn_local(async move {
+        // Made where it stays: a login's state is some kilobytes.
+        self.judging.spawn_local(Box::pin(async move {
             let generation = Arc::clone(&service.generation.borrow());
             let attempt = Attempt {
                 mechanism,
-                message: &message,
+                message: buffer.response(),
                 origin: Some(&origin),
             };
             let (providers, rules) = (&generation.providers, generation.rules());
@@ -357,7 +360,7 @@ impl Session {
                 verdict,
                 took,
             }
-        });
+        }));
     }
 
     fn answer(&mut self, judged: Judged) {

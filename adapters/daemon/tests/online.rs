@@ -399,6 +399,19 @@ fn an_unhealthy_daemon_says_so() {
     );
 }
 
+#[test]
+fn a_provider_without_keys_that_nobody_asks_is_not_healthy() {
+    let stub = Stub::provider().unwrap();
+    assert!(stub.metadata().get("introspection_endpoint").is_some());
+    let text = format!(
+        "[[provider]]\nissuer = \"{}\"\naudience = \"mail\"\n",
+        stub.issuer()
+    );
+    let daemon = Daemon::start(&text);
+    let (status, body) = daemon.get("/health");
+    assert!(status == 503 && body.contains("degraded"), "{body}");
+}
+
 /// What `gatepost doctor` says of a configuration and a token, and its exit code.
 fn doctor(config: &str, token: &str) -> (String, Option<i32>) {
     let root = TempDir::new().unwrap();

@@ -157,7 +157,8 @@ impl Providers {
         let state = trust.asked().iter().map(|asked| {
             let endpoints = asked.endpoints.as_ref();
             let can_ask = endpoints.is_some_and(|endpoints| {
-                endpoints.introspection.is_some() || endpoints.tokeninfo.is_some()
+                let has_url = endpoints.introspection.is_some() || endpoints.tokeninfo.is_some();
+                endpoints.about.is_some() && has_url
             });
             let name = asked.policy.provider;
             (name.to_owned(), keys(name), can_ask)
