@@ -16,7 +16,9 @@ use gatepost_core::crypto::{Algorithm, AlgorithmSet, InvalidSignature, Verifying
 use gatepost_core::jose::{
     Header, JwkSet, KeyBuffer, UnverifiedJwt, pem, public_key_der, secret_base64,
 };
-use gatepost_core::sasl::{BearerToken, ClientResponse, Compat, Mechanism};
+use gatepost_core::sasl::{
+    BearerToken, ClientResponse, Compat, Credential, Mechanism, UserPassword,
+};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -53,22 +55,31 @@ pub const TARGETS: &[Target] = &[
 /// A SASL client response, in each mechanism, strict and loose.
 ///
 /// # Panics
-/// Where a token is taken that RFC 6750 or our limit refuses, or where `Debug` shows it.
+/// Where a token is taken that RFC 6750 or our limit refuses, a password that is none, or where `Debug` shows
+/// either.
 pub fn client_response(data: &[u8]) {
-    for mechanism in Mechanism::BEARER {
+    for mechanism in Mechanism::ALL {
         for compat in [Compat::Strict, Compat::Dovecot] {
             let Ok(response) = ClientResponse::parse(mechanism, compat, data) else {
                 continue;
             };
-            let token = response.token().expect("a token").expose();
-            assert!((1..=BearerToken::MAX_LEN).contains(&token.len()));
-            assert!(token.bytes().all(|byte| byte.is_ascii_graphic()));
-            // Taken for itself, the token is as good as within its response.
-            assert!(BearerToken::new(token.as_bytes()).is_ok());
-            assert_eq!(
-                format!("{:?}", response.token().expect("a token")),
-                "BearerToken(..)"
-            );
+            match response.credential {
+                Credential::Bearer(token) => {
+                    assert!(!mechanism.is_password());
+                    assert!((1..=BearerToken::MAX_LEN).contains(&token.expose().len()));
+                    assert!(token.expose().bytes().all(|byte| byte.is_ascii_graphic()));
+                    // Taken for itself, the token is as good as within its response.
+                    assert!(BearerToken::new(token.expose().as_bytes()).is_ok());
+                    assert_eq!(format!("{token:?}"), "BearerToken(..)");
+                }
+                Credential::Password(password) => {
+                    assert!(mechanism.is_password());
+                    let whole = [password.user(), password.expose()].join("\0");
+                    assert!(data.ends_with(whole.as_bytes()));
+                    assert!((1..=UserPassword::MAX_LEN).contains(&password.expose().len()));
+                    assert_eq!(format!("{password:?}"), "UserPassword(..)");
+                }
+            }
             if let Some(name) = response.authzid {
                 assert!((1..=data.len()).contains(&name.chars().count()));
             }

@@ -64,7 +64,7 @@ struct Server<'s> {
 impl<'s> Server<'s> {
     fn new(script: &'s [u8]) -> Self {
         let greeting = Greeting {
-            mechanisms: &Mechanism::BEARER,
+            mechanisms: &Mechanism::ALL,
             pid: 1,
             connection: 1,
             cookie: [7; 16],
