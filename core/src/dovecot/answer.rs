@@ -169,7 +169,7 @@ pub(super) fn write_refusal(
         RefusalReason::ResponseTooLong => {
             writeln!(
                 out,
-                "reason=The token is too long: let the identity provider put fewer claims into it"
+                "reason=The token, name or password is too long: let the identity provider put fewer claims into tokens"
             )
         }
         // These two are Dovecot's words, which people search their logs for.

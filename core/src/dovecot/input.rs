@@ -227,13 +227,17 @@ impl<const PENDING: usize> Connection<PENDING> {
     ) -> Result<Event, ProtocolError> {
         line.require(2)?;
         let id = line.request.id;
+        let name = self.pending.take_name(id);
         match (self.pending.remove(id), line.response) {
             (Some(State::AwaitingResponse(mechanism, origin)), Some(response)) => {
                 let response = response.finish();
                 self.take_response((id, mechanism, origin), response, buffer, out)
             }
             (Some(State::AwaitingPassword(origin)), Some(response)) => {
-                let name = self.pending.take_name(id).unwrap_or_default();
+                let Some(name) = name else {
+                    // Others needed its place.
+                    return self.refuse(id, None, RefusalReason::UnknownId, out);
+                };
                 let response = response.finish();
                 let response = response.and_then(|length| join(&name, length, buffer));
                 self.judge(id, Mechanism::Login, origin, response, out)

@@ -100,7 +100,9 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
         Some(&entry.state)
     }
 
+    /// Takes a login out, and its name with it.
     pub(super) fn remove(&mut self, id: u32) -> Option<State> {
+        self.take_name(id);
         let at = self.entries.iter().position(|entry| entry.is_login(id))?;
         Some(self.entries.remove(at).state)
     }
@@ -178,7 +180,8 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
         };
         let all = self.entries.iter().enumerate();
         if let Some((at, _)) = all.min_by_key(|(_, entry)| worth(entry)) {
-            self.entries.remove(at);
+            let id = self.entries.remove(at).id;
+            self.take_name(id);
         }
     }
 }

@@ -471,7 +471,7 @@ fn a_token_too_long_fails_its_login_and_no_other() {
     postfix(&format!(
         "C AUTH\t1\tXOAUTH2\tservice=x\tresp={text}\nC AUTH\t2\tXOAUTH2\tservice=x\tresp={GOOD}\n\
          E refused 1 ResponseTooLong\n\
-         S FAIL\t1\treason=The token is too long: let the identity provider put fewer claims into it\n\
+         S FAIL\t1\treason=The token, name or password is too long: let the identity provider put fewer claims into tokens\n\
          E response 2 XOAUTH2 4 x\nS OK\t2\tuser=al\x01tice@a\tnologin\tk=v"
     ));
 }
@@ -1083,8 +1083,7 @@ fn clients_that_leave_between_name_and_password_block_nobody() {
 #[test]
 fn a_name_or_password_beyond_its_bound_is_refused() {
     let long = "YWFh".repeat(50);
-    let refused =
-        "FAIL\t1\treason=The token is too long: let the identity provider put fewer claims into it";
+    let refused = "FAIL\t1\treason=The token, name or password is too long: let the identity provider put fewer claims into tokens";
     play_passwords(
         &["AUTH\t1\tLOGIN\tservice=smtp\tresp=", &long, "\n"],
         &[refused],
