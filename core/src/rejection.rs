@@ -372,4 +372,25 @@ mod tests {
             assert_eq!(reason.to_string(), reason.reason());
         }
     }
+
+    #[test]
+    fn what_was_good_once_is_no_guess() {
+        for guess in [
+            Rejection::BadSignature,
+            Rejection::PasswordRefused,
+            jose::Error::Encoding.into(),
+        ] {
+            assert!(guess.is_guess(), "{guess:?}");
+        }
+        for other in [
+            Rejection::TokenRefused,
+            Rejection::UnknownKey,
+            Rejection::ProviderUnavailable,
+            Violation::WrongUser.into(),
+            Violation::WrongAudience.into(),
+        ] {
+            let other: Rejection = other;
+            assert!(!other.is_guess(), "{other:?}");
+        }
+    }
 }

@@ -9,13 +9,14 @@ use crate::tools;
 use crate::workspace::{announce, cargo, root, target_dir};
 
 /// What is mutated: whatever decides about a token.
-const JUDGING: [&str; 6] = [
+const JUDGING: [&str; 7] = [
     "core/src/policy.rs",
     "core/src/policy/**",
     "core/src/rejection.rs",
     "core/src/claims.rs",
     "core/src/sasl/**",
     "core/src/jose/**",
+    "core/src/exchange/granting.rs",
 ];
 
 /// The list of survivors that are explained, one ``- `file: mutation`: reason`` each.

@@ -123,6 +123,13 @@ fn what_the_token_endpoint_answers_means_one_thing() {
         (error(302, "invalid_grant"), "provider_unavailable"),
         (Err(FetchFailure::Timeout), "provider_unavailable"),
         (Err(FetchFailure::TooLarge), "unusable_answer"),
+        (
+            Ok(Reply {
+                content_type: "text/html".to_owned(),
+                ..Reply::json(200, r#"{"access_token":"a"}"#)
+            }),
+            "unusable_answer",
+        ),
         (Ok(Reply::json(200, "")), "unusable_answer"),
         (Ok(Reply::json(200, "{}")), "unusable_answer"),
         (
