@@ -13,7 +13,7 @@ use gatepost_core::sasl::Mechanism;
 use gatepost_tokio::{Attempt, Outcome, Turns, Verdict, judge};
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::generation::Generation;
@@ -35,6 +35,12 @@ const DELAYED: usize = PENDING / 2;
 
 /// Bytes read at once; lines may be longer, for they are taken piece by piece.
 const INPUT: usize = 4096;
+
+/// As many where a client has filled those: several logins come with one read.
+const BUSY_INPUT: usize = 16_384;
+
+/// Room for answers that a connection keeps while it has none.
+const OUTPUT: usize = 512;
 
 /// Answers that may wait to be written before nothing more is read, in bytes. Those of the logins that are
 /// being judged already may be added.
@@ -189,7 +195,7 @@ impl Session {
     ) -> Result<(), Closed> {
         let mut stopping = self.service.stopping.clone();
         loop {
-            self.take_input()?;
+            self.take_input().await?;
             if self.is_at_end && self.is_idle() {
                 return Ok(());
             }
@@ -280,7 +286,7 @@ impl Session {
     }
 
     /// Takes what has been read, as far as it may proceed.
-    fn take_input(&mut self) -> Result<(), Closed> {
+    async fn take_input(&mut self) -> Result<(), Closed> {
         while self.used < self.input.len() && self.may_proceed() {
             let rest = self.input.get(self.used..).unwrap_or_default();
             let lent = self.lent.as_mut().map(Buffer::as_mut);
@@ -291,11 +297,13 @@ impl Session {
             if was_empty && !self.output.is_empty() {
                 self.stalled_since = Instant::now();
             }
-            self.event(event)?;
+            self.event(event).await?;
         }
         if self.used == self.input.len() {
+            let is_filled = self.used >= INPUT;
             self.input.clear();
-            self.input.reserve_exact(INPUT);
+            let room = if is_filled { BUSY_INPUT } else { INPUT };
+            self.input.reserve_exact(room);
             self.used = 0;
         }
         let waits = self.protocol.has_unfinished_line() && self.may_proceed();
@@ -306,7 +314,7 @@ impl Session {
         Ok(())
     }
 
-    fn event(&mut self, event: Event) -> Result<(), Closed> {
+    async fn event(&mut self, event: Event) -> Result<(), Closed> {
         match event {
             Event::Incomplete => return Ok(()),
             Event::BufferWanted => {
@@ -317,7 +325,7 @@ impl Session {
                 self.is_busy = true;
                 return Ok(());
             }
-            Event::Response(login) => self.judge(login),
+            Event::Response(login) => self.judge(login).await,
             Event::Refused(refusal) => {
                 self.service.metrics.refusal(refusal.reason);
                 crate::log::refusal(&refusal);
@@ -331,7 +339,8 @@ impl Session {
         Ok(())
     }
 
-    fn judge(&mut self, login: Login) {
+    /// Judges a login here and now; one that has to wait does so in a task of its own.
+    async fn judge(&mut self, login: Login) {
         let Login {
             ticket,
             mechanism,
@@ -342,7 +351,7 @@ impl Session {
         let (service, delayed) = (Arc::clone(&self.service), Rc::clone(&self.delayed));
         let started = Instant::now();
         // Made where it stays: a login's state is some kilobytes.
-        self.judging.spawn_local(Box::pin(async move {
+        let mut judging = Box::pin(async move {
             let generation = Arc::clone(&service.generation.borrow());
             let attempt = Attempt {
                 mechanism,
@@ -360,7 +369,13 @@ impl Session {
                 verdict,
                 took,
             }
-        }));
+        });
+        tokio::select! {
+            biased;
+            judged = &mut judging => self.answer(judged),
+            // It lets others have their turn after a verification; what takes longer than that waits.
+            () = yield_now() => drop(self.judging.spawn_local(judging)),
+        }
     }
 
     fn answer(&mut self, judged: Judged) {
@@ -407,7 +422,8 @@ impl Session {
         self.written = self.written.saturating_add(length);
         self.stalled_since = Instant::now();
         if self.written >= self.output.len() {
-            self.output = String::new();
+            self.output.clear();
+            self.output.shrink_to(OUTPUT);
             self.written = 0;
         }
         Ok(())
