@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::answers::Known;
 use crate::fields::Fields;
 use crate::providers::Providers;
+use crate::remembered;
 use crate::source::Freshness;
 use asking::Asked;
 
@@ -154,9 +155,14 @@ pub async fn judge(
         let output = match &next {
             Next::Start => exchange.step(now(), Input::Start),
             Next::Keys => {
-                let output = SCRATCH
-                    .with_borrow_mut(|scratch| exchange.step(now(), Input::Keys { keys, scratch }));
-                tokio::task::yield_now().await;
+                let (output, is_remembered) = remembered::notice(|| {
+                    SCRATCH.with_borrow_mut(|scratch| {
+                        exchange.step(now(), Input::Keys { keys, scratch })
+                    })
+                });
+                if !is_remembered {
+                    tokio::task::yield_now().await;
+                }
                 output
             }
             Next::KeysUnavailable => SCRATCH.with_borrow_mut(|scratch| {

@@ -3,6 +3,7 @@
 //! It stands where a key stands, below all judging: a token whose signature is remembered has its claims
 //! read and judged like any other. Only what has verified is remembered, by the digest of all of it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +15,18 @@ use crate::keys::LoadedKey;
 
 /// Signatures that are remembered; each takes about a hundred bytes.
 const CAPACITY: usize = 8192;
+
+thread_local! {
+    /// Whether a signature was remembered since this was last asked.
+    static IS_REMEMBERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Takes a `step`, and tells whether a signature was remembered, so that the step has verified none.
+pub(crate) fn notice<T>(step: impl FnOnce() -> T) -> (T, bool) {
+    IS_REMEMBERED.set(false);
+    let output = step();
+    (output, IS_REMEMBERED.get())
+}
 
 /// What all keys remember.
 #[derive(Clone)]
@@ -78,6 +91,7 @@ impl VerifyingKey for Remembering {
         hash.update(signature);
         let digest = hash.finalize().into();
         if self.verified.0.get(&digest).is_some() {
+            IS_REMEMBERED.set(true);
             return Ok(());
         }
         self.key.verify(algorithm, signing_input, signature)?;
