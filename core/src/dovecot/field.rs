@@ -1,8 +1,9 @@
 //! The fields of a line: where they end, and the escapes within them.
 
-use core::fmt::{self, Display, Write as _};
+use core::fmt::{self, Display};
 
 use heapless::Vec;
+use memchr::memchr2;
 
 pub(super) const TAB: u8 = b'\t';
 pub(super) const LF: u8 = b'\n';
@@ -13,32 +14,10 @@ const MAX_FIELD: usize = 64;
 
 /// Splits `input` where its first field ends: the bytes before, and the TAB or LF if it has come.
 pub(super) fn split_field(input: &[u8]) -> (&[u8], Option<u8>) {
-    let (field, rest) = find_end(input)
+    let (field, rest) = memchr2(TAB, LF, input)
         .and_then(|at| input.split_at_checked(at))
         .unwrap_or((input, &[]));
     (field, rest.first().copied())
-}
-
-// Whole chunks are tested without branching: responses of some kilobytes pass through here.
-fn find_end(input: &[u8]) -> Option<usize> {
-    const CHUNK: usize = 32;
-    let (chunks, _) = input.as_chunks::<CHUNK>();
-    let clear = chunks
-        .iter()
-        .take_while(|chunk| {
-            !chunk
-                .iter()
-                .fold(false, |found, byte| found | is_end(*byte))
-        })
-        .count()
-        .saturating_mul(CHUNK);
-    let (_, rest) = input.split_at_checked(clear)?;
-    let at = rest.iter().position(|byte| is_end(*byte))?;
-    Some(clear.saturating_add(at))
-}
-
-const fn is_end(byte: u8) -> bool {
-    byte == TAB || byte == LF
 }
 
 /// A decimal number without sign or spaces.
@@ -126,18 +105,30 @@ pub(super) struct Escaped<'a>(pub(super) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            match character {
-                '\0' => f.write_str("\x010")?,
-                '\x01' => f.write_str("\x011")?,
-                '\t' => f.write_str("\x01t")?,
-                '\r' => f.write_str("\x01r")?,
-                '\n' => f.write_str("\x01n")?,
-                plain => f.write_char(plain)?,
+        for run in self.0.split_inclusive(|c| escape(c).is_some()) {
+            let mut plain = run.chars();
+            match plain.next_back().and_then(escape) {
+                Some(escaped) => {
+                    f.write_str(plain.as_str())?;
+                    f.write_str(escaped)?;
+                }
+                None => f.write_str(run)?,
             }
         }
         Ok(())
     }
+}
+
+// What `unescape` reads back.
+const fn escape(character: char) -> Option<&'static str> {
+    Some(match character {
+        '\0' => "\x010",
+        '\x01' => "\x011",
+        '\t' => "\x01t",
+        '\r' => "\x01r",
+        '\n' => "\x01n",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl UserName {
         let mut copy = heapless::String::new();
         for c in name {
             // Nothing that a mail server, a log or a path could stumble over.
-            if c.is_control() || c.is_whitespace() || c == '\0' {
+            if !c.is_ascii_graphic() && (c.is_control() || c.is_whitespace()) {
                 return Err(Violation::UnusableUserName);
             }
             copy.push(c).map_err(|_| Violation::UnusableUserName)?;

@@ -26,6 +26,10 @@ impl<'j> Number<'j> {
         if self.0.starts_with('-') {
             return None;
         }
+        // What nearly every date is.
+        if let Ok(integer) = self.0.parse() {
+            return Some(integer);
+        }
         let (mantissa, exponent) = match self.0.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
             None => (self.0, 0),
