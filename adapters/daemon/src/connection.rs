@@ -172,7 +172,7 @@ impl Session {
         Some(Self {
             service,
             protocol,
-            input: Vec::new(),
+            input: Vec::with_capacity(INPUT),
             used: 0,
             output,
             written: 0,
@@ -299,12 +299,9 @@ impl Session {
             }
             self.event(event).await?;
         }
-        if self.used == self.input.len() {
-            let is_filled = self.used >= INPUT;
-            self.input.clear();
-            let room = if is_filled { BUSY_INPUT } else { INPUT };
-            self.input.reserve_exact(room);
-            self.used = 0;
+        if self.is_taken() && self.make_room() {
+            // More is waiting, and remembered signatures let nobody else have a turn.
+            yield_now().await;
         }
         let waits = self.protocol.has_unfinished_line() && self.may_proceed();
         self.line_since = self
@@ -312,6 +309,26 @@ impl Session {
             .filter(|_| waits)
             .or_else(|| waits.then(Instant::now));
         Ok(())
+    }
+
+    /// Whether something has been read, and all of it is taken.
+    fn is_taken(&self) -> bool {
+        !self.input.is_empty() && self.used == self.input.len()
+    }
+
+    /// Makes room for as much as may come at once; says whether there was too little.
+    fn make_room(&mut self) -> bool {
+        let was_full = self.used == self.input.capacity();
+        let room = if self.used >= INPUT {
+            BUSY_INPUT
+        } else {
+            INPUT
+        };
+        self.input.clear();
+        self.input.shrink_to(room);
+        self.input.reserve_exact(room);
+        self.used = 0;
+        was_full
     }
 
     async fn event(&mut self, event: Event) -> Result<(), Closed> {

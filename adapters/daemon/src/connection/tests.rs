@@ -226,6 +226,29 @@ async fn half_open_connections_do_not_delay_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_much_one_connection_sends_another_gets_its_turn() {
+    local(async {
+        let world = World::new();
+        let login = world.auth(1, ALICE);
+        let mut busy = world.connect(1 << 20);
+        busy.handshake().await;
+        // From here on its signature is remembered, so that its logins wait for nothing.
+        busy.send(&login).await;
+        assert_eq!(busy.line().await, GOOD);
+        let mut other = world.connect(1 << 16);
+        other.handshake().await;
+        busy.send(&login.repeat(500)).await;
+        other.send(&login).await;
+        assert_eq!(other.line().await, GOOD);
+        let mut answers = vec![0; 1 << 16];
+        let length = busy.reader.read(&mut answers).await.unwrap();
+        let before = answers[..length].iter().filter(|byte| **byte == b'\n');
+        assert!(before.count() <= BUSY_INPUT / login.len() + 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_not_read_from() {
     local(async {
         let world = World::new();
