@@ -287,7 +287,7 @@ fn unless_found(query: KeyQuery<'_>, trust: &crate::Trust, freshness: Freshness)
 }
 
 fn copy_name(name: SaslName<'_>) -> String {
-    let mut copy = String::new();
+    let mut copy = String::with_capacity(64);
     for c in name.chars() {
         if copy.len() + c.len_utf8() > Verdict::MAX_CLAIMED {
             break;
