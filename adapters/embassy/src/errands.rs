@@ -19,12 +19,16 @@ use crate::url::Url;
 /// How long a login waits for its turn: two requests that time out.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// The one request that is under way. `B` is a buffer of bytes, which bounds requests and answers.
-pub struct Errands<B: ?Sized = [u8]> {
+/// A buffer of bytes, which bounds requests and answers.
+pub type Buffer<B = [u8]> = Mutex<CriticalSectionRawMutex, B>;
+
+/// The one request that is under way.
+pub struct Errands {
     turn: Mutex<CriticalSectionRawMutex, ()>,
     asked: Signal<CriticalSectionRawMutex, Errand>,
-    answered: Signal<CriticalSectionRawMutex, Result<Head, FetchFailure>>,
-    buffer: Mutex<CriticalSectionRawMutex, B>,
+    answered: Signal<CriticalSectionRawMutex, Result<(), FetchFailure>>,
+    head: Mutex<CriticalSectionRawMutex, Head>,
+    buffer: &'static Buffer,
 }
 
 /// Where a request goes, and how long it is.
@@ -37,14 +41,39 @@ pub(crate) struct Errand {
     pub(crate) length: usize,
 }
 
-/// An answer, and the buffer that holds it: nobody else asks until it is dropped.
+impl Errand {
+    /// The request in `out`, which goes where `url` says unless it is to go somewhere else.
+    pub(crate) fn new(
+        url: &Url<'_>,
+        connect_to: Option<SocketAddrV4>,
+        out: &Writer<'_>,
+    ) -> Option<Self> {
+        Some(Self {
+            host: url.host.try_into().ok()?,
+            port: url.port,
+            is_secure: url.is_secure,
+            connect_to,
+            length: out.length(),
+        })
+    }
+}
+
+/// An answer where it lies: nobody else asks until it is dropped.
 pub(crate) struct Incoming {
-    pub(crate) head: Head,
+    head: MutexGuard<'static, CriticalSectionRawMutex, Head>,
     buffer: MutexGuard<'static, CriticalSectionRawMutex, [u8]>,
     _turn: MutexGuard<'static, CriticalSectionRawMutex, ()>,
 }
 
 impl Incoming {
+    pub(crate) fn status(&self) -> u16 {
+        self.head.status
+    }
+
+    pub(crate) fn max_age(&self) -> Option<u32> {
+        self.head.max_age
+    }
+
     pub(crate) fn body(&self) -> &[u8] {
         self.buffer.get(..self.head.length).unwrap_or_default()
     }
@@ -61,82 +90,66 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        // It may hold a token that was asked about, or was granted.
+        // It may hold a token that was asked about.
         self.buffer.fill(0);
     }
 }
 
-impl<const N: usize> Errands<[u8; N]> {
-    /// Nothing is under way.
+impl Errands {
+    /// Nothing is under way; requests and answers lie in `buffer`.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(buffer: &'static Buffer) -> Self {
         Self {
             turn: Mutex::new(()),
             asked: Signal::new(),
             answered: Signal::new(),
-            buffer: Mutex::new([0; N]),
+            head: Mutex::new(Head::new()),
+            buffer,
         }
     }
-}
 
-impl<const N: usize> Default for Errands<[u8; N]> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Errands {
-    /// Sends what `write` writes to `url`, and waits for the answer.
+    /// Sends what `write` writes, where it says, and waits for the answer.
+    ///
+    /// Only small things are kept while it waits: each of those who judge has room for it.
     pub(crate) async fn ask(
         &'static self,
-        url: &Url<'_>,
-        connect_to: Option<SocketAddrV4>,
-        write: impl FnOnce(&mut Writer<'_>) -> fmt::Result,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<Errand, FetchFailure>,
     ) -> Result<Incoming, FetchFailure> {
-        let host = url.host.try_into().map_err(|_| FetchFailure::NotAsked)?;
         let turn = with_timeout(PATIENCE, self.turn.lock()).await;
         let turn = turn.map_err(|_| FetchFailure::NotAsked)?;
-        let mut buffer = self.buffer.lock().await;
-        let mut out = Writer::new(&mut buffer);
-        let written = write(&mut out);
-        let length = out.length();
-        drop(buffer);
-        let outcome = match written {
-            Ok(()) => {
-                self.asked.signal(Errand {
-                    host,
-                    port: url.port,
-                    is_secure: url.is_secure,
-                    connect_to,
-                    length,
-                });
-                self.answered.wait().await
-            }
-            Err(fmt::Error) => Err(FetchFailure::TooLarge),
+        let is_asked = {
+            let mut buffer = self.buffer.lock().await;
+            let errand = write(&mut Writer::new(&mut buffer));
+            errand.map(|errand| self.asked.signal(errand))
         };
-        let mut incoming = Incoming {
-            head: Head::default(),
+        let outcome = match is_asked {
+            Ok(()) => self.answered.wait().await,
+            Err(why) => Err(why),
+        };
+        let incoming = Incoming {
+            head: self.head.lock().await,
             buffer: self.buffer.lock().await,
             _turn: turn,
         };
-        incoming.head = outcome?;
-        Ok(incoming)
+        outcome.map(|()| incoming)
     }
 
     /// Waits for the next request, and gives the answer to it back.
     pub(crate) async fn run(
         &'static self,
-        mut fetch: impl AsyncFnMut(&Errand, &mut [u8]) -> Result<Head, FetchFailure>,
+        mut fetch: impl AsyncFnMut(&Errand, &mut [u8], &mut Head) -> Result<(), FetchFailure>,
     ) {
         let errand = self.asked.wait().await;
-        let mut buffer = self.buffer.lock().await;
-        let outcome = fetch(&errand, &mut buffer).await;
-        drop(buffer);
+        let outcome = {
+            let mut buffer = self.buffer.lock().await;
+            let mut head = self.head.lock().await;
+            fetch(&errand, &mut buffer, &mut head).await
+        };
         self.answered.signal(outcome);
     }
 }
 
-impl<B: ?Sized> fmt::Debug for Errands<B> {
+impl fmt::Debug for Errands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Errands(..)")
     }

@@ -11,7 +11,7 @@ use crate::url::Url;
 const MAX_FIELDS: usize = 48;
 
 /// What an answer says ahead of its body.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) status: u16,
     /// Without parameters; a longer one is none that anybody wants.
@@ -22,6 +22,18 @@ pub(crate) struct Head {
     pub(crate) max_age: Option<u32>,
     /// How long the body is that the buffer holds.
     pub(crate) length: usize,
+}
+
+impl Head {
+    pub(crate) const fn new() -> Self {
+        Self {
+            status: 0,
+            content_type: heapless::String::new(),
+            www_authenticate: heapless::String::new(),
+            max_age: None,
+            length: 0,
+        }
+    }
 }
 
 /// How the end of a body is found (RFC 9112 section 6.3).
@@ -41,7 +53,8 @@ pub(crate) async fn exchange(
     transport: &mut (impl Read + Write),
     buffer: &mut [u8],
     length: usize,
-) -> Result<Head, FetchFailure> {
+    head: &mut Head,
+) -> Result<(), FetchFailure> {
     let request = buffer.get(..length).ok_or(FetchFailure::TooLarge)?;
     transport.write_all(request).await.map_err(broken)?;
     transport.flush().await.map_err(broken)?;
@@ -50,13 +63,13 @@ pub(crate) async fn exchange(
         buffer,
         filled: 0,
     };
-    let (mut head, framing) = incoming.head().await?;
+    let framing = incoming.head(head).await?;
     head.length = match framing {
         Framing::Length(length) => incoming.sized(length).await?,
         Framing::Chunked => incoming.chunked().await?,
         Framing::UntilClosed => incoming.until_closed().await?,
     };
-    Ok(head)
+    Ok(())
 }
 
 fn broken<E>(_: E) -> FetchFailure {
@@ -97,17 +110,17 @@ impl<T: Read> Incoming<'_, T> {
     }
 
     /// Reads the head, and leaves the beginning of the body in its place.
-    async fn head(&mut self) -> Result<(Head, Framing), FetchFailure> {
+    async fn head(&mut self, head: &mut Head) -> Result<Framing, FetchFailure> {
         loop {
             let received = self.buffer.get(..self.filled).unwrap_or_default();
-            let Some((used, head, framing)) = parse_head(received)? else {
+            let Some((used, framing)) = parse_head(received, head)? else {
                 self.need_more().await?;
                 continue;
             };
             self.close_gap(0, used);
             // What comes ahead of the answer proper says nothing (RFC 9110 section 15.2).
             if head.status >= 200 {
-                return Ok((head, framing));
+                return Ok(framing);
             }
         }
     }
@@ -167,17 +180,15 @@ impl<T: Read> Incoming<'_, T> {
 }
 
 /// How long the head is, what it says, and how the body ends; `None` where it is not whole yet.
-fn parse_head(received: &[u8]) -> Result<Option<(usize, Head, Framing)>, FetchFailure> {
+fn parse_head(received: &[u8], head: &mut Head) -> Result<Option<(usize, Framing)>, FetchFailure> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut fields);
     let used = match response.parse(received).map_err(broken)? {
         httparse::Status::Complete(used) => used,
         httparse::Status::Partial => return Ok(None),
     };
-    let mut head = Head {
-        status: response.code.unwrap_or_default(),
-        ..Head::default()
-    };
+    *head = Head::new();
+    head.status = response.code.unwrap_or_default();
     let mut framing = None;
     for field in response.headers.iter() {
         let value = core::str::from_utf8(field.value).unwrap_or_default();
@@ -206,7 +217,7 @@ fn parse_head(received: &[u8]) -> Result<Option<(usize, Head, Framing)>, FetchFa
     } else {
         framing.unwrap_or(Framing::UntilClosed)
     };
-    Ok(Some((used, head, framing)))
+    Ok(Some((used, framing)))
 }
 
 /// Two answers in one are what nobody can tell apart (RFC 9112 section 11.2).
@@ -401,8 +412,9 @@ mod tests {
                 sent: Vec::new(),
             };
             let mut buffer = vec![b'?'; room];
-            let outcome = block_on(exchange(&mut wire, &mut buffer, 3));
-            let outcome = outcome.map(|head| {
+            let mut head = Head::new();
+            let outcome = block_on(exchange(&mut wire, &mut buffer, 3, &mut head));
+            let outcome = outcome.map(|()| {
                 let body = String::from_utf8(buffer[..head.length].to_vec());
                 (head.status, body.unwrap_or_default())
             });
@@ -502,7 +514,8 @@ mod tests {
         let answer = b"HTTP/1.1 403 Forbidden\r\nContent-Type: Application/JSON; charset=utf-8\r\n\
             WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n\
             Cache-Control: public, max-age=\"300\"\r\nCache-Control: max-age=5\r\n\r\n";
-        let (used, head, framing) = parse_head(answer).unwrap().unwrap();
+        let mut head = Head::new();
+        let (used, framing) = parse_head(answer, &mut head).unwrap().unwrap();
         assert_eq!((used, framing), (answer.len(), Framing::UntilClosed));
         assert_eq!(
             (head.status, &*head.content_type),

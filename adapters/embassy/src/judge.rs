@@ -9,11 +9,11 @@ use gatepost_core::{
     Exchange, Rejection,
     exchange::{Input, Output, Rules},
     introspection::FetchFailure,
-    sasl::{Compat, Discovery, Mechanism},
+    sasl::{Compat, Discovery},
 };
 
 use crate::errands::Incoming;
-use crate::logins::{Arrival, Judged, Logins, Outcome};
+use crate::logins::{Arrival, Judged, Logins, Outcome, Verdicts};
 use crate::providers::{Freshness, Providers, Seat};
 
 /// How long a login may take before it is told to come again: what a mail client waits for.
@@ -76,12 +76,16 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
     pub async fn sit(&'static self, seat: &'static Seat) -> ! {
         loop {
             let arrival = self.logins.next().await;
-            if let Some(verdict) = self.judge(&arrival, seat).await {
-                let verdicts = arrival.verdicts;
-                verdicts.send(verdict.answer(arrival)).await;
-            } else {
-                Timer::after(ASIDE).await;
-                self.logins.arrive(arrival).await;
+            let outcome = {
+                let verdict = self.judge(&arrival, seat).await;
+                Verdict::answer(verdict, arrival)
+            };
+            match outcome {
+                Ok((verdicts, judged)) => verdicts.send(judged).await,
+                Err(arrival) => {
+                    Timer::after(ASIDE).await;
+                    self.logins.arrive(arrival).await;
+                }
             }
         }
     }
@@ -199,36 +203,36 @@ impl Verdict {
         is_late.then(|| Self::new(Outcome::Rejected(Rejection::Busy), b""))
     }
 
-    /// Puts what is to be said in the place of what the client said.
-    fn answer(self, arrival: Arrival) -> Judged {
-        let Arrival {
-            ticket,
-            mechanism,
-            mut response,
-            remote,
-            ..
-        } = arrival;
-        let has_room = response.replace(&self.text);
-        let outcome = match self.outcome {
+    /// Puts what is to be said in the place of what the client said; gives back a login without a verdict.
+    fn answer(
+        verdict: Option<Self>,
+        mut arrival: Arrival,
+    ) -> Result<(&'static Verdicts, Judged), Arrival> {
+        let Some(verdict) = verdict else {
+            return Err(arrival);
+        };
+        let has_room = arrival.response.replace(&verdict.text);
+        let outcome = match verdict.outcome {
             Outcome::Challenged(why) if !has_room => Outcome::Rejected(why),
             outcome => outcome,
         };
-        log(outcome, mechanism, remote, response.bytes());
-        Judged {
-            ticket,
+        log(outcome, &arrival);
+        let judged = Judged {
+            ticket: arrival.ticket,
             outcome,
-            text: response,
-        }
+            text: arrival.response,
+        };
+        Ok((arrival.verdicts, judged))
     }
 }
 
 /// One line a login.
-fn log(outcome: Outcome, mechanism: Mechanism, remote: Option<IpAddr>, text: &[u8]) {
-    let mechanism = mechanism.name();
-    let remote = remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+fn log(outcome: Outcome, arrival: &Arrival) {
+    let mechanism = arrival.mechanism.name();
+    let remote = arrival.remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     match outcome {
         Outcome::Accepted => {
-            let user = core::str::from_utf8(text).unwrap_or_default();
+            let user = core::str::from_utf8(arrival.response.bytes()).unwrap_or_default();
             log::info!("login; verdict=accept mechanism={mechanism} remote={remote} user={user}");
         }
         Outcome::Challenged(why) | Outcome::Rejected(why) => {

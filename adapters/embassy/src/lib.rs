@@ -34,7 +34,7 @@ mod url;
 
 pub use clock::{Clock, Told};
 pub use connection::serve;
-pub use errands::Errands;
+pub use errands::{Buffer, Errands};
 pub use judge::Court;
 pub use keys::KeyType;
 pub use logins::{Logins, Verdicts};

@@ -35,8 +35,8 @@ pub async fn run_errands<const RX: usize, const TX: usize>(
     let (mut rx, mut tx) = ([0; RX], [0; TX]);
     loop {
         errands
-            .run(async |errand, buffer| {
-                let request = fetch(stack, errand, buffer, (&mut rx, &mut tx));
+            .run(async |errand, buffer, head| {
+                let request = fetch(stack, errand, (buffer, head), (&mut rx, &mut tx));
                 let outcome = with_timeout(TIMEOUT, request).await;
                 let outcome = outcome.unwrap_or(Err(FetchFailure::Timeout));
                 if let Err(why) = &outcome {
@@ -51,9 +51,9 @@ pub async fn run_errands<const RX: usize, const TX: usize>(
 async fn fetch(
     stack: Stack<'_>,
     errand: &Errand,
-    buffer: &mut [u8],
+    (buffer, head): (&mut [u8], &mut Head),
     (rx, tx): (&mut [u8], &mut [u8]),
-) -> Result<Head, FetchFailure> {
+) -> Result<(), FetchFailure> {
     if errand.is_secure {
         log::error!("not asked: this image has no TLS; host={}", errand.host);
         return Err(FetchFailure::Tls);
@@ -65,7 +65,7 @@ async fn fetch(
     let mut socket = TcpSocket::new(stack, rx, tx);
     let connected = socket.connect(endpoint).await;
     connected.map_err(|_| FetchFailure::Connection)?;
-    let outcome = http::exchange(&mut socket, buffer, errand.length).await;
+    let outcome = http::exchange(&mut socket, buffer, errand.length, head).await;
     socket.abort();
     // What is left to be said is that it is over.
     let _ = socket.flush().await;

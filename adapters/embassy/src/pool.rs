@@ -21,11 +21,11 @@ const MAX_BLOCKS: usize = 32;
 const WAITING: usize = 8;
 
 /// Blocks that are lent out in runs.
-pub struct Pool<B: ?Sized = [Block]> {
+pub struct Pool {
     state: Mutex<CriticalSectionRawMutex, RefCell<State>>,
     /// Most blocks that one login takes.
     run: usize,
-    blocks: B,
+    blocks: &'static [Block],
 }
 
 struct State {
@@ -41,13 +41,33 @@ pub struct Block(UnsafeCell<[u8; BLOCK]>);
 // SAFETY: a block is only touched through the one `Loan` that holds its bit in `State::taken`.
 unsafe impl Sync for Block {}
 
-impl<const N: usize> Pool<[Block; N]> {
-    /// A pool whose longest responses have `longest` bytes, at least one block.
+impl Block {
+    /// An empty block.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(UnsafeCell::new([0; BLOCK]))
+    }
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl core::fmt::Debug for Block {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Block(..)")
+    }
+}
+
+impl Pool {
+    /// A pool of `blocks`, which no other pool has; its longest responses have `longest` bytes.
     ///
     /// # Panics
     /// Where the blocks do not hold one such response, or are more than 32: when the image is built.
     #[must_use]
-    pub const fn new(longest: usize) -> Self {
+    pub const fn new<const N: usize>(blocks: &'static [Block; N], longest: usize) -> Self {
         let run = longest.div_ceil(BLOCK);
         assert!(
             N <= MAX_BLOCKS && 0 < run && run <= N,
@@ -59,12 +79,10 @@ impl<const N: usize> Pool<[Block; N]> {
                 waiting: MultiWakerRegistration::new(),
             })),
             run,
-            blocks: [const { Block(UnsafeCell::new([0; BLOCK])) }; N],
+            blocks,
         }
     }
-}
 
-impl Pool {
     /// Takes a run that holds the longest response, as soon as there is one.
     pub(crate) async fn lend(&'static self) -> Loan {
         poll_fn(|context| self.poll_lend(context)).await
@@ -163,7 +181,7 @@ fn bits(first: usize, blocks: usize) -> u32 {
     u32::try_from(ones << first).unwrap_or(0)
 }
 
-impl<B: ?Sized> core::fmt::Debug for Pool<B> {
+impl core::fmt::Debug for Pool {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Pool(..)")
     }
@@ -179,8 +197,9 @@ mod tests {
 
     #[test]
     fn a_response_takes_the_blocks_it_needs_and_no_more() {
-        static POOL: Pool<[Block; 6]> = Pool::new(LONGEST);
-        let pool: &'static Pool = &POOL;
+        static BLOCKS: [Block; 6] = [const { Block::new() }; 6];
+        static POOL: Pool = Pool::new(&BLOCKS, LONGEST);
+        let pool = &POOL;
         let mut loans = std::vec::Vec::new();
         for _ in 0..4 {
             let mut loan = block_on(pool.lend());
@@ -196,8 +215,9 @@ mod tests {
 
     #[test]
     fn loans_do_not_overlap_and_come_back_empty() {
-        static POOL: Pool<[Block; 6]> = Pool::new(LONGEST);
-        let pool: &'static Pool = &POOL;
+        static BLOCKS: [Block; 6] = [const { Block::new() }; 6];
+        static POOL: Pool = Pool::new(&BLOCKS, LONGEST);
+        let pool = &POOL;
         let (mut one, mut other) = (block_on(pool.lend()), block_on(pool.lend()));
         one.as_mut().fill(1);
         other.as_mut().fill(2);
@@ -216,8 +236,9 @@ mod tests {
 
     #[test]
     fn who_waits_is_woken_by_what_comes_back() {
-        static POOL: Pool<[Block; 3]> = Pool::new(LONGEST);
-        let pool: &'static Pool = &POOL;
+        static BLOCKS: [Block; 3] = [const { Block::new() }; 3];
+        static POOL: Pool = Pool::new(&BLOCKS, LONGEST);
+        let pool = &POOL;
         let first = block_on(pool.lend());
         let waiting = core::pin::pin!(pool.lend());
         let dropping = async move { drop(first) };

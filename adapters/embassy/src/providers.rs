@@ -20,11 +20,10 @@ use gatepost_core::{
 use heapless::Vec;
 
 use crate::clock::Clock;
-use crate::errands::{Errands, Incoming};
-use crate::http::{write_get, write_request};
+use crate::errands::{Errand, Errands, Incoming};
+use crate::http::{Writer, write_get, write_request};
 use crate::keys::{KeyRing, KeyType, LeftOut, Source};
 use crate::settings::{OnlineSettings, ProviderSettings};
-use crate::url;
 
 /// How long a look for what is due is put off at most, in seconds: the clock may be set meanwhile.
 const MAX_SLEEP: u32 = 60;
@@ -146,11 +145,15 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     ) -> Result<Incoming, FetchFailure> {
         let provider = self.all.get(request.provider());
         let provider = provider.ok_or(FetchFailure::NotAsked)?;
-        // The token may follow, which is no part of where the request goes.
-        let mut start = Start(heapless::String::new());
-        let _ = request.write_url(&mut start);
-        let url = url::Url::parse(&start.0).ok_or(FetchFailure::NotAsked)?;
-        self.send(provider, &url, Some(request)).await
+        self.send(provider, |out, online| {
+            // The token may follow, which is no part of where the request goes.
+            let mut start = Start(heapless::String::new());
+            let _ = request.write_url(&mut start);
+            let url = online.check(&start.0)?;
+            write_request(out, &url, request).map_err(too_large)?;
+            Errand::new(&url, online.connect_to, out).ok_or(FetchFailure::NotAsked)
+        })
+        .await
     }
 
     /// Waits until newer keys have been looked for, because of one that is not known.
@@ -282,7 +285,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         };
         let incoming = self.get(provider, &url).await?;
         let number = self.take(index, provider, incoming.body());
-        let max_age = incoming.head.max_age;
+        let max_age = incoming.max_age();
         match number {
             0 => log::warn!(
                 "no keys found: no JWK Set, or none usable; provider={}",
@@ -335,12 +338,16 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
 
     /// Gets something public.
     async fn get(&'static self, provider: &'static Provider, url: &str) -> Option<Incoming> {
-        let parsed = url::Url::parse(url)?;
-        let incoming = self.send(provider, &parsed, None).await.ok()?;
-        if incoming.head.status == 200 {
+        let sent = self.send(provider, |out, online| {
+            let url = online.check(url)?;
+            write_get(out, &url).map_err(too_large)?;
+            Errand::new(&url, online.connect_to, out).ok_or(FetchFailure::NotAsked)
+        });
+        let incoming = sent.await.ok()?;
+        if incoming.status() == 200 {
             return Some(incoming);
         }
-        let status = incoming.head.status;
+        let status = incoming.status();
         log::warn!(
             "not found; provider={} status={status} url={url}",
             provider.name()
@@ -352,26 +359,14 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     async fn send(
         &'static self,
         provider: &'static Provider,
-        url: &url::Url<'_>,
-        request: Option<&Request<'_>>,
+        write: impl FnOnce(&mut Writer<'_>, &OnlineSettings) -> Result<Errand, FetchFailure>,
     ) -> Result<Incoming, FetchFailure> {
         let online = provider.settings.online.as_ref();
         let online = online.ok_or(FetchFailure::NotAsked)?;
-        if !url.is_secure && !online.allow_http {
-            log::error!(
-                "not asked: plain http, which takes allow_http; provider={}",
-                provider.name()
-            );
-            return Err(FetchFailure::NotAsked);
-        }
         if !provider.breaker.borrow_mut().permits(uptime()) {
             return Err(FetchFailure::NotAsked);
         }
-        let write = |out: &mut crate::http::Writer<'_>| match request {
-            Some(request) => write_request(out, url, request),
-            None => write_get(out, url),
-        };
-        let outcome = self.errands.ask(url, online.connect_to, write).await;
+        let outcome = self.errands.ask(|out| write(out, online)).await;
         provider.settle(&outcome);
         outcome
     }
@@ -451,7 +446,7 @@ impl Provider {
     fn settle(&self, outcome: &Result<Incoming, FetchFailure>) {
         let mut breaker = self.breaker.borrow_mut();
         let change = match outcome {
-            Ok(incoming) if incoming.head.status < 500 => breaker.succeeded(),
+            Ok(incoming) if incoming.status() < 500 => breaker.succeeded(),
             // It was not asked: others took too long.
             Err(FetchFailure::NotAsked) => {
                 breaker.abandoned();
@@ -481,6 +476,10 @@ impl core::fmt::Write for Start {
         text.chars()
             .try_for_each(|c| self.0.push(c).map_err(|_| core::fmt::Error))
     }
+}
+
+fn too_large(_: core::fmt::Error) -> FetchFailure {
+    FetchFailure::TooLarge
 }
 
 fn complain(settings: &ProviderSettings, why: LeftOut) {

@@ -5,8 +5,10 @@ use core::net::SocketAddrV4;
 use gatepost_core::{
     Policy,
     crypto::AlgorithmSet,
-    introspection::{Endpoints, Mode},
+    introspection::{Endpoints, FetchFailure, Mode},
 };
+
+use crate::url::Url;
 
 /// A provider: what its tokens have to say, and where its keys are.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,19 @@ impl ProviderSettings {
 }
 
 impl OnlineSettings {
+    /// Takes a URL apart that may be asked: tokens and keys do not travel in clear.
+    pub(crate) fn check<'u>(&self, url: &'u str) -> Result<Url<'u>, FetchFailure> {
+        let url = Url::parse(url).ok_or(FetchFailure::NotAsked)?;
+        if !url.is_secure && !self.allow_http {
+            log::error!(
+                "not asked: plain http, which takes allow_http; host={}",
+                url.host
+            );
+            return Err(FetchFailure::NotAsked);
+        }
+        Ok(url)
+    }
+
     /// Whether opaque tokens go to userinfo rather than to introspection.
     pub(crate) fn asks_userinfo(&self) -> bool {
         self.endpoints.mode == Mode::Auth

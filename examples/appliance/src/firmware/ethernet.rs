@@ -15,6 +15,7 @@ use core::task::Context;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_sync::waitqueue::AtomicWaker;
 use embassy_time::Instant;
+use static_cell::ConstStaticCell;
 
 use super::{board, clock};
 use crate::lan9118::registers::{Bus, Register};
@@ -29,24 +30,27 @@ static REFUSED: AtomicU32 = AtomicU32::new(0);
 /// The controller with one frame of memory each way.
 pub(crate) struct Ethernet {
     chip: Lan9118<Registers>,
-    received: Frame,
-    sent: Frame,
+    received: &'static mut Frame,
+    sent: &'static mut Frame,
     allowance: Allowance,
 }
 
 impl Ethernet {
-    /// Starts the controller; call it once.
+    /// Starts the controller; may be called once.
     ///
     /// # Errors
     /// As [`Lan9118::start`].
     pub(crate) fn start() -> Result<Self, Error> {
+        // Not within the driver, which is handed from task to task.
+        static RECEIVED: ConstStaticCell<Frame> = ConstStaticCell::new([0; size_of::<Frame>()]);
+        static SENT: ConstStaticCell<Frame> = ConstStaticCell::new([0; size_of::<Frame>()]);
         let chip = Lan9118::start(Registers)?;
         // Not sooner: until it is set up, the controller's line is active.
         board::enable(board::ETHERNET_EVENT);
         Ok(Self {
             chip,
-            received: [0; size_of::<Frame>()],
-            sent: [0; size_of::<Frame>()],
+            received: RECEIVED.take(),
+            sent: SENT.take(),
             allowance: Allowance::default(),
         })
     }
@@ -68,7 +72,7 @@ impl Ethernet {
                 clock::wake_next_tick(context);
                 return None;
             }
-            match self.chip.receive(&mut self.received) {
+            match self.chip.receive(self.received) {
                 Received::Frame(length) => return Some(length),
                 Received::Refused => REFUSED.fetch_add(1, Ordering::Relaxed),
             };
@@ -112,7 +116,7 @@ impl Driver for Ethernet {
         let frame = self.received.get_mut(..length)?;
         let answer = Outgoing {
             chip: &mut self.chip,
-            frame: &mut self.sent,
+            frame: self.sent,
         };
         Some((Incoming(frame), answer))
     }
@@ -124,7 +128,7 @@ impl Driver for Ethernet {
         }
         Some(Outgoing {
             chip: &mut self.chip,
-            frame: &mut self.sent,
+            frame: self.sent,
         })
     }
 

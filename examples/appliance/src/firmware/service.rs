@@ -6,8 +6,8 @@ use embassy_net::{IpAddress, Ipv4Cidr, Stack};
 use embassy_time::{Duration, with_timeout};
 use gatepost_core::UnixTime;
 use gatepost_embassy::{
-    Block, Clock, Court, Errands, Logins, Pool, Providers, Seat, Verdicts, keep_time, run_errands,
-    serve,
+    Block, Buffer, Clock, Court, Errands, Logins, Pool, Providers, Seat, Verdicts, keep_time,
+    run_errands, serve,
 };
 use static_cell::StaticCell;
 
@@ -20,8 +20,8 @@ use super::config::{
 pub(crate) const SOCKETS: usize = CONNECTIONS + 2;
 
 /// Windows of a mail server's connection, in bytes: a line is taken piece by piece, and answers are short.
-const RX: usize = 768;
-const TX: usize = 384;
+const RX: usize = 512;
+const TX: usize = 256;
 
 /// Windows of a connection to a provider.
 const PROVIDER_RX: usize = 1024;
@@ -37,9 +37,11 @@ const ENDING: Duration = Duration::from_secs(2);
 type TheProviders = Providers<PROVIDERS_LEN, KEYS, KEY_BYTES>;
 type TheCourt = Court<PROVIDERS_LEN, KEYS, KEY_BYTES>;
 
-static POOL: Pool<[Block; BLOCKS]> = Pool::new(RESPONSE);
+static THE_BLOCKS: [Block; BLOCKS] = [const { Block::new() }; BLOCKS];
+static POOL: Pool = Pool::new(&THE_BLOCKS, RESPONSE);
 static LOGINS: Logins = Logins::new(&POOL);
-static ERRANDS: Errands<[u8; ANSWER]> = Errands::new();
+static THE_BUFFER: Buffer<[u8; ANSWER]> = Buffer::new([0; ANSWER]);
+static ERRANDS: Errands = Errands::new(&THE_BUFFER);
 static CLOCK: Clock = Clock::new(UnixTime::from_seconds(BUILT_AT));
 static VERDICTS: [Verdicts; CONNECTIONS] = [const { Verdicts::new() }; CONNECTIONS];
 static SEATS: [Seat; JUDGES] = [const { Seat::new() }; JUDGES];
