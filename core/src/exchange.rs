@@ -374,6 +374,9 @@ impl<'b> Exchange<'b> {
         }
     }
 
+    // The branches of a step are not inlined into it: on a device, what one of them has on the stack lies there
+    // during a verification.
+    #[inline(never)]
     fn parse(&mut self, message: &'b [u8]) -> Result<State<'b>, Rejection> {
         let response = ClientResponse::parse(self.mechanism, self.rules.compat, message)?;
         self.claimed = response.authzid;
@@ -405,6 +408,7 @@ impl<'b> Exchange<'b> {
         }
     }
 
+    #[inline(never)]
     fn verify(
         &mut self,
         now: Option<UnixTime>,
@@ -450,6 +454,7 @@ impl<'b> Exchange<'b> {
     }
 
     /// Hears what a provider answered: it may be the verdict, or that somebody else is to be asked.
+    #[inline(never)]
     fn hear(
         &mut self,
         now: Option<UnixTime>,

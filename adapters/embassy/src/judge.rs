@@ -1,6 +1,6 @@
 //! One login, from its message to the verdict, among others. All of it runs on the executor that judges.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::net::{IpAddr, Ipv4Addr};
 
 use embassy_futures::yield_now;
@@ -13,7 +13,7 @@ use gatepost_core::{
 };
 
 use crate::errands::Incoming;
-use crate::logins::{Arrival, Judged, Logins, Outcome, Verdicts};
+use crate::logins::{Arrival, Judged, Logins, Outcome};
 use crate::providers::{Freshness, Providers, Seat};
 
 /// How long a login may take before it is told to come again: what a mail client waits for.
@@ -32,6 +32,8 @@ pub struct Court<const N: usize, const KEYS: usize, const ARENA: usize> {
     discovery: Discovery<'static>,
     /// How many more may wait for providers: the other seats are for logins that need none.
     waiting: Cell<usize>,
+    /// What is to be said, from a verdict to its answer, between which nobody else gets a turn.
+    text: RefCell<heapless::Vec<u8, MAX_TEXT>>,
 }
 
 /// What the next step is given.
@@ -69,6 +71,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
             logins,
             discovery,
             waiting: Cell::new(waiting),
+            text: RefCell::new(heapless::Vec::new()),
         }
     }
 
@@ -76,16 +79,12 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
     pub async fn sit(&'static self, seat: &'static Seat) -> ! {
         loop {
             let arrival = self.logins.next().await;
-            let outcome = {
-                let verdict = self.judge(&arrival, seat).await;
-                Verdict::answer(verdict, arrival)
-            };
-            match outcome {
-                Ok((verdicts, judged)) => verdicts.send(judged).await,
-                Err(arrival) => {
-                    Timer::after(ASIDE).await;
-                    self.logins.arrive(arrival).await;
-                }
+            if let Some(outcome) = self.judge(&arrival, seat).await {
+                let verdicts = arrival.verdicts;
+                verdicts.send(self.answer(outcome, arrival)).await;
+            } else {
+                Timer::after(ASIDE).await;
+                self.logins.arrive(arrival).await;
             }
         }
     }
@@ -93,7 +92,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
     /// The verdict; `None` where it has to wait for a provider, and nobody can now.
     ///
     /// After each verification of a signature the other tasks get their turn.
-    async fn judge(&'static self, arrival: &Arrival, seat: &'static Seat) -> Option<Verdict> {
+    async fn judge(&'static self, arrival: &Arrival, seat: &'static Seat) -> Option<Outcome> {
         let asked = self.providers.asked();
         let rules = Rules {
             compat: Compat::default(),
@@ -135,7 +134,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
                     Some((provider, issued_at)) if !is_refreshed => {
                         is_refreshed = true;
                         let Some(_place) = self.place() else {
-                            return Verdict::put_aside(arrival);
+                            return put_aside(arrival);
                         };
                         let freshness = self.providers.refresh(provider, issued_at, seat).await;
                         let is_met = || self.providers.wanting(query).is_none();
@@ -149,20 +148,47 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
                 },
                 Output::Fetch(request) => {
                     let Some(_place) = self.place() else {
-                        return Verdict::put_aside(arrival);
+                        return put_aside(arrival);
                     };
                     Next::Fetched(self.providers.ask(&request).await)
                 }
                 Output::Challenge(reply) => {
-                    let json = reply.json();
+                    self.say(&reply.json());
                     let why = exchange.rejection().unwrap_or(Rejection::OutOfOrder);
-                    return Some(Verdict::new(Outcome::Challenged(why), &json));
+                    return Some(Outcome::Challenged(why));
                 }
                 Output::Accept(identity) => {
-                    return Some(Verdict::new(Outcome::Accepted, identity.user().as_bytes()));
+                    self.say(identity.user().as_bytes());
+                    return Some(Outcome::Accepted);
                 }
-                Output::Reject(why) => return Some(Verdict::new(Outcome::Rejected(why), b"")),
+                Output::Reject(why) => return Some(Outcome::Rejected(why)),
             };
+        }
+    }
+
+    fn say(&self, text: &[u8]) {
+        let mut said = self.text.borrow_mut();
+        said.clear();
+        // A challenge has its bound in core, and is longer than any name.
+        let _ = said.extend_from_slice(text);
+    }
+
+    /// Puts what is to be said in the place of what the client said.
+    fn answer(&self, outcome: Outcome, mut arrival: Arrival) -> Judged {
+        let text = self.text.borrow();
+        let has_room = match outcome {
+            Outcome::Rejected(_) => arrival.response.replace(b""),
+            _ => arrival.response.replace(&text),
+        };
+        let outcome = match outcome {
+            Outcome::Challenged(why) if !has_room => Outcome::Rejected(why),
+            outcome => outcome,
+        };
+        log(outcome, &arrival);
+        Judged {
+            ticket: arrival.ticket,
+            outcome,
+            text: arrival.response,
         }
     }
 
@@ -184,46 +210,10 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> core::fmt::Debug
     }
 }
 
-/// What a login has come to, and what is to be said about it.
-struct Verdict {
-    outcome: Outcome,
-    text: heapless::Vec<u8, MAX_TEXT>,
-}
-
-impl Verdict {
-    fn new(outcome: Outcome, text: &[u8]) -> Self {
-        // A challenge has its bound in core, and is longer than any name.
-        let text = heapless::Vec::from_slice(text).unwrap_or_default();
-        Self { outcome, text }
-    }
-
-    /// Later, unless the login has waited for too long already.
-    fn put_aside(arrival: &Arrival) -> Option<Self> {
-        let is_late = arrival.arrived_at.elapsed() >= PATIENCE;
-        is_late.then(|| Self::new(Outcome::Rejected(Rejection::Busy), b""))
-    }
-
-    /// Puts what is to be said in the place of what the client said; gives back a login without a verdict.
-    fn answer(
-        verdict: Option<Self>,
-        mut arrival: Arrival,
-    ) -> Result<(&'static Verdicts, Judged), Arrival> {
-        let Some(verdict) = verdict else {
-            return Err(arrival);
-        };
-        let has_room = arrival.response.replace(&verdict.text);
-        let outcome = match verdict.outcome {
-            Outcome::Challenged(why) if !has_room => Outcome::Rejected(why),
-            outcome => outcome,
-        };
-        log(outcome, &arrival);
-        let judged = Judged {
-            ticket: arrival.ticket,
-            outcome,
-            text: arrival.response,
-        };
-        Ok((arrival.verdicts, judged))
-    }
+/// Later, unless the login has waited for too long already.
+fn put_aside(arrival: &Arrival) -> Option<Outcome> {
+    let is_late = arrival.arrived_at.elapsed() >= PATIENCE;
+    is_late.then_some(Outcome::Rejected(Rejection::Busy))
 }
 
 /// One line a login.

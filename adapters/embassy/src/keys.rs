@@ -94,7 +94,10 @@ fn rsa(
     let KeyMaterial::Rsa(key) = material else {
         return Err(OTHER_TYPE);
     };
-    check(&RsaKey::new(key, algorithms)?, signed)
+    match RsaKey::new(key, algorithms) {
+        Ok(key) => check(&key, signed),
+        Err(why) => Err(why.into()),
+    }
 }
 
 macro_rules! curve {

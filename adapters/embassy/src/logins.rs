@@ -9,8 +9,9 @@ use gatepost_core::{Rejection, dovecot::Ticket, sasl::Mechanism};
 
 use crate::pool::{Loan, Pool};
 
-/// Logins of one connection that are not over: Postfix has one at a time, Dovecot's login processes a few.
-pub(crate) const PENDING: usize = 4;
+/// Logins of one connection that are not over: Postfix and Exim have one at a time. Whoever sends more is
+/// not read until a place is free.
+pub(crate) const PENDING: usize = 2;
 
 /// Logins that wait to be judged; with one more, its connection waits.
 const QUEUE: usize = 16;
