@@ -6,6 +6,7 @@ pub mod corpora;
 pub mod daemon;
 pub mod django;
 pub mod dovecot;
+pub mod emulators;
 pub mod exim;
 pub mod fuzz;
 pub mod judge;
