@@ -1,5 +1,6 @@
 //! What the end-to-end tests share.
 
+pub mod appliance;
 pub mod auth_client;
 pub mod clients;
 pub mod corpora;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::Outcome;
 use crate::aarch64;
+use crate::appliance;
 use crate::libtest::Reading;
 use crate::lint;
 use crate::tally::Tally;
@@ -30,6 +31,7 @@ pub(crate) fn run() -> Outcome {
         Ok(succeeds(&mut cargo(["build", "--workspace", "--bins"]))?)
     });
     tally.check("real servers", prepare_servers);
+    tally.check("firmware of the appliance", appliance::build_tested);
     if tally.need("build of the tests", build_tests) {
         tally.add(test_workspace()?);
     }

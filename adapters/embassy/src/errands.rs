@@ -9,11 +9,13 @@ use core::net::SocketAddrV4;
 
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::mutex::{Mutex, MutexGuard};
+use embassy_sync::semaphore::{FairSemaphore, Semaphore as _, SemaphoreReleaser};
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, with_timeout};
 use gatepost_core::introspection::{Answer, FetchFailure};
 
 use crate::http::{Head, Writer};
+use crate::logins::MAX_JUDGES;
 use crate::url::Url;
 
 /// How long a login waits for its turn: two requests that time out.
@@ -22,9 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// A buffer of bytes, which bounds requests and answers.
 pub type Buffer<B = [u8]> = Mutex<CriticalSectionRawMutex, B>;
 
+/// Whose turn it is to ask: anybody who judges, or who looks for keys.
+type Turn = FairSemaphore<CriticalSectionRawMutex, { MAX_JUDGES + 1 }>;
+
 /// The one request that is under way.
 pub struct Errands {
-    turn: Mutex<CriticalSectionRawMutex, ()>,
+    /// A mutex would have several who wait wake one another for ever.
+    turn: Turn,
     asked: Signal<CriticalSectionRawMutex, Errand>,
     answered: Signal<CriticalSectionRawMutex, Result<(), FetchFailure>>,
     head: Mutex<CriticalSectionRawMutex, Head>,
@@ -62,7 +68,7 @@ impl Errand {
 pub(crate) struct Incoming {
     head: MutexGuard<'static, CriticalSectionRawMutex, Head>,
     buffer: MutexGuard<'static, CriticalSectionRawMutex, [u8]>,
-    _turn: MutexGuard<'static, CriticalSectionRawMutex, ()>,
+    _turn: SemaphoreReleaser<'static, Turn>,
 }
 
 impl Incoming {
@@ -100,7 +106,7 @@ impl Errands {
     #[must_use]
     pub const fn new(buffer: &'static Buffer) -> Self {
         Self {
-            turn: Mutex::new(()),
+            turn: Turn::new(1),
             asked: Signal::new(),
             answered: Signal::new(),
             head: Mutex::new(Head::new()),
@@ -115,8 +121,11 @@ impl Errands {
         &'static self,
         write: impl FnOnce(&mut Writer<'_>) -> Result<Errand, FetchFailure>,
     ) -> Result<Incoming, FetchFailure> {
-        let turn = with_timeout(PATIENCE, self.turn.lock()).await;
-        let turn = turn.map_err(|_| FetchFailure::NotAsked)?;
+        let turn = with_timeout(PATIENCE, self.turn.acquire(1)).await;
+        let turn = turn
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(FetchFailure::NotAsked)?;
         let is_asked = {
             let mut buffer = self.buffer.lock().await;
             let errand = write(&mut Writer::new(&mut buffer));

@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
+use embassy_sync::semaphore::{FairSemaphore, Semaphore as _};
 use embassy_time::Instant;
 use gatepost_core::{Rejection, dovecot::Ticket, sasl::Mechanism};
 
@@ -16,6 +17,12 @@ pub(crate) const PENDING: usize = 2;
 /// Logins that wait to be judged; with one more, its connection waits.
 const QUEUE: usize = 16;
 
+/// Most who judge at once.
+pub(crate) const MAX_JUDGES: usize = 16;
+
+/// Most who hand logins over at once: connections, and those who judge and put one aside.
+const MAX_SENDERS: usize = 16 + MAX_JUDGES;
+
 /// Where the verdicts on one connection's logins arrive: as many as it may have under way.
 pub type Verdicts = Channel<CriticalSectionRawMutex, Judged, PENDING>;
 
@@ -23,6 +30,10 @@ pub type Verdicts = Channel<CriticalSectionRawMutex, Judged, PENDING>;
 pub struct Logins {
     pub(crate) pool: &'static Pool,
     arrived: Channel<CriticalSectionRawMutex, Arrival, QUEUE>,
+    /// Whose turn it is to wait for the next one: a channel knows one who waits, and several would wake one
+    /// another for ever.
+    receiving: FairSemaphore<CriticalSectionRawMutex, MAX_JUDGES>,
+    sending: FairSemaphore<CriticalSectionRawMutex, MAX_SENDERS>,
 }
 
 /// A login whose response has come whole.
@@ -90,14 +101,20 @@ impl Logins {
         Self {
             pool,
             arrived: Channel::new(),
+            receiving: FairSemaphore::new(1),
+            sending: FairSemaphore::new(1),
         }
     }
 
     pub(crate) async fn arrive(&self, arrival: Arrival) {
+        // Fails only where more wait than there are.
+        let _turn = self.sending.acquire(1).await;
         self.arrived.send(arrival).await;
     }
 
     pub(crate) async fn next(&self) -> Arrival {
+        // As above.
+        let _turn = self.receiving.acquire(1).await;
         self.arrived.receive().await
     }
 }

@@ -291,7 +291,12 @@ impl Provider {
         if !(1..=15).contains(&self.username_claims.len()) {
             return Err("name 1 to 15 username_claims");
         }
-        let urls = [&self.issuer, &self.key_set_url, &self.introspection_url];
+        let issuer = self.issuer.as_ref().filter(|_| self.discovers());
+        let urls = [
+            issuer,
+            self.key_set_url.as_ref(),
+            self.introspection_url.as_ref(),
+        ];
         let is_plain = |url: &String| url.starts_with("http://");
         if !self.allow_http && urls.into_iter().flatten().any(is_plain) {
             return Err(
