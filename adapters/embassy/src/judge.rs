@@ -37,10 +37,6 @@ pub struct Court<const N: usize, const KEYS: usize, const ARENA: usize> {
 }
 
 /// What the next step is given.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "without an allocator there is no box"
-)]
 enum Next {
     Start,
     Keys,

@@ -106,7 +106,7 @@ fn report(told: Told, now: UnixTime) {
         Told::Taken(None) => log::info!("clock set; unix={seconds}"),
         Told::Taken(Some(step)) => log::debug!("clock kept; step={step}"),
         Told::TooFar => {
-            log::error!("time refused: too far from ours; unix={seconds}; restart if it is right")
+            log::error!("time refused: too far from ours; unix={seconds}; restart if it is right");
         }
         Told::TooEarly => log::error!("time refused: before this image was built; unix={seconds}"),
     }

@@ -119,6 +119,7 @@ pub(crate) struct Discovery {
 /// A provider.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the file")]
 pub(crate) struct Provider {
     pub(crate) name: Option<String>,
     pub(crate) issuer: Option<String>,

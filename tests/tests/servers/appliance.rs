@@ -275,7 +275,7 @@ fn garbage(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
         &b"GET / HTTP/1.1\r\n\r\n"[..],
         &[0xff; 3000],
         b"VERSION\t1\t1\nCPID\t1\nAUTH\t0\tXOAUTH2\n",
-        &[b'A'; 40_000],
+        &[b'A'; 16_000],
     ] {
         let mut stream = device.appliance.address.connect()?;
         // It is cut off while it still speaks.

@@ -31,6 +31,9 @@ const PROVIDER_TX: usize = 512;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(100);
 
+/// Between the numbers of two connections of one task: more than there are tasks.
+const STRIDE: u32 = 16;
+
 /// How long a connection may take to end.
 const ENDING: Duration = Duration::from_secs(2);
 
@@ -102,9 +105,8 @@ async fn time(stack: Stack<'static>) -> ! {
 
 /// Serves one mail server after the other. There is no backlog: one that finds nobody listening is refused.
 #[embassy_executor::task(pool_size = CONNECTIONS)]
-async fn listen(stack: Stack<'static>, verdicts: &'static Verdicts, index: u32) -> ! {
+async fn listen(stack: Stack<'static>, verdicts: &'static Verdicts, mut number: u32) -> ! {
     let (mut received, mut sent) = ([0; RX], [0; TX]);
-    let mut number = index;
     loop {
         let mut socket = TcpSocket::new(stack, &mut received, &mut sent);
         socket.set_keep_alive(Some(KEEP_ALIVE));
@@ -118,7 +120,7 @@ async fn listen(stack: Stack<'static>, verdicts: &'static Verdicts, index: u32) 
         socket.abort();
         // Whoever does not take the end of a connection is not waited for.
         let _ = with_timeout(ENDING, socket.flush()).await;
-        number = number.wrapping_add(CONNECTIONS as u32);
+        number = number.wrapping_add(STRIDE);
     }
 }
 
