@@ -1,12 +1,13 @@
 //! An open connection, and how one is opened.
 
 use embedded_io_async::{ErrorType, Read, Write};
-use embedded_tls::{Aes128GcmSha256, TlsConfig, TlsConnection, TlsContext, TlsError};
+use embedded_tls::{TlsConfig, TlsConnection, TlsContext, TlsError};
 use gatepost_core::UnixTime;
 use rand_core::CryptoRng;
 
 use crate::provider::Provider;
 use crate::records::Records;
+use crate::suite::Suite;
 use crate::trust::Expected;
 use crate::verifier::Verifier;
 use crate::{Error, Trust};
@@ -85,7 +86,7 @@ pub async fn connect<'b, T: Read + Write + 'b>(
 /// ends without one. What is written leaves with [`flush`](Write::flush). After an error, or after a
 /// future was dropped before it was done, the connection is of no use any more and says so.
 pub struct Connection<'b, T: Read + Write + 'b> {
-    tls: TlsConnection<'b, Records<T>, Aes128GcmSha256>,
+    tls: TlsConnection<'b, Records<T>, Suite>,
     state: State,
 }
 

@@ -33,6 +33,7 @@ mod error;
 mod leaf;
 mod provider;
 mod records;
+mod suite;
 mod trust;
 mod verifier;
 

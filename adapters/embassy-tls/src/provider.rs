@@ -1,8 +1,9 @@
 //! What embedded-tls asks of us during a handshake: random numbers and judgement.
 
-use embedded_tls::{Aes128GcmSha256, CryptoProvider, CryptoRngCore, TlsError, TlsVerifier};
+use embedded_tls::{CryptoProvider, CryptoRngCore, TlsError, TlsVerifier};
 use rand_core::CryptoRng;
 
+use crate::suite::Suite;
 use crate::verifier::Verifier;
 
 /// Random numbers and a verifier; no client certificate.
@@ -12,7 +13,7 @@ pub(crate) struct Provider<'a, R> {
 }
 
 impl<R: CryptoRng> CryptoProvider for Provider<'_, R> {
-    type CipherSuite = Aes128GcmSha256;
+    type CipherSuite = Suite;
     type Signature = [u8; 0];
 
     fn rng(&mut self) -> impl CryptoRngCore {

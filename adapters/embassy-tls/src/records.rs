@@ -3,7 +3,7 @@
 //! Behind it, an unprotected record would count as a protected one, also when the handshake is long
 //! over: anybody on the path could end a connection as if the server had closed it, or stop the program
 //! with an unexpected message. So would a protected record without a content type. RFC 8446 sections 5
-//! and 5.2 allow none of these.
+//! and 5.2 allow none of these. What protected records hold, [`suite`](crate::suite) looks at.
 
 use core::fmt;
 
@@ -20,8 +20,14 @@ const MIN_PROTECTED: usize = 1 + 16;
 // RFC 8446 section 5.1, ContentType.
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
-const HANDSHAKE: u8 = 22;
-const APPLICATION_DATA: u8 = 23;
+pub(crate) const HANDSHAKE: u8 = 22;
+pub(crate) const APPLICATION_DATA: u8 = 23;
+
+/// The version that each protected record bears (RFC 8446 section 5.2).
+pub(crate) const VERSION: [u8; 2] = [3, 3];
+/// What embedded-tls gets to see, and hands to the cipher, instead of [`VERSION`] when the handshake is
+/// over.
+pub(crate) const IN_USE: [u8; 2] = [0, 0];
 
 /// A transport whose incoming bytes are records in their order.
 #[derive(Debug)]
@@ -38,8 +44,30 @@ enum Phase {
     Hello,
     /// A `change_cipher_spec`, which means nothing (RFC 8446 appendix D.4), or protected records.
     Switch,
-    /// Protected records.
+    /// Protected records of the handshake.
     Protected,
+    /// Protected records after the handshake.
+    InUse,
+}
+
+impl Phase {
+    /// What follows a protected record, if one may come.
+    fn protected(self) -> Option<Self> {
+        match self {
+            Self::Hello => None,
+            Self::Switch | Self::Protected => Some(Self::Protected),
+            Self::InUse => Some(Self::InUse),
+        }
+    }
+
+    /// What follows something that the client sends: after its `ClientHello`, it has nothing to say
+    /// before the server has finished the handshake.
+    fn sending(self) -> Self {
+        match self {
+            Self::Hello => Self::Hello,
+            Self::Switch | Self::Protected | Self::InUse => Self::InUse,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,18 +126,30 @@ impl<T> Records<T> {
 
     /// The length of the fragment that follows `header`, if its record may come now.
     fn admit<E>(&mut self, header: [u8; 5]) -> Result<usize, Error<E>> {
-        let [content_type, _, _, high, low] = header;
+        let [content_type, major, minor, high, low] = header;
         let length = usize::from(u16::from_be_bytes([high, low]));
         self.phase = match (self.phase, content_type, length) {
             (Phase::Hello, HANDSHAKE, 1..=MAX_PLAIN) => Phase::Switch,
             (Phase::Hello, ALERT, 2) => Phase::Hello,
-            (Phase::Switch, CHANGE_CIPHER_SPEC, 1)
-            | (Phase::Switch | Phase::Protected, APPLICATION_DATA, MIN_PROTECTED..=MAX_PROTECTED) => {
-                Phase::Protected
+            (Phase::Switch, CHANGE_CIPHER_SPEC, 1) => Phase::Protected,
+            (_, APPLICATION_DATA, MIN_PROTECTED..=MAX_PROTECTED) if [major, minor] == VERSION => {
+                self.phase.protected().ok_or(Error::Record)?
             }
             _ => return Err(Error::Record),
         };
         Ok(length)
+    }
+
+    /// Marks `received`, which came at `position`, where it is a header's and the handshake is over.
+    fn mark(&self, position: Position, received: &mut [u8]) {
+        let (Phase::InUse, Position::Header { have, .. }) = (self.phase, position) else {
+            return;
+        };
+        let [first, second] = IN_USE;
+        let marks = [None, Some(first), Some(second)];
+        for (byte, mark) in received.iter_mut().zip(marks.into_iter().skip(have)) {
+            *byte = mark.unwrap_or(*byte);
+        }
     }
 }
 
@@ -133,14 +173,17 @@ impl<T: Read> Read for Records<T> {
             .read(buffer)
             .await
             .map_err(Error::Transport)?;
-        let received = buffer.get(..read).ok_or(Error::Record)?;
+        let received = buffer.get_mut(..read).ok_or(Error::Record)?;
+        let position = self.position;
         self.follow(received)?;
+        self.mark(position, received);
         Ok(read)
     }
 }
 
 impl<T: Write> Write for Records<T> {
     async fn write(&mut self, buffer: &[u8]) -> Result<usize, Self::Error> {
+        self.phase = self.phase.sending();
         match self.transport.write(buffer).await {
             // `write_all` would panic.
             Ok(0) if !buffer.is_empty() => Err(Error::WriteZero),

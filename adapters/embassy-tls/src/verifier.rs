@@ -7,13 +7,12 @@
 use core::mem;
 
 use digest::Digest as _;
-use embedded_tls::{
-    Aes128GcmSha256, CertificateRef, CertificateVerifyRef, Sha256, TlsError, TlsVerifier,
-};
+use embedded_tls::{CertificateRef, CertificateVerifyRef, Sha256, TlsError, TlsVerifier};
 use heapless::Vec;
 use pki_types::SubjectPublicKeyInfoDer;
 use webpki::RawPublicKeyEntity;
 
+use crate::suite::Suite;
 use crate::trust::Expected;
 use crate::{Refusal, algorithms};
 
@@ -101,7 +100,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
-impl TlsVerifier<Aes128GcmSha256> for Verifier<'_> {
+impl TlsVerifier<Suite> for Verifier<'_> {
     /// Does nothing: the name was given when the verifier was made.
     fn set_hostname_verification(&mut self, _: &str) -> Result<(), TlsError> {
         Ok(())

@@ -96,6 +96,16 @@ fn messages_longer_than_the_buffers_arrive_whole() {
 }
 
 #[test]
+fn bytes_may_come_one_by_one() {
+    let chain = Chain::new(chain::p256);
+    let mut server = Server::new(chain.list(), chain.server.key());
+    server.piece = 1;
+    let answer = Client::new(Trust::Anchors(&[anchor(&chain.root)]))
+        .run(server, async |connection| echo(connection, b"hello").await);
+    assert_eq!(answer, Ok(Ok(b"hello".to_vec())));
+}
+
+#[test]
 fn a_pinned_key_needs_neither_chain_nor_name_nor_clock() {
     let pinned = self_signed(server_for("other.example"), chain::p256());
     assert_eq!(shake_hands_with_pin(&pinned, None), Ok(()));

@@ -9,6 +9,7 @@
 )]
 
 mod accepted;
+mod afterwards;
 mod chain;
 mod client;
 mod refused;

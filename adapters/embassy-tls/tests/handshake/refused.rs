@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use embedded_io_async::Read as _;
 use gatepost_core::UnixTime;
 use gatepost_embassy_tls::{CertificateDer, Error, MAX_INTERMEDIATES, MIN_WRITE, Refusal, Trust};
 use rcgen::{
@@ -14,7 +13,7 @@ use rustls::{SignatureAlgorithm, SignatureScheme};
 
 use crate::accepted::pin;
 use crate::chain::{self, Chain, Signer, ca, root, self_signed, server, server_for};
-use crate::client::{Client, NOW, anchor, echo};
+use crate::client::{Client, NOW, anchor};
 use crate::server::{Server, signing_key};
 
 /// What comes of a server that presents `list` and has the key of `server`.
@@ -433,15 +432,48 @@ fn the_beginning_of_a_certificate() {
 }
 
 #[test]
-fn the_end_of_the_transport_is_not_the_end_of_the_data() {
+fn a_change_of_any_byte_that_a_server_sends() {
     let chain = Chain::new(chain::p256);
-    let transport = Server::new(chain.list(), chain.server.key());
-    let outcome =
-        Client::new(Trust::Anchors(&[anchor(&chain.root)])).run(transport, async |connection| {
-            echo(connection, b"hello").await?;
-            connection.read(&mut [0; 9]).await
-        });
-    assert_eq!(outcome, Ok(Err(Error::Truncated)));
+    let anchors = [anchor(&chain.root)];
+    // A ServerHello, a change_cipher_spec, and then protected records. The versions of the first two
+    // mean nothing, nor does what the second holds (RFC 8446 sections 5.1 and D.4).
+    let hello = 5 + 123;
+    let means_nothing = [1, 2, hello + 1, hello + 2, hello + 5];
+    for at in 0.. {
+        for change in [0x01, 0x80, 0xff] {
+            let mut server = Server::new(chain.list(), chain.server.key());
+            server.forge = Some((at, change));
+            let outcome = Client::new(Trust::Anchors(&anchors)).shake_hands(&mut server);
+            if server.forge.is_some() {
+                assert!(at > 900, "all that a server sends");
+                return;
+            }
+            let passes = means_nothing.contains(&at);
+            assert_eq!(outcome.is_ok(), passes, "byte {at} ^ {change}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn noise() {
+    let chain = Chain::new(chain::p256);
+    let anchors = [anchor(&chain.root)];
+    for noise in [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        b"220 mail.example.net ESMTP\r\n",
+        &[0; 99],
+        &[0xff; 99],
+        &[22, 3, 3, 0, 0],
+        &[22, 3, 3, 0, 4, 2, 0, 0, 0],
+        &[22, 3, 3, 0xff, 0xff, 2, 0, 0, 0],
+        &[20, 3, 3, 0, 1, 1],
+        &[23, 3, 3, 0, 1, 1],
+    ] {
+        let mut server = Server::new(chain.list(), chain.server.key());
+        server.said = noise.to_vec();
+        let outcome = Client::new(Trust::Anchors(&anchors)).shake_hands(server);
+        assert_eq!(outcome, Err(Error::Protocol), "{noise:?}");
+    }
 }
 
 fn outcome_of_forger(chain: &Chain, forge: fn(&mut Vec<u8>)) -> Result<(), Error> {
