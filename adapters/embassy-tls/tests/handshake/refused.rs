@@ -239,15 +239,6 @@ fn garbage_instead_of_certificates() {
 }
 
 #[test]
-fn rsa_below_2048_bits_and_above_4096_are_no_keys() {
-    // `RsaPublicKey::new` of core draws the line; that it is drawn here too is all that is to show.
-    let root = root(chain::p256());
-    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_3072);
-    let server = root.issue(server(), key.unwrap());
-    assert_eq!(outcome(&root, &server, &[&server]), Ok(()));
-}
-
-#[test]
 fn certificates_before_the_clock_is_set() {
     let chain = Chain::new(chain::p256);
     let anchors = [anchor(&chain.root)];
