@@ -296,8 +296,19 @@ impl<'b> Exchange<'b> {
 
     /// Goes as far as it can with `input`. Costs one verification of a signature at most.
     ///
-    /// An input that was not asked for fails the login: [`Rejection::OutOfOrder`].
-    pub fn step<'o>(&'o mut self, now: UnixTime, input: Input<'_>) -> Output<'o> {
+    /// `now` is `None` where the clock has not been set yet: signatures are verified then, but no claim is
+    /// judged ([`Rejection::ClockNotSet`]). An input that was not asked for fails the login:
+    /// [`Rejection::OutOfOrder`].
+    pub fn step<'o>(
+        &'o mut self,
+        now: impl Into<Option<UnixTime>>,
+        input: Input<'_>,
+    ) -> Output<'o> {
+        self.advance(now.into(), input);
+        self.output()
+    }
+
+    fn advance(&mut self, now: Option<UnixTime>, input: Input<'_>) {
         let state = core::mem::replace(&mut self.state, State::Rejected(Rejection::OutOfOrder));
         let next = match (state, input) {
             (State::Received(message), Input::Start) => self.parse(message),
@@ -333,7 +344,6 @@ impl<'b> Exchange<'b> {
             _ => Ok(State::Rejected(Rejection::OutOfOrder)),
         };
         self.state = next.unwrap_or_else(|why| self.refused(why));
-        self.output()
     }
 
     /// Who the client claims to be, once its message has been parsed: for the log, not to be believed.
@@ -364,6 +374,9 @@ impl<'b> Exchange<'b> {
         }
     }
 
+    // The branches of a step are not inlined into it: on a device, what one of them has on the stack lies there
+    // during a verification.
+    #[inline(never)]
     fn parse(&mut self, message: &'b [u8]) -> Result<State<'b>, Rejection> {
         let response = ClientResponse::parse(self.mechanism, self.rules.compat, message)?;
         self.claimed = response.authzid;
@@ -395,9 +408,10 @@ impl<'b> Exchange<'b> {
         }
     }
 
+    #[inline(never)]
     fn verify(
         &mut self,
-        now: UnixTime,
+        now: Option<UnixTime>,
         jwt: UnverifiedJwt<'b>,
         (attempt, was_asked): (usize, bool),
         keys: &[TrustedKey<'_>],
@@ -431,6 +445,7 @@ impl<'b> Exchange<'b> {
             Err(VerifyError::Token(error)) => return Err(error.into()),
         };
         self.provider = trusted.policy.provider.try_into().ok();
+        let now = now.ok_or(Rejection::ClockNotSet)?;
         let identity =
             trusted
                 .policy
@@ -439,9 +454,10 @@ impl<'b> Exchange<'b> {
     }
 
     /// Hears what a provider answered: it may be the verdict, or that somebody else is to be asked.
+    #[inline(never)]
     fn hear(
         &mut self,
-        now: UnixTime,
+        now: Option<UnixTime>,
         asking: &Asking<'b>,
         answer: &Answer<'_>,
         keys: &[TrustedKey<'_>],

@@ -186,6 +186,7 @@ impl<'p> Policy<'p> {
     }
 
     /// As [`check`](Self::check), where the key that verified belongs to one client.
+    #[inline(never)]
     pub(crate) fn check_signed_for(
         &self,
         now: UnixTime,

@@ -20,10 +20,10 @@ const KEYS = [
   ['Ed25519', 'Ed25519'],
 ];
 
-async function makeKeys(generation) {
+async function makeKeys(generation, modulusLength = 2048) {
   const keys = [];
   for (const [name, alg] of KEYS) {
-    const { privateKey } = await jose.generateKeyPair(alg, { extractable: true, modulusLength: 2048 });
+    const { privateKey } = await jose.generateKeyPair(alg, { extractable: true, modulusLength });
     const jwk = await jose.exportJWK(privateKey);
     // RSA and Ed25519 keys without `alg`, as many providers publish them: one serves RS256 to PS512.
     keys.push({ ...jwk, kid: `${name}-${generation}`, use: 'sig', ...(name.startsWith('ES') && { alg }) });
@@ -142,7 +142,7 @@ async function sideDoor(url) {
   switch (url.pathname) {
     case '/test/rotate': {
       const generation = saved.generation + 1;
-      const fresh = await makeKeys(generation);
+      const fresh = await makeKeys(generation, Number(what.get('bits') ?? 2048));
       saved = { generation, keys: what.has('keep') ? [...fresh, ...saved.keys] : fresh };
       writeFileSync(state, JSON.stringify(saved), { mode: 0o600 });
       provider = make();

@@ -33,6 +33,12 @@ pub const ONLINE: u16 = 10594;
 /// Postfix asks a Gatepost that asks a provider behind TLS.
 pub const DJANGO: u16 = 10596;
 
+/// Postfix asks the firmware of the appliance.
+pub const APPLIANCE: u16 = 10597;
+
+/// Where the appliance of [`APPLIANCE`] is reached.
+pub const APPLIANCE_GATEPOST: u16 = 12350;
+
 /// As [`UNIX`], but over TLS only.
 pub const TLS: u16 = 10595;
 
@@ -49,7 +55,7 @@ const GATEPOST: u16 = 12345;
 const TAPPED: u16 = 12346;
 const RESTARTED: u16 = 12347;
 
-const SERVICES: [Smtpd; 10] = [
+const SERVICES: [Smtpd; 11] = [
     smtpd(UNIX, "private/extauth"),
     smtpd(INET, "inet:127.0.0.1:12346"),
     Smtpd {
@@ -65,6 +71,7 @@ const SERVICES: [Smtpd; 10] = [
     smtpd(RELOADED, "private/reloaded"),
     smtpd(ONLINE, "inet:127.0.0.1:12348"),
     smtpd(DJANGO, "inet:127.0.0.1:12349"),
+    smtpd(APPLIANCE, "inet:127.0.0.1:12350"),
     Smtpd {
         tls: true,
         ..smtpd(TLS, "private/extauth")

@@ -1,11 +1,13 @@
 //! What the end-to-end tests share.
 
+pub mod appliance;
 pub mod auth_client;
 pub mod clients;
 pub mod corpora;
 pub mod daemon;
 pub mod django;
 pub mod dovecot;
+pub mod emulators;
 pub mod exim;
 pub mod fuzz;
 pub mod judge;

@@ -219,6 +219,15 @@ impl OidcProvider {
         self.post("/test/rotate?keep=1", CLIENT, "").map(drop)
     }
 
+    /// Makes new keys, of which the RSA ones have so many bits, and forgets the old ones.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub fn rotate_to(&self, bits: u32) -> io::Result<()> {
+        let path = format!("/test/rotate?bits={bits}");
+        self.post(&path, CLIENT, "").map(drop)
+    }
+
     /// Lets it answer `slow`ly, or with `garbage`; with `None` as it should.
     ///
     /// # Errors

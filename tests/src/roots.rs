@@ -69,10 +69,19 @@ pub const DJANGO: Recipe = Recipe {
     python: &[],
 };
 
+/// Emulators: the boards that the appliance runs on, and the static daemon's foreign processor.
+///
+/// The system's own `qemu` packages would be replaced by an installation beside them; here they are not.
+pub const EMULATORS: Recipe = Recipe {
+    name: "emulators",
+    packages: &["qemu-system-arm", "qemu-user"],
+    python: &[],
+};
+
 /// Where a root keeps its [`Recipe`]'s Python packages.
 pub const PYTHON_PACKAGES: &str = "/opt/python";
 
-const RECIPES: [&Recipe; 4] = [&MAIL, &EXIM, &DOVECOT, &DJANGO];
+const RECIPES: [&Recipe; 5] = [&MAIL, &EXIM, &DOVECOT, &DJANGO, &EMULATORS];
 
 /// Holds the recipe that a root was made by; written last, so that it vouches for the whole root.
 const STAMP: &str = ".made-by";
@@ -154,10 +163,7 @@ pub fn is_root() -> bool {
 /// The recipes whose root below `roots` is not there, not whole, or made by another recipe.
 #[must_use]
 pub fn missing(roots: &Path) -> Vec<&'static Recipe> {
-    let is_missing = |recipe: &&Recipe| {
-        let stamp = fs::read_to_string(roots.join(recipe.name).join(STAMP));
-        stamp.ok() != Some(recipe.stamp())
-    };
+    let is_missing = |recipe: &&Recipe| !recipe.is_ready(roots);
     RECIPES.into_iter().filter(is_missing).collect()
 }
 
@@ -197,6 +203,13 @@ pub fn prepare(roots: &Path) -> io::Result<Vec<&'static str>> {
 }
 
 impl Recipe {
+    /// Whether its root below `roots` is there, whole, and made by this very recipe.
+    #[must_use]
+    pub fn is_ready(&self, roots: &Path) -> bool {
+        let stamp = fs::read_to_string(roots.join(self.name).join(STAMP));
+        stamp.is_ok_and(|stamp| stamp == self.stamp())
+    }
+
     fn stamp(&self) -> String {
         format!("{self:?}\n{ACCOUNTS:?}\n{DIRECTORIES:?}\n")
     }

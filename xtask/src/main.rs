@@ -1,5 +1,7 @@
 //! The chores of the repository, each a verb of `cargo xtask`.
 
+mod aarch64;
+mod appliance;
 mod bench;
 mod fuzz;
 mod libtest;
@@ -23,6 +25,8 @@ cargo xtask VERB
   lint                          format, clippy, docs, builds without std, arrows, what core may hold
   bench core [ARG]..            what judging a token costs, beside its targets
   bench daemon                  the daemon and Dovecot's auth on one core (Debian, root)
+  aarch64                       the daemon for 64-bit ARM, as one static file (pip fetches the C compiler)
+  size                          what images of the appliance take in flash and memory, beside their targets
   fuzz [--seconds N] [TARGET].. each fuzz target, or those named, for N seconds (60) on nightly
   mutants [ARG]..               cargo-mutants over what judges; survivors against tests/mutants.md
   help                          this text
@@ -36,6 +40,8 @@ fn main() -> ExitCode {
         ["lint"] => Ok(lint::run()),
         ["bench", "core", rest @ ..] => bench::core(rest),
         ["bench", "daemon"] => bench::daemon(),
+        ["aarch64"] => aarch64::build(),
+        ["size"] => appliance::size(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["mutants", rest @ ..] => mutants::run(rest),
         [] | ["help" | "-h" | "--help"] => {

@@ -30,6 +30,21 @@ impl Tally {
         }
     }
 
+    /// Runs one check where the machine `lack`s nothing for it; counts it as skipped where it does.
+    pub(crate) fn check_unless(
+        &mut self,
+        lacking: &[String],
+        name: &str,
+        check: impl FnOnce() -> Outcome,
+    ) {
+        if lacking.is_empty() {
+            return self.check(name, check);
+        }
+        self.skipped += 1;
+        self.left_out
+            .push(format!("{name}: {}", lacking.join(", ")));
+    }
+
     /// Runs a step that counts only if it fails, such as a build. Whether it succeeded.
     pub(crate) fn need(&mut self, name: &str, step: impl FnOnce() -> Outcome) -> bool {
         let started = Instant::now();
@@ -108,6 +123,15 @@ mod tests {
         };
         assert!(tally.is_good(false));
         assert!(!tally.is_good(true));
+    }
+
+    #[test]
+    fn a_check_that_the_machine_has_no_means_for_is_skipped_and_named() {
+        let mut tally = Tally::default();
+        tally.check_unless(&["no a".to_owned(), "no b".to_owned()], "c", || Ok(false));
+        tally.check_unless(&[], "d", || Ok(true));
+        assert_eq!((tally.passed, tally.failed, tally.skipped), (1, 0, 1));
+        assert_eq!(tally.left_out, ["c: no a, no b"]);
     }
 
     #[test]

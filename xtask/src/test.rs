@@ -2,15 +2,17 @@
 
 use std::error::Error;
 use std::io::{self, PipeReader, Read, Write};
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
+use crate::aarch64;
+use crate::appliance;
 use crate::libtest::Reading;
 use crate::lint;
 use crate::tally::Tally;
-use crate::workspace::{BARE_TARGETS, announce, cargo, output, succeeds};
+use crate::workspace::{BARE_TARGETS, announce, cargo, install_targets, succeeds};
 
 /// How long the output may stay open once cargo has ended: whoever holds it then outlived the tests.
 const GRACE: Duration = Duration::from_secs(10);
@@ -21,12 +23,15 @@ const CHUNK: usize = 8192;
 /// Runs every check and every test, and prints the count.
 pub(crate) fn run() -> Outcome {
     let mut tally = Tally::default();
-    tally.need("targets without an operating system", install_targets);
+    tally.need("targets without an operating system", || {
+        install_targets(&BARE_TARGETS)
+    });
     lint::check_all(&mut tally);
     tally.need("build", || {
         Ok(succeeds(&mut cargo(["build", "--workspace", "--bins"]))?)
     });
     tally.check("real servers", prepare_servers);
+    tally.check("firmware of the appliance", appliance::build_tested);
     if tally.need("build of the tests", build_tests) {
         tally.add(test_workspace()?);
     }
@@ -40,26 +45,14 @@ pub(crate) fn run() -> Outcome {
     tally.check("example verify_token", || {
         Ok(succeeds(&mut cargo(["run", "-p", "verify_token"]))?)
     });
+    tally.check_unless(
+        &aarch64::lacking(),
+        "static ARM build and its demo under qemu-user",
+        aarch64::demonstrate,
+    );
     println!("{tally}");
     let strict = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     Ok(tally.is_good(strict))
-}
-
-/// A machine without rustup is fine if it has the targets already.
-fn install_targets() -> Outcome {
-    let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
-    let libraries = std::path::Path::new(sysroot.trim()).join("lib/rustlib");
-    if BARE_TARGETS
-        .iter()
-        .all(|target| libraries.join(target).join("lib").is_dir())
-    {
-        return Ok(true);
-    }
-    Ok(succeeds(
-        Command::new("rustup")
-            .args(["target", "add"])
-            .args(BARE_TARGETS),
-    )?)
 }
 
 /// Unpacks the mail servers that the tests start, each with its own root.

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::Outcome;
+
 /// The targets without an operating system that core is built for.
 pub(crate) const BARE_TARGETS: [&str; 2] = ["thumbv7em-none-eabihf", "x86_64-unknown-none"];
 
@@ -17,6 +19,26 @@ pub(crate) fn root() -> &'static Path {
 /// The folder for everything that is built.
 pub(crate) fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |d| root().join(d))
+}
+
+/// Whether the standard library of `target` is there, or core's alone where that is all there is.
+pub(crate) fn is_target_installed(target: &str) -> bool {
+    output(Command::new("rustc").args(["--print", "sysroot"])).is_ok_and(|sysroot| {
+        let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
+        libraries.join(target).join("lib").is_dir()
+    })
+}
+
+/// Makes sure that `targets` are there. A machine without rustup is fine if it has them already.
+///
+/// # Errors
+/// When it has neither.
+pub(crate) fn install_targets(targets: &[&str]) -> Outcome {
+    if targets.iter().all(|target| is_target_installed(target)) {
+        return Ok(true);
+    }
+    let mut rustup = Command::new("rustup");
+    Ok(succeeds(rustup.args(["target", "add"]).args(targets))?)
 }
 
 /// The cargo that runs us, in the workspace's root.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,
-    crypto::{Algorithm, AlgorithmSet},
+    crypto::Algorithm,
     dovecot::Origin,
     exchange::{Input, KeyQuery, MAX_PAYLOAD, Output, Rules},
     introspection::Answer,
@@ -255,9 +255,7 @@ fn wanting(
     is_refreshed: bool,
 ) -> Option<(usize, Option<UnixTime>)> {
     // No provider publishes secrets, so that no look finds one.
-    let is_secret = AlgorithmSet::of(&[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512])
-        .contains(query.algorithm());
-    if is_secret || is_refreshed || !providers.is_any_found() {
+    if query.algorithm().is_mac() || is_refreshed || !providers.is_any_found() {
         return None;
     }
     SCRATCH.with_borrow_mut(|scratch| {

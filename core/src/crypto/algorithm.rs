@@ -60,6 +60,12 @@ impl Algorithm {
         })
     }
 
+    /// Whether keys for it are shared secrets, which nobody publishes (RFC 7518 section 3.2).
+    #[must_use]
+    pub const fn is_mac(self) -> bool {
+        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
     /// The registered name; `EdDSA` for Ed25519, which is what most providers write.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -121,6 +121,8 @@ fn usable(algorithms: AlgorithmSet) -> Result<AlgorithmSet, Unsupported> {
     Ok(usable)
 }
 
+// Not inlined, nor is `open`: a frame with room for the numbers of every size would not fit a device's stack.
+#[inline(never)]
 fn montgomery<const LIMBS: usize>(
     key: &RsaPublicKey<'_>,
 ) -> Result<FixedMontyParams<LIMBS>, Unsupported> {
@@ -132,6 +134,7 @@ fn montgomery<const LIMBS: usize>(
 }
 
 /// RSAVP1 (RFC 8017 section 5.2.2): `signature ^ exponent` into `encoded`, which is as long as the modulus.
+#[inline(never)]
 fn open<const LIMBS: usize>(
     modulus: &FixedMontyParams<LIMBS>,
     exponent: u32,

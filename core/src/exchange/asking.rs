@@ -80,7 +80,7 @@ impl<'b> Asking<'b> {
     /// Takes the answer to this question; `keys` verify one that is signed.
     pub(super) fn hear(
         &self,
-        now: UnixTime,
+        now: Option<UnixTime>,
         answer: &Answer<'_>,
         keys: &[TrustedKey<'_>],
         scratch: &mut [u8],
@@ -88,10 +88,14 @@ impl<'b> Asking<'b> {
     ) -> Result<Told<'b>, Rejection> {
         let findings = match read(self.question, self.endpoints, answer)? {
             Reading::Vouched(object) => {
+                let now = now.ok_or(Rejection::ClockNotSet)?;
                 let findings = self.policy.read_answer(now, object, true);
                 findings.map_err(blame)?
             }
-            Reading::Signed(jwt) => self.judge_signed(now, jwt, keys, scratch)?,
+            Reading::Signed(jwt) => {
+                let now = now.ok_or(Rejection::ClockNotSet)?;
+                self.judge_signed(now, jwt, keys, scratch)?
+            }
             Reading::UnsupportedTokenType => return Ok(Told::NotJudged),
         };
         let findings = match self.findings.clone() {

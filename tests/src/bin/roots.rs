@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let lacking = roots::lacking();
     if !lacking.is_empty() {
         println!(
-            "left out: Postfix, Exim, curl, msmtp, Python ({})",
+            "left out: Postfix, Exim, curl, msmtp, Python, QEMU ({})",
             lacking.join(", ")
         );
         return ExitCode::SUCCESS;

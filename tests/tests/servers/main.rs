@@ -5,6 +5,7 @@
 //! others have left behind. Where roots or privileges are missing, every case is reported as
 //! ignored, and the reason is printed.
 
+mod appliance;
 mod chaos;
 mod django;
 mod lifecycle;
@@ -115,13 +116,19 @@ fn run(arguments: &Arguments, lab: Option<Lab>) -> ExitCode {
         let lacking = lacking.join(", ");
         println!("left out: everything with oidc-provider ({lacking})");
     }
+    let lacking_device = gatepost_tests::appliance::lacking(&appliance::IMAGES);
+    if lab.is_some() && !lacking_device.is_empty() {
+        let lacking = lacking_device.join(", ");
+        println!("left out: everything with the appliance ({lacking})");
+    }
     let trial = |case: Case| {
-        let needs_provider = ["online::", "chaos::"]
-            .iter()
-            .any(|theme| case.name.starts_with(theme));
+        let is_of = |themes: &[&str]| themes.iter().any(|theme| case.name.starts_with(theme));
+        let needs_provider = is_of(&["online::", "chaos::", "appliance::"]);
+        let needs_device = is_of(&["appliance::"]);
         let lab = lab
             .clone()
-            .filter(|_| !needs_provider || lacking.is_empty());
+            .filter(|_| !needs_provider || lacking.is_empty())
+            .filter(|_| !needs_device || lacking_device.is_empty());
         let Some(lab) = lab else {
             return Trial::test(case.name, || Ok(())).with_ignored_flag(true);
         };
@@ -154,6 +161,7 @@ fn cases() -> Vec<Case> {
     cases.extend(online::cases());
     cases.extend(django::cases());
     cases.extend(chaos::cases());
+    cases.extend(appliance::cases());
     cases.extend(secrets::cases());
     cases
 }

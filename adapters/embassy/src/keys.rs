@@ -1,0 +1,411 @@
+//! Keys as bytes: moduli, points and secrets in one arena, prepared anew for each signature.
+//!
+//! A prepared RSA key is three times its modulus, and a table of prepared keys as large as its largest
+//! times their number. Preparing one takes a thousandth of its verification.
+
+use gatepost_core::{
+    Policy,
+    crypto::{
+        Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519Key, Ed25519PublicKey, HmacKey,
+        HmacSecret, InvalidSignature, KeyMaterial, P256Key, P384Key, P521Key, RsaKey, RsaPublicKey,
+        Unsupported, VerifyingKey,
+    },
+    exchange::TrustedKey,
+    jose::{Jwk, JwkSet, KeyBuffer, KeyError},
+};
+use heapless::Vec;
+
+/// One type of key that an image serves: those that it does not name are not linked.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyType {
+    verify: Verify,
+}
+
+/// Prepares a key, and checks a signature with it, where there is one.
+type Verify = fn(&KeyMaterial<'_>, AlgorithmSet, Option<Signed<'_>>) -> Result<(), Refused>;
+
+/// What a signature is to be checked over.
+#[derive(Clone, Copy)]
+struct Signed<'s> {
+    algorithm: Algorithm,
+    input: &'s [u8],
+    signature: &'s [u8],
+}
+
+/// Why a key type did not verify.
+enum Refused {
+    /// It does not serve this key.
+    Key(Unsupported),
+    /// The signature does not hold.
+    Signature,
+}
+
+impl From<Unsupported> for Refused {
+    fn from(why: Unsupported) -> Self {
+        Self::Key(why)
+    }
+}
+
+impl From<InvalidSignature> for Refused {
+    fn from(_: InvalidSignature) -> Self {
+        Self::Signature
+    }
+}
+
+impl KeyType {
+    /// Shared secrets: HS256, HS384, HS512.
+    pub const HMAC: Self = Self { verify: hmac };
+    /// RSA: RS256 to PS512.
+    pub const RSA: Self = Self { verify: rsa };
+    /// P-256: ES256.
+    pub const P256: Self = Self { verify: p256 };
+    /// P-384: ES384.
+    pub const P384: Self = Self { verify: p384 };
+    /// P-521: ES512.
+    pub const P521: Self = Self { verify: p521 };
+    /// Ed25519: `EdDSA`.
+    pub const ED25519: Self = Self { verify: ed25519 };
+}
+
+const OTHER_TYPE: Refused = Refused::Key(Unsupported::NoAlgorithm);
+
+fn check(key: &impl VerifyingKey, signed: Option<Signed<'_>>) -> Result<(), Refused> {
+    let Some(signed) = signed else { return Ok(()) };
+    key.verify(signed.algorithm, signed.input, signed.signature)?;
+    Ok(())
+}
+
+fn hmac(
+    material: &KeyMaterial<'_>,
+    algorithms: AlgorithmSet,
+    signed: Option<Signed<'_>>,
+) -> Result<(), Refused> {
+    let KeyMaterial::Hmac(secret) = material else {
+        return Err(OTHER_TYPE);
+    };
+    check(&HmacKey::new(*secret, algorithms)?, signed)
+}
+
+fn rsa(
+    material: &KeyMaterial<'_>,
+    algorithms: AlgorithmSet,
+    signed: Option<Signed<'_>>,
+) -> Result<(), Refused> {
+    let KeyMaterial::Rsa(key) = material else {
+        return Err(OTHER_TYPE);
+    };
+    match RsaKey::new(key, algorithms) {
+        Ok(key) => check(&key, signed),
+        Err(why) => Err(why.into()),
+    }
+}
+
+macro_rules! curve {
+    ($name:ident, $key:ident) => {
+        fn $name(
+            material: &KeyMaterial<'_>,
+            _: AlgorithmSet,
+            signed: Option<Signed<'_>>,
+        ) -> Result<(), Refused> {
+            let KeyMaterial::Ec(key) = material else {
+                return Err(OTHER_TYPE);
+            };
+            check(&$key::new(key)?, signed)
+        }
+    };
+}
+
+curve!(p256, P256Key);
+curve!(p384, P384Key);
+curve!(p521, P521Key);
+
+fn ed25519(
+    material: &KeyMaterial<'_>,
+    _: AlgorithmSet,
+    signed: Option<Signed<'_>>,
+) -> Result<(), Refused> {
+    let KeyMaterial::Ed25519(key) = material else {
+        return Err(OTHER_TYPE);
+    };
+    check(&Ed25519Key::new(key)?, signed)
+}
+
+/// Tries every type; those that serve other keys say so.
+fn verify(
+    types: &[KeyType],
+    material: &KeyMaterial<'_>,
+    algorithms: AlgorithmSet,
+    signed: Option<Signed<'_>>,
+) -> Result<(), Refused> {
+    for kind in types {
+        match (kind.verify)(material, algorithms, signed) {
+            Err(Refused::Key(Unsupported::NoAlgorithm)) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(OTHER_TYPE)
+}
+
+/// Up to `KEYS` keys whose numbers and identifiers take up to `ARENA` bytes together.
+pub(crate) struct KeyRing<const KEYS: usize, const ARENA: usize> {
+    types: &'static [KeyType],
+    arena: Vec<u8, ARENA>,
+    keys: Vec<Stored, KEYS>,
+}
+
+/// One key: where its numbers end and its identifier begins is found by their lengths.
+#[derive(Clone, Copy)]
+struct Stored {
+    /// The provider's place among those of the settings.
+    provider: u8,
+    shape: Shape,
+    algorithms: AlgorithmSet,
+    numbers: u16,
+    /// Length of the identifier; a key without one has an empty one, which no key may have.
+    kid: u16,
+}
+
+/// What the numbers are.
+#[derive(Clone, Copy)]
+enum Shape {
+    Hmac,
+    Rsa { exponent: [u8; 4] },
+    Ec(Curve),
+    Ed25519,
+}
+
+/// A key out of the ring, ready to verify.
+struct Lent<'r> {
+    types: &'static [KeyType],
+    stored: &'r Stored,
+    numbers: &'r [u8],
+    kid: &'r [u8],
+}
+
+impl VerifyingKey for Lent<'_> {
+    fn algorithms(&self) -> AlgorithmSet {
+        self.stored.algorithms
+    }
+
+    fn verify(
+        &self,
+        algorithm: Algorithm,
+        signing_input: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        let algorithms = self.stored.algorithms;
+        if !algorithms.contains(algorithm) {
+            return Err(InvalidSignature);
+        }
+        let signed = Signed {
+            algorithm,
+            input: signing_input,
+            signature,
+        };
+        let material = self.stored.material(self.numbers).ok_or(InvalidSignature)?;
+        verify(self.types, &material, algorithms, Some(signed)).map_err(|_| InvalidSignature)
+    }
+}
+
+/// Why a key was left out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LeftOut {
+    /// It cannot be used.
+    Key(KeyError),
+    /// A published secret is none.
+    PublishedSecret,
+    /// The ring is full.
+    NoRoom,
+}
+
+/// Where keys come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Source {
+    /// The image.
+    BakedIn,
+    /// A provider's JWK Set, which everybody can read.
+    Published,
+}
+
+impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
+    /// A ring without keys, for those of these types.
+    pub(crate) const fn new(types: &'static [KeyType]) -> Self {
+        Self {
+            types,
+            arena: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Takes the keys of `json` for those that `provider` had, unless none can be used; tells how many, and
+    /// gives those that were left out to `complain`.
+    pub(crate) fn replace(
+        &mut self,
+        provider: u8,
+        source: Source,
+        served: AlgorithmSet,
+        json: &[u8],
+        mut complain: impl FnMut(LeftOut),
+    ) -> usize {
+        let usable = JwkSet::parse(json).into_iter().flatten();
+        let types = self.types;
+        let is_any = |jwk: Result<Jwk<'_>, KeyError>| {
+            let mut buffer = KeyBuffer::new();
+            read(types, source, served, jwk, &mut buffer).is_ok()
+        };
+        if !usable.into_iter().any(is_any) {
+            return 0;
+        }
+        self.remove(provider);
+        let before = self.keys.len();
+        for jwk in JwkSet::parse(json).into_iter().flatten() {
+            if let Err(why) = self.add(provider, source, served, jwk) {
+                complain(why);
+            }
+        }
+        self.keys.len().saturating_sub(before)
+    }
+
+    /// Forgets a provider's keys.
+    pub(crate) fn remove(&mut self, provider: u8) {
+        let (mut from, mut to) = (0_usize, 0_usize);
+        for key in &self.keys {
+            let end = from.saturating_add(key.length());
+            if key.provider != provider {
+                self.arena.copy_within(from..end, to);
+                to = to.saturating_add(key.length());
+            }
+            from = end;
+        }
+        self.arena.truncate(to);
+        self.keys.retain(|key| key.provider != provider);
+    }
+
+    /// Lends all keys, with the policies of their providers.
+    pub(crate) fn lend<R>(
+        &self,
+        policy: impl Fn(u8) -> Option<&'static Policy<'static>>,
+        to: impl FnOnce(&[TrustedKey<'_>]) -> R,
+    ) -> R {
+        let mut rest = &*self.arena;
+        let lent = self.keys.iter().filter_map(|stored| {
+            let numbers = rest.split_off(..stored.numbers.into())?;
+            let kid = rest.split_off(..stored.kid.into())?;
+            let types = self.types;
+            Some(Lent {
+                types,
+                stored,
+                numbers,
+                kid,
+            })
+        });
+        let lent: Vec<_, KEYS> = lent.collect();
+        let trusted = lent.iter().filter_map(|key| {
+            let kid = core::str::from_utf8(key.kid).ok();
+            Some(TrustedKey {
+                key,
+                kid: kid.filter(|kid| !kid.is_empty()),
+                owner: None,
+                policy: policy(key.stored.provider)?,
+            })
+        });
+        to(&trusted.collect::<Vec<_, KEYS>>())
+    }
+
+    fn add(
+        &mut self,
+        provider: u8,
+        source: Source,
+        served: AlgorithmSet,
+        jwk: Result<Jwk<'_>, KeyError>,
+    ) -> Result<(), LeftOut> {
+        let mut buffer = KeyBuffer::new();
+        let (kid, material, algorithms) = read(self.types, source, served, jwk, &mut buffer)?;
+        let (shape, numbers) = take_apart(&material);
+        let kid = kid.as_deref().unwrap_or_default().as_bytes();
+        let stored = Stored {
+            provider,
+            shape,
+            algorithms,
+            numbers: u16::try_from(numbers.len()).unwrap_or(u16::MAX),
+            kid: u16::try_from(kid.len()).unwrap_or(u16::MAX),
+        };
+        let before = self.arena.len();
+        let is_kept = self.arena.extend_from_slice(numbers).is_ok()
+            && self.arena.extend_from_slice(kid).is_ok()
+            && self.keys.push(stored).is_ok();
+        if !is_kept {
+            self.arena.truncate(before);
+            return Err(LeftOut::NoRoom);
+        }
+        Ok(())
+    }
+}
+
+impl<const KEYS: usize, const ARENA: usize> core::fmt::Debug for KeyRing<KEYS, ARENA> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // The arena may hold secrets.
+        f.debug_struct("KeyRing")
+            .field("keys", &self.keys.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stored {
+    fn length(&self) -> usize {
+        usize::from(self.numbers).saturating_add(usize::from(self.kid))
+    }
+
+    fn material<'r>(&self, numbers: &'r [u8]) -> Option<KeyMaterial<'r>> {
+        Some(match self.shape {
+            Shape::Hmac => KeyMaterial::Hmac(HmacSecret::new(numbers).ok()?),
+            Shape::Rsa { exponent } => {
+                KeyMaterial::Rsa(RsaPublicKey::new(numbers, &exponent).ok()?)
+            }
+            Shape::Ec(curve) => KeyMaterial::Ec(EcPublicKey::new(curve, numbers).ok()?),
+            Shape::Ed25519 => KeyMaterial::Ed25519(Ed25519PublicKey::new(numbers.try_into().ok()?)),
+        })
+    }
+}
+
+/// A key's identifier, its numbers in `buffer`, and what it may serve here.
+type Read<'b> = (Option<heapless::String<256>>, KeyMaterial<'b>, AlgorithmSet);
+
+fn read<'b>(
+    types: &[KeyType],
+    source: Source,
+    served: AlgorithmSet,
+    jwk: Result<Jwk<'_>, KeyError>,
+    buffer: &'b mut KeyBuffer,
+) -> Result<Read<'b>, LeftOut> {
+    let jwk = jwk.map_err(LeftOut::Key)?;
+    let material = jwk.material(buffer).map_err(LeftOut::Key)?;
+    if source == Source::Published && matches!(material, KeyMaterial::Hmac(_)) {
+        return Err(LeftOut::PublishedSecret);
+    }
+    let algorithms = material.algorithms().intersection(jwk.algorithms());
+    let algorithms = algorithms.intersection(served);
+    let refused = |why| LeftOut::Key(KeyError::Material(why));
+    if algorithms.is_empty() {
+        return Err(refused(Unsupported::NoAlgorithm));
+    }
+    if let Err(Refused::Key(why)) = verify(types, &material, algorithms, None) {
+        return Err(refused(why));
+    }
+    let kid = jwk.kid().and_then(|kid| kid.try_into().ok());
+    Ok((kid, material, algorithms))
+}
+
+fn take_apart<'m>(material: &KeyMaterial<'m>) -> (Shape, &'m [u8]) {
+    match material {
+        KeyMaterial::Hmac(secret) => (Shape::Hmac, secret.expose()),
+        KeyMaterial::Rsa(key) => {
+            let exponent = key.exponent().to_be_bytes();
+            (Shape::Rsa { exponent }, key.modulus())
+        }
+        KeyMaterial::Ec(key) => (Shape::Ec(key.curve()), key.sec1()),
+        KeyMaterial::Ed25519(key) => (Shape::Ed25519, key.bytes()),
+        // There are no others.
+        _ => (Shape::Hmac, &[]),
+    }
+}

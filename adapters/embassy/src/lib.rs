@@ -1,0 +1,44 @@
+//! Drives Gatepost's core on embassy, for mail gateways without an operating system.
+//!
+//! Two executors share the work, and only bytes go between them. The one of higher priority has the
+//! network: it serves the mail servers' connections ([`serve`]), carries requests to providers
+//! ([`run_errands`]) and asks what time it is ([`keep_time`]). The one of lower priority judges: each
+//! [`Court::sit`] takes one login after the other through an [`Exchange`](gatepost_core::Exchange), and
+//! [`Providers::keep_current`] looks for new keys. A verification of 25 million instructions therefore
+//! delays other verdicts, and nothing else.
+//!
+//! ```text
+//! client ── serve ──(Logins)──> Court::sit ──(Errands)──> run_errands ── provider
+//!        <─────────(Verdicts)──           <──────────────
+//! ```
+//!
+//! Nothing is allocated: logins lie in a [`Pool`] of blocks, keys in one arena of bytes, requests and
+//! answers in one buffer. Whoever builds a device says how large each of them is.
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+mod clock;
+mod connection;
+mod errands;
+mod http;
+mod judge;
+mod keys;
+mod logins;
+mod network;
+mod pool;
+mod providers;
+mod settings;
+mod url;
+
+pub use clock::{Clock, Told};
+pub use connection::serve;
+pub use errands::{Buffer, Errands};
+pub use judge::Court;
+pub use keys::KeyType;
+pub use logins::{Logins, Verdicts};
+pub use network::{keep_time, run_errands};
+pub use pool::{BLOCK, Block, Pool};
+pub use providers::{Providers, Seat};
+pub use settings::{OnlineSettings, ProviderSettings};

@@ -1,0 +1,326 @@
+//! `appliance.toml`: what the device is to be. Keys that occur in the daemon's configuration mean the same.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+
+use gatepost_core::crypto::{Algorithm, AlgorithmSet};
+use serde::Deserialize;
+
+/// Longest token that may be asked for, in bytes: core takes no longer one.
+const MAX_TOKEN: usize = 8192;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    #[serde(default = "default_board")]
+    pub(crate) board: String,
+    #[serde(default)]
+    pub(crate) network: Network,
+    #[serde(default)]
+    pub(crate) listen: Listen,
+    #[serde(default)]
+    pub(crate) time: Option<Time>,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) discovery: Discovery,
+    pub(crate) provider: Vec<Provider>,
+}
+
+/// Who the device is in its network.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Network {
+    /// `"dhcp"`, or an address and the length of its network's prefix: `"192.0.2.10/24"`.
+    pub(crate) address: String,
+    pub(crate) gateway: Option<Ipv4Addr>,
+    #[serde(default)]
+    pub(crate) dns: Vec<Ipv4Addr>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            address: "dhcp".to_owned(),
+            gateway: None,
+            dns: Vec::new(),
+        }
+    }
+}
+
+/// Where mail servers connect.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listen {
+    pub(crate) port: u16,
+    /// The only network whose hosts may connect: `"192.0.2.0/28"`.
+    #[serde(default)]
+    pub(crate) from: Option<String>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            port: 12345,
+            from: None,
+        }
+    }
+}
+
+/// Who says what time it is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Time {
+    /// An SNTP server: `"host"` or `"host:port"`.
+    pub(crate) server: String,
+}
+
+/// How much there is of everything.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Connections of mail servers at once.
+    pub(crate) connections: usize,
+    /// Logins judged at once; others wait.
+    pub(crate) logins: usize,
+    /// Longest token, in bytes.
+    pub(crate) token: usize,
+    /// Most keys.
+    pub(crate) keys: usize,
+    /// Bytes for the numbers and identifiers of all keys.
+    pub(crate) key_bytes: usize,
+    /// Longest answer of a provider, in bytes.
+    pub(crate) answer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 8,
+            logins: 8,
+            token: 4096,
+            keys: 8,
+            key_bytes: 2560,
+            answer: 8192,
+        }
+    }
+}
+
+/// What a client is told after a failed login.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Discovery {
+    pub(crate) scope: Option<String>,
+    pub(crate) openid_configuration: Option<String>,
+}
+
+/// A provider.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the file")]
+pub(crate) struct Provider {
+    pub(crate) name: Option<String>,
+    pub(crate) issuer: Option<String>,
+    #[serde(default)]
+    pub(crate) any_issuer: bool,
+    #[serde(default)]
+    pub(crate) audience: OneOrMany,
+    #[serde(default)]
+    pub(crate) any_audience: bool,
+    #[serde(default)]
+    pub(crate) allow_missing_audience: bool,
+    /// A JWK Set that becomes part of the image.
+    pub(crate) keys: Option<PathBuf>,
+    pub(crate) key_set_url: Option<String>,
+    #[serde(default = "all_algorithms")]
+    pub(crate) algorithms: Vec<String>,
+    #[serde(default)]
+    pub(crate) domains: Vec<String>,
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    #[serde(default)]
+    pub(crate) require: BTreeMap<String, String>,
+    #[serde(default = "subject")]
+    pub(crate) username_claims: Vec<String>,
+    #[serde(default)]
+    pub(crate) authorized_parties: Vec<String>,
+    #[serde(default = "default_skew")]
+    pub(crate) skew_seconds: u32,
+    #[serde(default)]
+    pub(crate) userinfo: bool,
+    pub(crate) introspection_url: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret: Option<String>,
+    /// Where connections go, whatever the URLs say.
+    pub(crate) connect_to: Option<SocketAddrV4>,
+    #[serde(default)]
+    pub(crate) allow_http: bool,
+}
+
+/// One string, or a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMany {
+    #[default]
+    None,
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub(crate) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => core::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to write instead.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let fault = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| fault(&error))?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| fault(&error))?;
+        for provider in &mut config.provider {
+            // Files are named beside the configuration.
+            if let (Some(keys), Some(folder)) = (&mut provider.keys, path.parent()) {
+                *keys = folder.join(&*keys);
+            }
+        }
+        config.check().map_err(|error| fault(&error))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let within = |name: &str, value: usize, range: std::ops::RangeInclusive<usize>| {
+            let fault = format!("limits: {name} = {value}; write {range:?}");
+            range.contains(&value).then_some(()).ok_or(fault)
+        };
+        let limits = &self.limits;
+        within("connections", limits.connections, 1..=16)?;
+        within("logins", limits.logins, 2..=16)?;
+        within("token", limits.token, 512..=MAX_TOKEN)?;
+        within("keys", limits.keys, 1..=64)?;
+        within("key_bytes", limits.key_bytes, 64..=32_768)?;
+        within("answer", limits.answer, 512..=65_536)?;
+        if self.provider.is_empty() {
+            return Err("write a [[provider]]".to_owned());
+        }
+        if self.time.is_none() {
+            return Err(
+                "time: without server = \"host\" the device never knows what time it is, and lets nobody in"
+                    .to_owned(),
+            );
+        }
+        self.provider.iter().try_for_each(|provider| {
+            let name = provider.name();
+            provider
+                .check()
+                .map_err(|error| format!("provider {name:?}: {error}"))
+        })
+    }
+}
+
+impl Provider {
+    /// What the log calls it: by default its issuer's host.
+    pub(crate) fn name(&self) -> String {
+        let host = || {
+            let issuer = self
+                .issuer
+                .as_deref()
+                .or(self.introspection_url.as_deref())?;
+            let (_, rest) = issuer.split_once("://")?;
+            Some(rest.split(['/', ':']).next()?.to_owned())
+        };
+        let name = self.name.clone().or_else(host);
+        name.unwrap_or_else(|| "provider".to_owned())
+    }
+
+    /// The algorithms that its keys may serve.
+    pub(crate) fn algorithms(&self) -> Result<AlgorithmSet, String> {
+        self.algorithms
+            .iter()
+            .try_fold(AlgorithmSet::EMPTY, |set, name| {
+                let algorithm = Algorithm::from_name(name);
+                let algorithm =
+                    algorithm.ok_or_else(|| format!("no algorithm is called {name:?}"))?;
+                Ok(set.union(AlgorithmSet::of(&[algorithm])))
+            })
+    }
+
+    /// Whether its metadata are looked for: where something is missing that they say.
+    pub(crate) fn discovers(&self) -> bool {
+        let lacks_keys = self.keys.is_none() && self.key_set_url.is_none();
+        let lacks_endpoint = self.client_id.is_some() && self.introspection_url.is_none();
+        self.issuer.is_some() && (lacks_keys || lacks_endpoint || self.userinfo)
+    }
+
+    /// Whether it can be asked about tokens.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.introspection_url.is_some()
+            || self.discovers() && (self.userinfo || self.client_id.is_some())
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.issuer.is_none() && !self.any_issuer && self.introspection_url.is_none() {
+            return Err("write issuer, as its tokens name it, or any_issuer = true");
+        }
+        if self.audience.as_slice().is_empty() != self.any_audience {
+            return Err(
+                "write audience, or any_audience = true to take tokens for any application",
+            );
+        }
+        if self.keys.is_none() && self.key_set_url.is_none() && !self.discovers() && !self.can_ask()
+        {
+            return Err("no keys: write issuer, keys or key_set_url");
+        }
+        if self.client_id.is_some() != self.client_secret.is_some() {
+            return Err("client_id needs client_secret; write both, or neither");
+        }
+        if self.userinfo && self.client_id.is_some() {
+            return Err(
+                "userinfo = true is for providers without introspection; remove client_id or it",
+            );
+        }
+        if !(1..=15).contains(&self.username_claims.len()) {
+            return Err("name 1 to 15 username_claims");
+        }
+        let issuer = self.issuer.as_ref().filter(|_| self.discovers());
+        let urls = [
+            issuer,
+            self.key_set_url.as_ref(),
+            self.introspection_url.as_ref(),
+        ];
+        let is_plain = |url: &String| url.starts_with("http://");
+        if !self.allow_http && urls.into_iter().flatten().any(is_plain) {
+            return Err(
+                "plain http: anybody on the way could replace its keys; write https, or allow_http = true",
+            );
+        }
+        Ok(())
+    }
+}
+
+fn default_board() -> String {
+    "mps2-an386".to_owned()
+}
+
+fn subject() -> Vec<String> {
+    vec!["sub".to_owned()]
+}
+
+fn default_skew() -> u32 {
+    gatepost_core::DEFAULT_SKEW
+}
+
+fn all_algorithms() -> Vec<String> {
+    let all = AlgorithmSet::ALL.iter();
+    all.map(|algorithm| algorithm.name().to_owned()).collect()
+}

@@ -1,0 +1,281 @@
+//! The configuration as Rust source: constants, so that an image holds what it needs and nothing else.
+
+use std::fmt::Write as _;
+
+use gatepost_core::crypto::{Algorithm, AlgorithmSet};
+use gatepost_core::jose::{JwkSet, KeyBuffer};
+use gatepost_core::sasl;
+
+use crate::config::{Config, Discovery, Provider};
+
+/// Bytes of one block of a login's memory: that of `gatepost_embassy`.
+const BLOCK: usize = 704;
+
+/// What a client's response has beside its token: the names of both, and separators.
+const AROUND_TOKEN: usize = 128;
+
+/// Most blocks there are.
+const MAX_BLOCKS: usize = 32;
+
+/// Longest line of an answer beside a challenge: a name of 256 bytes, each of which may be escaped.
+const MIN_LINE: usize = 576;
+
+/// The whole of `config.rs`.
+///
+/// # Errors
+/// What the configuration has to change.
+pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
+    let limits = &config.limits;
+    let response = limits.token + AROUND_TOKEN;
+    let run = response.div_ceil(BLOCK);
+    // Half of the connections may be in the middle of the longest response, and what shorter ones leave
+    // between them is never too small for one more.
+    let blocks = (limits.connections.div_ceil(2) * run + run - 2)
+        .min(MAX_BLOCKS)
+        .max(run);
+    let mut served = AlgorithmSet::EMPTY;
+    for provider in &config.provider {
+        served = served.union(provider.algorithms()?);
+    }
+    let mut out = String::new();
+    let mut constant = |name: &str, kind: &str, value: String| {
+        let _ = writeln!(out, "pub(crate) const {name}: {kind} = {value};");
+    };
+    constant("BUILT_AT", "i64", built_at.to_string());
+    constant("PORT", "u16", config.listen.port.to_string());
+    constant("ALLOWED", "Option<Network>", allowed(config)?);
+    constant("ADDRESS", "Option<Address>", address(config)?);
+    constant("TIME", "(&str, u16)", time(config)?);
+    constant("CONNECTIONS", "usize", limits.connections.to_string());
+    constant("JUDGES", "usize", limits.logins.to_string());
+    constant("WAITING", "usize", (limits.logins * 3 / 4).to_string());
+    constant("RESPONSE", "usize", response.to_string());
+    constant("BLOCKS", "usize", blocks.to_string());
+    constant("SCRATCH", "usize", (limits.token * 3 / 4).to_string());
+    constant("ANSWER", "usize", limits.answer.to_string());
+    constant("KEYS", "usize", limits.keys.to_string());
+    constant("KEY_BYTES", "usize", limits.key_bytes.to_string());
+    constant(
+        "LINE",
+        "usize",
+        longest_line(&config.discovery)?.to_string(),
+    );
+    constant("TYPES", "&[KeyType]", types(served));
+    constant(
+        "DISCOVERY",
+        "Discovery<'static>",
+        discovery(&config.discovery),
+    );
+    constant("PROVIDERS_LEN", "usize", config.provider.len().to_string());
+    let providers = config.provider.iter().map(provider);
+    let providers: Result<Vec<String>, String> = providers.collect();
+    let _ = writeln!(
+        out,
+        "pub(crate) static PROVIDERS: [ProviderSettings; PROVIDERS_LEN] = [{}];",
+        providers?.join(", ")
+    );
+    Ok(out)
+}
+
+fn allowed(config: &Config) -> Result<String, String> {
+    let Some(from) = &config.listen.from else {
+        return Ok("None".to_owned());
+    };
+    let (address, prefix) =
+        network(from).ok_or("listen: from is a network such as \"192.0.2.0/28\"")?;
+    let [a, b, c, d] = address.octets();
+    Ok(format!(
+        "Some(Network {{ address: Ipv4Addr::new({a}, {b}, {c}, {d}), prefix: {prefix} }})"
+    ))
+}
+
+fn network(text: &str) -> Option<(std::net::Ipv4Addr, u8)> {
+    let (address, prefix) = text.split_once('/')?;
+    let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32)?;
+    Some((address.parse().ok()?, prefix))
+}
+
+fn address(config: &Config) -> Result<String, String> {
+    let given = &config.network;
+    if given.address == "dhcp" {
+        return Ok("None".to_owned());
+    }
+    let (own, prefix) = network(&given.address)
+        .ok_or("network: address is \"dhcp\" or such as \"192.0.2.10/24\"")?;
+    let ip = |address: &std::net::Ipv4Addr| {
+        let [a, b, c, d] = address.octets();
+        format!("Ipv4Addr::new({a}, {b}, {c}, {d})")
+    };
+    let gateway = given.gateway.as_ref().map_or("None".to_owned(), |gateway| {
+        format!("Some({})", ip(gateway))
+    });
+    let dns: Vec<String> = given.dns.iter().map(ip).collect();
+    let (own, dns) = (ip(&own), dns.join(", "));
+    Ok(format!(
+        "Some(Address {{ own: {own}, prefix: {prefix}, gateway: {gateway}, dns: &[{dns}] }})"
+    ))
+}
+
+fn time(config: &Config) -> Result<String, String> {
+    let server = config
+        .time
+        .as_ref()
+        .map(|time| &*time.server)
+        .unwrap_or_default();
+    let (host, port) = match server.split_once(':') {
+        Some((host, port)) => (host, port.parse().map_err(|_| "time: no such port")?),
+        None => (server, 123_u16),
+    };
+    Ok(format!("({host:?}, {port})"))
+}
+
+/// What a challenge takes as base64 on its line, or any other answer.
+fn longest_line(discovery: &Discovery) -> Result<usize, String> {
+    let told = sasl::Discovery {
+        scope: discovery.scope.as_deref(),
+        openid_configuration: discovery.openid_configuration.as_deref(),
+    };
+    if !told.fits() {
+        return Err("discovery: longer than a reply of 1,024 bytes holds".to_owned());
+    }
+    let texts = [&discovery.scope, &discovery.openid_configuration];
+    let length: usize = texts.into_iter().flatten().map(|text| text.len() + 2).sum();
+    // Names, status and punctuation take 112 bytes, `CONT`, id and separators 24.
+    Ok(((length + 112).div_ceil(3) * 4 + 24).max(MIN_LINE))
+}
+
+/// The key types that any of `served` takes.
+fn types(served: AlgorithmSet) -> String {
+    let all: [(&str, &[Algorithm]); 6] = [
+        (
+            "HMAC",
+            &[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512],
+        ),
+        (
+            "RSA",
+            &[
+                Algorithm::Rs256,
+                Algorithm::Rs384,
+                Algorithm::Rs512,
+                Algorithm::Ps256,
+                Algorithm::Ps384,
+                Algorithm::Ps512,
+            ],
+        ),
+        ("P256", &[Algorithm::Es256]),
+        ("P384", &[Algorithm::Es384]),
+        ("P521", &[Algorithm::Es512]),
+        ("ED25519", &[Algorithm::EdDsa]),
+    ];
+    let wanted = all.iter().filter(|(_, algorithms)| {
+        let algorithms = AlgorithmSet::of(algorithms);
+        !algorithms.intersection(served).is_empty()
+    });
+    let names: Vec<String> = wanted.map(|(name, _)| format!("KeyType::{name}")).collect();
+    format!("&[{}]", names.join(", "))
+}
+
+fn discovery(discovery: &Discovery) -> String {
+    let (scope, url) = (&discovery.scope, &discovery.openid_configuration);
+    format!("Discovery {{ scope: {scope:?}, openid_configuration: {url:?} }}")
+}
+
+fn provider(provider: &Provider) -> Result<String, String> {
+    let name = provider.name();
+    let served = provider.algorithms()?;
+    let algorithms: Vec<String> = served
+        .iter()
+        .map(|one| format!("Algorithm::{one:?}"))
+        .collect();
+    let keys = keys(provider).map_err(|error| format!("provider {name:?}: {error}"))?;
+    let (policy, online) = (policy(provider, &name), online(provider));
+    let algorithms = algorithms.join(", ");
+    Ok(format!(
+        "ProviderSettings {{ policy: {policy}, algorithms: AlgorithmSet::of(&[{algorithms}]), \
+         keys: {keys}, online: {online} }}"
+    ))
+}
+
+/// The JWK Set's bytes, if there is one; every key of it has to be usable.
+fn keys(provider: &Provider) -> Result<String, String> {
+    let Some(path) = &provider.keys else {
+        return Ok("&[]".to_owned());
+    };
+    println!("cargo:rerun-if-changed={}", path.display());
+    let fault = |error: String| format!("{}: {error}", path.display());
+    let json = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
+    let set = JwkSet::parse(&json).map_err(|error| fault(format!("no JWK Set: {error:?}")))?;
+    for jwk in set {
+        let jwk = jwk.map_err(|error| fault(format!("a key cannot be used: {error:?}")))?;
+        let material = jwk.material(&mut KeyBuffer::new()).map(drop);
+        material.map_err(|error| fault(format!("a key cannot be used: {error:?}")))?;
+    }
+    Ok(format!("b\"{}\"", json.escape_ascii()))
+}
+
+fn policy(provider: &Provider, name: &str) -> String {
+    let audience = provider.audience.as_slice();
+    let audience = if provider.any_audience {
+        "Audience::Any".to_owned()
+    } else {
+        format!("Audience::OneOf(&{audience:?})")
+    };
+    let required = provider.require.iter();
+    let required: Vec<String> = required
+        .map(|(claim, value)| format!("Requirement {{ claim: {claim:?}, value: {value:?} }}"))
+        .collect();
+    format!(
+        "{{ let mut policy = Policy::new({name:?}, {audience}); policy.issuer = {:?}; \
+         policy.authorized_parties = &{:?}; policy.scopes = &{:?}; policy.username_claims = &{:?}; \
+         policy.domains = &{:?}; policy.required = &[{}]; policy.skew = {}; policy }}",
+        provider.issuer,
+        provider.authorized_parties,
+        provider.scopes,
+        provider.username_claims,
+        provider.domains,
+        required.join(", "),
+        provider.skew_seconds,
+    )
+}
+
+fn online(provider: &Provider) -> String {
+    if !provider.discovers() && provider.key_set_url.is_none() && !provider.can_ask() {
+        return "None".to_owned();
+    }
+    let has_keys =
+        provider.keys.is_some() || provider.key_set_url.is_some() || provider.discovers();
+    let about = match (provider.can_ask(), has_keys) {
+        (false, _) => "None",
+        (true, true) => "Some(About::OpaqueTokens)",
+        (true, false) => "Some(About::EveryToken)",
+    };
+    let mode = if provider.client_id.is_some() {
+        "Post"
+    } else {
+        "Auth"
+    };
+    let client = match (&provider.client_id, &provider.client_secret) {
+        (Some(id), Some(secret)) => {
+            format!("Some(Client {{ id: {id:?}, secret: {secret:?}, place: ClientPlace::Basic }})")
+        }
+        _ => "None".to_owned(),
+    };
+    let connect_to = provider.connect_to.map_or("None".to_owned(), |address| {
+        let [a, b, c, d] = address.ip().octets();
+        format!(
+            "Some(SocketAddrV4::new(Ipv4Addr::new({a}, {b}, {c}, {d}), {}))",
+            address.port()
+        )
+    });
+    format!(
+        "Some(OnlineSettings {{ discovery: {}, key_set_url: {:?}, connect_to: {connect_to}, allow_http: {}, \
+         endpoints: Endpoints {{ tokeninfo: None, introspection: {:?}, mode: Mode::{mode}, \
+         force_introspection: false, about: {about}, grant: None, client: {client}, \
+         allow_missing_audience: {}, unauthorized_is_invalid_token: false, signed_answers: false }} }})",
+        provider.discovers(),
+        provider.key_set_url,
+        provider.allow_http,
+        provider.introspection_url,
+        provider.allow_missing_audience || provider.userinfo,
+    )
+}

@@ -1,0 +1,136 @@
+//! Gatepost's service: who listens, who asks and who judges, with the memory that each of them has.
+
+use embassy_executor::{SpawnError, Spawner};
+use embassy_net::tcp::TcpSocket;
+use embassy_net::{IpAddress, Ipv4Cidr, Stack};
+use embassy_time::{Duration, with_timeout};
+use gatepost_core::UnixTime;
+use gatepost_embassy::{
+    Block, Buffer, Clock, Court, Errands, Logins, Pool, Providers, Seat, Verdicts, keep_time,
+    run_errands, serve,
+};
+use static_cell::StaticCell;
+
+use super::config::{
+    ALLOWED, ANSWER, BLOCKS, BUILT_AT, CONNECTIONS, DISCOVERY, JUDGES, KEY_BYTES, KEYS, LINE, PORT,
+    PROVIDERS, PROVIDERS_LEN, RESPONSE, SCRATCH, TIME, TYPES, WAITING,
+};
+
+/// Sockets beside the connections': one to providers, one for the time.
+pub(crate) const SOCKETS: usize = CONNECTIONS + 2;
+
+/// Windows of a mail server's connection, in bytes: a line is taken piece by piece, and answers are short.
+const RX: usize = 512;
+const TX: usize = 256;
+
+/// Windows of a connection to a provider.
+const PROVIDER_RX: usize = 1024;
+const PROVIDER_TX: usize = 512;
+
+/// How often a silent mail server is asked whether it is still there, and after what silence it is not.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(100);
+
+/// Between the numbers of two connections of one task: more than there are tasks.
+const STRIDE: u32 = 16;
+
+/// How long a connection may take to end.
+const ENDING: Duration = Duration::from_secs(2);
+
+type TheProviders = Providers<PROVIDERS_LEN, KEYS, KEY_BYTES>;
+type TheCourt = Court<PROVIDERS_LEN, KEYS, KEY_BYTES>;
+
+static THE_BLOCKS: [Block; BLOCKS] = [const { Block::new() }; BLOCKS];
+static POOL: Pool = Pool::new(&THE_BLOCKS, RESPONSE);
+static LOGINS: Logins = Logins::new(&POOL);
+static THE_BUFFER: Buffer<[u8; ANSWER]> = Buffer::new([0; ANSWER]);
+static ERRANDS: Errands = Errands::new(&THE_BUFFER);
+static CLOCK: Clock = Clock::new(UnixTime::from_seconds(BUILT_AT));
+static VERDICTS: [Verdicts; CONNECTIONS] = [const { Verdicts::new() }; CONNECTIONS];
+static SEATS: [Seat; JUDGES] = [const { Seat::new() }; JUDGES];
+
+/// Starts what has the network.
+///
+/// # Errors
+/// When it runs already.
+pub(crate) fn start_network(spawner: Spawner, stack: Stack<'static>) -> Result<(), SpawnError> {
+    for (index, verdicts) in (0..).zip(&VERDICTS) {
+        spawner.spawn(listen(stack, verdicts, index)?);
+    }
+    spawner.spawn(ask(stack)?);
+    spawner.spawn(time(stack)?);
+    log::info!("listening port={PORT}");
+    Ok(())
+}
+
+/// Starts what judges.
+///
+/// # Errors
+/// When it runs already.
+pub(crate) fn start_judging(spawner: Spawner) -> Result<(), SpawnError> {
+    static THE_PROVIDERS: StaticCell<TheProviders> = StaticCell::new();
+    static THE_COURT: StaticCell<TheCourt> = StaticCell::new();
+    static THE_SCRATCH: StaticCell<[u8; SCRATCH]> = StaticCell::new();
+    let scratch = THE_SCRATCH.init_with(|| [0; SCRATCH]);
+    let providers: &'static TheProviders =
+        THE_PROVIDERS.init_with(|| Providers::new(&PROVIDERS, TYPES, scratch, &ERRANDS, &CLOCK));
+    let court: &'static TheCourt =
+        THE_COURT.init_with(|| Court::new(providers, &LOGINS, DISCOVERY, WAITING));
+    for seat in &SEATS {
+        spawner.spawn(judge(court, seat)?);
+    }
+    spawner.spawn(keep_keys(providers)?);
+    Ok(())
+}
+
+#[embassy_executor::task(pool_size = JUDGES)]
+async fn judge(court: &'static TheCourt, seat: &'static Seat) -> ! {
+    court.sit(seat).await
+}
+
+#[embassy_executor::task]
+async fn keep_keys(providers: &'static TheProviders) -> ! {
+    providers.keep_current().await
+}
+
+#[embassy_executor::task]
+async fn ask(stack: Stack<'static>) -> ! {
+    run_errands::<PROVIDER_RX, PROVIDER_TX>(stack, &ERRANDS).await
+}
+
+#[embassy_executor::task]
+async fn time(stack: Stack<'static>) -> ! {
+    keep_time(stack, TIME.0, TIME.1, &CLOCK).await
+}
+
+/// Serves one mail server after the other. There is no backlog: one that finds nobody listening is refused.
+#[embassy_executor::task(pool_size = CONNECTIONS)]
+async fn listen(stack: Stack<'static>, verdicts: &'static Verdicts, mut number: u32) -> ! {
+    let (mut received, mut sent) = ([0; RX], [0; TX]);
+    loop {
+        let mut socket = TcpSocket::new(stack, &mut received, &mut sent);
+        socket.set_keep_alive(Some(KEEP_ALIVE));
+        socket.set_timeout(Some(SILENCE));
+        if socket.accept(PORT).await.is_ok() && is_allowed(&socket) {
+            let (mut reader, mut writer) = socket.split();
+            serve::<LINE>(&mut reader, &mut writer, &LOGINS, verdicts, number).await;
+            socket.close();
+            let _ = with_timeout(ENDING, socket.flush()).await;
+        }
+        socket.abort();
+        // Whoever does not take the end of a connection is not waited for.
+        let _ = with_timeout(ENDING, socket.flush()).await;
+        number = number.wrapping_add(STRIDE);
+    }
+}
+
+fn is_allowed(socket: &TcpSocket<'_>) -> bool {
+    let Some(allowed) = ALLOWED else { return true };
+    let network = Ipv4Cidr::new(allowed.address, allowed.prefix);
+    let remote = socket.remote_endpoint().map(|remote| remote.addr);
+    let is_inside = remote.is_some_and(|IpAddress::Ipv4(address)| network.contains_addr(&address));
+    if !is_inside {
+        log::warn!("connection refused: not from where listen.from allows");
+    }
+    is_inside
+}

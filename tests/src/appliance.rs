@@ -1,0 +1,148 @@
+//! The firmware of the appliance on a board of QEMU's, and what it needs around it.
+
+use std::fs;
+use std::io;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::auth_client::AuthClient;
+use crate::daemon::wait_until;
+use crate::stream::Address;
+use crate::{emulators, roots};
+
+/// From 1900, where NTP begins to count, to 1970, in seconds (RFC 5905 section 6).
+const NTP_EPOCH: u64 = 2_208_988_800;
+
+/// The image that `cargo xtask test` has built of the configuration `name`.
+///
+/// # Errors
+/// When it is not there.
+pub fn image(name: &str) -> io::Result<PathBuf> {
+    let image = roots::profile_directory()?
+        .with_file_name("appliance")
+        .join(name);
+    if image.is_file() {
+        return Ok(image);
+    }
+    Err(io::Error::other(format!(
+        "no image {name:?}: cargo xtask test builds it"
+    )))
+}
+
+/// What this machine lacks to boot it, one reason a line.
+#[must_use]
+pub fn lacking(images: &[&str]) -> Vec<String> {
+    let mut reasons = emulators::lacking("qemu-system-arm");
+    let missing = images.iter().filter_map(|name| image(name).err());
+    reasons.extend(missing.map(|error| error.to_string()));
+    reasons
+}
+
+/// A running device, ended when it goes out of scope.
+#[derive(Debug)]
+pub struct Appliance {
+    /// Where its port is reached.
+    pub address: Address,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Appliance {
+    /// Boots `image` on `board`, reached at `port`; its UART is written to a log in `directory`.
+    ///
+    /// # Errors
+    /// When it does not answer: tells what it logged.
+    pub fn start(image: &Path, board: &str, port: u16, directory: &Path) -> io::Result<Self> {
+        let log = directory.join(format!("{board}.log"));
+        let network = format!("user,model=lan9118,hostfwd=tcp:127.0.0.1:{port}-:12345");
+        let child = emulators::board()?
+            .args([
+                "-M",
+                board,
+                "-nographic",
+                "-monitor",
+                "none",
+                "-nic",
+                &network,
+            ])
+            .arg("-serial")
+            .arg(format!("file:{}", log.display()))
+            .arg("-kernel")
+            .arg(image)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let address = Address::port(port);
+        let appliance = Self {
+            address,
+            child,
+            log,
+        };
+        // QEMU takes connections before the device listens: only an answer tells.
+        let answers = || AuthClient::open(&appliance.address).is_ok();
+        wait_until("the device's greeting", answers)
+            .and_then(|()| appliance.wait_for("clock set"))
+            .map_err(|error| io::Error::other(format!("{error}\n{}", appliance.logged())))?;
+        Ok(appliance)
+    }
+
+    /// Waits until it has logged `words`.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_for(&self, words: &str) -> io::Result<()> {
+        wait_until(words, || self.logged().contains(words))
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        let logged = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&logged).into_owned()
+    }
+}
+
+impl Drop for Appliance {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// Tells whoever asks on a port of loopback what time it is (RFC 4330), for as long as the program runs.
+///
+/// # Errors
+/// Those of the system.
+pub fn serve_time(port: u16) -> io::Result<()> {
+    let socket = UdpSocket::bind(("127.0.0.1", port))?;
+    thread::spawn(move || {
+        let mut asked = [0; 128];
+        while let Ok((length, from)) = socket.recv_from(&mut asked) {
+            if length >= 48 {
+                // Whoever asked may be gone.
+                let _ = socket.send_to(&time_answer(&asked), from);
+            }
+        }
+    });
+    Ok(())
+}
+
+fn time_answer(asked: &[u8]) -> [u8; 48] {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let fraction = (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000;
+    let now = ((since.as_secs() + NTP_EPOCH) << 32 | fraction).to_be_bytes();
+    let mut answer = [0; 48];
+    // No leap second, version 4, a server; stratum 2; the precision of a microsecond.
+    answer[..4].copy_from_slice(&[0x24, 2, 0, 0xec]);
+    for place in [16, 32, 40] {
+        answer[place..place + 8].copy_from_slice(&now);
+    }
+    answer[24..32].copy_from_slice(&asked[40..48]);
+    answer
+}
