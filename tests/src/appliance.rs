@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,6 +12,9 @@ use crate::auth_client::AuthClient;
 use crate::daemon::wait_until;
 use crate::stream::Address;
 use crate::{emulators, roots};
+
+/// Where the tests' configurations let the device listen.
+const DEVICE_PORT: u16 = 12345;
 
 /// From 1900, where NTP begins to count, to 1970, in seconds (RFC 5905 section 6).
 const NTP_EPOCH: u64 = 2_208_988_800;
@@ -41,6 +44,26 @@ pub fn lacking(images: &[&str]) -> Vec<String> {
     reasons
 }
 
+/// The words of QEMU for a network in which the device reaches its host, and is reached at `port` of it.
+#[must_use]
+pub fn host_network(port: u16, device_port: u16) -> String {
+    format!("user,hostfwd=tcp:127.0.0.1:{port}-:{device_port}")
+}
+
+/// A command that boots `image` on `board`, still without network and UART.
+///
+/// # Errors
+/// When there is no emulator.
+pub fn emulator(image: &Path, board: &str) -> io::Result<Command> {
+    let mut command = emulators::board()?;
+    command
+        .args(["-M", board, "-nographic", "-monitor", "none"])
+        .arg("-kernel")
+        .arg(image)
+        .stdin(Stdio::null());
+    Ok(command)
+}
+
 /// A running device, ended when it goes out of scope.
 #[derive(Debug)]
 pub struct Appliance {
@@ -56,23 +79,48 @@ impl Appliance {
     /// # Errors
     /// When it does not answer: tells what it logged.
     pub fn start(image: &Path, board: &str, port: u16, directory: &Path) -> io::Result<Self> {
-        let log = directory.join(format!("{board}.log"));
-        let network = format!("user,model=lan9118,hostfwd=tcp:127.0.0.1:{port}-:12345");
-        let child = emulators::board()?
-            .args([
-                "-M",
-                board,
-                "-nographic",
-                "-monitor",
-                "none",
-                "-nic",
-                &network,
-            ])
+        let network = host_network(port, DEVICE_PORT);
+        let network = format!("{network},model=lan9118");
+        Self::boot(image, board, port, directory, &["-nic", &network])
+    }
+
+    /// As [`Self::start`], on a hub with whoever sends frames from the first of the UDP ports `wire` to the
+    /// second.
+    ///
+    /// # Errors
+    /// When it does not answer: tells what it logged.
+    pub fn start_on_a_hub(
+        image: &Path,
+        board: &str,
+        port: u16,
+        directory: &Path,
+        wire: [u16; 2],
+    ) -> io::Result<Self> {
+        let host = format!("{},id=host", host_network(port, DEVICE_PORT));
+        let [from, to] = wire;
+        let wire = format!("socket,id=wire,udp=127.0.0.1:{from},localaddr=127.0.0.1:{to}");
+        let network = [
+            ["-netdev", &host],
+            ["-netdev", "hubport,id=to-host,hubid=0,netdev=host"],
+            ["-netdev", &wire],
+            ["-netdev", "hubport,id=to-wire,hubid=0,netdev=wire"],
+            ["-nic", "hubport,hubid=0,model=lan9118"],
+        ];
+        Self::boot(image, board, port, directory, network.as_flattened())
+    }
+
+    fn boot(
+        image: &Path,
+        board: &str,
+        port: u16,
+        directory: &Path,
+        network: &[&str],
+    ) -> io::Result<Self> {
+        let log = directory.join(format!("{board}-{port}.log"));
+        let child = emulator(image, board)?
+            .args(network)
             .arg("-serial")
             .arg(format!("file:{}", log.display()))
-            .arg("-kernel")
-            .arg(image)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;
         let address = Address::port(port);

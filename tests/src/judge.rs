@@ -186,7 +186,7 @@ pub fn judge(
     mechanism: Mechanism,
     message: &[u8],
     keys: &[TrustedKey<'_>],
-    now: UnixTime,
+    now: impl Into<Option<UnixTime>>,
 ) -> Outcome {
     let mut ask = |asked: &Asked| panic!("nobody is configured to be asked {asked:?}");
     judge_asking(rules, mechanism, message, Some(keys), now, &mut ask)
@@ -199,7 +199,7 @@ pub fn judge_asking(
     mechanism: Mechanism,
     message: &[u8],
     keys: Option<&[TrustedKey<'_>]>,
-    now: UnixTime,
+    now: impl Into<Option<UnixTime>>,
     ask: Ask<'_>,
 ) -> Outcome {
     let mut scratch = vec![0; MAX_PAYLOAD.max(Answer::MAX_LEN)];
@@ -208,6 +208,7 @@ pub fn judge_asking(
     let mut challenges = vec![];
     let mut attempts = 0;
     let mut room = vec![0; BearerToken::MAX_LEN];
+    let now = now.into();
     let mut exchange = Exchange::new(rules, mechanism, message).with_room(&mut room);
     let mut input = Input::Start;
     let verdict = loop {

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionFlags, elf};
 
 use crate::Outcome;
-use crate::workspace::{cargo, install_targets, root, succeeds, target_dir};
+use crate::workspace::{cargo, install_targets, output, root, succeeds, target_dir};
 
 /// What it is built for.
 const TARGET: &str = "thumbv7em-none-eabihf";
@@ -51,6 +52,54 @@ pub(crate) fn build_tested() -> Outcome {
         }
     }
     Ok(true)
+}
+
+/// Builds the image of a configuration, or of one that is made up, boots it, and leaves it serving; with
+/// `once` it logs in itself and ends.
+pub(crate) fn qemu(configuration: Option<&str>, once: bool) -> Outcome {
+    let demo = target_dir().join("appliance/demo");
+    let configuration = match configuration {
+        Some(named) => std::path::absolute(named)?,
+        None if succeeds(board().arg("prepare").arg(&demo))? => demo.join("appliance.toml"),
+        None => return Ok(false),
+    };
+    let Some(image) = build(&configuration)? else {
+        return Ok(false);
+    };
+    let roots = ["run", "--quiet", "-p", "gatepost-tests", "--bin", "roots"];
+    if !succeeds(&mut cargo(roots))? {
+        return Ok(false);
+    }
+    let mut serve = board();
+    serve.arg("serve").arg(image).arg(configuration);
+    Ok(succeeds(serve.args(once.then_some("--once")))?)
+}
+
+/// What this machine lacks for [`qemu`], each a reason of its own.
+pub(crate) fn lacking() -> Vec<String> {
+    match output(board().arg("lacking")) {
+        Ok(lines) => lines.lines().map(str::to_owned).collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+/// One login at a port of loopback, with the token of the standard input.
+pub(crate) fn login(port: &str, user: &str) -> Outcome {
+    Ok(succeeds(board().args(["login", port, user]))?)
+}
+
+/// The program that makes boards up, boots them, and logs in.
+fn board() -> Command {
+    let board = [
+        "run",
+        "--quiet",
+        "-p",
+        "gatepost-tests",
+        "--bin",
+        "board",
+        "--",
+    ];
+    cargo(board)
 }
 
 /// Prints what each image takes, beside its target.

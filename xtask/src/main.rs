@@ -26,6 +26,9 @@ cargo xtask VERB
   bench core [ARG]..            what judging a token costs, beside its targets
   bench daemon                  the daemon and Dovecot's auth on one core (Debian, root)
   aarch64                       the daemon for 64-bit ARM, as one static file (pip fetches the C compiler)
+  qemu [FILE]                   the appliance on a board of QEMU's, configured by FILE or with an issuer of
+                                its own, until Ctrl-C; with --once instead it logs in itself and ends
+  login PORT USER < TOKEN       one login at an auth socket on loopback
   size                          what images of the appliance take in flash and memory, beside their targets
   fuzz [--seconds N] [TARGET].. each fuzz target, or those named, for N seconds (60) on nightly
   mutants [ARG]..               cargo-mutants over what judges; survivors against tests/mutants.md
@@ -41,6 +44,10 @@ fn main() -> ExitCode {
         ["bench", "core", rest @ ..] => bench::core(rest),
         ["bench", "daemon"] => bench::daemon(),
         ["aarch64"] => aarch64::build(),
+        ["qemu"] => appliance::qemu(None, false),
+        ["qemu", "--once"] => appliance::qemu(None, true),
+        ["qemu", configuration] => appliance::qemu(Some(configuration), false),
+        ["login", port, user] => appliance::login(port, user),
         ["size"] => appliance::size(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["mutants", rest @ ..] => mutants::run(rest),

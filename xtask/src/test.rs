@@ -46,6 +46,11 @@ pub(crate) fn run() -> Outcome {
         Ok(succeeds(&mut cargo(["run", "-p", "verify_token"]))?)
     });
     tally.check_unless(
+        &appliance::lacking(),
+        "gateway on a board of QEMU's",
+        || appliance::qemu(None, true),
+    );
+    tally.check_unless(
         &aarch64::lacking(),
         "static ARM build and its demo under qemu-user",
         aarch64::demonstrate,
