@@ -21,6 +21,18 @@ fn a_token_expires_at_the_second() {
     check_at(&strict, exp, &payload, Err("expired"));
 }
 
+/// A device that has just started does not know what time it is.
+#[test]
+fn without_a_clock_no_claim_is_judged_and_no_token_called_bad() {
+    for payload in [
+        claims(),
+        with(&[("exp", json!(1))]),
+        with(&[("aud", json!("calendar"))]),
+    ] {
+        check_at(&policy(), None, &payload.to_string(), Err("clock_not_set"));
+    }
+}
+
 #[test]
 fn a_token_begins_at_the_second() {
     for (name, code) in [("nbf", "not_yet_valid"), ("iat", "issued_in_future")] {

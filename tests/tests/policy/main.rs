@@ -72,11 +72,12 @@ fn raw(removed: &[&str], raw: &str) -> String {
 #[track_caller]
 fn outcome(
     policy: &Policy<'_>,
-    now: i64,
+    now: impl Into<Option<i64>>,
     header: &Value,
     payload: &str,
     user: Option<&str>,
 ) -> Outcome {
+    let now = now.into().map(UnixTime::from_seconds);
     let token = KEYS[0].sign_with_header("HS256", header, payload.as_bytes());
     let jwks = [KEYS[0].jwk("HS256")];
     let (mechanism, message) = match user {
@@ -86,23 +87,23 @@ fn outcome(
     let [first, second] = BACKENDS.map(|backend| {
         let keys = backend.prepare_all(&jwks);
         let trusted = [keys[0].trusted(policy)];
-        judge(
-            Rules::default(),
-            mechanism,
-            &message,
-            &trusted,
-            UnixTime::from_seconds(now),
-        )
+        judge(Rules::default(), mechanism, &message, &trusted, now)
     });
     assert_eq!(first, second, "the backends agree");
     first
 }
 
 #[track_caller]
-fn check_at(policy: &Policy<'_>, now: i64, payload: &str, expected: Result<&str, &str>) {
+fn check_at(
+    policy: &Policy<'_>,
+    now: impl Into<Option<i64>>,
+    payload: &str,
+    expected: Result<&str, &str>,
+) {
+    let now = now.into();
     let header = json!({"alg": "HS256"});
     let outcome = outcome(policy, now, &header, payload, None);
-    assert_eq!(outcome.code(), expected, "{payload} at {now}");
+    assert_eq!(outcome.code(), expected, "{payload} at {now:?}");
 }
 
 #[track_caller]

@@ -3,7 +3,10 @@
 use std::io::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatepost_tests::appliance::{self, Appliance};
 use gatepost_tests::auth_client::{Answer, AuthClient};
 use gatepost_tests::clients::Client;
@@ -14,15 +17,16 @@ use gatepost_tests::oidc_provider::{Kind, OidcProvider};
 use gatepost_tests::roots;
 use gatepost_tests::smtp::{Ending, InitialResponse, Session};
 use gatepost_tests::stream::Address;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use libtest_mimic::Failed;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Case;
 
 /// The images of these cases, by their configurations in `tests/appliance`.
 pub(crate) const IMAGES: [&str; 2] = ["online", "online-an500"];
 
-const PROVIDER: u16 = 13100;
+const PROVIDER: u16 = 13200;
 const TIME: u16 = 12300;
 const OTHER_BOARD: u16 = 12351;
 
@@ -78,7 +82,7 @@ pub(crate) fn cases() -> Vec<Case> {
 fn open(lab: &Lab) -> io::Result<MutexGuard<'static, Device>> {
     if DEVICE.get().is_none() {
         let directory = lab.directory_for("appliance")?;
-        appliance::serve_time(TIME)?;
+        serve_time()?;
         let provider = OidcProvider::start(&roots::directory()?, PROVIDER, &directory)?;
         let image = appliance::image(IMAGES[0])?;
         let appliance = Appliance::start(&image, "mps2-an386", APPLIANCE_GATEPOST, &directory)?;
@@ -91,6 +95,15 @@ fn open(lab: &Lab) -> io::Result<MutexGuard<'static, Device>> {
     }
     let device = DEVICE.get().ok_or_else(|| io::Error::other("not open"))?;
     Ok(device.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Tells devices the time, from the first case that needs it on.
+pub(crate) fn serve_time() -> io::Result<()> {
+    static SERVED: OnceLock<()> = OnceLock::new();
+    match SERVED.set(()) {
+        Ok(()) => appliance::serve_time(TIME),
+        Err(()) => Ok(()),
+    }
 }
 
 impl Device {
@@ -213,6 +226,8 @@ fn bad_tokens(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
     )?;
     let foreign = device.token(lab, Kind::Jwt("RS256"), "calendar")?;
     refuse(&mut client, &foreign, "another audience")?;
+    refuse(&mut client, &shared(lab, -60)?, "has expired")?;
+    accept(&mut client, &shared(lab, 60)?)?;
     let ending = through_postfix(&foreign)?;
     assert_eq!(ending.reply.code, 535, "{ending:?}");
     assert!(ending.challenge.is_some(), "{ending:?}");
@@ -220,6 +235,23 @@ fn bad_tokens(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
         .provider
         .token("bob@example.test", Kind::Jwt("ES256"), "mail")?;
     refuse(&mut client, &lab.logins.remember(bob), "another user")
+}
+
+/// A token signed with the secret that is part of the image, which expires in `seconds`.
+fn shared(lab: &Lab, seconds: i64) -> Result<String, Failed> {
+    let jwk_set: Value = serde_json::from_str(include_str!("../../appliance/secret.json"))?;
+    let secret = jwk_set["keys"][0]["k"].as_str().ok_or("a secret")?;
+    let key = EncodingKey::from_secret(&URL_SAFE_NO_PAD.decode(secret)?);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let now = i64::try_from(since.as_secs())?;
+    let issuer = format!("http://127.0.0.1:{PROVIDER}");
+    let claims = json!({
+        "iss": issuer, "aud": "mail", "sub": USER, "iat": now - 3600, "exp": now + seconds,
+    });
+    let header = Header::new(Algorithm::HS256);
+    Ok(lab
+        .logins
+        .remember(jsonwebtoken::encode(&header, &claims, &key)?))
 }
 
 fn opaque(lab: &Lab, device: &mut Device) -> Result<(), Failed> {

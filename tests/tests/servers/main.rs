@@ -8,6 +8,7 @@
 mod appliance;
 mod chaos;
 mod django;
+mod frames;
 mod lifecycle;
 mod limits;
 mod logins;
@@ -162,6 +163,7 @@ fn cases() -> Vec<Case> {
     cases.extend(django::cases());
     cases.extend(chaos::cases());
     cases.extend(appliance::cases());
+    cases.extend(frames::cases());
     cases.extend(secrets::cases());
     cases
 }

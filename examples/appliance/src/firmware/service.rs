@@ -27,6 +27,9 @@ const TX: usize = 256;
 const PROVIDER_RX: usize = 1024;
 const PROVIDER_TX: usize = 512;
 
+/// How long a mail server may take to open a connection, for as long as which it has a socket.
+const OPENING: Duration = Duration::from_secs(5);
+
 /// How often a silent mail server is asked whether it is still there, and after what silence it is not.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(100);
@@ -109,9 +112,10 @@ async fn listen(stack: Stack<'static>, verdicts: &'static Verdicts, mut number: 
     let (mut received, mut sent) = ([0; RX], [0; TX]);
     loop {
         let mut socket = TcpSocket::new(stack, &mut received, &mut sent);
-        socket.set_keep_alive(Some(KEEP_ALIVE));
-        socket.set_timeout(Some(SILENCE));
+        socket.set_timeout(Some(OPENING));
         if socket.accept(PORT).await.is_ok() && is_allowed(&socket) {
+            socket.set_keep_alive(Some(KEEP_ALIVE));
+            socket.set_timeout(Some(SILENCE));
             let (mut reader, mut writer) = socket.split();
             serve::<LINE>(&mut reader, &mut writer, &LOGINS, verdicts, number).await;
             socket.close();
