@@ -4,3 +4,5 @@
 //! token; every buffer has a bound, and a peer that breaks its protocol gets an error that says how.
 
 #![forbid(unsafe_code)]
+
+pub mod face;
