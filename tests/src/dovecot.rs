@@ -195,6 +195,25 @@ impl Dovecot {
         self.socket("gatepost-master")
     }
 
+    /// The messages that have come into `user`'s inbox and were not filed elsewhere, read or not.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn inbox(&self, user: &str) -> io::Result<Vec<String>> {
+        let mail = self.root.join("var/mail").join(self.setup.name);
+        let maildir = mail.join(configuration::home(user)).join("Maildir");
+        let mut messages = Vec::new();
+        for name in ["new", "cur"] {
+            let Ok(entries) = fs::read_dir(maildir.join(name)) else {
+                continue; // It is made when the first message comes.
+            };
+            for entry in entries {
+                messages.push(fs::read_to_string(entry?.path())?);
+            }
+        }
+        Ok(messages)
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn logged(&self) -> String {

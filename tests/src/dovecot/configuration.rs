@@ -175,11 +175,16 @@ fn listeners(setup: &Setup) -> String {
 
 fn users(setup: &Setup) -> String {
     let line = |(user, password): &(&str, &str)| {
-        let home = user.replace('@', "/");
+        let home = home(user);
         format!(
             "{user}:{{PLAIN}}{password}:{MAIL}:{MAIL}::/var/mail/{}/{home}\n",
             setup.name
         )
     };
     setup.users.iter().map(line).collect()
+}
+
+/// Where a user's home is, below the directory of all mail.
+pub(super) fn home(user: &str) -> String {
+    user.replace('@', "/")
 }

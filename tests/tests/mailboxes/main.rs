@@ -1,5 +1,6 @@
 //! Real mail servers with mailboxes, and what their users get to see.
 
+mod delivery;
 mod dovecot;
 
 use std::process::ExitCode;
@@ -22,5 +23,7 @@ fn main() -> ExitCode {
 }
 
 fn cases() -> Vec<Case> {
-    dovecot::cases()
+    let mut cases = dovecot::cases();
+    cases.extend(delivery::cases());
+    cases
 }
