@@ -4,3 +4,11 @@
 //! token; every buffer has a bound, and a peer that breaks its protocol gets an error that says how.
 
 #![forbid(unsafe_code)]
+
+pub mod front;
+pub mod line;
+pub mod master;
+pub mod socketmap;
+pub mod upstream;
+pub mod users;
+pub mod waiting;
