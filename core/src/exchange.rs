@@ -215,7 +215,8 @@ impl<'o> KeyQuery<'o> {
 /// One login.
 pub struct Exchange<'b> {
     rules: Rules<'b>,
-    mechanism: Mechanism,
+    /// `None` where a token came without SASL around it.
+    mechanism: Option<Mechanism>,
     claimed: Option<SaslName<'b>>,
     token: Option<BearerToken<'b>>,
     provider: Option<heapless::String<64>>,
@@ -274,6 +275,17 @@ impl<'b> Exchange<'b> {
     /// that is up to whoever speaks the protocol around SASL.
     #[must_use]
     pub fn new(rules: Rules<'b>, mechanism: Mechanism, message: &'b [u8]) -> Self {
+        Self::begin(rules, Some(mechanism), message)
+    }
+
+    /// Begins with a token alone, as HTTP carries it (RFC 6750): nobody claims to be anybody, so that the
+    /// verdict is whose it is, and a failure is rejected at once, for there is no client to challenge.
+    #[must_use]
+    pub fn of_token(rules: Rules<'b>, token: &'b [u8]) -> Self {
+        Self::begin(rules, None, token)
+    }
+
+    fn begin(rules: Rules<'b>, mechanism: Option<Mechanism>, message: &'b [u8]) -> Self {
         Self {
             rules,
             mechanism,
@@ -378,7 +390,10 @@ impl<'b> Exchange<'b> {
     // during a verification.
     #[inline(never)]
     fn parse(&mut self, message: &'b [u8]) -> Result<State<'b>, Rejection> {
-        let response = ClientResponse::parse(self.mechanism, self.rules.compat, message)?;
+        let Some(mechanism) = self.mechanism else {
+            return self.present(BearerToken::new(message)?);
+        };
+        let response = ClientResponse::parse(mechanism, self.rules.compat, message)?;
         self.claimed = response.authzid;
         match response.credential {
             Credential::Bearer(token) => self.present(token),
@@ -389,8 +404,8 @@ impl<'b> Exchange<'b> {
     /// A client can do something about a bad token, so it is told, where its mechanism has a way to; about
     /// our own faults it cannot.
     fn refused(&self, why: Rejection) -> State<'b> {
-        match why.status() {
-            Some(_) if !self.mechanism.is_password() => State::Challenged(why),
+        match (why.status(), self.mechanism) {
+            (Some(_), Some(mechanism)) if !mechanism.is_password() => State::Challenged(why),
             _ => State::Rejected(why),
         }
     }
@@ -486,13 +501,13 @@ impl<'b> Exchange<'b> {
             State::AwaitingGrant(granting) => Output::Fetch(granting.request()),
             State::AwaitingAnswer(asking) => Output::Fetch(asking.request()),
             State::Accepted(identity) => Output::Accept(identity),
-            State::Challenged(why) => match why.status() {
-                Some(status) => Output::Challenge(FailureReply {
-                    mechanism: self.mechanism,
+            State::Challenged(why) => match (why.status(), self.mechanism) {
+                (Some(status), Some(mechanism)) => Output::Challenge(FailureReply {
+                    mechanism,
                     status,
                     discovery: self.rules.discovery,
                 }),
-                None => Output::Reject(*why),
+                _ => Output::Reject(*why),
             },
             State::Rejected(why) => Output::Reject(*why),
             State::Received(_) => Output::Reject(Rejection::OutOfOrder),

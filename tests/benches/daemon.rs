@@ -3,16 +3,17 @@
 //! Both serve on core 0, one after the other in every round, and are asked from core 1; figures are medians
 //! of the rounds. Run by `cargo xtask bench daemon`, in namespaces of its own.
 
+use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
 use daemon_bench::load::{self, Load};
 use daemon_bench::servers::{self, Gatepost};
 use daemon_bench::tokens::{self, Tokens};
-use gatepost_tests::dovecot::Dovecot;
+use gatepost_tests::dovecot::{self, Dovecot, Setup, Version};
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::namespace::{self, Namespace};
-use gatepost_tests::roots::{self, DOVECOT};
+use gatepost_tests::roots::{self, DOVECOT_2_3};
 use gatepost_tests::stub::{Behaviour, Page, Stub};
 use serde_json::json;
 
@@ -56,9 +57,7 @@ fn beside_dovecot(
     directory: &std::path::Path,
     issuer: &Issuer,
 ) -> io::Result<()> {
-    let keys =
-        ["RS256", "ES256"].map(|algorithm| (algorithm, algorithm, issuer.spki_pem(algorithm)));
-    let dovecot = Dovecot::start(&namespace.root(&DOVECOT), 0, &keys)?;
+    let dovecot = start_dovecot(&namespace.root(&DOVECOT_2_3), issuer)?;
     let gatepost = Gatepost::start(
         directory,
         "local",
@@ -69,7 +68,7 @@ fn beside_dovecot(
         let mut rates = [Vec::new(), Vec::new()];
         for round in &tokens.chunks(LOGINS) {
             rates[0].push(Load::of(round).rate(&gatepost.address)?);
-            rates[1].push(Load::of(round).rate(&dovecot.address)?);
+            rates[1].push(Load::of(round).rate(&dovecot.auth_client())?);
         }
         row(
             &format!("{algorithm}, logins/s, each token new"),
@@ -81,7 +80,7 @@ fn beside_dovecot(
         let mut rates = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
             rates[0].push(Load::repeating(&repeated, 8).rate(&gatepost.address)?);
-            rates[1].push(Load::of(&repeated).rate(&dovecot.address)?);
+            rates[1].push(Load::of(&repeated).rate(&dovecot.auth_client())?);
         }
         row(
             &format!("{algorithm}, logins/s, one token again and again"),
@@ -93,7 +92,7 @@ fn beside_dovecot(
         let fresh = Tokens::mint(issuer, algorithm, ROUNDS * LOGINS);
         for round in &fresh.chunks(LOGINS) {
             latencies[0].push(load::p99(round, &gatepost.address)?);
-            latencies[1].push(load::p99(round, &dovecot.address)?);
+            latencies[1].push(load::p99(round, &dovecot.auth_client())?);
         }
         row(
             &format!("{algorithm}, p99 with one in flight, us"),
@@ -103,6 +102,28 @@ fn beside_dovecot(
         );
     }
     Ok(())
+}
+
+/// On the core that Gatepost is on in its turn, validating by itself with keys in files.
+fn start_dovecot(root: &std::path::Path, issuer: &Issuer) -> io::Result<Dovecot> {
+    for algorithm in ["RS256", "ES256"] {
+        let directory = root.join("run/keys/default").join(algorithm);
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join(algorithm), issuer.spki_pem(algorithm))?;
+    }
+    let settings = "introspection_mode = local\n\
+                    local_validation_key_dict = fs:posix:prefix=/run/keys/\n\
+                    username_attribute = email\nactive_attribute =\nactive_value =\n";
+    let setup = Setup {
+        version: Version::V2_3,
+        name: "bench",
+        port: 14300,
+        relay: 0,
+        tokens: dovecot::Tokens::OAuth2(settings.to_owned()),
+        users: &[],
+        core: Some(0),
+    };
+    Dovecot::start(root, setup)
 }
 
 /// A provider that takes 50 ms for each question.

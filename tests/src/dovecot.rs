@@ -1,97 +1,258 @@
-//! Dovecot's own auth process, which validates JWTs with keys in files.
+//! Dovecot as a whole mail server: IMAP, POP3, submission, `ManageSieve` and LMTP over maildirs.
+//!
+//! Two versions, and two ways of judging tokens: by Dovecot's own oauth2 database, or by another's sockets.
+//! Passwords are Dovecot's own matter in both.
 
-use std::fs;
+mod configuration;
+
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::auth_client::AuthClient;
 use crate::daemon::wait_until;
+use crate::imap::Session;
+use crate::roots::{DOVECOT_2_3, DOVECOT_2_4, Recipe};
 use crate::stream::Address;
 
-/// No protocol is served: only who logs in is judged.
-const CONFIGURATION: &str = "\
-base_dir = /run/dovecot
-state_dir = /run/dovecot-state
-log_path = /tmp/dovecot.log
-protocols =
-ssl = no
-disable_plaintext_auth = no
-auth_mechanisms = oauthbearer xoauth2
-auth_failure_delay = 0
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-userdb {
-  driver = static
-  args = uid=8 gid=8 home=/tmp
-}
-passdb {
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = /tmp/oauth2.conf.ext
-}
-";
+/// The account that owns all mail, in every root.
+const MAIL: u32 = 8;
 
-const OAUTH2: &str = "\
-introspection_mode = local
-local_validation_key_dict = fs:posix:prefix=/tmp/keys/
-username_attribute = email
-active_attribute =
-active_value =
-";
+/// A release series of Dovecot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Version {
+    /// Debian 12's.
+    V2_3,
+    /// Debian 13's.
+    V2_4,
+}
+
+/// Who judges the tokens that clients present.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Tokens {
+    /// Dovecot itself, by these settings of its oauth2 database.
+    OAuth2(String),
+    /// Whoever listens at [`Dovecot::login_socket`] and [`Dovecot::master_socket`]: its servers ask there about
+    /// every login and user, and its own auth process serves passwords alone.
+    Elsewhere,
+}
+
+/// How a Dovecot is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its series.
+    pub version: Version,
+    /// Its name, also that of its directories; several may run in one root.
+    pub name: &'static str,
+    /// The port of IMAP; those of POP3, submission and `ManageSieve` follow it.
+    pub port: u16,
+    /// The port that its submission server hands mail to.
+    pub relay: u16,
+    /// Who judges tokens.
+    pub tokens: Tokens,
+    /// Who has an account: the name and the password.
+    pub users: &'static [(&'static str, &'static str)],
+    /// The one processor core that it runs on, if it is to share none.
+    pub core: Option<usize>,
+}
 
 /// A running Dovecot, ended when it goes out of scope.
 #[derive(Debug)]
 pub struct Dovecot {
-    master: Child,
-    /// Where its auth process listens.
-    pub address: Address,
+    root: PathBuf,
+    setup: Setup,
+    master: Option<Child>,
+}
+
+impl Version {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::V2_3, Self::V2_4];
+
+    /// The recipe of its root.
+    #[must_use]
+    pub fn recipe(self) -> &'static Recipe {
+        match self {
+            Self::V2_3 => &DOVECOT_2_3,
+            Self::V2_4 => &DOVECOT_2_4,
+        }
+    }
 }
 
 impl Dovecot {
-    /// Starts it in `root` on one core, with `keys`: the algorithm, the `kid`, and the key in PEM.
+    /// Starts it in `root` and waits until it greets.
     ///
     /// # Errors
     /// When it does not start: tells what it wrote.
-    pub fn start(root: &Path, core: usize, keys: &[(&str, &str, String)]) -> io::Result<Self> {
-        fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777))?;
-        fs::write(root.join("tmp/dovecot.conf"), CONFIGURATION)?;
-        fs::write(root.join("tmp/oauth2.conf.ext"), OAUTH2)?;
-        for (algorithm, kid, pem) in keys {
-            let directory = root.join("tmp/keys/default").join(algorithm);
-            fs::create_dir_all(&directory)?;
-            fs::write(directory.join(kid), pem)?;
+    pub fn start(root: &Path, setup: Setup) -> io::Result<Self> {
+        let mail = root.join("var/mail").join(setup.name);
+        fs::create_dir_all(&mail)?;
+        chown(&mail, Some(MAIL), Some(MAIL))?;
+        for (name, content) in configuration::files(&setup) {
+            let path = root.join("run").join(name);
+            fs::write(&path, content)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
         }
-        let master = Command::new("taskset")
-            .args(["-c", &core.to_string(), "chroot"])
-            .arg(root)
-            .args(["/usr/sbin/dovecot", "-F", "-c", "/tmp/dovecot.conf"])
-            .stdin(Stdio::null())
-            .spawn()?;
-        let address = Address::Unix(root.join("run/dovecot/auth-client"));
-        let dovecot = Self { master, address };
-        wait_until("Dovecot's handshake", || {
-            AuthClient::open(&dovecot.address).is_ok()
-        })
-        .map_err(|error| {
-            let log = fs::read_to_string(root.join("tmp/dovecot.log"));
-            io::Error::other(format!("{error}\n{}", log.unwrap_or_default()))
-        })?;
+        let mut dovecot = Self {
+            root: root.to_owned(),
+            setup,
+            master: None,
+        };
+        dovecot.restart()?;
         Ok(dovecot)
+    }
+
+    /// Ends it if it runs, and starts it once more with the same mail.
+    ///
+    /// # Errors
+    /// When it does not start: tells what it wrote.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.stop();
+        let words = File::create(self.words())?;
+        self.master = Some(
+            self.command()
+                .stdin(Stdio::null())
+                .stdout(words.try_clone()?)
+                .stderr(words)
+                .spawn()?,
+        );
+        let (imap, auth) = (self.imap(), self.auth_client());
+        // Without whoever it asks elsewhere, it does not greet.
+        let greets_alone = self.setup.tokens != Tokens::Elsewhere;
+        wait_until("Dovecot's greeting", || {
+            AuthClient::open(&auth).is_ok() && (!greets_alone || Session::open(&imap).is_ok())
+        })
+        .map_err(|error| io::Error::other(format!("{error}\n{}", self.logged())))
+    }
+
+    /// Ends it, and all of its processes with it.
+    pub fn stop(&mut self) {
+        let Some(mut master) = self.master.take() else {
+            return;
+        };
+        let id = i32::try_from(master.id()).ok();
+        if let Some(id) = id.and_then(Pid::from_raw) {
+            // Its master ends its processes; it may have ended already.
+            let _ended = kill_process(id, Signal::TERM);
+        }
+        let _status = master.wait();
+    }
+
+    /// How it was set up.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Its IMAP server.
+    #[must_use]
+    pub fn imap(&self) -> Address {
+        Address::port(self.setup.port)
+    }
+
+    /// Its POP3 server.
+    #[must_use]
+    pub fn pop3(&self) -> Address {
+        Address::port(self.setup.port + configuration::POP3)
+    }
+
+    /// Its submission server.
+    #[must_use]
+    pub fn submission(&self) -> Address {
+        Address::port(self.setup.port + configuration::SUBMISSION)
+    }
+
+    /// Its `ManageSieve` server.
+    #[must_use]
+    pub fn sieve(&self) -> Address {
+        Address::port(self.setup.port + configuration::SIEVE)
+    }
+
+    /// Where its own auth process serves those who judge logins by it.
+    #[must_use]
+    pub fn auth_client(&self) -> Address {
+        self.socket("auth-client")
+    }
+
+    /// Where its own auth process serves those who look users up.
+    #[must_use]
+    pub fn auth_master(&self) -> Address {
+        self.socket("auth-master")
+    }
+
+    /// Where its login processes ask, with [`Tokens::Elsewhere`]; it is there for another to listen at.
+    #[must_use]
+    pub fn login_socket(&self) -> Address {
+        self.socket("login/gatepost")
+    }
+
+    /// Where its other processes ask, with [`Tokens::Elsewhere`]; it is there for another to listen at.
+    #[must_use]
+    pub fn master_socket(&self) -> Address {
+        self.socket("gatepost-master")
+    }
+
+    /// The messages that have come into `user`'s inbox and were not filed elsewhere, read or not.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn inbox(&self, user: &str) -> io::Result<Vec<String>> {
+        let mail = self.root.join("var/mail").join(self.setup.name);
+        let maildir = mail.join(configuration::home(user)).join("Maildir");
+        let mut messages = Vec::new();
+        for name in ["new", "cur"] {
+            let Ok(entries) = fs::read_dir(maildir.join(name)) else {
+                continue; // It is made when the first message comes.
+            };
+            for entry in entries {
+                messages.push(fs::read_to_string(entry?.path())?);
+            }
+        }
+        Ok(messages)
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        let log = self.root.join(format!("var/log/{}.log", self.setup.name));
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        read(self.words()) + &read(log)
+    }
+
+    /// A socket in its directory, seen from outside of its root.
+    fn socket(&self, name: &str) -> Address {
+        Address::Unix(self.root.join("run").join(self.setup.name).join(name))
+    }
+
+    /// What it says before it has a log.
+    fn words(&self) -> PathBuf {
+        self.root.join(format!("var/log/{}.words", self.setup.name))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = match self.setup.core {
+            Some(core) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", &core.to_string(), "chroot"]);
+                command
+            }
+            None => Command::new("chroot"),
+        };
+        command
+            .arg(&self.root)
+            .args(["/usr/sbin/dovecot", "-F", "-c"])
+            .arg(format!("/run/{}.conf", self.setup.name))
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin");
+        command
     }
 }
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
-        let id = i32::try_from(self.master.id()).ok();
-        if let Some(id) = id.and_then(rustix::process::Pid::from_raw) {
-            // Its master ends its processes; it may have ended already.
-            let _ended = rustix::process::kill_process(id, rustix::process::Signal::TERM);
-        }
-        let _status = self.master.wait();
+        self.stop();
     }
 }

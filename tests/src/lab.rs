@@ -85,6 +85,7 @@ const fn smtpd(port: u16, gatepost: &'static str) -> Smtpd {
         processes: PROCESSES,
         mechanisms: "",
         tls: false,
+        is_relay: false,
     }
 }
 
@@ -132,7 +133,7 @@ impl Lab {
             daemon,
             inet_tap,
             unix_tap,
-            postfix: Postfix::start(&mail, &SERVICES)?,
+            postfix: Postfix::start(&mail, &SERVICES, "")?,
             exim: Exim::start(&exim)?,
             namespace,
             configurations,

@@ -2,6 +2,7 @@
 
 pub mod appliance;
 pub mod auth_client;
+pub mod cases;
 pub mod clients;
 pub mod corpora;
 pub mod daemon;
@@ -10,9 +11,11 @@ pub mod dovecot;
 pub mod emulators;
 pub mod exim;
 pub mod fuzz;
+pub mod imap;
 pub mod judge;
 pub mod lab;
 pub mod login;
+pub mod mailboxes;
 pub mod mint;
 pub mod namespace;
 pub mod oidc_provider;

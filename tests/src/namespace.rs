@@ -99,7 +99,7 @@ impl Namespace {
         };
         // Short, because a unix socket's path has room for 107 bytes.
         mount_memory(&namespace.directory)?;
-        for recipe in [&roots::MAIL, &roots::EXIM, &roots::DOVECOT, &roots::DJANGO] {
+        for recipe in roots::SERVERS {
             mount_root(&source.join(recipe.name), &namespace.root(recipe))?;
         }
         let mail = namespace.root(&roots::MAIL);
@@ -115,6 +115,16 @@ impl Namespace {
     #[must_use]
     pub fn root(&self, recipe: &roots::Recipe) -> PathBuf {
         self.directory.join(recipe.name)
+    }
+
+    /// Lets the root of `guest` see `/run` of the root of `host`, below a directory of `/run` that bears its name.
+    ///
+    /// # Errors
+    /// When it cannot be mounted.
+    pub fn share_run(&self, host: &roots::Recipe, guest: &roots::Recipe) -> io::Result<()> {
+        let place = self.root(guest).join("run").join(host.name);
+        fs::create_dir(&place)?;
+        bind(&self.root(host).join("run"), &place)
     }
 
     /// A new directory in memory.

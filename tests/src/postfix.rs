@@ -1,4 +1,4 @@
-//! A Postfix that asks Gatepost about every login and throws away the mail it accepts.
+//! A Postfix that asks Gatepost about every login, and throws away the mail it accepts or delivers it.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -74,6 +74,7 @@ defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 discard unix - - n - - discard
+lmtp unix - - n - - lmtp
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
@@ -94,6 +95,8 @@ pub struct Smtpd {
     pub mechanisms: &'static str,
     /// Whether it takes logins over TLS only, with a certificate of its own making.
     pub tls: bool,
+    /// Whether it takes mail from loopback without a login, and offers none.
+    pub is_relay: bool,
 }
 
 /// Where a root has the certificate of the services with TLS.
@@ -130,14 +133,14 @@ pub fn make_queue(root: &Path) -> io::Result<()> {
 }
 
 impl Postfix {
-    /// Starts Postfix in `root` and waits until its first service greets.
+    /// Starts Postfix in `root` and waits until its first service greets. What `settings` say overrides all else.
     ///
     /// # Errors
     /// When it stays silent: tells what Postfix logged.
-    pub fn start(root: &Path, services: &[Smtpd]) -> io::Result<Self> {
+    pub fn start(root: &Path, services: &[Smtpd], settings: &str) -> io::Result<Self> {
         fs::write(
             root.join("etc/postfix/main.cf"),
-            format!("{EXAMPLE}\n{MAIN}"),
+            format!("{EXAMPLE}\n{MAIN}\n{settings}"),
         )?;
         fs::write(root.join("etc/postfix/master.cf"), master_file(services))?;
         write_certificate(root)?;
@@ -191,24 +194,23 @@ fn write_certificate(root: &Path) -> io::Result<()> {
 
 fn master_file(services: &[Smtpd]) -> String {
     let mut text = MASTER.to_owned();
-    for Smtpd {
-        port,
-        gatepost,
-        processes,
-        mechanisms,
-        tls,
-    } in services
-    {
+    for service in services {
+        let (port, gatepost, processes) = (service.port, service.gatepost, service.processes);
         // Writing to a String cannot fail.
         let _written = write!(
             text,
             "{port} inet n - n - {processes} smtpd\n  -o syslog_name=postfix/{port}\n  \
              -o smtpd_sasl_path={gatepost}\n"
         );
-        if !mechanisms.is_empty() {
-            let _written = writeln!(text, "  -o smtpd_sasl_mechanism_filter={mechanisms}");
+        if !service.mechanisms.is_empty() {
+            let filter = service.mechanisms;
+            let _written = writeln!(text, "  -o smtpd_sasl_mechanism_filter={filter}");
         }
-        if *tls {
+        if service.is_relay {
+            text += "  -o smtpd_sasl_auth_enable=no\n  -o mynetworks=127.0.0.0/8\n  \
+                     -o smtpd_relay_restrictions=permit_mynetworks,reject\n";
+        }
+        if service.tls {
             let _written = writeln!(
                 text,
                 "  -o smtpd_tls_auth_only=yes\n  -o smtpd_tls_security_level=may\n  \

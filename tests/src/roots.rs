@@ -3,7 +3,10 @@
 //! Everything lives below one directory; the system's own packages are neither asked nor changed.
 //! apt runs with a state and a cache of its own and an empty list of installed packages, so that
 //! each root gets its whole closure. No maintainer script runs: what a package would have set up,
-//! the tests set up where they need it. Mirrors, keyrings and proxies are those of the host's apt.
+//! the tests set up where they need it. Mirrors and proxies are those of the host's apt.
+
+mod apt;
+mod recipes;
 
 use std::fs::{self, File};
 use std::io;
@@ -14,74 +17,13 @@ use std::thread;
 
 use crate::process::{is_installed, run};
 
-/// What one root directory is made of.
-#[derive(Debug)]
-pub struct Recipe {
-    /// The directory's name.
-    pub name: &'static str,
-    /// Debian packages; what they depend on comes with them.
-    packages: &'static [&'static str],
-    /// Packages of the Python Package Index, unpacked into [`PYTHON_PACKAGES`].
-    python: &'static [&'static str],
-}
+pub use recipes::{DJANGO, DOVECOT_2_3, DOVECOT_2_4, EMULATORS, EXIM, MAIL, Recipe, SERVERS};
 
-/// Postfix, and every client.
-pub const MAIL: Recipe = Recipe {
-    name: "mail",
-    // The last two rows are what a Debian system has without being asked, and scripts rely on.
-    packages: &[
-        "postfix",
-        "curl",
-        "msmtp",
-        "python3",
-        "python3-pip",
-        "iproute2",
-        "base-files",
-        "bash",
-        "coreutils",
-        "dash",
-        "findutils",
-        "grep",
-        "sed",
-    ],
-    // Carries a libcurl of its own, newer than Debian's.
-    python: &["pycurl==7.49.0"],
-};
-
-/// Exim, which cannot be installed beside Postfix. Only the heavy daemon speaks to Dovecot's auth.
-pub const EXIM: Recipe = Recipe {
-    name: "exim",
-    packages: &["exim4-daemon-heavy", "base-files", "dash"],
-    python: &[],
-};
-
-/// Dovecot, whose own oauth2 database is what there is to compare with.
-pub const DOVECOT: Recipe = Recipe {
-    name: "dovecot",
-    packages: &["dovecot-core", "base-files", "dash"],
-    python: &[],
-};
-
-/// An identity provider in Python: django-oauth-toolkit.
-pub const DJANGO: Recipe = Recipe {
-    name: "django",
-    packages: &["python3-django-oauth-toolkit", "base-files", "dash"],
-    python: &[],
-};
-
-/// Emulators: the boards that the appliance runs on, and the static daemon's foreign processor.
-///
-/// The system's own `qemu` packages would be replaced by an installation beside them; here they are not.
-pub const EMULATORS: Recipe = Recipe {
-    name: "emulators",
-    packages: &["qemu-system-arm", "qemu-user"],
-    python: &[],
-};
+use apt::Apt;
+use recipes::{RECIPES, Release};
 
 /// Where a root keeps its [`Recipe`]'s Python packages.
 pub const PYTHON_PACKAGES: &str = "/opt/python";
-
-const RECIPES: [&Recipe; 5] = [&MAIL, &EXIM, &DOVECOT, &DJANGO, &EMULATORS];
 
 /// Holds the recipe that a root was made by; written last, so that it vouches for the whole root.
 const STAMP: &str = ".made-by";
@@ -182,24 +124,39 @@ pub fn prepare(roots: &Path) -> io::Result<Vec<&'static str>> {
     lock.lock()?;
     let missing = missing(roots);
     if !missing.is_empty() {
-        let apt = Apt::open(&roots.join("apt"))?;
-        // apt locks its state, so only the unpacking is done at the same time.
-        let fetched = missing
-            .iter()
-            .map(|recipe| Ok((*recipe, apt.fetch(recipe)?)));
-        let fetched: Vec<_> = fetched.collect::<io::Result<_>>()?;
-        thread::scope(|scope| {
-            let makers: Vec<_> = fetched
-                .iter()
-                .map(|(recipe, packages)| scope.spawn(move || make(recipe, packages, roots)))
-                .collect();
-            makers
-                .into_iter()
-                .try_for_each(|maker| maker.join().expect("a maker returns its errors"))
-        })?;
-        remove(&apt.directory)?;
+        let directory = roots.join("apt");
+        remove(&directory)?;
+        let host = Apt::open(&directory.join("host"))?;
+        for release in Release::ALL {
+            let of_release = |recipe: &&&Recipe| recipe.release == release;
+            let recipes: Vec<_> = missing.iter().filter(of_release).copied().collect();
+            if recipes.is_empty() {
+                continue;
+            }
+            if host.is_of(release)? {
+                prepare_release(&host, &recipes, roots)?;
+            } else {
+                let apt = host.of_release(&directory.join(release.name()), release)?;
+                prepare_release(&apt, &recipes, roots)?;
+            }
+        }
+        remove(&directory)?;
     }
     Ok(missing.iter().map(|recipe| recipe.name).collect())
+}
+
+fn prepare_release(apt: &Apt, recipes: &[&Recipe], roots: &Path) -> io::Result<()> {
+    thread::scope(|scope| {
+        let mut makers = Vec::new();
+        for recipe in recipes {
+            // apt locks its state, so only the unpacking is done at the same time.
+            let packages = apt.fetch(recipe)?;
+            makers.push(scope.spawn(move || make(recipe, &packages, roots)));
+        }
+        makers
+            .into_iter()
+            .try_for_each(|maker| maker.join().expect("a maker returns its errors"))
+    })
 }
 
 impl Recipe {
@@ -291,76 +248,6 @@ fn install_python_packages(packages: &[&str], root: &Path) -> io::Result<()> {
 #[must_use]
 pub fn below(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
-}
-
-/// An apt with a state of its own.
-struct Apt {
-    directory: PathBuf,
-}
-
-impl Apt {
-    /// Starts from nothing and fetches the lists of packages.
-    fn open(directory: &Path) -> io::Result<Self> {
-        remove(directory)?;
-        fs::create_dir_all(directory.join("state/lists/partial"))?;
-        File::create(directory.join("installed"))?;
-        fs::write(directory.join("apt.conf"), Self::configuration(directory)?)?;
-        let apt = Self {
-            directory: directory.to_owned(),
-        };
-        run(apt.get("update").arg("-qq"))?;
-        Ok(apt)
-    }
-
-    /// The host's ways of fetching, but none of its hooks, pins and directories.
-    fn configuration(directory: &Path) -> io::Result<String> {
-        let host = run(Command::new("apt-config").arg("dump"))?;
-        let fetching = |line: &&str| {
-            line.starts_with("Acquire::") && !line.starts_with("Acquire::IndexTargets")
-        };
-        let mut lines: Vec<String> = host.lines().filter(fetching).map(str::to_owned).collect();
-        let own = |name: &str| directory.join(name).display().to_string();
-        let settings = [
-            ("Dir::State", own("state")),
-            ("Dir::State::status", own("installed")),
-            ("Dir::Etc::parts", "/dev/null".to_owned()),
-            ("Dir::Etc::preferences", "/dev/null".to_owned()),
-            ("Dir::Etc::preferencesparts", "/dev/null".to_owned()),
-            ("Acquire::Languages", "none".to_owned()),
-            ("APT::Install-Recommends", "false".to_owned()),
-            // The sandbox's user could not write below a target directory.
-            ("APT::Sandbox::User", "root".to_owned()),
-        ];
-        lines.extend(settings.map(|(name, value)| format!("{name} \"{value}\";")));
-        Ok(lines.join("\n") + "\n")
-    }
-
-    /// Fetches `recipe`'s packages and all that they depend on.
-    fn fetch(&self, recipe: &Recipe) -> io::Result<Vec<PathBuf>> {
-        let cache = self.directory.join(format!("cache-{}", recipe.name));
-        let archives = cache.join("archives");
-        fs::create_dir_all(archives.join("partial"))?;
-        run(self
-            .get("install")
-            .arg("-o")
-            .arg(format!("Dir::Cache={}", cache.display()))
-            .args(["-qq", "--yes", "--download-only"])
-            .args(recipe.packages))?;
-        let entries = fs::read_dir(archives)?;
-        let paths: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.path())).collect();
-        let is_package = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "deb");
-        Ok(paths?.into_iter().filter(is_package).collect())
-    }
-
-    fn get(&self, verb: &str) -> Command {
-        let mut command = Command::new("apt-get");
-        command
-            .env("APT_CONFIG", self.directory.join("apt.conf"))
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .env("LC_ALL", "C")
-            .arg(verb);
-        command
-    }
 }
 
 /// Removes a directory that need not be there.

@@ -2,11 +2,14 @@
 
 mod address;
 mod error;
+mod face;
 mod provider;
+mod secret;
 mod values;
 
 pub(crate) use address::Address;
 pub(crate) use error::ConfigError;
+pub(crate) use face::Face;
 pub(crate) use provider::Provider;
 pub(crate) use values::{FieldName, Mode, WebUrl};
 
@@ -38,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) discovery: DiscoverySettings,
     /// Where metrics and health are served.
     pub(crate) metrics: Option<Address>,
+    /// Where Dovecot's oauth2 database is answered.
+    pub(crate) face: Option<Spanned<Face>>,
     /// Where the last good key sets are kept.
     pub(crate) state_directory: Option<PathBuf>,
     /// Listeners of which there is nothing to say but where they are.
@@ -235,9 +240,9 @@ impl Config {
             let hint = "metrics: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9464\"";
             return Err(error::Fault::whole(hint));
         }
-        if self.listeners.is_empty() {
+        if self.listeners.is_empty() && self.face.is_none() {
             let hint = "nowhere to listen: write listen = \"tcp:127.0.0.1:12345\", or a [[listener]] with \
-                        address = \"unix:/path\" and its rights";
+                        address = \"unix:/path\" and its rights, or [face]";
             return Err(error::Fault::whole(hint));
         }
         if self.providers.is_empty() {
@@ -254,6 +259,9 @@ impl Config {
                 .as_ref()
                 .check()
                 .map_err(|hint| error::Fault::at(listener.span(), hint))?;
+        }
+        if let Some(face) = &self.face {
+            self.check_face(face)?;
         }
         self.check_distinct()?;
         for provider in &self.providers {
@@ -288,6 +296,29 @@ impl Config {
         Ok(())
     }
 
+    fn check_face(&self, spanned: &Spanned<Face>) -> Result<(), error::Fault> {
+        let (face, span) = (spanned.as_ref(), spanned.span());
+        let at = |hint: &str| error::Fault::at(span.clone(), hint);
+        face.check().map_err(at)?;
+        for provider in &self.providers {
+            if provider.as_ref().field_names().any(|name| face.hides(name)) {
+                let hint = "provider: fields: the answers of [face] hold a member of that name already; give \
+                            the field another one";
+                return Err(error::Fault::at(provider.span(), hint));
+            }
+        }
+        let is_shared = |ours: &Listener| {
+            let mut others = self.listeners.iter().map(Spanned::as_ref);
+            others.any(|other| other.address == ours.address)
+        };
+        if face.listeners().iter().any(is_shared) {
+            return Err(at(
+                "face: a listener has this address; give the face one of its own",
+            ));
+        }
+        Ok(())
+    }
+
     /// Two listeners at one address would take each other's connections.
     fn check_distinct(&self) -> Result<(), error::Fault> {
         for (index, listener) in self.listeners.iter().enumerate() {
@@ -308,6 +339,7 @@ impl Config {
                 .map(|listener| listener.as_ref().clone())
                 .collect()
         };
+        let face = |config: &Self| config.face.as_ref().map(|face| face.as_ref().clone());
         let parts = [
             (
                 "[[listener]]",
@@ -316,6 +348,7 @@ impl Config {
             ("[limits]", self.limits != new.limits),
             ("[log]", self.log != new.log),
             ("metrics", self.metrics != new.metrics),
+            ("[face]", face(self) != face(new)),
         ];
         let changed = parts.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(part, _)| part).collect()
@@ -335,6 +368,9 @@ impl Config {
                     "listener {address}: allow_remote = true: tokens travel in clear"
                 ));
             }
+        }
+        if let Some(face) = &self.face {
+            face.as_ref().looser_words(&mut words);
         }
         for provider in &self.providers {
             provider.as_ref().looser_words(&mut words);

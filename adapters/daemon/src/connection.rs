@@ -10,6 +10,7 @@ use gatepost_core::dovecot::{
     Connection, Event, Greeting, Login, NotSent, Origin, ProtocolError, Ticket,
 };
 use gatepost_core::sasl::Mechanism;
+use gatepost_mail::face::Face;
 use gatepost_tokio::{Attempt, Outcome, Turns, Verdict, judge};
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, watch};
@@ -57,6 +58,8 @@ pub(crate) struct Service {
     pub(crate) handshake: Duration,
     pub(crate) line: Duration,
     pub(crate) penalties: Penalties,
+    /// How Dovecot's oauth2 database is answered, where it is.
+    pub(crate) face: Option<Face>,
 }
 
 /// Why a connection was closed by us.
@@ -344,7 +347,8 @@ impl Session {
             }
             Event::Response(login) => self.judge(login).await,
             Event::Refused(refusal) => {
-                self.service.metrics.refusal(refusal.reason);
+                let reason = crate::log::refusal_code(refusal.reason);
+                self.service.metrics.refusal(reason);
                 crate::log::refusal(&refusal);
             }
             Event::Close(error) => return Err(Closed::Protocol(error)),
@@ -408,6 +412,7 @@ impl Session {
             took,
             ..
         } = judged;
+        let mechanism = mechanism.name();
         self.service.metrics.login(mechanism, &verdict, took);
         crate::log::login(mechanism, &origin, &verdict, took, sent);
     }
@@ -481,7 +486,7 @@ impl Service {
 }
 
 /// Waits until the daemon stops, or its main thread is gone.
-async fn has_stopped(stopping: &mut watch::Receiver<bool>) {
+pub(crate) async fn has_stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
@@ -492,7 +497,7 @@ async fn wait_until(deadline: Option<Instant>) {
     }
 }
 
-fn now() -> UnixTime {
+pub(crate) fn now() -> UnixTime {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     // A clock before 1970 is not set: every token is from the future then.
     let seconds = since.map_or(0, |since| since.as_secs());

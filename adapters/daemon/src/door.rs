@@ -1,4 +1,4 @@
-//! Where connections come in: one place that counts them and hands them to the workers.
+//! Where connections of one protocol come in: one place that counts them and hands them to the workers.
 
 use std::io;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::listener::{BACKLOG, Bound};
-use crate::worker::{Accepted, Stream, Workers};
+use crate::worker::{Accepted, Protocol, Stream, Workers};
 
 /// How long to wait after `accept` has failed, which it does again at once where descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// All listeners together.
+/// All listeners of one protocol together.
 pub(crate) struct Door {
     inside: Arc<Inside>,
     accepting: JoinSet<()>,
@@ -26,17 +26,19 @@ pub(crate) struct Door {
 struct Inside {
     places: Arc<Semaphore>,
     all: u32,
-    workers: Workers,
+    protocol: Protocol,
+    workers: Arc<Workers>,
     number: AtomicU32,
 }
 
 impl Door {
-    /// A door for so many connections at once.
-    pub(crate) fn new(connections: u32, workers: Workers) -> Self {
+    /// A door for so many connections at once, which speak `protocol`.
+    pub(crate) fn new(connections: u32, protocol: Protocol, workers: &Arc<Workers>) -> Self {
         let inside = Inside {
             places: Arc::new(Semaphore::new(connections as usize)),
             all: connections,
-            workers,
+            protocol,
+            workers: Arc::clone(workers),
             number: AtomicU32::new(0),
         };
         Self {
@@ -109,6 +111,7 @@ impl Inside {
         aws_lc_rs::rand::fill(&mut cookie).map_err(|_| io::Error::other("no random numbers"))?;
         Ok(Accepted {
             stream,
+            protocol: self.protocol,
             // Wraps after four thousand million connections, of which none is left then.
             number: self.number.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
             cookie,

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use gatepost_core::crypto::Algorithm;
 use gatepost_core::dovecot::{Endpoint, NotSent, Origin, Refusal, RefusalReason};
-use gatepost_core::sasl::Mechanism;
 use gatepost_tokio::{Outcome, Verdict};
 use tracing::field::display;
 use tracing::level_filters::LevelFilter;
@@ -41,7 +40,7 @@ pub(crate) fn start(settings: &Log) {
 
 /// The line of a login that was judged; `sent` says whether anybody was left to hear the verdict.
 pub(crate) fn login(
-    mechanism: Mechanism,
+    mechanism: &'static str,
     origin: &Origin,
     verdict: &Verdict,
     took: Duration,
@@ -58,7 +57,7 @@ pub(crate) fn login(
     };
     tracing::info!(
         user,
-        mechanism = mechanism.name(),
+        mechanism,
         service = origin.service.as_str(),
         remote = end(origin.remote),
         local = end(origin.local),
@@ -71,6 +70,19 @@ pub(crate) fn login(
         algorithm = verdict.algorithm.map(Algorithm::name),
         asked = verdict.is_asked,
         microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        "login"
+    );
+}
+
+/// The line of a question whose asker did not wait for the verdict.
+pub(crate) fn abandoned(mechanism: &'static str, origin: &Origin) {
+    tracing::info!(
+        mechanism,
+        service = origin.service.as_str(),
+        remote = end(origin.remote),
+        local = end(origin.local),
+        verdict = "reject",
+        reason = "abandoned",
         "login"
     );
 }

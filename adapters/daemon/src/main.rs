@@ -6,6 +6,7 @@ mod connection;
 mod demo;
 mod doctor;
 mod door;
+mod face;
 mod generation;
 mod import;
 mod listener;
@@ -15,6 +16,8 @@ mod penalty;
 mod serve;
 mod web;
 mod worker;
+#[cfg(test)]
+mod world;
 
 use std::process::ExitCode;
 

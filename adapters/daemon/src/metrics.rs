@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_core::dovecot::RefusalReason;
-use gatepost_core::sasl::Mechanism;
 use gatepost_tokio::{Outcome, Verdict};
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
@@ -61,9 +59,10 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn login(&self, mechanism: Mechanism, verdict: &Verdict, took: Duration) {
+    /// Counts a login over `mechanism`, as the log names it.
+    pub(crate) fn login(&self, mechanism: &'static str, verdict: &Verdict, took: Duration) {
         let labels = Login {
-            mechanism: mechanism.name(),
+            mechanism,
             // One of those that are configured, or none.
             provider: verdict.provider.clone().unwrap_or_default(),
             verdict: match &verdict.outcome {
@@ -75,8 +74,7 @@ impl Metrics {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    pub(crate) fn refusal(&self, reason: RefusalReason) {
-        let reason = crate::log::refusal_code(reason);
+    pub(crate) fn refusal(&self, reason: &'static str) {
         self.refused.get_or_create(&Refused { reason }).inc();
     }
 

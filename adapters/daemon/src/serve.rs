@@ -6,23 +6,25 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepost_mail::face::Face;
 use gatepost_tokio::Turns;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use toml::Spanned;
 
-use crate::config::{Address, Config, ConfigError};
+use crate::config::{self, Address, Config, ConfigError, Listener};
 use crate::connection::Service;
 use crate::door::Door;
 use crate::generation::{Generation, GenerationError};
-use crate::listener::{self, BindError};
+use crate::listener::{self, BindError, Bound};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::penalty::Penalties;
 use crate::web;
-use crate::worker::Workers;
+use crate::worker::{Protocol, Workers};
 
 /// How long a start waits for providers to be found, so that its first logins find them known.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
@@ -43,6 +45,8 @@ enum Error {
     Load(#[from] GenerationError),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error("{0}")]
+    Face(String),
     #[error("{0}; gatepost cannot run here")]
     Io(#[from] io::Error),
 }
@@ -82,26 +86,22 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     // A provider that is away delays the start by this at most.
     let _ = timeout(FIRST_LOOK, generation.providers.looked_for()).await;
     announce(&config, &generation);
-    let mut bound = Vec::new();
-    for listener in &config.listeners {
-        bound.extend(listener::bind(listener.as_ref())?);
-    }
+    let entrances = entrances(&config)?;
     let mut reload = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(false);
-    let service = Arc::new(service(&config, generation, stopping));
-    let workers = Workers::start(&service)?;
+    let service = Arc::new(service(&config, generation, stopping)?);
+    let workers = Arc::new(Workers::start(&service)?);
     let _watched = match &config.metrics {
         Some(address) => Some(watch_at(address, &service)?),
         None => None,
     };
-    let mut door = Door::new(config.limits.connections.get(), workers);
-    for listener in bound {
-        tracing::info!(address = listener.address(), "listening");
-        door.open(listener);
-    }
+    let mut doors: Vec<_> = entrances
+        .into_iter()
+        .map(|entrance| entrance.open(&workers))
+        .collect();
     notify(&[NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 
@@ -115,14 +115,71 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     }
     notify(&[NotifyState::Stopping]);
     tracing::info!("stopping");
-    door.close().await;
+    for door in &mut doors {
+        door.close().await;
+    }
     stop.send_replace(true);
     let patience = Duration::from_secs(current.limits.drain_seconds.get().into());
-    if timeout(patience, door.wait_until_empty()).await.is_err() {
+    let empty = async {
+        for door in &doors {
+            door.wait_until_empty().await;
+        }
+    };
+    if timeout(patience, empty).await.is_err() {
         tracing::warn!("connections left that did not end in time");
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The sockets of one protocol.
+struct Entrance {
+    protocol: Protocol,
+    connections: u32,
+    bound: Vec<Bound>,
+}
+
+impl Entrance {
+    fn bind(
+        protocol: Protocol,
+        connections: u32,
+        listeners: &[Listener],
+    ) -> Result<Self, BindError> {
+        let mut bound = Vec::new();
+        for listener in listeners {
+            bound.extend(listener::bind(listener)?);
+        }
+        Ok(Self {
+            protocol,
+            connections,
+            bound,
+        })
+    }
+
+    fn open(self, workers: &Arc<Workers>) -> Door {
+        let mut door = Door::new(self.connections, self.protocol, workers);
+        for listener in self.bound {
+            let protocol = self.protocol.name();
+            tracing::info!(address = listener.address(), protocol, "listening");
+            door.open(listener);
+        }
+        door
+    }
+}
+
+fn entrances(config: &Config) -> Result<Vec<Entrance>, BindError> {
+    let listeners = config.listeners.iter();
+    let listeners: Vec<_> = listeners
+        .map(|listener| listener.as_ref().clone())
+        .collect();
+    let connections = config.limits.connections.get();
+    let mut entrances = vec![Entrance::bind(Protocol::Auth, connections, &listeners)?];
+    if let Some(face) = config.face.as_ref().map(Spanned::as_ref) {
+        let connections = face.connections.get();
+        let bound = Entrance::bind(Protocol::Face, connections, &face.listeners());
+        entrances.push(bound?);
+    }
+    Ok(entrances)
 }
 
 /// Serves metrics and health until it is dropped.
@@ -142,9 +199,11 @@ fn service(
     config: &Config,
     generation: watch::Receiver<Arc<Generation>>,
     stopping: watch::Receiver<bool>,
-) -> Service {
+) -> Result<Service, Error> {
     let limits = &config.limits;
-    Service {
+    let face = config.face.as_ref().map(|settings| face(settings.as_ref()));
+    Ok(Service {
+        face: face.transpose()?,
         generation,
         stopping,
         metrics: Metrics::new(),
@@ -152,7 +211,15 @@ fn service(
         handshake: Duration::from_secs(limits.handshake_seconds.get().into()),
         line: Duration::from_secs(limits.line_seconds.get().into()),
         penalties: Penalties::new(Duration::from_secs(limits.penalty_seconds.get().into())),
-    }
+    })
+}
+
+fn face(settings: &config::Face) -> Result<Face, Error> {
+    let mut nonce = [0; 16];
+    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| io::Error::other("no random numbers"))?;
+    let caller = settings.caller().map_err(Error::Face)?;
+    let (shape, attributes) = (settings.shape(), settings.attributes());
+    Ok(Face::new(shape, attributes, caller, nonce))
 }
 
 /// Names what an operator should know about the configuration that is in force.

@@ -12,14 +12,35 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::LocalSet;
 
 use crate::connection::{self, Service};
+use crate::face;
 
 /// A connection on its way to the thread that serves it.
 pub(crate) struct Accepted {
     pub(crate) stream: Stream,
+    pub(crate) protocol: Protocol,
     pub(crate) number: u32,
     pub(crate) cookie: [u8; 16],
     /// Its place among all connections, given back at its end.
     pub(crate) place: OwnedSemaphorePermit,
+}
+
+/// What is spoken over a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Protocol {
+    /// Dovecot's auth protocol.
+    Auth,
+    /// HTTP, as Dovecot's oauth2 database speaks it.
+    Face,
+}
+
+impl Protocol {
+    /// Its name, for the log.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Face => "http",
+        }
+    }
 }
 
 /// A stream that belongs to no runtime; it does not block.
@@ -85,21 +106,31 @@ async fn work(mut receiver: mpsc::UnboundedReceiver<Accepted>, service: Arc<Serv
 async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
     let Accepted {
         stream,
+        protocol,
         number,
         cookie,
         place,
     } = accepted;
-    match stream {
-        Stream::Unix(stream) => {
+    match (protocol, stream) {
+        (Protocol::Auth, Stream::Unix(stream)) => {
             let mut stream = tokio::net::UnixStream::from_std(stream)?;
             let (reader, writer) = stream.split();
             connection::serve(reader, writer, service, number, cookie).await;
         }
-        Stream::Tcp(stream) => {
+        (Protocol::Auth, Stream::Tcp(stream)) => {
             let mut stream = tokio::net::TcpStream::from_std(stream)?;
             stream.set_nodelay(true)?;
             let (reader, writer) = stream.split();
             connection::serve(reader, writer, service, number, cookie).await;
+        }
+        (Protocol::Face, Stream::Unix(stream)) => {
+            let stream = tokio::net::UnixStream::from_std(stream)?;
+            face::serve(stream, service, number).await;
+        }
+        (Protocol::Face, Stream::Tcp(stream)) => {
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            stream.set_nodelay(true)?;
+            face::serve(stream, service, number).await;
         }
     }
     drop(place);

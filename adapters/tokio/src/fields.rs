@@ -66,7 +66,12 @@ impl Template {
         self.0.contains(&Part::Token)
     }
 
-    fn fill(&self, user: &str, mechanism: Mechanism, token: Option<BearerToken<'_>>) -> String {
+    fn fill(
+        &self,
+        user: &str,
+        mechanism: Option<Mechanism>,
+        token: Option<BearerToken<'_>>,
+    ) -> String {
         let (local_part, domain) = user.rsplit_once('@').unwrap_or((user, ""));
         let mut text = String::new();
         for part in &self.0 {
@@ -76,7 +81,7 @@ impl Template {
                 Part::User => user,
                 Part::Local => local_part,
                 Part::Domain => domain,
-                Part::Mechanism => mechanism.name(),
+                Part::Mechanism => mechanism.map_or("", Mechanism::name),
                 Part::Token => token.map_or("", BearerToken::expose),
             });
         }
@@ -92,7 +97,7 @@ impl Fields {
     pub(crate) fn fill(
         templates: &[(String, Template)],
         user: &str,
-        mechanism: Mechanism,
+        mechanism: Option<Mechanism>,
         token: Option<BearerToken<'_>>,
     ) -> Self {
         let fill = |(name, template): &(String, Template)| {
@@ -140,7 +145,7 @@ mod tests {
             ("100%%", "100%"),
         ] {
             let template: Template = template.parse().unwrap();
-            let filled = template.fill("a@b@example.com", Mechanism::XOAuth2, Some(token));
+            let filled = template.fill("a@b@example.com", Some(Mechanism::XOAuth2), Some(token));
             assert_eq!(filled, expected);
         }
         for unknown in ["%u", "%{oauth2:sub}", "%{user", "50%"] {
@@ -152,7 +157,7 @@ mod tests {
     fn fields_are_not_printed() {
         let token = BearerToken::new(b"t0ken").unwrap();
         let templates = [("pass".to_owned(), "%{token}".parse().unwrap())];
-        let fields = Fields::fill(&templates, "alice", Mechanism::Plain, Some(token));
+        let fields = Fields::fill(&templates, "alice", Some(Mechanism::Plain), Some(token));
         assert_eq!(fields.as_pairs(), [("pass", Some("t0ken"))]);
         assert_eq!(format!("{fields:?}"), "Fields(..)");
     }

@@ -136,7 +136,6 @@ pub async fn judge(
     now: impl Fn() -> UnixTime,
 ) -> Verdict {
     let trust = providers.trust();
-    let mut newer = None;
     let rules = Rules {
         providers: trust.asked(),
         ..rules
@@ -144,14 +143,44 @@ pub async fn judge(
     // Only a provider's answer to a password has to be kept.
     let is_password = attempt.mechanism.is_password();
     let mut room = vec![0; usize::from(is_password) * BearerToken::MAX_LEN];
-    let mut exchange =
-        Exchange::new(rules, attempt.mechanism, attempt.message).with_room(&mut room);
-    let mut asked = Asked::new(providers, &trust, attempt.origin);
+    let exchange = Exchange::new(rules, attempt.mechanism, attempt.message).with_room(&mut room);
+    let asked = Asked::new(providers, &trust, attempt.origin);
+    drive(exchange, Some(attempt.mechanism), asked, turns, now).await
+}
+
+/// Judges a token that came without a login, over HTTP say: as [`judge`], but nobody claims to be anybody,
+/// so that the verdict is whose the token is. There is never a challenge.
+pub async fn judge_token(
+    providers: &Providers,
+    turns: &Turns,
+    rules: Rules<'_>,
+    (token, origin): (&[u8], Option<&Origin>),
+    now: impl Fn() -> UnixTime,
+) -> Verdict {
+    let trust = providers.trust();
+    let rules = Rules {
+        providers: trust.asked(),
+        ..rules
+    };
+    let asked = Asked::new(providers, &trust, origin);
+    drive(Exchange::of_token(rules, token), None, asked, turns, now).await
+}
+
+/// The loop of [`Exchange`].
+async fn drive(
+    mut exchange: Exchange<'_>,
+    mechanism: Option<Mechanism>,
+    mut asked: Asked<'_>,
+    turns: &Turns,
+    now: impl Fn() -> UnixTime,
+) -> Verdict {
+    let (providers, trust) = (asked.providers, asked.trust);
+    let mut newer = None;
     let mut turn = turns.judging().await;
     let mut next = Next::Start;
     let (mut algorithm, mut kid) = (None, None);
     let outcome = loop {
-        let keys = newer.as_ref().unwrap_or(&trust).keys();
+        let keys = newer.as_deref().unwrap_or(trust).keys();
         let output = match &next {
             Next::Start => exchange.step(now(), Input::Start),
             Next::Keys => {
@@ -195,7 +224,7 @@ pub async fn judge(
                         let freshness = providers.refresh(provider, issued_at).await;
                         turn = turns.judging().await;
                         newer = Some(providers.trust());
-                        unless_found(query, newer.as_deref().unwrap_or(&trust), freshness)
+                        unless_found(query, newer.as_deref().unwrap_or(trust), freshness)
                     }
                 }
             }
@@ -219,7 +248,7 @@ pub async fn judge(
     };
     drop(turn);
     asked.settle(&outcome);
-    let fields = fields(&exchange, &outcome, attempt.mechanism, &trust);
+    let fields = fields(&exchange, &outcome, mechanism, trust);
     Verdict {
         claimed: exchange.claimed_user().map(copy_name),
         provider: exchange.provider().map(str::to_owned),
@@ -235,7 +264,7 @@ pub async fn judge(
 fn fields(
     exchange: &Exchange<'_>,
     outcome: &Outcome,
-    mechanism: Mechanism,
+    mechanism: Option<Mechanism>,
     trust: &crate::Trust,
 ) -> Fields {
     let Outcome::Accepted(identity) = outcome else {

@@ -2,8 +2,8 @@
 //!
 //! [`Trust::load`] reads the keys that the providers' settings name and prepares them; [`Providers`] find
 //! what lies in the network, and keep it current; [`judge`] takes one login through an
-//! [`Exchange`](gatepost_core::Exchange). What a login is judged by never changes under it: new keys are a
-//! new `Trust`.
+//! [`Exchange`](gatepost_core::Exchange), [`judge_token`] a token that came without one. What a login is
+//! judged by never changes under it: new keys are a new `Trust`.
 
 mod answers;
 mod fields;
@@ -18,7 +18,7 @@ mod trust;
 
 pub use fields::{Fields, Template, TemplateError};
 pub use http::HttpError;
-pub use judge::{Attempt, Outcome, Turns, Verdict, judge};
+pub use judge::{Attempt, Outcome, Turns, Verdict, judge, judge_token};
 pub use keys::{KeyFileError, Problem, Warning};
 pub use providers::{Place, Probe, Providers};
 pub use settings::{ClientSettings, GrantSettings, HttpSettings, OnlineSettings, ProviderSettings};

@@ -9,11 +9,12 @@ use gatepost_core::{
     Rejection, UnixTime, Violation,
     crypto::{Backend, RustCrypto},
     exchange::Rules,
-    sasl::Mechanism,
+    sasl::{Mechanism, Status},
 };
 use gatepost_tests::mint::{ALGORITHMS, Issuer};
 use gatepost_tokio::{
     Attempt, LoadError, Outcome, ProviderSettings, Providers, Trust, Turns, Verdict, judge,
+    judge_token,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -106,6 +107,66 @@ async fn a_refusal_says_why_and_what_the_client_is_told() {
     let challenge: Value = serde_json::from_slice(&challenge.unwrap()).unwrap();
     assert_eq!(challenge, json!({"status": "401", "schemes": "bearer"}));
     assert_eq!(verdict.provider.as_deref(), Some("example"));
+}
+
+async fn bare(trust: &Providers, token: &str) -> Verdict {
+    let now = || UnixTime::from_seconds(NOW);
+    let turns = Turns::new(1, 1);
+    judge_token(
+        trust,
+        &turns,
+        Rules::default(),
+        (token.as_bytes(), None),
+        now,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_token_without_a_login_says_whose_it_is() {
+    let issuer = Issuer::new();
+    let (_root, trust) = trust(&AwsLc, &issuer);
+    let token = issuer.sign("ES256", &claims("Bob@EXAMPLE.com"));
+    let verdict = bare(&trust, &token).await;
+    let Outcome::Accepted(identity) = &verdict.outcome else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!(identity.user(), "Bob@example.com");
+    assert_eq!(verdict.claimed, None);
+    assert_eq!(verdict.provider.as_deref(), Some("example"));
+}
+
+#[tokio::test]
+async fn a_bad_token_without_a_login_is_no_temporary_failure_and_challenges_nobody() {
+    let issuer = Issuer::new();
+    let (_root, trust) = trust(&AwsLc, &issuer);
+    let good = issuer.sign("ES256", &claims("bob@example.com"));
+    let forged = Issuer::new().sign("ES256", &claims("bob@example.com"));
+    let nobody = issuer.sign("ES256", &claims("bob@gatepost.invalid"));
+    for (token, code) in [
+        (&*forged, "bad_signature"),
+        (&*nobody, "unusable_user_name"),
+        (good.split_once('.').unwrap().0, "opaque_token"),
+        ("a token", "malformed_token"),
+        ("a\x01token", "malformed_token"),
+        (&*"t".repeat(8193), "token_too_long"),
+    ] {
+        let verdict = bare(&trust, token).await;
+        let Outcome::Refused {
+            rejection,
+            challenge: None,
+        } = verdict.outcome
+        else {
+            panic!("{code}: {verdict:?}");
+        };
+        assert_eq!(rejection.code(), code);
+        assert_eq!(rejection.status(), Some(Status::InvalidToken), "{code}");
+    }
+    let verdict = bare(&trust, "").await;
+    assert!(matches!(
+        verdict.outcome,
+        Outcome::Refused { rejection, .. } if rejection.status() == Some(Status::InvalidRequest)
+    ));
 }
 
 #[tokio::test]

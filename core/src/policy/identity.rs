@@ -18,6 +18,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// A domain of which nobody ever is: whatever has to name a user where there is none, such as an
+    /// answer to Dovecot about a bad token, names one of it. The top level `invalid` never exists (RFC 6761
+    /// section 6.4).
+    pub const NOBODYS_DOMAIN: &'static str = "gatepost.invalid";
+
     pub(super) fn new(user: UserName, expires_at: Option<UnixTime>) -> Self {
         Self { user, expires_at }
     }
@@ -82,13 +87,31 @@ impl UserName {
                 }
             }
         }
-        Ok(Self(copy))
+        let name = Self(copy);
+        let mut domain = name.domain().into_iter();
+        if domain.any(|domain| domain.eq_ignore_ascii_case(Identity::NOBODYS_DOMAIN)) {
+            return Err(Violation::UnusableUserName);
+        }
+        Ok(name)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_of_nobodys_domain() {
+        for case in [UserCase::LowerDomain, UserCase::Lower, UserCase::Keep] {
+            for name in ["a@gatepost.invalid", "a@b@GatePost.Invalid"] {
+                let refused = UserName::new(name.chars(), case);
+                assert_eq!(refused, Err(Violation::UnusableUserName), "{name}");
+            }
+            for name in ["gatepost.invalid", "a@gatepost.invalid.example", "a@b"] {
+                assert!(UserName::new(name.chars(), case).is_ok(), "{name}");
+            }
+        }
+    }
 
     #[test]
     fn an_identity_tells_whose_it_is_and_until_when() {

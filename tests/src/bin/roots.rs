@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let lacking = roots::lacking();
     if !lacking.is_empty() {
         println!(
-            "left out: Postfix, Exim, curl, msmtp, Python, QEMU ({})",
+            "left out: Postfix, Exim, Dovecot, mail clients, QEMU ({})",
             lacking.join(", ")
         );
         return ExitCode::SUCCESS;

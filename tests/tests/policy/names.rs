@@ -27,6 +27,7 @@ fn the_first_claim_that_is_there_names_the_user() {
             (second(json!("a\nb")), "unusable_user_name"),
             (second(json!("a\u{2028}b")), "unusable_user_name"),
             (second(json!("a".repeat(257))), "unusable_user_name"),
+            (second(json!("a@Gatepost.invalid")), "unusable_user_name"),
             (second(json!(5)), "malformed_claims"),
             (second(json!(["alice@example.com"])), "malformed_claims"),
         ],

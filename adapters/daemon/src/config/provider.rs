@@ -10,9 +10,8 @@ use gatepost_core::{DEFAULT_SKEW, UserCase, crypto::AlgorithmSet};
 use gatepost_tokio::ProviderSettings;
 use serde::Deserialize;
 
-use super::values::{
-    Algorithms, Bounded, FieldName, FieldValue, OneLine, OneOrMany, Secret, WebUrl,
-};
+use super::secret::Secret;
+use super::values::{Algorithms, Bounded, FieldName, FieldValue, OneLine, OneOrMany, WebUrl};
 
 /// One provider.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -180,6 +179,11 @@ impl Provider {
             );
         }
         self.check_online()
+    }
+
+    /// Names of further fields of the answer.
+    pub(super) fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(|name| &**name)
     }
 
     pub(super) fn looser_words(&self, words: &mut Vec<String>) {

@@ -37,6 +37,9 @@ fn with(section: &str, line: &str) -> String {
         "Top level" => format!("{line}\n{LISTENER}{PROVIDER}"),
         "listener" => format!("{LISTENER}{line}\n{PROVIDER}"),
         "provider" => format!("{LISTENER}{PROVIDER}{line}\n"),
+        "face" if !line.starts_with("listen") => {
+            format!("[face]\nlisten = \"tcp:127.0.0.1:1\"\n{line}\n{LISTENER}{PROVIDER}")
+        }
         _ => format!("[{section}]\n{line}\n{LISTENER}{PROVIDER}"),
     }
 }
@@ -76,8 +79,8 @@ fn the_reference_lists_every_key_and_no_other() {
 
 #[test]
 fn the_reference_names_the_defaults() {
-    let plain = Config::parse(&with("Top level", "")).unwrap();
     for (section, keys) in reference() {
+        let plain = Config::parse(&with(section, "")).unwrap();
         for (key, default) in keys {
             if matches!(default, "required" | "not set" | "{}") {
                 continue;
@@ -107,9 +110,13 @@ fn unspanned(config: &Config) -> String {
         log,
         limits,
         discovery,
+        face,
         ..
     } = config;
-    format!("{backend:?} {compat:?} {log:?} {limits:?} {discovery:?} {listeners:?} {providers:?}")
+    let face = face.as_ref().map(Spanned::as_ref);
+    format!(
+        "{face:?} {backend:?} {compat:?} {log:?} {limits:?} {discovery:?} {listeners:?} {providers:?}"
+    )
 }
 
 #[test]
@@ -178,6 +185,71 @@ fn an_error_names_file_line_and_what_to_write() {
         let message = refuse(&text);
         assert!(message.contains(expected), "{message:?} lacks {expected:?}");
     }
+}
+
+#[test]
+fn an_error_about_the_face_says_what_to_write() {
+    let shared = with("face", "").replace("unix:/run/auth", "tcp:127.0.0.1:1");
+    for (text, expected) in [
+        (
+            with("face", "listen = []"),
+            "nowhere to listen: write listen",
+        ),
+        (
+            with("face", "listen = \"9080\""),
+            "gatepost.toml:1: address: write",
+        ),
+        (
+            with("face", "listen = \"unix:/run/face\""),
+            "gatepost.toml:1: face: write \"tcp:host:port\"",
+        ),
+        (
+            with("face", "shape = \"x\""),
+            "gatepost.toml:3: unknown variant",
+        ),
+        (with("face", "attributes = []"), "write 1 to 16 attributes"),
+        (
+            with("face", "attributes = [\"error\"]"),
+            "write 1 to 16 attributes",
+        ),
+        (
+            with("face", "client_id = \"x\""),
+            "client_id needs client_secret",
+        ),
+        (
+            with("face", "client_secret = \"x\""),
+            "client_id needs client_secret",
+        ),
+        (
+            with(
+                "face",
+                "client_id = \"x\"\nclient_secret = \"x\"\nclient_secret_file = \"x\"",
+            ),
+            "are one thing",
+        ),
+        (
+            with("face", "") + "fields = { scope = \"x\" }\n",
+            "hold a member of that name already",
+        ),
+        (
+            with("face", "") + "fields = { email = \"x\" }\n",
+            "hold a member of that name already",
+        ),
+        (shared, "a listener has this address"),
+    ] {
+        let message = refuse(&text);
+        assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+    }
+}
+
+#[test]
+fn a_face_alone_is_somewhere_to_listen() {
+    let text = format!("[face]\nlisten = \"tcp:127.0.0.1:9080\"\n{PROVIDER}");
+    let config = Config::parse(&text).unwrap();
+    assert_eq!(config.looser_words(), Vec::<String>::new());
+    let face = config.face.unwrap().into_inner();
+    assert_eq!(face.attributes(), ["email", "username", "sub"]);
+    assert!(face.caller().unwrap().is_none());
 }
 
 #[test]
@@ -392,7 +464,8 @@ fn invariant_8_every_looser_word_is_named() {
                   client_id = \"x\"\nclient_secret = \"x\"\ngrant_url = \"https://r/token\"\n\
                   domains = [\"r.test\"]\nfields = { pass = \"%{token}\" }\n";
     let listener = "[[listener]]\naddress = \"tcp:0.0.0.0:1\"\nallow_remote = true\n";
-    let text = format!("compat = \"dovecot\"\n{listener}{anybody}{grants}{any}{words}");
+    let face = "[face]\nlisten = \"tcp:0.0.0.0:2\"\nallow_remote = true\n";
+    let text = format!("compat = \"dovecot\"\n{face}{listener}{anybody}{grants}{any}{words}");
     let named = Config::parse(&text).unwrap().looser_words().join("\n");
     for word in [
         "compat",
@@ -409,6 +482,7 @@ fn invariant_8_every_looser_word_is_named() {
         "cache_seconds",
         "grant_url",
         "fields with %{token}",
+        "[face]: allow_remote",
     ] {
         assert!(named.contains(word), "{word} is not named");
     }
@@ -419,5 +493,7 @@ fn parts_that_need_a_restart_are_told() {
     let old = Config::parse(&with("log", "")).unwrap();
     let new = Config::parse(&with("log", "level = \"debug\"")).unwrap();
     assert_eq!(old.parts_for_a_restart(&new), ["[log]"]);
+    let new = Config::parse(&with("face", "")).unwrap();
+    assert_eq!(old.parts_for_a_restart(&new), ["[face]"]);
     assert!(old.parts_for_a_restart(&old).is_empty());
 }

@@ -144,36 +144,6 @@ impl OneOrMany {
     }
 }
 
-/// A secret, which is never printed.
-#[derive(Clone, Deserialize, PartialEq)]
-#[serde(try_from = "String")]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Secret {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.is_empty() || text.chars().any(char::is_control) {
-            return Err(
-                "client_secret: write text that is not empty and holds no control characters",
-            );
-        }
-        Ok(Self(text))
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
 /// An absolute URL of a provider's.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(try_from = "String")]

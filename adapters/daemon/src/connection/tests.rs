@@ -1,12 +1,6 @@
-use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use gatepost_tests::mint::Issuer;
-use serde_json::json;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tempfile::TempDir;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, BufReader, DuplexStream, ReadBuf, ReadHalf, WriteHalf, duplex,
 };
@@ -14,7 +8,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::sleep;
 
 use super::*;
-use crate::config::Config;
+use crate::world::World;
 
 const HANDSHAKE: &str = "VERSION\t1\t0\nCPID\t4711\n";
 const DAY: Duration = Duration::from_hours(24);
@@ -51,46 +45,7 @@ impl Reader for Refusable {
     }
 }
 
-struct World {
-    service: Arc<Service>,
-    stop: watch::Sender<bool>,
-    issuer: Issuer,
-    _generations: watch::Sender<Arc<Generation>>,
-    _root: TempDir,
-}
-
 impl World {
-    fn new() -> Self {
-        let root = TempDir::new().unwrap();
-        let issuer = Issuer::new();
-        let keys = root.path().join("jwks.json");
-        fs::write(&keys, issuer.jwk_set().to_string()).unwrap();
-        let config = format!(
-            "[[listener]]\naddress = \"unix:/x\"\n[[provider]]\nname = \"p\"\nissuer = \"i\"\n\
-             audience = [\"mail\"]\nkeys = [{keys:?}]\nusername_claims = [\"email\"]\n"
-        );
-        let config = Config::parse(&config).unwrap();
-        let generation = Arc::new(Generation::load(&config, None).unwrap());
-        let (generations, generation) = watch::channel(generation);
-        let (stop, stopping) = watch::channel(false);
-        let service = Arc::new(Service {
-            generation,
-            stopping,
-            turns: Turns::new(2, 2),
-            metrics: Metrics::new(),
-            handshake: Duration::from_secs(30),
-            line: Duration::from_secs(30),
-            penalties: Penalties::new(Duration::from_secs(15)),
-        });
-        Self {
-            service,
-            stop,
-            issuer,
-            _generations: generations,
-            _root: root,
-        }
-    }
-
     fn connect(&self, capacity: usize) -> Client {
         let (ours, theirs) = duplex(capacity);
         let service = Arc::clone(&self.service);
@@ -111,14 +66,7 @@ impl World {
     }
 
     fn auth(&self, id: u32, user: &str) -> String {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
-        let claims = json!({
-            "iss": "i", "sub": "1", "aud": "mail", "email": "alice@example.com", "exp": now + 600,
-        });
-        let token = self.issuer.sign("ES256", &claims);
+        let token = self.token();
         let response = STANDARD.encode(format!("user={user}\x01auth=Bearer {token}\x01\x01"));
         format!("AUTH\t{id}\tXOAUTH2\tservice=smtp\tresp={response}\n")
     }

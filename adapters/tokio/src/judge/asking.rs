@@ -18,8 +18,8 @@ use crate::trust::Trust;
 
 /// The questions of one login, of which there are two at most.
 pub(super) struct Asked<'a> {
-    providers: &'a Providers,
-    trust: &'a Trust,
+    pub(super) providers: &'a Providers,
+    pub(super) trust: &'a Trust,
     origin: Option<&'a Origin>,
     answered: Vec<(usize, Key, Arc<Known>)>,
 }

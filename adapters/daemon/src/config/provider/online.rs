@@ -1,15 +1,12 @@
 //! What of `[[provider]]` concerns the network.
 
-use std::fs;
 use std::time::Duration;
 
 use gatepost_core::introspection::{About, ClientPlace, Mode};
 use gatepost_tokio::{ClientSettings, GrantSettings, HttpSettings, OnlineSettings};
 
+use super::super::secret;
 use super::{ModeName, PlaceName, Provider, Unauthorized, Validate};
-
-/// Longest file with a client secret, in bytes.
-const MAX_SECRET: u64 = 4096;
 
 impl Provider {
     pub(super) fn check_online(&self) -> Result<(), &'static str> {
@@ -213,10 +210,12 @@ impl Provider {
         let Some(id) = &self.client_id else {
             return Ok(None);
         };
-        let secret = match (&self.client_secret, &self.client_secret_file) {
-            (Some(secret), _) => secret.expose().to_owned(),
-            (None, Some(path)) => read_secret(path)?,
-            (None, None) => return Ok(None),
+        let secret = secret::written(
+            self.client_secret.as_ref(),
+            self.client_secret_file.as_deref(),
+        );
+        let Some(secret) = secret? else {
+            return Ok(None);
         };
         Ok(Some(ClientSettings {
             id: id.to_string(),
@@ -227,23 +226,4 @@ impl Provider {
             },
         }))
     }
-}
-
-fn read_secret(path: &std::path::Path) -> Result<String, String> {
-    let fault = |fault: &str| format!("client_secret_file {}: {fault}", path.display());
-    let unreadable = |error: std::io::Error| fault(&format!("{error}; let gatepost read it"));
-    if fs::metadata(path).map_err(unreadable)?.len() > MAX_SECRET {
-        return Err(fault(
-            "longer than 4,096 bytes; name a file that holds the secret alone",
-        ));
-    }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
-    let secret = text.strip_suffix('\n').unwrap_or(&text);
-    let secret = secret.strip_suffix('\r').unwrap_or(secret);
-    if secret.is_empty() || secret.chars().any(char::is_control) {
-        return Err(fault(
-            "empty, or more than one line; write the secret alone into it",
-        ));
-    }
-    Ok(secret.to_owned())
 }

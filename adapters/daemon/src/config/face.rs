@@ -1,0 +1,139 @@
+//! `[face]`
+
+use std::path::PathBuf;
+
+use gatepost_mail::face::{Caller, Shape};
+use serde::Deserialize;
+
+use super::secret::{self, Secret};
+use super::values::{Bounded, OneLine, OneOrMany};
+use super::{Address, Listener};
+
+/// Attributes of one answer.
+const MAX_ATTRIBUTES: usize = 16;
+
+/// Members of an answer that no attribute and no field may be: what Dovecot reads of itself.
+const TAKEN: [&str; 7] = [
+    "active",
+    "error",
+    "error_description",
+    "exp",
+    "expires_in",
+    "scope",
+    "token_type",
+];
+
+/// Where and how Dovecot's oauth2 database is answered over HTTP.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Face {
+    listen: OneOrMany,
+    #[serde(default)]
+    allow_remote: bool,
+    #[serde(default)]
+    shape: ShapeName,
+    #[serde(default = "default_attributes")]
+    attributes: Vec<OneLine>,
+    client_id: Option<OneLine>,
+    client_secret: Option<Secret>,
+    client_secret_file: Option<PathBuf>,
+    /// Connections at once; one more is closed.
+    #[serde(default = "default_connections")]
+    pub(crate) connections: Bounded<1, 65_536>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum ShapeName {
+    #[default]
+    Dovecot,
+    Rfc,
+}
+
+impl Face {
+    /// Its addresses, as far as they are well written: the rest is reported by [`check`](Self::check).
+    pub(crate) fn listeners(&self) -> Vec<Listener> {
+        let addresses = self.listen.iter();
+        let addresses = addresses.filter_map(|address| address.parse().ok());
+        let listeners = addresses.map(|address| Listener {
+            allow_remote: self.allow_remote,
+            ..Listener::at(address)
+        });
+        listeners.collect()
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        match self.shape {
+            ShapeName::Dovecot => Shape::Dovecot,
+            ShapeName::Rfc => Shape::Rfc,
+        }
+    }
+
+    pub(crate) fn attributes(&self) -> Vec<String> {
+        let names = self.attributes.iter();
+        names.map(|name| name.to_string()).collect()
+    }
+
+    /// Who may ask; `None` for anybody who can connect.
+    pub(crate) fn caller(&self) -> Result<Option<Caller>, String> {
+        let secret = secret::written(
+            self.client_secret.as_ref(),
+            self.client_secret_file.as_deref(),
+        );
+        let secret = secret.map_err(|fault| format!("[face]: {fault}"))?;
+        let known = self.client_id.as_ref().zip(secret);
+        Ok(known.map(|(id, secret)| Caller::new(id, &secret)))
+    }
+
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.listen.is_empty() {
+            return Err("face: nowhere to listen: write listen = \"tcp:127.0.0.1:9080\"");
+        }
+        for address in self.listen.iter() {
+            if let Address::Unix(_) = address.parse()? {
+                return Err(
+                    "face: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9080\"; mail servers do not speak \
+                     HTTP over unix sockets",
+                );
+            }
+        }
+        let is_taken = |name: &OneLine| TAKEN.contains(&&**name);
+        let count = 1..=MAX_ATTRIBUTES;
+        if !count.contains(&self.attributes.len()) || self.attributes.iter().any(is_taken) {
+            return Err(
+                "face: write 1 to 16 attributes such as \"email\": what username_attribute is in Dovecot",
+            );
+        }
+        if self.client_secret.is_some() && self.client_secret_file.is_some() {
+            return Err("face: client_secret and client_secret_file are one thing; remove either");
+        }
+        let has_secret = self.client_secret.is_some() || self.client_secret_file.is_some();
+        if self.client_id.is_some() != has_secret {
+            return Err(
+                "face: client_id needs client_secret or client_secret_file; write both, or neither",
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether a field of that name would be lost behind what the face says itself.
+    pub(super) fn hides(&self, field: &str) -> bool {
+        TAKEN.contains(&field) || self.attributes.iter().any(|name| &**name == field)
+    }
+
+    pub(super) fn looser_words(&self, words: &mut Vec<String>) {
+        if self.allow_remote {
+            words.push("[face]: allow_remote = true: tokens travel in clear".to_owned());
+        }
+    }
+}
+
+fn default_attributes() -> Vec<OneLine> {
+    let names = ["email", "username", "sub"].map(str::to_owned);
+    let names = names.into_iter().map(OneLine::try_from);
+    names.flatten().collect()
+}
+
+const fn default_connections() -> Bounded<1, 65_536> {
+    Bounded::new(128)
+}

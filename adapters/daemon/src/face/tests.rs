@@ -1,0 +1,228 @@
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::world::World;
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Dovecot's end of a connection, with time that passes only where everybody waits.
+struct Client {
+    stream: DuplexStream,
+    served: JoinHandle<()>,
+}
+
+impl World {
+    fn ask(&self, capacity: usize) -> Client {
+        let (stream, theirs) = duplex(capacity);
+        let service = Arc::clone(&self.service);
+        let served = spawn_local(async move { serve(theirs, &service, 1).await });
+        Client { stream, served }
+    }
+
+    fn userinfo(&self) -> String {
+        format!(
+            "GET /userinfo HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {}\r\n\r\n",
+            self.token()
+        )
+    }
+}
+
+impl Client {
+    async fn send(&mut self, text: &[u8]) {
+        self.stream.write_all(text).await.unwrap();
+    }
+
+    /// One answer: its status and its body.
+    async fn answer(&mut self) -> (u16, Value) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.stream.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        let (_, length) = head.split_once("content-length: ").unwrap();
+        let (length, _) = length.split_once('\r').unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        self.stream.read_exact(&mut body).await.unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    async fn is_closed(&mut self) {
+        let mut rest = Vec::new();
+        // A reset is an end as well.
+        let _ = self.stream.read_to_end(&mut rest).await;
+        (&mut self.served).await.unwrap();
+    }
+}
+
+/// Runs `test` in a world of its own, for a day of its time at most.
+fn run<F: Future<Output = ()>>(test: impl FnOnce(World) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let test = async { timeout(DAY, test(World::new())).await.unwrap() };
+    LocalSet::new().block_on(&runtime, test);
+}
+
+fn alice() -> Value {
+    json!("alice@example.com")
+}
+
+#[test]
+fn one_connection_asks_again_and_again() {
+    run(async |world| {
+        let mut client = world.ask(1 << 16);
+        for _ in 0..3 {
+            client.send(world.userinfo().as_bytes()).await;
+            let (status, body) = client.answer().await;
+            assert_eq!((status, &body["email"]), (200, &alice()));
+            // As long as Dovecot keeps one.
+            sleep(Duration::from_mins(1)).await;
+        }
+        drop(client.stream);
+        client.served.await.unwrap();
+    });
+}
+
+#[test]
+fn an_idle_connection_ends_in_the_end() {
+    run(async |world| {
+        let mut client = world.ask(1 << 16);
+        let started = Instant::now();
+        client.is_closed().await;
+        assert_eq!(started.elapsed(), IDLE);
+    });
+}
+
+#[test]
+fn a_request_that_does_not_come_to_its_end_is_given_up() {
+    run(async |world| {
+        let post = "POST /introspect HTTP/1.1\r\nHost: g\r\n\
+                    Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\ntok";
+        for begun in ["G", "GET /userinfo HTTP/1.1\r\nHost:", post] {
+            let mut client = world.ask(1 << 16);
+            sleep(Duration::from_secs(40)).await;
+            let started = Instant::now();
+            client.send(begun.as_bytes()).await;
+            client.is_closed().await;
+            assert_eq!(started.elapsed(), world.service.line, "{begun}");
+        }
+    });
+}
+
+#[test]
+fn a_byte_now_and_then_buys_no_time() {
+    run(async |world| {
+        let mut client = world.ask(1 << 16);
+        let started = Instant::now();
+        for byte in world.userinfo().as_bytes() {
+            if client.stream.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        client.is_closed().await;
+        assert!(started.elapsed() <= world.service.line + Duration::from_secs(2));
+    });
+}
+
+#[test]
+fn an_answer_that_nobody_takes_is_given_up() {
+    run(async |world| {
+        let mut client = world.ask(16);
+        client.send(world.userinfo().as_bytes()).await;
+        let started = Instant::now();
+        (&mut client.served).await.unwrap();
+        assert_eq!(started.elapsed(), world.service.line);
+    });
+}
+
+#[test]
+fn a_request_in_pieces_is_a_request() {
+    run(async |world| {
+        let mut client = world.ask(1);
+        client.send(world.userinfo().as_bytes()).await;
+        let (status, body) = client.answer().await;
+        assert_eq!((status, &body["email"]), (200, &alice()));
+    });
+}
+
+#[test]
+fn a_token_with_any_bytes_is_a_bad_token() {
+    run(async |world| {
+        let mut client = world.ask(1 << 16);
+        for byte in (1..=0xff).filter(|byte| !matches!(byte, b'\r' | b'\n')) {
+            let head: &[u8] = b"GET /userinfo HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer t";
+            client.send(&[head, &[byte], b"t\r\n\r\n"].concat()).await;
+            let (status, body) = client.answer().await;
+            assert_eq!((status, &body["active"]), (401, &json!(false)), "{byte}");
+            assert_eq!(body.get("error"), None);
+        }
+    });
+}
+
+#[test]
+fn the_longest_token_that_a_mail_server_passes_on_is_a_bad_token() {
+    run(async |world| {
+        let mut client = world.ask(1 << 16);
+        let token = "t".repeat(9216);
+        let request =
+            format!("GET /userinfo HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {token}\r\n\r\n");
+        client.send(request.as_bytes()).await;
+        assert_eq!(client.answer().await.0, 401);
+        let token = "%2b".repeat(9216);
+        let request = format!("GET /introspect?token={token} HTTP/1.1\r\nHost: g\r\n\r\n");
+        client.send(request.as_bytes()).await;
+        assert_eq!(client.answer().await.0, 401);
+    });
+}
+
+#[test]
+fn a_head_or_a_body_without_end_is_not_read_to_its_end() {
+    run(async |world| {
+        let mut client = world.ask(1 << 16);
+        let post = "POST /introspect HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n";
+        client.send(post.as_bytes()).await;
+        let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+        let mut sent = 0;
+        while sent < 1 << 24 && client.stream.write_all(chunk.as_bytes()).await.is_ok() {
+            sent += chunk.len();
+        }
+        assert!(sent < 1 << 18, "{sent}");
+        let mut client = world.ask(1 << 12);
+        client.send(b"GET /userinfo HTTP/1.1\r\n").await;
+        let mut sent = 0;
+        while sent < 1 << 24
+            && client
+                .stream
+                .write_all(b"X: yyyyyyyyyyyyy\r\n")
+                .await
+                .is_ok()
+        {
+            sent += 18;
+        }
+        assert!(sent < 1 << 18, "{sent}");
+    });
+}
+
+#[test]
+fn what_has_begun_is_answered_before_the_daemon_stops() {
+    run(async |world| {
+        let mut idle = world.ask(1 << 16);
+        let mut busy = world.ask(1 << 16);
+        let request = world.userinfo();
+        let (one, other) = request.split_at(30);
+        busy.send(one.as_bytes()).await;
+        sleep(Duration::from_secs(1)).await;
+        world.stop.send_replace(true);
+        idle.is_closed().await;
+        busy.send(other.as_bytes()).await;
+        assert_eq!(busy.answer().await.0, 200);
+        busy.is_closed().await;
+    });
+}

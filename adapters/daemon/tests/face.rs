@@ -1,0 +1,458 @@
+//! The HTTP face of the real command, spoken to as Dovecot's oauth2 database does, and as nobody should.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gatepost_tests::mint::Issuer;
+use gatepost_tests::stub::Stub;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long anything may take before the test is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const ALICE: &str = "alice@example.com";
+
+/// A daemon with a face, and a provider whose keys lie in a file.
+struct Daemon {
+    _root: TempDir,
+    child: Child,
+    log: BufReader<ChildStderr>,
+    lines: String,
+    issuer: Issuer,
+    face: String,
+}
+
+impl Daemon {
+    fn start(face: &str) -> Self {
+        Self::start_with(face, "")
+    }
+
+    /// `provider` is added to the provider's table.
+    fn start_with(face: &str, provider: &str) -> Self {
+        let root = TempDir::new().unwrap();
+        let issuer = Issuer::new();
+        let path = root.path();
+        fs::write(path.join("keys.json"), issuer.jwk_set().to_string()).unwrap();
+        fs::write(path.join("secret"), "s3cret\n").unwrap();
+        let face = face.replace("ROOT", path.to_str().unwrap());
+        let text = format!(
+            "log = {{ format = \"json\", level = \"debug\" }}\n\
+             [face]\nlisten = \"tcp:127.0.0.1:0\"\n{face}\n\
+             [[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = \"mail\"\n\
+             keys = [\"{}/keys.json\"]\nusername_claims = [\"email\"]\nscopes = [\"mail\"]\n{provider}",
+            path.display()
+        );
+        fs::write(path.join("gatepost.toml"), text).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+            .args(["serve", "--config"])
+            .arg(path.join("gatepost.toml"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut daemon = Self {
+            _root: root,
+            child,
+            log,
+            lines: String::new(),
+            issuer,
+            face: String::new(),
+        };
+        let event = daemon.wait_for("listening");
+        assert_eq!(event["protocol"], "http");
+        let address = event["address"].as_str().unwrap();
+        let address = address.strip_prefix("tcp:").unwrap();
+        address.clone_into(&mut daemon.face);
+        daemon.wait_for("ready");
+        daemon
+    }
+
+    /// Reads the log up to a line with that message.
+    fn wait_for(&mut self, message: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            let read = self.log.read_line(&mut line).unwrap();
+            assert_ne!(read, 0, "no {message:?} in {}", self.lines);
+            self.lines += &line;
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["message"] == message {
+                return event;
+            }
+        }
+    }
+
+    fn connect(&self) -> Client {
+        let stream = TcpStream::connect(&self.face).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client(BufReader::new(stream))
+    }
+
+    fn token(&self, user: &str, scope: &str, ttl: i64) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = i64::try_from(now.as_secs()).unwrap();
+        let claims = json!({
+            "iss": "https://id.example.com", "sub": "1", "aud": "mail", "email": user, "scope": scope,
+            "exp": now + ttl,
+        });
+        self.issuer.sign("ES256", &claims)
+    }
+
+    /// Stops the daemon, and gives its whole log.
+    fn stop(mut self) -> String {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        assert!(sent.unwrap().success());
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        std::mem::take(&mut self.lines) + &rest
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Client(BufReader<TcpStream>);
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Value,
+}
+
+impl Client {
+    /// Sends one request with `lines` behind the first, which end in a body or in nothing.
+    fn ask(&mut self, first: &str, lines: &str) -> Answer {
+        self.send(format!("{first} HTTP/1.1\r\nHost: gatepost\r\n{lines}").as_bytes());
+        self.answer()
+    }
+
+    fn userinfo(&mut self, token: &str) -> Answer {
+        let lines = format!("Authorization: Bearer {token}\r\n\r\n");
+        self.ask("GET /userinfo", &lines)
+    }
+
+    fn introspect(&mut self, headers: &str, form: &str) -> Answer {
+        let length = form.len();
+        let lines = format!(
+            "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n{headers}\r\n{form}"
+        );
+        self.ask("POST /introspect", &lines)
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        // The other side may have closed, which the answer tells.
+        let _ = self.0.get_mut().write_all(bytes);
+    }
+
+    fn answer(&mut self) -> Answer {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(self.0.read_line(&mut head).unwrap(), 0, "{head}");
+        }
+        let length = head.to_lowercase();
+        let (_, length) = length.split_once("content-length: ").unwrap();
+        let (length, _) = length.split_once('\r').unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        self.0.read_exact(&mut body).unwrap();
+        Answer {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+            head,
+        }
+    }
+
+    fn is_closed(&mut self) -> bool {
+        // A reset is an end as well.
+        self.0.read_to_end(&mut Vec::new()).is_ok() || self.0.get_ref().peer_addr().is_err()
+    }
+}
+
+/// Whether an answer is what Dovecot takes for a bad token, and names nobody.
+#[track_caller]
+fn is_bad_token(answer: &Answer, status: u16) {
+    assert_eq!(answer.status, status, "{}", answer.head);
+    assert_eq!(answer.body["active"], false);
+    assert_eq!(
+        answer.body.get("error"),
+        None,
+        "Dovecot would take it for temporary"
+    );
+    let name = answer.body["email"].as_str().unwrap();
+    assert!(
+        name.starts_with("nobody-") && name.ends_with("@gatepost.invalid"),
+        "{name}"
+    );
+}
+
+#[test]
+fn every_mode_of_dovecots_database_hears_whose_a_token_is_over_one_connection() {
+    let mut daemon = Daemon::start_with("", "fields = { home = \"/mail/%{username}\" }\n");
+    let token = daemon.token(ALICE, "openid mail", 600);
+    let mut client = daemon.connect();
+    let get = format!("GET /introspect?token={token}&client_id=&client_secret=");
+    let answers = [
+        client.userinfo(&token),
+        client.introspect("", &format!("token={token}&client_id=&client_secret=")),
+        client.ask(&get, "\r\n"),
+        client.ask(&format!("GET /tokeninfo?access_token={token}"), "\r\n"),
+        client.ask(
+            &format!("GET /tokeninfo?token={token}"),
+            &format!("Authorization: Bearer {token}\r\n\r\n"),
+        ),
+    ];
+    for answer in answers {
+        assert_eq!(answer.status, 200);
+        for name in ["email", "username", "sub"] {
+            assert_eq!(answer.body[name], ALICE);
+        }
+        assert_eq!(answer.body["active"], true);
+        assert_eq!(answer.body["scope"], "mail");
+        assert_eq!(answer.body["home"], "/mail/alice");
+        let event = daemon.wait_for("login");
+        assert_eq!(
+            (&event["user"], &event["verdict"]),
+            (&json!(ALICE), &json!("accept"))
+        );
+        assert_eq!(
+            (&event["mechanism"], &event["service"]),
+            (&json!("BEARER"), &json!("http"))
+        );
+    }
+    assert!(!daemon.stop().contains(&token));
+}
+
+#[test]
+fn a_bad_token_is_a_bad_token_in_dovecots_eyes() {
+    let daemon = Daemon::start("");
+    let mut client = daemon.connect();
+    let forged = Issuer::new().sign("ES256", &json!({"email": ALICE}));
+    for token in [
+        daemon.token(ALICE, "mail", -600),
+        daemon.token("nobody-@gatepost.invalid", "mail", 600),
+        forged,
+        "opaque".to_owned(),
+        "a token".to_owned(),
+        "t".repeat(9216),
+    ] {
+        is_bad_token(&client.userinfo(&token), 401);
+    }
+    is_bad_token(&client.userinfo(&daemon.token(ALICE, "openid", 600)), 403);
+    is_bad_token(&client.introspect("", "token=%00%ff"), 401);
+    let log = daemon.stop();
+    assert_eq!(log.matches("\"reason\":\"expired\"").count(), 1);
+    assert!(
+        !log.contains("@gatepost.invalid"),
+        "whoever knows the name could claim it"
+    );
+}
+
+#[test]
+fn every_start_draws_another_name_for_nobody() {
+    let name = || {
+        let answer = Daemon::start("").connect().userinfo("t");
+        answer.body["email"].as_str().unwrap().to_owned()
+    };
+    assert_ne!(name(), name());
+}
+
+#[test]
+fn other_askers_hear_what_the_rfcs_say() {
+    let daemon = Daemon::start("shape = \"rfc\"\nattributes = [\"sub\"]\n");
+    let mut client = daemon.connect();
+    let good = daemon.token(ALICE, "mail", 600);
+    assert_eq!(client.userinfo(&good).body, json!({"sub": ALICE}));
+    let answer = client.introspect("", &format!("token={good}"));
+    assert_eq!(
+        (&answer.body["active"], &answer.body["sub"]),
+        (&json!(true), &json!(ALICE))
+    );
+    let answer = client.introspect("", "token=t");
+    assert_eq!(
+        (answer.status, answer.body),
+        (200, json!({"active": false}))
+    );
+    let answer = client.userinfo("t");
+    assert_eq!(
+        (answer.status, &answer.body["error"]),
+        (401, &json!("invalid_token"))
+    );
+    assert!(
+        answer
+            .head
+            .contains("www-authenticate: Bearer error=\"invalid_token\"")
+    );
+    let answer = client.userinfo(&daemon.token(ALICE, "openid", 600));
+    assert_eq!(
+        (answer.status, &answer.body["error"]),
+        (403, &json!("insufficient_scope"))
+    );
+}
+
+#[test]
+fn a_provider_that_is_away_is_no_bad_token() {
+    let stub = Stub::start().unwrap();
+    let asked = format!(
+        "validate = \"opaque\"\nintrospection_url = \"{}\"\nclient_id = \"x\"\nclient_secret = \"y\"\n",
+        stub.url("/nowhere")
+    );
+    let mut daemon = Daemon::start_with("", &asked);
+    let answer = daemon.connect().userinfo("opaque");
+    assert_eq!(
+        (answer.status, &answer.body["error"]),
+        (503, &json!("temporarily_unavailable"))
+    );
+    assert!(answer.head.contains("retry-after: "));
+    assert_eq!(answer.body.get("email"), None);
+    assert_eq!(daemon.wait_for("login")["reason"], "provider_unavailable");
+}
+
+#[test]
+fn only_who_knows_the_secret_may_ask_where_one_is_set() {
+    let mut daemon =
+        Daemon::start("client_id = \"dovecot\"\nclient_secret_file = \"ROOT/secret\"\n");
+    let good = daemon.token(ALICE, "mail", 600);
+    let mut client = daemon.connect();
+    // "dovecot:s3cret"
+    let basic = "Authorization: Basic ZG92ZWNvdDpzM2NyZXQ=\r\n";
+    let answer = client.introspect(basic, &format!("token={good}"));
+    assert_eq!((answer.status, &answer.body["email"]), (200, &json!(ALICE)));
+    let form = format!("token={good}&client_id=dovecot&client_secret=s3cret");
+    assert_eq!(client.introspect("", &form).status, 200);
+    for headers in [
+        "",
+        "Authorization: Basic ZG92ZWNvdDpzM2NyZXU=\r\n",
+        "Authorization: Bearer t\r\n",
+    ] {
+        let answer = client.introspect(headers, &format!("token={good}"));
+        assert_eq!(
+            (answer.status, &answer.body["error"]),
+            (401, &json!("invalid_client"))
+        );
+        let event = daemon.wait_for("request refused");
+        assert_eq!(event["reason"], "unknown_caller");
+    }
+    assert_eq!(client.userinfo(&good).status, 404);
+    let log = daemon.stop();
+    assert!(!log.contains("s3cret") && !log.contains(&good));
+}
+
+#[test]
+fn where_dovecot_says_who_asks_the_log_does() {
+    let mut daemon = Daemon::start("");
+    let token = daemon.token(ALICE, "mail", 600);
+    let lines = format!(
+        "Authorization: Bearer {token}\r\nX-Dovecot-Auth-Protocol: imap\r\n\
+         X-Dovecot-Auth-Remote: 192.0.2.7:4711\r\n\r\n"
+    );
+    assert_eq!(daemon.connect().ask("GET /userinfo", &lines).status, 200);
+    let event = daemon.wait_for("login");
+    assert_eq!(
+        (&event["service"], &event["remote"]),
+        (&json!("imap"), &json!("192.0.2.7:4711"))
+    );
+}
+
+#[test]
+fn a_hostile_asker_gets_a_clear_answer_or_none_and_disturbs_nobody() {
+    let daemon = Daemon::start("");
+    let token = daemon.token(ALICE, "mail", 600);
+    // They hold their connections open all the while.
+    let mut half: Vec<Client> = Vec::new();
+    for begun in [
+        "",
+        "G",
+        "GET /userinfo HTTP/1.1\r\nX:",
+        "POST /introspect HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+    ] {
+        let mut client = daemon.connect();
+        client.send(begun.as_bytes());
+        half.push(client);
+    }
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 404),
+        ("DELETE /userinfo HTTP/1.1\r\n\r\n".to_owned(), 405),
+        (
+            "POST /introspect HTTP/1.1\r\nContent-Length: 9\r\n\r\n{\"token\":".to_owned(),
+            400,
+        ),
+        (
+            format!(
+                "GET /userinfo HTTP/1.1\r\nA: {}\r\n\r\n",
+                "x".repeat(100_000)
+            ),
+            431,
+        ),
+        (
+            format!("GET /userinfo HTTP/1.1\r\n{}\r\n", "A: x\r\n".repeat(100)),
+            431,
+        ),
+        (
+            format!(
+                "POST /introspect HTTP/1.1\r\nContent-Length: 99999\r\n\r\n{}",
+                "x".repeat(99_999)
+            ),
+            413,
+        ),
+        (
+            "\x16\x03\x01\x02\x00\x01\x00\x01".to_owned() + "\r\n\r\n",
+            400,
+        ),
+        ("EHLO mail\r\n\r\n".to_owned(), 400),
+    ] {
+        let mut client = daemon.connect();
+        client.send(request.as_bytes());
+        assert_eq!(client.answer().status, status, "{}", request.len());
+        assert_eq!(daemon.connect().userinfo(&token).status, 200);
+    }
+    drop(half);
+    let log = daemon.stop();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn one_connection_too_many_is_closed_and_the_others_go_on() {
+    let daemon = Daemon::start("connections = 2\n");
+    let token = daemon.token(ALICE, "mail", 600);
+    let (mut one, mut two) = (daemon.connect(), daemon.connect());
+    assert_eq!(one.userinfo(&token).status, 200);
+    assert_eq!(two.userinfo(&token).status, 200);
+    assert!(daemon.connect().is_closed());
+    assert_eq!(one.userinfo(&token).status, 200);
+    drop(two);
+    // Its place is free as soon as its end has been seen.
+    let free = || {
+        let mut client = daemon.connect();
+        client.send(b"GET / HTTP/1.1\r\n\r\n");
+        let mut line = String::new();
+        client.0.read_line(&mut line).is_ok_and(|read| read > 0)
+    };
+    while !free() {}
+    drop(one);
+}
+
+#[test]
+fn a_face_beyond_loopback_needs_a_word() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("gatepost.toml");
+    let text = "[face]\nlisten = \"tcp:0.0.0.0:0\"\n[[provider]]\nissuer = \"https://127.0.0.1:1\"\n\
+                audience = \"mail\"\n";
+    fs::write(&path, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+        .args(["serve", "--config"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("allow_remote = true"), "{told}");
+}
