@@ -3,6 +3,7 @@
 mod client;
 mod daemon;
 mod issuer;
+mod mail;
 mod online;
 mod provider;
 
@@ -27,12 +28,23 @@ pub(crate) struct Demo {
     /// Shows the online path: a throw-away provider that is found, rotated, asked, and taken away.
     #[arg(long)]
     provider: bool,
+    /// Starts Debian's Postfix and Dovecot around it, unpacked but not installed, and prints lines of curl
+    /// that log in (in the repository, on Debian, as root).
+    #[arg(long)]
+    #[arg(conflicts_with_all = ["provider", "stay"])]
+    mail: bool,
+    /// With `--mail`: logs in itself over SMTP and IMAP, prints what happened, and ends.
+    #[arg(long)]
+    #[arg(requires = "mail")]
+    once: bool,
 }
 
 /// Runs the demonstration; succeeds only if every verdict is the right one.
 pub(crate) fn run(demo: &Demo) -> ExitCode {
     let shown = if demo.provider {
         online::demonstrate()
+    } else if demo.mail {
+        mail::demonstrate(demo.once)
     } else {
         demonstrate(demo)
     };
