@@ -12,7 +12,7 @@ use daemon_bench::servers::{self, Gatepost};
 use daemon_bench::tokens::{self, Tokens};
 use gatepost_tests::dovecot::{self, Dovecot, Setup, Version};
 use gatepost_tests::mint::Issuer;
-use gatepost_tests::namespace::{self, Namespace};
+use gatepost_tests::namespace::{self, Namespace, Network};
 use gatepost_tests::roots::{self, DOVECOT_2_3};
 use gatepost_tests::stub::{Behaviour, Page, Stub};
 use serde_json::json;
@@ -32,13 +32,13 @@ fn main() -> io::Result<()> {
             println!("left out: bench daemon ({})", lacking.join(", "));
             return Ok(());
         }
-        let status = namespace::reenter()?;
+        let status = namespace::reenter(Network::Own)?;
         return status
             .success()
             .then_some(())
             .ok_or_else(|| io::Error::other("it failed"));
     }
-    let namespace = Namespace::set_up(&roots::directory()?)?;
+    let namespace = Namespace::set_up(&roots::directory()?, &roots::SERVERS)?;
     load::pin_to_core(1)?;
     let issuer = Issuer::new();
     let directory = namespace.directory("bench")?;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::{daemon, namespace, oidc_provider, roots};
+use crate::namespace::{self, Network};
+use crate::{daemon, oidc_provider, roots};
 
 /// What a case decides over.
 type Check<L> = Box<dyn FnOnce(&L) -> Result<(), Failed> + Send>;
@@ -101,7 +102,7 @@ impl<L: Send + Sync + 'static> Program<L> {
             println!("left out: {} ({})", self.subject, lacking.join(", "));
             return self.run(&arguments, None);
         }
-        match namespace::reenter() {
+        match namespace::reenter(Network::Own) {
             Ok(status) if status.success() => ExitCode::SUCCESS,
             Ok(_) => ExitCode::FAILURE,
             Err(error) => {
@@ -145,7 +146,7 @@ fn lacking() -> Vec<String> {
     let mut reasons = namespace::lacking();
     match roots::directory() {
         Ok(directory) => {
-            let missing = roots::missing(&directory);
+            let missing = roots::missing(&directory, &roots::RECIPES);
             reasons.extend(
                 missing
                     .iter()

@@ -113,7 +113,7 @@ impl Lab {
     /// # Errors
     /// When a server does not start: tells what it wrote.
     pub fn open() -> io::Result<Self> {
-        let namespace = Namespace::set_up(&roots::directory()?)?;
+        let namespace = Namespace::set_up(&roots::directory()?, &roots::SERVERS)?;
         let (mail, exim) = (namespace.root(&MAIL), namespace.root(&EXIM));
         let configurations = namespace.directory("gatepost")?;
         postfix::make_queue(&mail)?;

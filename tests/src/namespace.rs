@@ -36,12 +36,12 @@ pub fn lacking() -> Vec<String> {
     if !roots::is_root() {
         reasons.push("not run as root".to_owned());
     }
-    for program in ["unshare", "mount", "chroot"] {
+    for program in ["setpriv", "unshare", "mount", "chroot"] {
         if !is_installed(program) {
             reasons.push(format!("no {program}"));
         }
     }
-    if reasons.is_empty() && run(unshare().arg("true")).is_err() {
+    if reasons.is_empty() && run(unshare(Network::Own).arg("true")).is_err() {
         reasons.push("no right to make namespaces".to_owned());
     }
     reasons
@@ -53,28 +53,35 @@ pub fn is_inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
+/// Whose network the inside has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Network {
+    /// One that nobody else sees.
+    Own,
+    /// The machine's, so that its users reach what is inside.
+    TheHosts,
+}
+
 /// Runs this program once more, with the same arguments, in namespaces of its own.
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn reenter() -> io::Result<ExitStatus> {
-    unshare()
+pub fn reenter(network: Network) -> io::Result<ExitStatus> {
+    unshare(network)
         .arg(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
         .env(INSIDE, "1")
         .status()
 }
 
-fn unshare() -> Command {
-    let mut command = Command::new("unshare");
-    command.args([
-        "--mount",
-        "--pid",
-        "--net",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-    ]);
+fn unshare(network: Network) -> Command {
+    // Ends with whoever started it, and with it all that is inside.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "unshare"]);
+    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    if network == Network::Own {
+        command.arg("--net");
+    }
     command
 }
 
@@ -85,21 +92,22 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Mounts the roots of `source` and brings the loopback interface up.
+    /// Mounts the roots of `recipes`, which lie in `source`, and brings the loopback interface up. The mail
+    /// server's is one of them.
     ///
     /// # Errors
     /// When something cannot be mounted.
     ///
     /// # Panics
     /// Outside of the namespaces, where mounts would outlive the run.
-    pub fn set_up(source: &Path) -> io::Result<Self> {
+    pub fn set_up(source: &Path, recipes: &[&roots::Recipe]) -> io::Result<Self> {
         assert!(is_inside(), "mounts belong into a namespace");
         let namespace = Self {
             directory: place_outside_of(source)?.to_owned(),
         };
         // Short, because a unix socket's path has room for 107 bytes.
         mount_memory(&namespace.directory)?;
-        for recipe in roots::SERVERS {
+        for recipe in recipes {
             mount_root(&source.join(recipe.name), &namespace.root(recipe))?;
         }
         let mail = namespace.root(&roots::MAIL);

@@ -17,10 +17,12 @@ use std::thread;
 
 use crate::process::{is_installed, run};
 
-pub use recipes::{DJANGO, DOVECOT_2_3, DOVECOT_2_4, EMULATORS, EXIM, MAIL, Recipe, SERVERS};
+pub use recipes::{
+    DJANGO, DOVECOT_2_3, DOVECOT_2_4, EMULATORS, EXIM, MAIL, RECIPES, Recipe, SERVERS,
+};
 
 use apt::Apt;
-use recipes::{RECIPES, Release};
+use recipes::Release;
 
 /// Where a root keeps its [`Recipe`]'s Python packages.
 pub const PYTHON_PACKAGES: &str = "/opt/python";
@@ -102,14 +104,14 @@ pub fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// The recipes whose root below `roots` is not there, not whole, or made by another recipe.
+/// Those of `recipes` whose root below `roots` is not there, not whole, or made by another recipe.
 #[must_use]
-pub fn missing(roots: &Path) -> Vec<&'static Recipe> {
+pub fn missing(roots: &Path, recipes: &[&'static Recipe]) -> Vec<&'static Recipe> {
     let is_missing = |recipe: &&Recipe| !recipe.is_ready(roots);
-    RECIPES.into_iter().filter(is_missing).collect()
+    recipes.iter().copied().filter(is_missing).collect()
 }
 
-/// Makes every root below `roots` that [`missing`] names, and returns their names.
+/// Makes the roots of `recipes` below `roots` that are [`missing`], and returns their names.
 ///
 /// A preparation that was interrupted is begun again; two at the same time wait for one another.
 ///
@@ -118,11 +120,11 @@ pub fn missing(roots: &Path) -> Vec<&'static Recipe> {
 ///
 /// # Panics
 /// When a thread that unpacks does.
-pub fn prepare(roots: &Path) -> io::Result<Vec<&'static str>> {
+pub fn prepare(roots: &Path, recipes: &[&'static Recipe]) -> io::Result<Vec<&'static str>> {
     fs::create_dir_all(roots)?;
     let lock = File::create(roots.join("lock"))?;
     lock.lock()?;
-    let missing = missing(roots);
+    let missing = missing(roots, recipes);
     if !missing.is_empty() {
         let directory = roots.join("apt");
         remove(&directory)?;

@@ -3,6 +3,7 @@
 mod client;
 mod daemon;
 mod issuer;
+mod mail;
 mod online;
 mod provider;
 
@@ -27,12 +28,16 @@ pub(crate) struct Demo {
     /// Shows the online path: a throw-away provider that is found, rotated, asked, and taken away.
     #[arg(long)]
     provider: bool,
+    #[command(flatten)]
+    mail: mail::Options,
 }
 
 /// Runs the demonstration; succeeds only if every verdict is the right one.
 pub(crate) fn run(demo: &Demo) -> ExitCode {
     let shown = if demo.provider {
         online::demonstrate()
+    } else if demo.mail.mail {
+        mail::demonstrate(demo.mail.once)
     } else {
         demonstrate(demo)
     };

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     }
     let begun = Instant::now();
     let prepared = roots::directory().and_then(|directory| {
-        let mut names = roots::prepare(&directory)?;
+        let mut names = roots::prepare(&directory, &roots::RECIPES)?;
         let lacking = oidc_provider::lacking();
         if !lacking.is_empty() {
             println!("left out: oidc-provider ({})", lacking.join(", "));

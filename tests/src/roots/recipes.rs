@@ -120,7 +120,7 @@ pub const EMULATORS: Recipe = Recipe {
 pub const SERVERS: [&Recipe; 5] = [&MAIL, &EXIM, &DOVECOT_2_3, &DOVECOT_2_4, &DJANGO];
 
 /// All of them.
-pub(super) const RECIPES: [&Recipe; 6] = [
+pub const RECIPES: [&Recipe; 6] = [
     &MAIL,
     &EXIM,
     &DOVECOT_2_3,
