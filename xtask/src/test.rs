@@ -12,7 +12,7 @@ use crate::appliance;
 use crate::libtest::Reading;
 use crate::lint;
 use crate::tally::Tally;
-use crate::workspace::{BARE_TARGETS, announce, cargo, install_targets, succeeds};
+use crate::workspace::{BARE_TARGETS, announce, cargo, install_targets, output, succeeds};
 
 /// How long the output may stay open once cargo has ended: whoever holds it then outlived the tests.
 const GRACE: Duration = Duration::from_secs(10);
@@ -42,6 +42,10 @@ pub(crate) fn run() -> Outcome {
         let demo = ["run", "--release", "--", "demo", "--provider"];
         Ok(succeeds(&mut cargo(demo))?)
     });
+    tally.check_unless(&lacking_for_mail(), "demo with real mail servers", || {
+        let demo = ["run", "--release", "--", "demo", "--mail", "--once"];
+        Ok(succeeds(&mut cargo(demo))?)
+    });
     tally.check("example verify_token", || {
         Ok(succeeds(&mut cargo(["run", "-p", "verify_token"]))?)
     });
@@ -64,6 +68,24 @@ pub(crate) fn run() -> Outcome {
 fn prepare_servers() -> Outcome {
     let roots = ["run", "-p", "gatepost-tests", "--bin", "roots"];
     Ok(succeeds(&mut cargo(roots))?)
+}
+
+/// What this machine lacks for the demo with real mail servers.
+fn lacking_for_mail() -> Vec<String> {
+    let demo = [
+        "run",
+        "--quiet",
+        "-p",
+        "gatepost-tests",
+        "--bin",
+        "mail_demo",
+        "--",
+        "--lacking",
+    ];
+    match output(&mut cargo(demo)) {
+        Ok(lines) => lines.lines().map(str::to_owned).collect(),
+        Err(error) => vec![error.to_string()],
+    }
 }
 
 fn build_tests() -> Outcome {

@@ -1,9 +1,9 @@
-//! `mail_demo [--once]`: Debian's Postfix and Dovecot around Gatepost, on loopback: what `gatepost demo --mail`
+//! `mail_demo [--once | --lacking]`: Debian's Postfix and Dovecot around Gatepost, on loopback: what `gatepost demo --mail`
 //! shows.
 //!
 //! The servers run in namespaces of their own, but in the machine's network, so that its users reach them.
 //! With `--once`, curl logs in over SMTP and IMAP, and it is printed what came of it; without, the lines to
-//! try are printed and the servers stay.
+//! try are printed and the servers stay. `--lacking` names what this machine lacks, one reason a line.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -44,7 +44,11 @@ fn main() -> ExitCode {
     let outcome = match words[..] {
         [] => run(false),
         ["--once"] => run(true),
-        _ => Err(io::Error::other("mail_demo [--once]")),
+        ["--lacking"] => {
+            lacking().iter().for_each(|reason| println!("{reason}"));
+            Ok(true)
+        }
+        _ => Err(io::Error::other("mail_demo [--once | --lacking]")),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -65,9 +69,7 @@ fn run(once: bool) -> io::Result<bool> {
             servers.stay()
         };
     }
-    let mut lacking = roots::lacking();
-    lacking.extend(namespace::lacking());
-    lacking.dedup();
+    let lacking = lacking();
     if !lacking.is_empty() {
         let lacking = lacking.join(", ");
         return Err(io::Error::other(format!(
@@ -83,6 +85,17 @@ fn run(once: bool) -> io::Result<bool> {
         roots::prepare(&directory, &RECIPES)?;
     }
     Ok(namespace::reenter(Network::TheHosts)?.success())
+}
+
+/// What this machine lacks for it, one reason a line.
+fn lacking() -> Vec<String> {
+    let mut reasons = roots::lacking();
+    for reason in namespace::lacking() {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    reasons
 }
 
 /// Everything that runs, and the tokens to try. They end with it, in this order.
