@@ -3,6 +3,7 @@
 mod aarch64;
 mod appliance;
 mod bench;
+mod budget;
 mod fuzz;
 mod libtest;
 mod lint;

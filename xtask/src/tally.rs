@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
+use crate::budget;
 
 /// The sum over a run.
 #[derive(Debug, Default)]
@@ -87,6 +88,7 @@ impl fmt::Display for Tally {
         for (name, duration) in &self.durations {
             writeln!(f, "{:8.1} s  {name}", duration.as_secs_f64())?;
         }
+        self.write_budget(f)?;
         for name in &self.left_out {
             writeln!(f, "skipped: {name}")?;
         }
@@ -95,6 +97,33 @@ impl fmt::Display for Tally {
         }
         let (passed, failed, skipped) = (self.passed, self.failed, self.skipped);
         write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
+    }
+}
+
+impl Tally {
+    /// Each theme with what it took and what it may take. Machines differ, so that nothing fails by it.
+    fn write_budget(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut themes: Vec<(&str, Duration, Duration)> = Vec::new();
+        for (name, duration) in &self.durations {
+            let (theme, budget) = budget::of(name);
+            match themes.iter_mut().find(|(known, ..)| *known == theme) {
+                Some((_, took, _)) => *took += *duration,
+                None => themes.push((theme, *duration, budget)),
+            }
+        }
+        let all = self.durations.iter().map(|(_, duration)| *duration).sum();
+        themes.push(("everything", all, budget::TOTAL));
+        for (theme, took, budget) in themes {
+            let theme = if theme.is_empty() {
+                "all else"
+            } else {
+                theme.trim_end_matches([':', ' '])
+            };
+            let mark = if took > budget { "  over" } else { "" };
+            let (took, budget) = (took.as_secs_f64(), budget.as_secs());
+            writeln!(f, "budget: {took:8.1} s of {budget:4} s  {theme}{mark}")?;
+        }
+        Ok(())
     }
 }
 
@@ -146,7 +175,8 @@ mod tests {
         };
         assert_eq!(
             tally.to_string(),
-            "     1.5 s  core\nskipped: b: no reason\nfailed: a\n3 passed, 1 failed, 1 skipped"
+            "     1.5 s  core\nbudget:      1.5 s of  105 s  all else\nbudget:      1.5 s of 1800 s  everything\n\
+             skipped: b: no reason\nfailed: a\n3 passed, 1 failed, 1 skipped"
         );
     }
 }
