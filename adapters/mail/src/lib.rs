@@ -6,3 +6,10 @@
 #![forbid(unsafe_code)]
 
 pub mod face;
+pub mod front;
+pub mod line;
+pub mod master;
+pub mod socketmap;
+pub mod upstream;
+pub mod users;
+pub mod waiting;

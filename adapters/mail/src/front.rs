@@ -1,0 +1,368 @@
+//! One auth client between two servers: Gatepost itself, which judges tokens, and the Dovecot behind, which
+//! judges everything else.
+//!
+//! # The map
+//! | | towards the client | towards the Dovecot behind |
+//! |---|---|---|
+//! | connection | one | one of its own, made when the first login needs it |
+//! | `VERSION` | Gatepost's | the client's own, word for word: minor versions change what fields mean |
+//! | `MECH` | Gatepost's, then Dovecot's that Gatepost has none of | never `XOAUTH2` or `OAUTHBEARER` |
+//! | `SPID` | Gatepost's process | of no use here |
+//! | `CPID` | what the client says | a number of Gatepost's own for the connection |
+//! | `COOKIE` | Gatepost's, one a connection | Dovecot's, kept for the master protocol |
+//! | login ids | the client's | the same: no other client shares the connection |
+//! | fields | as they came | as they came, known or not |
+//!
+//! An `AUTH` goes where its mechanism is at home; `CONT` and `CANCEL` follow it by its id. Where Dovecot goes
+//! away, its logins fail with `code=temp_fail`, the next one asks for a new connection, and tokens are judged
+//! all the while.
+
+mod behind;
+
+use std::collections::BTreeMap;
+
+use behind::{Held, Upstream};
+
+use crate::line::{fields, id, key, number, value, write_line};
+use crate::upstream::Offer;
+use crate::waiting::{By, Claim, Judged, Login};
+
+/// Logins of one client that may be at Dovecot's. Its login processes have one connection for all of their
+/// clients (`client_limit`, 1,000 by default), and each failed login stays for some seconds. Of more, the
+/// oldest is cancelled: Postfix leaves logins behind.
+const MAX_RELAYED: usize = 1024;
+
+/// Logins of our own of which is kept what a request will ask for.
+const MAX_OWN: usize = 256;
+
+/// Bytes that may wait to be sent to either side before nothing more is read.
+const HIGH_WATER: usize = 64 << 10;
+
+/// Names of AUTH fields that a lookup of the user may be given, for settings that depend on them.
+const ORIGIN: [&[u8]; 10] = [
+    b"service",
+    b"protocol",
+    b"lip",
+    b"rip",
+    b"lport",
+    b"rport",
+    b"real_lip",
+    b"real_rip",
+    b"local_name",
+    b"session",
+];
+
+/// What a client did that leaves nothing but closing its connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrontError {
+    /// `AUTH` with the id of a login that is not over: one answer could be taken for the other's.
+    #[error("the id of a login that is not over is used again")]
+    DuplicateId,
+    /// `AUTH` with neither `service=` nor `protocol=`: Dovecot would close the connection.
+    #[error("AUTH without service= or protocol=")]
+    MissingService,
+}
+
+/// What kind of connection to Dovecot a client needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Need {
+    /// One over which logins are only judged (`nologin`): Postfix's and Exim's.
+    Judging,
+    /// One whose logins are asked for over the master protocol: that of Dovecot's login processes.
+    Login,
+}
+
+/// What the daemon has to write, to each side. Not to be printed: it holds passwords and tokens.
+#[derive(Default)]
+pub struct Outputs {
+    /// To the mail server.
+    pub client: Vec<u8>,
+    /// To our own server of the auth protocol.
+    pub own: Vec<u8>,
+    /// To the Dovecot behind.
+    pub upstream: Vec<u8>,
+}
+
+/// One client's connection.
+pub struct Front {
+    /// What is to be written.
+    pub outputs: Outputs,
+    offers: Vec<Offer>,
+    client_minor: u32,
+    client_pid: u32,
+    own_mechanisms: Vec<Vec<u8>>,
+    own_cookie: Vec<u8>,
+    own_logins: BTreeMap<u32, Judged>,
+    relayed: BTreeMap<u32, Relayed>,
+    /// Counts the logins that were relayed, which tells their age.
+    count: u64,
+    upstream: Upstream,
+}
+
+/// A login at Dovecot's.
+struct Relayed {
+    number: u64,
+    is_login: bool,
+}
+
+impl Front {
+    /// Begins with what the Dovecot behind is known to offer.
+    #[must_use]
+    pub fn new(offers: Vec<Offer>) -> Self {
+        Self {
+            outputs: Outputs::default(),
+            offers,
+            client_minor: 0,
+            client_pid: 0,
+            own_mechanisms: Vec::new(),
+            own_cookie: Vec::new(),
+            own_logins: BTreeMap::new(),
+            relayed: BTreeMap::new(),
+            count: 0,
+            upstream: Upstream::Absent,
+        }
+    }
+
+    /// Whether more of the client's lines may be taken now.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let Outputs {
+            client,
+            own,
+            upstream,
+        } = &self.outputs;
+        let waiting = [client.len(), own.len(), upstream.len(), self.held()];
+        waiting.into_iter().all(|length| length < HIGH_WATER)
+    }
+
+    fn held(&self) -> usize {
+        match &self.upstream {
+            Upstream::Wanted(_, held) | Upstream::Greeting(_, _, held) => {
+                held.iter().map(|held| held.line.len()).sum()
+            }
+            Upstream::Absent | Upstream::Ready(..) => 0,
+        }
+    }
+
+    /// How many logins are at Dovecot's.
+    #[must_use]
+    pub fn relayed(&self) -> usize {
+        self.relayed.len()
+    }
+
+    /// Whether a connection to Dovecot has to be made, and which. Answer with
+    /// [`upstream_connected`](Self::upstream_connected) or [`upstream_lost`](Self::upstream_lost).
+    #[must_use]
+    pub fn needs_upstream(&self) -> Option<Need> {
+        match &self.upstream {
+            Upstream::Wanted(need, _) => Some(*need),
+            _ => None,
+        }
+    }
+
+    /// Takes a line of the client's.
+    ///
+    /// # Errors
+    /// [`FrontError`]: close the connection.
+    pub fn client_line(&mut self, line: &[u8]) -> Result<(), FrontError> {
+        let mut words = fields(line);
+        match (words.next(), words.next()) {
+            (Some(b"AUTH"), login) if self.client_pid != 0 => {
+                if let (Some(id), Some(mechanism)) = (id(login), words.next()) {
+                    return self.auth(id, mechanism, line);
+                }
+            }
+            (Some(b"CONT"), login) => {
+                if let Some(id) = id(login).filter(|id| self.relayed.contains_key(id)) {
+                    self.send_upstream(id, line);
+                    return Ok(());
+                }
+            }
+            (Some(b"CANCEL"), login) => {
+                if let Some(id) = id(login).filter(|id| self.relayed.contains_key(id)) {
+                    self.cancel(id, line);
+                    return Ok(());
+                }
+            }
+            (Some(b"VERSION"), _) => self.client_minor = number(words.next()).unwrap_or(0),
+            (Some(b"CPID"), pid) => self.client_pid = id(pid).unwrap_or(0),
+            _ => {}
+        }
+        // Whatever else it is, our own server has the word on it.
+        write_line(&mut self.outputs.own, [line]);
+        Ok(())
+    }
+
+    fn auth(&mut self, id: u32, mechanism: &[u8], line: &[u8]) -> Result<(), FrontError> {
+        if self.relayed.contains_key(&id) {
+            return Err(FrontError::DuplicateId);
+        }
+        let is_option = |field: &&[u8]| !field.starts_with(b"resp=");
+        let options: Vec<&[u8]> = fields(line).skip(3).take_while(is_option).collect();
+        let is_login = !options.contains(&&b"nologin"[..]);
+        if !self.is_relayed(mechanism) {
+            self.note(id, mechanism, &options, is_login);
+            write_line(&mut self.outputs.own, [line]);
+            return Ok(());
+        }
+        let mut names = options.iter().map(|option| key(option));
+        if !names.any(|name| name == b"service" || name == b"protocol") {
+            return Err(FrontError::MissingService);
+        }
+        self.own_logins.remove(&id);
+        self.make_place();
+        self.count += 1;
+        let number = self.count;
+        self.relayed.insert(id, Relayed { number, is_login });
+        if matches!(self.upstream, Upstream::Absent) {
+            let need = if is_login { Need::Login } else { Need::Judging };
+            self.upstream = Upstream::Wanted(need, Vec::new());
+        }
+        if let Upstream::Ready(_, greeting) = &self.upstream
+            && !greeting.offers().iter().any(|offer| offer.is(mechanism))
+        {
+            self.refuse(id);
+            return Ok(());
+        }
+        self.send(Held {
+            id,
+            mechanism: mechanism.to_vec(),
+            line: line.to_vec(),
+        });
+        Ok(())
+    }
+
+    /// Whether Dovecot is asked: about what it offers, unless that is ours.
+    fn is_relayed(&self, mechanism: &[u8]) -> bool {
+        let mut own = self.own_mechanisms.iter();
+        let is_own = own.any(|own| own.eq_ignore_ascii_case(mechanism));
+        !is_own && self.offers.iter().any(|offer| offer.is(mechanism)) && !is_bearer(mechanism)
+    }
+
+    /// Notes what a request for this login of our own will ask for.
+    fn note(&mut self, id: u32, mechanism: &[u8], options: &[&[u8]], is_login: bool) {
+        self.own_logins.remove(&id);
+        if !is_login {
+            return;
+        }
+        if self.own_logins.len() == MAX_OWN {
+            // Ids rise, so that the lowest is the oldest.
+            self.own_logins.pop_first();
+        }
+        let is_wanted = |option: &&&[u8]| ORIGIN.contains(&key(option));
+        let origin = options.iter().filter(is_wanted);
+        let judged = Judged {
+            mechanism: mechanism.to_ascii_uppercase(),
+            origin: origin.map(|option| option.to_vec()).collect(),
+            ..Judged::default()
+        };
+        self.own_logins.insert(id, judged);
+    }
+
+    /// Makes a place for one more login at Dovecot's.
+    fn make_place(&mut self) {
+        if self.relayed.len() < MAX_RELAYED {
+            return;
+        }
+        let oldest = self.relayed.iter().min_by_key(|(_, login)| login.number);
+        if let Some((&id, _)) = oldest {
+            let line = [&b"CANCEL\t"[..], id.to_string().as_bytes()].concat();
+            self.send_upstream(id, &line);
+            self.relayed.remove(&id);
+        }
+    }
+
+    fn cancel(&mut self, id: u32, line: &[u8]) {
+        self.relayed.remove(&id);
+        self.send_upstream(id, line);
+        // Dovecot's own word on it is dropped: not every version has one.
+        if self.client_minor >= 4 {
+            let id = id.to_string();
+            write_line(&mut self.outputs.client, [b"CANCELLED", id.as_bytes()]);
+        }
+    }
+
+    /// Takes a line of our own server's. A login that a mail process will ask for is given out.
+    #[must_use = "a login that is not kept is lost"]
+    pub fn own_line(&mut self, line: &[u8]) -> Option<Login> {
+        let mut words = fields(line);
+        let login = match (words.next(), words.next()) {
+            (Some(b"MECH"), Some(name)) => {
+                self.own_mechanisms.push(name.to_vec());
+                None
+            }
+            (Some(b"SPID"), _) => {
+                self.offer();
+                None
+            }
+            (Some(b"COOKIE"), Some(cookie)) => {
+                self.own_cookie = cookie.to_vec();
+                None
+            }
+            (Some(b"OK"), login) => id(login).and_then(|id| self.accepted(id, words)),
+            (Some(b"FAIL"), login) => {
+                id(login).and_then(|id| self.own_logins.remove(&id));
+                None
+            }
+            _ => None,
+        };
+        write_line(&mut self.outputs.client, [line]);
+        login
+    }
+
+    /// Adds Dovecot's mechanisms to our own.
+    fn offer(&mut self) {
+        let relayed = self
+            .offers
+            .iter()
+            .filter(|offer| self.is_relayed(offer.name_bytes()));
+        let lines: Vec<&[u8]> = relayed.map(Offer::line).collect();
+        for line in lines {
+            write_line(&mut self.outputs.client, [line]);
+        }
+    }
+
+    fn accepted<'f>(&mut self, id: u32, fields: impl Iterator<Item = &'f [u8]>) -> Option<Login> {
+        let mut judged = self.own_logins.remove(&id)?;
+        for field in fields {
+            if ends_here(field) {
+                return None;
+            }
+            if let Some(user) = value(field, "user") {
+                judged.user = user.to_vec();
+            }
+            if let Some(userdb) = field.strip_prefix(b"userdb_") {
+                judged.userdb.push(userdb.to_vec());
+            }
+        }
+        Some(self.login(id, By::Gatepost(judged)))
+    }
+
+    fn login(&self, id: u32, by: By) -> Login {
+        let claim = Claim {
+            client_pid: self.client_pid,
+            id,
+            cookie: self.own_cookie.clone(),
+        };
+        Login { claim, by }
+    }
+}
+
+/// Tokens are judged here alone, whoever else would.
+fn is_bearer(mechanism: &[u8]) -> bool {
+    mechanism.eq_ignore_ascii_case(b"XOAUTH2") || mechanism.eq_ignore_ascii_case(b"OAUTHBEARER")
+}
+
+/// Whether the field of an OK says that no mail process of this host will ask for the login.
+fn ends_here(field: &[u8]) -> bool {
+    matches!(key(field), b"nologin" | b"proxy" | b"proxy_maybe")
+}
+
+fn fail(out: &mut Vec<u8>, id: u32, why: &str) {
+    let id = id.to_string();
+    write_line(out, [b"FAIL", id.as_bytes(), why.as_bytes()]);
+}
+
+#[cfg(test)]
+mod tests;

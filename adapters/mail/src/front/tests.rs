@@ -1,0 +1,394 @@
+use std::time::Instant;
+
+use super::*;
+use crate::line::Lines;
+use crate::upstream::Greeting;
+use crate::waiting::Waiting;
+
+/// Plays a transcript, whole and in pieces of one byte. `|` stands for TAB. Its rows:
+/// `c>` the client says, `o<` our own server says, `u<` Dovecot says; `c<`, `o>`, `u>` what each is told;
+/// `+` a connection is made, `-` it is lost, `!` the client is to be closed.
+#[track_caller]
+fn play(rows: &[&str]) -> Waiting {
+    let whole = Stage::play(rows, usize::MAX);
+    assert_eq!(Stage::play(rows, 1), whole, "in pieces");
+    let mut waiting = Waiting::default();
+    for login in whole {
+        waiting.keep(login, Instant::now());
+    }
+    waiting
+}
+
+struct Stage {
+    front: Front,
+    /// What has been read of the client, of our own server and of Dovecot.
+    read: [Lines; 3],
+    logins: Vec<Login>,
+    error: Option<FrontError>,
+}
+
+impl Stage {
+    #[track_caller]
+    fn play(rows: &[&str], piece: usize) -> Vec<Login> {
+        let mut stage = Self {
+            front: Front::new(offers()),
+            read: Default::default(),
+            logins: Vec::new(),
+            error: None,
+        };
+        for row in rows {
+            let (what, text) = row.split_at(2);
+            let text = text.trim_start().replace('|', "\t") + "\n";
+            match what {
+                "c>" => stage.says(0, &text, piece),
+                "o<" => stage.says(1, &text, piece),
+                "u<" => stage.says(2, &text, piece),
+                "+ " => {
+                    assert!(stage.front.needs_upstream().is_some(), "{row}");
+                    stage.front.upstream_connected(99);
+                }
+                "- " => stage.front.upstream_lost(),
+                "! " => assert_eq!(stage.error.take().unwrap().to_string() + "\n", text),
+                _ => stage.is_told(what, &text),
+            }
+        }
+        assert_eq!(stage.error, None);
+        let Outputs {
+            client,
+            own,
+            upstream,
+        } = &stage.front.outputs;
+        for rest in [client, own, upstream] {
+            assert_eq!(String::from_utf8_lossy(rest), "");
+        }
+        stage.logins
+    }
+
+    fn says(&mut self, who: usize, text: &str, piece: usize) {
+        for piece in text.as_bytes().chunks(piece) {
+            self.read[who].push(piece);
+            while let Some(line) = self.read[who].next_line().unwrap() {
+                match who {
+                    0 => self.error = self.front.client_line(&line).err(),
+                    1 => self.logins.extend(self.front.own_line(&line)),
+                    _ => self.logins.extend(self.front.upstream_line(&line).unwrap()),
+                }
+            }
+        }
+    }
+
+    #[track_caller]
+    fn is_told(&mut self, whom: &str, text: &str) {
+        let outputs = &mut self.front.outputs;
+        let output = match whom {
+            "c<" => &mut outputs.client,
+            "o>" => &mut outputs.own,
+            "u>" => &mut outputs.upstream,
+            _ => panic!("{whom}"),
+        };
+        let end = output.iter().position(|byte| *byte == b'\n');
+        let line: Vec<u8> = output.drain(..end.map_or(0, |end| end + 1)).collect();
+        assert_eq!(String::from_utf8_lossy(&line), text);
+    }
+}
+
+fn offers() -> Vec<Offer> {
+    let mut greeting = Greeting::default();
+    for line in [
+        "VERSION\t1\t2",
+        "MECH\tPLAIN\tplaintext",
+        "MECH\tXOAUTH2\tplaintext",
+        "MECH\tLOGIN\tplaintext",
+    ] {
+        greeting.take(line.as_bytes()).unwrap();
+    }
+    greeting.offers().to_vec()
+}
+
+const GREETED: [&str; 19] = [
+    "o< VERSION|1|4",
+    "c< VERSION|1|4",
+    "o< MECH|OAUTHBEARER|plaintext",
+    "c< MECH|OAUTHBEARER|plaintext",
+    "o< SPID|500",
+    "c< MECH|PLAIN|plaintext",
+    "c< MECH|LOGIN|plaintext",
+    "c< SPID|500",
+    "o< CUID|1",
+    "c< CUID|1",
+    "o< COOKIE|0011",
+    "c< COOKIE|0011",
+    "o< DONE",
+    "c< DONE",
+    "c> VERSION|1|2",
+    "o> VERSION|1|2",
+    "c> CPID|77",
+    "o> CPID|77",
+    "c> ",
+];
+
+const CONNECTED: [&str; 11] = [
+    "c> AUTH|1|PLAIN|service=imap|resp=AGEAYg==",
+    "+ ",
+    "u> VERSION|1|2",
+    "u> CPID|99",
+    "u< VERSION|1|2",
+    "u< MECH|PLAIN|plaintext",
+    "u< COOKIE|ffee",
+    "u< DONE",
+    "u> AUTH|1|PLAIN|service=imap|resp=AGEAYg==",
+    "u< OK|1|user=a",
+    "c< OK|1|user=a",
+];
+
+#[track_caller]
+fn greeted(rows: &[&str]) -> Waiting {
+    // The empty line is our own server's to judge.
+    play(&[&GREETED[..], &["o> "], rows].concat())
+}
+
+#[track_caller]
+fn connected(rows: &[&str]) -> Waiting {
+    greeted(&[&CONNECTED[..], rows].concat())
+}
+
+fn take(waiting: &mut Waiting, id: u32, cookie: &str) -> Option<By> {
+    let claim = Claim {
+        client_pid: 77,
+        id,
+        cookie: cookie.into(),
+    };
+    waiting.take(&claim, Instant::now())
+}
+
+#[test]
+fn dovecot_s_mechanisms_are_offered_behind_ours_but_never_its_own_for_tokens() {
+    greeted(&[]);
+}
+
+#[test]
+fn a_token_login_is_judged_here_and_waits_for_its_mail_process() {
+    let mut waiting = greeted(&[
+        "c> AUTH|5|oauthbearer|protocol=imap|secured|rip=192.0.2.1|x=y|resp=bix=",
+        "o> AUTH|5|oauthbearer|protocol=imap|secured|rip=192.0.2.1|x=y|resp=bix=",
+        "o< OK|5|user=a\x01t@b|pass=t|userdb_mail=x",
+        "c< OK|5|user=a\x01t@b|pass=t|userdb_mail=x",
+    ]);
+    let by = take(&mut waiting, 5, "0011").unwrap();
+    let judged = Judged {
+        user: b"a\x01t@b".to_vec(),
+        mechanism: b"OAUTHBEARER".to_vec(),
+        origin: vec![b"protocol=imap".to_vec(), b"rip=192.0.2.1".to_vec()],
+        userdb: vec![b"mail=x".to_vec()],
+    };
+    assert_eq!(by, By::Gatepost(judged));
+}
+
+#[test]
+fn a_password_login_is_dovecot_s_and_so_is_its_request() {
+    let mut waiting = connected(&[]);
+    assert_eq!(take(&mut waiting, 1, "ffee"), None);
+    let by = By::Dovecot {
+        client_pid: 99,
+        cookie: b"ffee".to_vec(),
+    };
+    assert_eq!(take(&mut waiting, 1, "0011"), Some(by));
+}
+
+#[test]
+fn what_ends_with_the_verdict_waits_for_nobody() {
+    let mut waiting = connected(&[
+        "c> AUTH|2|PLAIN|service=smtp|nologin|resp=x",
+        "u> AUTH|2|PLAIN|service=smtp|nologin|resp=x",
+        "u< OK|2|user=a",
+        "c< OK|2|user=a",
+        "c> AUTH|3|PLAIN|service=imap|resp=x",
+        "u> AUTH|3|PLAIN|service=imap|resp=x",
+        "u< OK|3|user=a|proxy|host=192.0.2.1",
+        "c< OK|3|user=a|proxy|host=192.0.2.1",
+        "c> AUTH|4|OAUTHBEARER|service=smtp|nologin|resp=x",
+        "o> AUTH|4|OAUTHBEARER|service=smtp|nologin|resp=x",
+        "o< OK|4|user=a",
+        "c< OK|4|user=a",
+        "c> AUTH|5|OAUTHBEARER|service=smtp|resp=nologin",
+        "o> AUTH|5|OAUTHBEARER|service=smtp|resp=nologin",
+        "o< OK|5|user=a|nologin",
+        "c< OK|5|user=a|nologin",
+    ]);
+    for id in 2..=5 {
+        assert_eq!(take(&mut waiting, id, "0011"), None, "{id}");
+    }
+}
+
+#[test]
+fn logins_of_both_kinds_go_on_side_by_side() {
+    connected(&[
+        "c> AUTH|2|LOGIN|service=imap|future=1",
+        "c< FAIL|2|reason=Mechanism not offered any more: reload the mail server",
+        "c> AUTH|3|PLAIN|service=imap|future=1",
+        "u> AUTH|3|PLAIN|service=imap|future=1",
+        "c> AUTH|4|OAUTHBEARER|service=imap|resp=x",
+        "o> AUTH|4|OAUTHBEARER|service=imap|resp=x",
+        "u< CONT|3|",
+        "c< CONT|3|",
+        "o< CONT|4|eyJ9",
+        "c< CONT|4|eyJ9",
+        "c> CONT|4|AQ==",
+        "o> CONT|4|AQ==",
+        "c> CONT|3|AGEAYg==",
+        "u> CONT|3|AGEAYg==",
+        "o< FAIL|4|reason=Invalid token",
+        "c< FAIL|4|reason=Invalid token",
+        "u< FAIL|3|user=a|code=pass_expired|new=field",
+        "c< FAIL|3|user=a|code=pass_expired|new=field",
+    ]);
+}
+
+#[test]
+fn nobody_s_mechanism_is_refused_by_our_own_server() {
+    greeted(&[
+        "c> AUTH|1|XOAUTH2|service=imap|resp=x",
+        "o> AUTH|1|XOAUTH2|service=imap|resp=x",
+        "c> AUTH|2|GSSAPI|service=imap|resp=x",
+        "o> AUTH|2|GSSAPI|service=imap|resp=x",
+    ]);
+}
+
+#[test]
+fn a_cancelled_login_is_answered_no_more() {
+    connected(&[
+        "c> AUTH|2|PLAIN|service=imap",
+        "u> AUTH|2|PLAIN|service=imap",
+        "c> CANCEL|2",
+        "u> CANCEL|2",
+        "u< CANCELLED|2",
+        "u< OK|2|user=a",
+        "c> CANCEL|2",
+        "o> CANCEL|2",
+        "c> VERSION|1|4",
+        "o> VERSION|1|4",
+        "c> AUTH|3|PLAIN|service=imap",
+        "u> AUTH|3|PLAIN|service=imap",
+        "c> CANCEL|3",
+        "u> CANCEL|3",
+        "c< CANCELLED|3",
+    ]);
+}
+
+#[test]
+fn where_dovecot_goes_away_its_logins_fail_for_now_and_the_next_one_connects_again() {
+    connected(&[
+        "c> AUTH|2|PLAIN|service=imap|resp=x",
+        "u> AUTH|2|PLAIN|service=imap|resp=x",
+        "- ",
+        "c< FAIL|2|code=temp_fail|reason=Temporary failure: passwords cannot be checked now",
+        "c> AUTH|3|OAUTHBEARER|service=imap|resp=x",
+        "o> AUTH|3|OAUTHBEARER|service=imap|resp=x",
+        "o< OK|3|user=a",
+        "c< OK|3|user=a",
+        "c> AUTH|4|PLAIN|service=imap|resp=x",
+        "+ ",
+        "u> VERSION|1|2",
+        "u> CPID|99",
+        "u< VERSION|1|2",
+        "u< MECH|PLAIN",
+        "u< COOKIE|99",
+        "u< DONE",
+        "u> AUTH|4|PLAIN|service=imap|resp=x",
+        "u< OK|4|user=a",
+        "c< OK|4|user=a",
+    ]);
+}
+
+#[test]
+fn where_there_is_no_connection_what_waited_for_it_fails_for_now() {
+    greeted(&[
+        "c> AUTH|1|PLAIN|service=imap",
+        "c> CONT|1|AAAA",
+        "- ",
+        "c< FAIL|1|code=temp_fail|reason=Temporary failure: passwords cannot be checked now",
+    ]);
+}
+
+#[test]
+fn an_id_is_of_one_login_at_a_time() {
+    for mechanism in ["PLAIN", "OAUTHBEARER"] {
+        greeted(&[
+            "c> AUTH|1|PLAIN|service=imap",
+            &format!("c> AUTH|1|{mechanism}|service=imap"),
+            "! the id of a login that is not over is used again",
+        ]);
+    }
+}
+
+#[test]
+fn a_login_without_its_service_is_not_sent_to_dovecot() {
+    greeted(&[
+        "c> AUTH|1|PLAIN|resp=service=",
+        "! AUTH without service= or protocol=",
+    ]);
+}
+
+#[test]
+fn nothing_is_relayed_for_a_client_that_has_not_said_who_it_is() {
+    play(&[
+        "c> AUTH|1|PLAIN|service=imap",
+        "o> AUTH|1|PLAIN|service=imap",
+        "c> VERSION|2|0",
+        "o> VERSION|2|0",
+        "c> CPID|0",
+        "o> CPID|0",
+        "c> AUTH|0|PLAIN|service=imap",
+        "o> AUTH|0|PLAIN|service=imap",
+    ]);
+}
+
+#[test]
+fn of_too_many_logins_at_dovecot_s_the_oldest_is_cancelled() {
+    let mut front = Front::new(offers());
+    front.client_line(b"CPID\t1").unwrap();
+    for id in 1..=u32::try_from(MAX_RELAYED).unwrap() + 1 {
+        let line = format!("AUTH\t{id}\tPLAIN\tservice=smtp\tnologin");
+        front.client_line(line.as_bytes()).unwrap();
+    }
+    assert_eq!(front.relayed(), MAX_RELAYED);
+    assert_eq!(front.needs_upstream(), Some(Need::Judging));
+    front.upstream_connected(9);
+    for line in ["VERSION\t1\t1", "MECH\tPLAIN", "COOKIE\tx", "DONE"] {
+        front.upstream_line(line.as_bytes()).unwrap();
+    }
+    let said = String::from_utf8(std::mem::take(&mut front.outputs.upstream)).unwrap();
+    assert!(said.contains("\nCANCEL\t1\nAUTH\t1025\t"));
+    assert_eq!(front.upstream_line(b"OK\t1\tuser=a"), Ok(None));
+    assert!(front.outputs.client.is_empty());
+}
+
+#[test]
+fn a_client_that_floods_is_not_read_from() {
+    let mut front = Front::new(offers());
+    front.client_line(b"CPID\t1").unwrap();
+    let mut line = b"AUTH\t1\tPLAIN\tservice=smtp\tresp=".to_vec();
+    line.resize(10_000, b'A');
+    let mut taken = 0;
+    while front.has_room() {
+        line[5] = b'1' + u8::try_from(taken).unwrap();
+        front.client_line(&line).unwrap();
+        taken += 1;
+    }
+    assert_eq!(taken, 7);
+    front.upstream_lost();
+    assert!(front.has_room());
+}
+
+#[test]
+fn what_dovecot_says_of_nobody_s_login_is_dropped() {
+    connected(&[
+        "u< OK|9|user=a",
+        "u< FAIL|0",
+        "u< CONT|1|",
+        "u< ",
+        "u< MECH|X",
+        "u< OK",
+        "u< \u{7f}\u{ff}|1",
+    ]);
+}
