@@ -48,6 +48,7 @@ impl World {
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),
             face: Some(face()),
+            behind: None,
             penalties: Penalties::new(Duration::from_secs(15)),
         });
         Self {

@@ -352,3 +352,25 @@ fn what_dovecot_says_that_nobody_asked_is_dropped() {
         "c< NOTFOUND|1",
     ]);
 }
+
+#[test]
+fn a_question_of_our_own_is_understood_by_both_versions() {
+    let lookup = Lookup::new(3, "a\tb", "lmtp");
+    let mut asked = Lookup::VERSION.to_vec();
+    lookup.write(&mut asked);
+    let expected = b"VERSION\t1\t0\nUSER\t3\ta\x01tb\tservice=lmtp\tprotocol=lmtp\n";
+    assert_eq!(asked, expected);
+    for (line, expected) in [
+        ("VERSION\t3\t1", None),
+        ("SPID\t3", None),
+        ("USER\t2\tc", None),
+        ("", None),
+        ("USER\t3\tc\tuid=1", Some(Found::User("c".to_owned()))),
+        ("USER\t3", Some(Found::Failed)),
+        ("NOTFOUND\t3", Some(Found::Nobody)),
+        ("FAIL\t3\treason=x", Some(Found::Failed)),
+        ("DONE\t3", Some(Found::Failed)),
+    ] {
+        assert_eq!(lookup.read(line.as_bytes()), expected, "{line}");
+    }
+}
