@@ -23,7 +23,7 @@ const THEMES: [(&str, u64); 14] = [
 ];
 
 /// What everything may take.
-pub(crate) const TOTAL: Duration = Duration::from_secs(1800);
+pub(crate) const TOTAL: Duration = Duration::from_mins(30);
 
 /// The theme of what is called `name`, and what it may take.
 pub(crate) fn of(name: &str) -> (&'static str, Duration) {

@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) metrics: Option<Address>,
     /// Where Dovecot's oauth2 database is answered.
     pub(crate) face: Option<Spanned<Face>>,
+    /// Who the daemon is once it has its sockets, if root started it.
+    pub(crate) user: Option<OneLine>,
     /// Where the last good key sets are kept.
     pub(crate) state_directory: Option<PathBuf>,
     /// Listeners of which there is nothing to say but where they are.
@@ -356,6 +358,7 @@ impl Config {
             ("[limits]", self.limits != new.limits),
             ("[log]", self.log != new.log),
             ("metrics", self.metrics != new.metrics),
+            ("user", self.user != new.user),
             (
                 "[dovecot]",
                 bare_one(self.dovecot.as_ref()) != bare_one(new.dovecot.as_ref()),

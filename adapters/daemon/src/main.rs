@@ -1,5 +1,6 @@
 //! The command `gatepost`.
 
+mod account;
 mod behind;
 mod check;
 mod config;

@@ -9,14 +9,16 @@ use std::time::Duration;
 use gatepost_mail::face::Face;
 use gatepost_tokio::Turns;
 use sd_notify::NotifyState;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use toml::Spanned;
 
+use crate::account::{Account, AccountError};
 use crate::behind::Behind;
-use crate::config::{self, Address, Config, ConfigError, Listener, ListenerProtocol, UsersError};
+use crate::config::{self, Config, ConfigError, Listener, ListenerProtocol, UsersError};
 use crate::connection::Service;
 use crate::door::Door;
 use crate::generation::{Generation, GenerationError};
@@ -49,6 +51,8 @@ enum Error {
     Bind(#[from] BindError),
     #[error(transparent)]
     Users(#[from] UsersError),
+    #[error(transparent)]
+    Account(#[from] AccountError),
     #[error("{0}")]
     Face(String),
     #[error("{0}; gatepost cannot run here")]
@@ -86,11 +90,27 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 async fn serve(options: &Options, config: Config) -> Result<(), Error> {
+    let account = account(&config)?;
+    if let Some(account) = &account {
+        account.lower()?;
+        // What a reload will read has to be readable now.
+        Config::read(&options.config)?;
+    }
     let generation = Arc::new(Generation::load(&config, None)?);
     // A provider that is away delays the start by this at most.
     let _ = timeout(FIRST_LOOK, generation.providers.looked_for()).await;
     announce(&config, &generation);
+    if let Some(account) = &account {
+        account.raise()?;
+    }
     let entrances = entrances(&config)?;
+    let watchers = match &config.metrics {
+        Some(address) => listener::bind_http(address)?,
+        None => Vec::new(),
+    };
+    if let Some(account) = account {
+        account.become_it()?;
+    }
     let mut followed = JoinSet::new();
     let behind = behind(&config, &mut followed)?;
     if let Some(behind) = &behind {
@@ -106,10 +126,7 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
         ..service(&config, generation, stopping)?
     });
     let workers = Arc::new(Workers::start(&service)?);
-    let _watched = match &config.metrics {
-        Some(address) => Some(watch_at(address, &service)?),
-        None => None,
-    };
+    let _watched = watch_at(watchers, &service)?;
     let mut doors: Vec<_> = entrances
         .into_iter()
         .map(|entrance| entrance.open(&workers))
@@ -142,6 +159,14 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Who the daemon is to become.
+fn account(config: &Config) -> Result<Option<Account>, AccountError> {
+    match config.user.as_deref() {
+        Some(name) => Account::find(name),
+        None => Ok(None),
+    }
 }
 
 /// The sockets of one protocol.
@@ -222,11 +247,11 @@ fn behind(config: &Config, followed: &mut JoinSet<()>) -> Result<Option<Arc<Behi
 }
 
 /// Serves metrics and health until it is dropped.
-fn watch_at(address: &Address, service: &Arc<Service>) -> Result<JoinSet<()>, Error> {
+fn watch_at(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<JoinSet<()>> {
     let service = Arc::clone(service);
     let answer = move |request| service.metrics.answer(&request, &service.generation);
     let mut tasks = JoinSet::new();
-    for listener in listener::bind_http(address)? {
+    for listener in listeners {
         let address = listener.local_addr()?.to_string();
         tracing::info!(address, "metrics and health");
         tasks.spawn(web::serve(listener, answer.clone()));

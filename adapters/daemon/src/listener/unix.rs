@@ -25,7 +25,11 @@ impl Drop for Path {
     fn drop(&mut self) {
         let is_ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
-        if is_ours && let Err(error) = fs::remove_file(&self.path) {
+        // Without the rights of root it may have to stay: the next start replaces it.
+        if is_ours
+            && let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::PermissionDenied
+        {
             tracing::warn!(path = %self, error = error.to_string(), "socket not removed");
         }
     }
