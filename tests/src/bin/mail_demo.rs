@@ -45,7 +45,9 @@ fn main() -> ExitCode {
         [] => run(false),
         ["--once"] => run(true),
         ["--lacking"] => {
-            lacking().iter().for_each(|reason| println!("{reason}"));
+            for reason in lacking() {
+                println!("{reason}");
+            }
             Ok(true)
         }
         _ => Err(io::Error::other("mail_demo [--once | --lacking]")),
