@@ -7,8 +7,8 @@ use gatepost_core::{
     Policy,
     crypto::{
         Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519Key, Ed25519PublicKey, HmacKey,
-        HmacSecret, InvalidSignature, KeyMaterial, P256Key, P384Key, P521Key, RsaKey, RsaPublicKey,
-        Unsupported, VerifyingKey,
+        HmacSecret, InvalidSignature, KeyMaterial, P256Key, P384Key, P521Key, RsaPublicKey,
+        UnpreparedRsaKey, Unsupported, VerifyingKey,
     },
     exchange::TrustedKey,
     jose::{Jwk, JwkSet, KeyBuffer, KeyError},
@@ -94,10 +94,7 @@ fn rsa(
     let KeyMaterial::Rsa(key) = material else {
         return Err(OTHER_TYPE);
     };
-    match RsaKey::new(key, algorithms) {
-        Ok(key) => check(&key, signed),
-        Err(why) => Err(why.into()),
-    }
+    check(&UnpreparedRsaKey::new(*key, algorithms)?, signed)
 }
 
 macro_rules! curve {
