@@ -80,7 +80,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
                 verdicts.send(self.answer(outcome, arrival)).await;
             } else {
                 Timer::after(ASIDE).await;
-                self.logins.arrive(arrival).await;
+                self.logins.opening().await.fill(arrival);
             }
         }
     }

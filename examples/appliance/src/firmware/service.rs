@@ -67,6 +67,7 @@ pub(crate) fn start_network(spawner: Spawner, stack: Stack<'static>) -> Result<(
 ///
 /// # Errors
 /// When it runs already.
+#[inline(never)] // What is made here is large on its way to its place: its caller stays on the stack for ever.
 pub(crate) fn start_judging(spawner: Spawner) -> Result<(), SpawnError> {
     static THE_PROVIDERS: StaticCell<TheProviders> = StaticCell::new();
     static THE_COURT: StaticCell<TheCourt> = StaticCell::new();
