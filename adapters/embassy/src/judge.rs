@@ -1,6 +1,6 @@
 //! One login, from its message to the verdict, among others. All of it runs on the executor that judges.
 
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::net::{IpAddr, Ipv4Addr};
 
 use embassy_futures::yield_now;
@@ -22,9 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a login is put aside for which nobody can wait now.
 const ASIDE: Duration = Duration::from_millis(50);
 
-/// Longest text of a verdict, in bytes: core's bound of a failure reply.
-const MAX_TEXT: usize = 1024;
-
 /// Judges logins: as many at once as there are seats, most of which may wait for providers.
 pub struct Court<const N: usize, const KEYS: usize, const ARENA: usize> {
     providers: &'static Providers<N, KEYS, ARENA>,
@@ -32,8 +29,9 @@ pub struct Court<const N: usize, const KEYS: usize, const ARENA: usize> {
     discovery: Discovery<'static>,
     /// How many more may wait for providers: the other seats are for logins that need none.
     waiting: Cell<usize>,
-    /// What is to be said, from a verdict to its answer, between which nobody else gets a turn.
-    text: RefCell<heapless::Vec<u8, MAX_TEXT>>,
+    /// How much of the scratch is what is to be said, from a verdict to its answer, between which nobody else
+    /// gets a turn.
+    said: Cell<usize>,
 }
 
 /// What the next step is given.
@@ -67,7 +65,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
             logins,
             discovery,
             waiting: Cell::new(waiting),
-            text: RefCell::new(heapless::Vec::new()),
+            said: Cell::new(0),
         }
     }
 
@@ -163,18 +161,22 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
     }
 
     fn say(&self, text: &[u8]) {
-        let mut said = self.text.borrow_mut();
-        said.clear();
+        let mut scratch = self.providers.scratch();
         // A challenge has its bound in core, and is longer than any name.
-        let _ = said.extend_from_slice(text);
+        let place = scratch.get_mut(..text.len());
+        self.said.set(place.as_ref().map_or(0, |place| place.len()));
+        if let Some(place) = place {
+            place.copy_from_slice(text);
+        }
     }
 
     /// Puts what is to be said in the place of what the client said.
     fn answer(&self, outcome: Outcome, mut arrival: Arrival) -> Judged {
-        let text = self.text.borrow();
+        let scratch = self.providers.scratch();
+        let text = scratch.get(..self.said.get()).unwrap_or_default();
         let has_room = match outcome {
             Outcome::Rejected(_) => arrival.response.replace(b""),
-            _ => arrival.response.replace(&text),
+            _ => arrival.response.replace(text),
         };
         let outcome = match outcome {
             Outcome::Challenged(why) if !has_room => Outcome::Rejected(why),

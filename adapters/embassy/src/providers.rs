@@ -2,7 +2,7 @@
 //!
 //! Everything here belongs to the executor that judges; what has to be fetched goes out as an errand.
 
-use core::cell::{Cell, OnceCell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell, RefMut};
 
 use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
@@ -38,7 +38,7 @@ const ASKING: usize = 8;
 pub struct Providers<const N: usize, const KEYS: usize, const ARENA: usize> {
     all: [Provider; N],
     ring: RefCell<KeyRing<KEYS, ARENA>>,
-    /// Room for the payload of the one token, or signed answer, that is being verified.
+    /// Room for the payload of the one token that is being verified, then for what is said about it.
     scratch: RefCell<&'static mut [u8]>,
     asks: Channel<CriticalSectionRawMutex, Ask, ASKING>,
     errands: &'static Errands,
@@ -96,7 +96,8 @@ impl core::fmt::Debug for Seat {
 }
 
 impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, ARENA> {
-    /// Takes the keys that are part of the image, for tokens whose payloads fit `scratch`.
+    /// Takes the keys that are part of the image, for tokens whose payloads fit `scratch`, as do the replies to
+    /// clients: 1,024 bytes.
     #[must_use]
     pub fn new(
         settings: &'static [ProviderSettings; N],
@@ -136,6 +137,11 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         };
         let ring = self.ring.borrow();
         ring.lend(policy, |keys| with(keys, &mut scratch))
+    }
+
+    /// The room for a payload.
+    pub(crate) fn scratch(&self) -> RefMut<'_, &'static mut [u8]> {
+        self.scratch.borrow_mut()
     }
 
     /// Asks a provider about a token.

@@ -120,12 +120,21 @@ where
     G: Group<Scalar: WnafSize>,
 {
     let (digits, of_point) = (WnafScalar::<_, U5>::new(u1), WnafScalar::new(u2));
-    let (table, table_of_point) = (table(&G::generator()), table(point));
+    let (mut table, mut table_of_point) = (empty(), empty());
+    fill(&mut table, &G::generator());
+    fill(&mut table_of_point, point);
     let terms = [(&table, &digits), (&table_of_point, &of_point)];
     WnafBase::multiscalar_mul(terms.into_iter())
 }
 
-#[inline(never)] // So it is made where it is to lie.
-fn table<G: Group>(point: &G) -> WnafBase<G, U5> {
-    WnafBase::new(point)
+// Neither is inlined: what they need beside the table is off the stack again when it is used.
+
+#[inline(never)]
+fn empty<G: Group>() -> WnafBase<G, U5> {
+    WnafBase::default()
+}
+
+#[inline(never)]
+fn fill<G: Group>(table: &mut WnafBase<G, U5>, point: &G) {
+    table.init_from_base(point);
 }

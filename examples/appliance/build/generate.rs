@@ -14,6 +14,9 @@ const BLOCK: usize = 704;
 /// What a client's response has beside its token: the names of both, and separators.
 const AROUND_TOKEN: usize = 128;
 
+/// Longest reply to a client, in bytes: core's bound.
+const LONGEST_REPLY: usize = 1024;
+
 /// Most blocks there are.
 const MAX_BLOCKS: usize = 32;
 
@@ -51,7 +54,8 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
     constant("WAITING", "usize", (limits.logins * 3 / 4).to_string());
     constant("RESPONSE", "usize", response.to_string());
     constant("BLOCKS", "usize", blocks.to_string());
-    constant("SCRATCH", "usize", (limits.token * 3 / 4).to_string());
+    let scratch = (limits.token * 3 / 4).max(LONGEST_REPLY);
+    constant("SCRATCH", "usize", scratch.to_string());
     constant("ANSWER", "usize", limits.answer.to_string());
     constant("KEYS", "usize", limits.keys.to_string());
     constant("KEY_BYTES", "usize", limits.key_bytes.to_string());
