@@ -41,7 +41,8 @@ pub struct Providers<const N: usize, const KEYS: usize, const ARENA: usize> {
     /// Room for the payload of the one token that is being verified, then for what is said about it.
     scratch: RefCell<&'static mut [u8]>,
     asks: Channel<CriticalSectionRawMutex, Ask, ASKING>,
-    errands: &'static Errands,
+    /// How they are asked; `None` where that is never done.
+    errands: Option<&'static Errands>,
     pub(crate) clock: &'static Clock,
 }
 
@@ -103,7 +104,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         settings: &'static [ProviderSettings; N],
         types: &'static [KeyType],
         scratch: &'static mut [u8],
-        errands: &'static Errands,
+        errands: Option<&'static Errands>,
         clock: &'static Clock,
     ) -> Self {
         let mut ring = KeyRing::new(types);
@@ -369,10 +370,11 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     ) -> Result<Incoming, FetchFailure> {
         let online = provider.settings.online.as_ref();
         let online = online.ok_or(FetchFailure::NotAsked)?;
+        let errands = self.errands.ok_or(FetchFailure::NotAsked)?;
         if !provider.breaker.borrow_mut().permits(uptime()) {
             return Err(FetchFailure::NotAsked);
         }
-        let outcome = self.errands.ask(|out| write(out, online)).await;
+        let outcome = errands.ask(|out| write(out, online)).await;
         provider.settle(&outcome);
         outcome
     }

@@ -56,7 +56,9 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
     constant("BLOCKS", "usize", blocks.to_string());
     let scratch = (limits.token * 3 / 4).max(LONGEST_REPLY);
     constant("SCRATCH", "usize", scratch.to_string());
-    constant("ANSWER", "usize", limits.answer.to_string());
+    if config.provider.iter().any(is_online) {
+        constant("ANSWER", "usize", limits.answer.to_string());
+    }
     constant("KEYS", "usize", limits.keys.to_string());
     constant("KEY_BYTES", "usize", limits.key_bytes.to_string());
     constant(
@@ -242,8 +244,13 @@ fn policy(provider: &Provider, name: &str) -> String {
     )
 }
 
+/// Whether anything of it is found or asked over the network.
+pub(crate) fn is_online(provider: &Provider) -> bool {
+    provider.discovers() || provider.key_set_url.is_some() || provider.can_ask()
+}
+
 fn online(provider: &Provider) -> String {
-    if !provider.discovers() && provider.key_set_url.is_none() && !provider.can_ask() {
+    if !is_online(provider) {
         return "None".to_owned();
     }
     let has_keys =

@@ -33,6 +33,7 @@ const BOARDS: [Board; 2] = [
 ];
 
 fn main() -> Result<(), String> {
+    println!("cargo:rustc-check-cfg=cfg(online)");
     for path in ["memory.ld", "boards", "build"] {
         println!("cargo:rerun-if-changed={path}");
     }
@@ -49,6 +50,9 @@ fn write(out: &Path) -> Result<(), String> {
         fs::write(out.join(name), content).map_err(|error| format!("{name}: {error}"))
     };
     file("config.rs", &generate::source(&config, built_at())?)?;
+    if config.provider.iter().any(generate::is_online) {
+        println!("cargo:rustc-cfg=online");
+    }
     file("board.rs", board(&config.board)?.constants)?;
     file("memory.x", MEMORY)?;
     // cortex-m-rt asks for the weak aliases of a device crate; our table of vectors has none.
