@@ -56,7 +56,7 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
     constant("BLOCKS", "usize", blocks.to_string());
     let scratch = (limits.token * 3 / 4).max(LONGEST_REPLY);
     constant("SCRATCH", "usize", scratch.to_string());
-    if config.provider.iter().any(is_online) {
+    if config.is_online() {
         constant("ANSWER", "usize", limits.answer.to_string());
     }
     constant("KEYS", "usize", limits.keys.to_string());
@@ -244,13 +244,8 @@ fn policy(provider: &Provider, name: &str) -> String {
     )
 }
 
-/// Whether anything of it is found or asked over the network.
-pub(crate) fn is_online(provider: &Provider) -> bool {
-    provider.discovers() || provider.key_set_url.is_some() || provider.can_ask()
-}
-
 fn online(provider: &Provider) -> String {
-    if !is_online(provider) {
+    if !provider.is_online() {
         return "None".to_owned();
     }
     let has_keys =

@@ -46,11 +46,12 @@ fn main() -> Result<(), String> {
 
 fn write(out: &Path) -> Result<(), String> {
     let config = Config::read(&configuration())?;
+    config.check_features(has("DHCP"), has("DNS"))?;
     let file = |name: &str, content: &str| {
         fs::write(out.join(name), content).map_err(|error| format!("{name}: {error}"))
     };
     file("config.rs", &generate::source(&config, built_at())?)?;
-    if config.provider.iter().any(generate::is_online) {
+    if config.is_online() {
         println!("cargo:rustc-cfg=online");
     }
     file("board.rs", board(&config.board)?.constants)?;
@@ -71,6 +72,11 @@ fn configuration() -> PathBuf {
     let path = named.unwrap_or_else(|| DEFAULT.into());
     println!("cargo:rerun-if-changed={}", path.display());
     path
+}
+
+/// Whether the image is built with a feature.
+fn has(feature: &str) -> bool {
+    env::var_os(format!("CARGO_FEATURE_{feature}")).is_some()
 }
 
 /// When the image is built, in seconds since 1970: no time before it is believed.
