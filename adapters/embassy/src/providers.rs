@@ -22,7 +22,7 @@ use heapless::Vec;
 use crate::clock::Clock;
 use crate::errands::{Errand, Errands, Incoming};
 use crate::http::{Writer, write_get, write_request};
-use crate::keys::{KeyRing, KeyType, LeftOut, Source};
+use crate::keys::{KeyRing, KeyType, LeftOut};
 use crate::settings::{OnlineSettings, ProviderSettings};
 
 /// How long a look for what is due is put off at most, in seconds: the clock may be set meanwhile.
@@ -109,10 +109,11 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     ) -> Self {
         let mut ring = KeyRing::new(types);
         for (index, settings) in (0..).zip(settings) {
-            let (served, keys) = (settings.algorithms, settings.keys);
-            ring.replace(index, Source::BakedIn, served, keys, |why| {
-                complain(settings, why);
-            });
+            for key in settings.keys {
+                if let Err(why) = ring.bake(index, settings.algorithms, key) {
+                    complain(settings, why);
+                }
+            }
         }
         Self {
             all: core::array::from_fn(|index| Provider::new(&settings[index])),
@@ -310,7 +311,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         let settings = provider.settings;
         let served = settings.algorithms;
         let mut ring = self.ring.borrow_mut();
-        ring.replace(place, Source::Published, served, key_set, |why| {
+        ring.replace(place, served, key_set, |why| {
             complain(settings, why);
         })
     }
