@@ -2,18 +2,19 @@
 //! the network.
 
 use core::convert::Infallible;
+use core::net::IpAddr;
 
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_time::{Duration, Instant, Timer, with_deadline};
 use embedded_io_async::{Read, Write};
-use gatepost_core::dovecot::{Connection, Event, Greeting, Login, NotSent, ProtocolError};
+use gatepost_core::dovecot::{Connection, Event, Greeting, Login, NotSent, ProtocolError, Ticket};
 use gatepost_core::sasl::Mechanism;
 
 use crate::logins::{Arrival, Judged, Logins, Outcome, PENDING, Response, Verdicts};
 use crate::pool::Loan;
 
 /// Bytes read at once; lines may be longer, for they are taken piece by piece.
-const INPUT: usize = 256;
+const INPUT: usize = 128;
 
 /// How long a client may take for its handshake, and for the rest of a line that it has begun; and how long
 /// it may leave answers unread.
@@ -44,6 +45,35 @@ enum Wanted {
     Buffer,
     /// The end of a login.
     Verdict,
+}
+
+/// What has been taken of the input.
+enum Taken {
+    /// Not all of it, or there is something to be written first.
+    Part,
+    /// All of it.
+    All(Wanted),
+    /// A response, up to its end.
+    Response(Announced),
+}
+
+/// A login whose response has come: as much of it as lives while its connection waits.
+struct Announced {
+    ticket: Ticket,
+    mechanism: Mechanism,
+    remote: Option<IpAddr>,
+    length: usize,
+}
+
+impl From<Login> for Announced {
+    fn from(login: Login) -> Self {
+        Self {
+            ticket: login.ticket,
+            mechanism: login.mechanism,
+            remote: login.origin.remote.address,
+            length: login.length,
+        }
+    }
 }
 
 /// Serves one connection until either side has had enough; `OUT` bytes hold the longest line of an answer.
@@ -118,39 +148,43 @@ impl<const OUT: usize> Session<OUT> {
     ) -> Result<Infallible, End> {
         loop {
             self.write(writer).await?;
-            let Some(wanted) = self.take_input().await? else {
-                continue;
-            };
-            let deadline = self.deadline(&wanted);
-            let verdict = self.verdicts.receive();
-            let lend = async {
-                match wanted {
-                    Wanted::Buffer => self.logins.pool.lend().await,
-                    _ => core::future::pending().await,
-                }
-            };
-            let read = async {
-                match wanted {
-                    Wanted::Input => reader.read(&mut self.input).await,
-                    _ => core::future::pending().await,
-                }
-            };
-            let first = select3(verdict, select(lend, read), deadline);
-            match first.await {
-                Either3::First(judged) => self.answer(judged)?,
-                Either3::Second(Either::First(loan)) => {
-                    self.loan = Some(loan);
-                }
-                Either3::Second(Either::Second(read)) => {
-                    let length = read.map_err(|_| End::Lost)?;
-                    self.rest = 0..length;
-                    if length == 0 {
-                        return Err(End::Closed);
-                    }
-                }
-                Either3::Third(()) => return Err(End::Silent),
+            match self.take_input()? {
+                Taken::Part => {}
+                Taken::All(wanted) => self.wait(wanted, reader).await?,
+                Taken::Response(login) => self.hand_over(login).await,
             }
         }
+    }
+
+    /// Waits for what is wanted, and for verdicts.
+    async fn wait(&mut self, wanted: Wanted, reader: &mut impl Read) -> Result<(), End> {
+        let deadline = self.deadline(&wanted);
+        let verdict = self.verdicts.receive();
+        let lend = async {
+            match wanted {
+                Wanted::Buffer => self.logins.pool.lend().await,
+                _ => core::future::pending().await,
+            }
+        };
+        let read = async {
+            match wanted {
+                Wanted::Input => reader.read(&mut self.input).await,
+                _ => core::future::pending().await,
+            }
+        };
+        match select3(verdict, select(lend, read), deadline).await {
+            Either3::First(judged) => self.answer(judged)?,
+            Either3::Second(Either::First(loan)) => self.loan = Some(loan),
+            Either3::Second(Either::Second(read)) => {
+                let length = read.map_err(|_| End::Lost)?;
+                self.rest = 0..length;
+                if length == 0 {
+                    return Err(End::Closed);
+                }
+            }
+            Either3::Third(()) => return Err(End::Silent),
+        }
+        Ok(())
     }
 
     /// Lets logins that are being judged end: their verdicts are nobody else's.
@@ -177,53 +211,62 @@ impl<const OUT: usize> Session<OUT> {
         Ok(())
     }
 
-    /// Takes what has been read up to the next event; `None` where something is to be written first, or
-    /// there is more to take.
-    async fn take_input(&mut self) -> Result<Option<Wanted>, End> {
+    /// Takes what has been read up to the next event.
+    fn take_input(&mut self) -> Result<Taken, End> {
         let input = self.input.get(self.rest.clone()).unwrap_or_default();
         let buffer = self.loan.as_mut().map(Loan::as_mut).unwrap_or_default();
         let (used, event) = self.protocol.receive(input, buffer, &mut self.output);
         self.rest.start = self.rest.start.saturating_add(used);
-        let mut wanted = None;
-        match event {
-            Event::Incomplete => wanted = Some(Wanted::Input),
-            Event::BufferWanted => wanted = Some(Wanted::Buffer),
-            Event::Busy => wanted = Some(Wanted::Verdict),
-            Event::Response(login) => self.arrive(login).await,
-            Event::Refused(refusal) => log::info!("login refused; reason={:?}", refusal.reason),
+        let wanted = match event {
+            Event::Incomplete => Wanted::Input,
+            Event::BufferWanted => Wanted::Buffer,
+            Event::Busy => Wanted::Verdict,
             Event::Close(error) => return Err(End::Protocol(error)),
-            _ => {}
-        }
-        if wanted.is_none() {
-            // A line has ended.
-            self.loan = None;
-            self.line_since = None;
-        } else if matches!(wanted, Some(Wanted::Input)) && self.protocol.has_unfinished_line() {
+            event => return Ok(self.end_line(event)),
+        };
+        if matches!(wanted, Wanted::Input) && self.protocol.has_unfinished_line() {
             self.line_since = self.line_since.or_else(|| Some(Instant::now()));
         }
-        Ok(wanted.filter(|_| self.output.is_empty()))
+        Ok(if self.output.is_empty() {
+            Taken::All(wanted)
+        } else {
+            Taken::Part
+        })
     }
 
-    async fn arrive(&mut self, login: Login) {
+    fn end_line(&mut self, event: Event) -> Taken {
+        self.line_since = None;
+        if let Event::Response(login) = event {
+            return Taken::Response(login.into());
+        }
+        self.loan = None;
+        if let Event::Refused(refusal) = event {
+            log::info!("login refused; reason={:?}", refusal.reason);
+        }
+        Taken::Part
+    }
+
+    /// Hands a login over to those who judge.
+    async fn hand_over(&mut self, login: Announced) {
         let mut loan = match self.loan.take() {
             Some(loan) => loan,
             // An empty response needs no buffer, but its verdict does.
             None => self.logins.pool.lend().await,
         };
         loan.shrink(login.length);
+        let opening = self.logins.opening().await;
         self.judging = self.judging.saturating_add(1);
-        let arrival = Arrival {
+        opening.fill(Arrival {
             ticket: login.ticket,
             mechanism: login.mechanism,
             response: Response {
                 loan,
                 length: login.length,
             },
-            remote: login.origin.remote.address,
+            remote: login.remote,
             arrived_at: Instant::now(),
             verdicts: self.verdicts,
-        };
-        self.logins.arrive(arrival).await;
+        });
     }
 
     fn answer(&mut self, judged: Judged) -> Result<(), End> {

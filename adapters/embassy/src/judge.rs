@@ -1,14 +1,15 @@
 //! One login, from its message to the verdict, among others. All of it runs on the executor that judges.
 
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
+use core::convert::Infallible;
 use core::net::{IpAddr, Ipv4Addr};
 
 use embassy_futures::yield_now;
 use embassy_time::{Duration, Timer};
 use gatepost_core::{
     Exchange, Rejection,
-    exchange::{Input, Output, Rules},
-    introspection::FetchFailure,
+    exchange::{Input, KeyQuery, Output, Rules},
+    introspection::{Answer, FetchFailure, Request},
     sasl::{Compat, Discovery},
 };
 
@@ -22,9 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a login is put aside for which nobody can wait now.
 const ASIDE: Duration = Duration::from_millis(50);
 
-/// Longest text of a verdict, in bytes: core's bound of a failure reply.
-const MAX_TEXT: usize = 1024;
-
 /// Judges logins: as many at once as there are seats, most of which may wait for providers.
 pub struct Court<const N: usize, const KEYS: usize, const ARENA: usize> {
     providers: &'static Providers<N, KEYS, ARENA>,
@@ -32,16 +30,98 @@ pub struct Court<const N: usize, const KEYS: usize, const ARENA: usize> {
     discovery: Discovery<'static>,
     /// How many more may wait for providers: the other seats are for logins that need none.
     waiting: Cell<usize>,
-    /// What is to be said, from a verdict to its answer, between which nobody else gets a turn.
-    text: RefCell<heapless::Vec<u8, MAX_TEXT>>,
+    /// How much of the scratch is what is to be said, from a verdict to its answer, between which nobody else
+    /// gets a turn.
+    said: Cell<usize>,
 }
 
 /// What the next step is given.
-enum Next {
+enum Next<I> {
     Start,
     Keys,
     KeysUnavailable,
-    Fetched(Result<Incoming, FetchFailure>),
+    Fetched(Result<I, FetchFailure>),
+}
+
+/// What a login finds beyond this device. `None` is given where it would have to wait, and nobody can now.
+trait Outside {
+    /// An answer of a provider.
+    type Incoming;
+
+    /// Looks for newer keys where those that are known do not do.
+    async fn find_keys(&self, query: KeyQuery<'_>) -> Option<Next<Self::Incoming>>;
+
+    /// Asks a provider about a token.
+    async fn ask(&self, request: &Request<'_>) -> Option<Result<Self::Incoming, FetchFailure>>;
+
+    fn answer(incoming: &Self::Incoming) -> Answer<'_>;
+}
+
+/// Nothing: an image whose keys are all part of it.
+struct Alone;
+
+impl Outside for Alone {
+    type Incoming = Infallible;
+
+    async fn find_keys(&self, _: KeyQuery<'_>) -> Option<Next<Infallible>> {
+        Some(Next::Keys)
+    }
+
+    async fn ask(&self, _: &Request<'_>) -> Option<Result<Infallible, FetchFailure>> {
+        Some(Err(FetchFailure::NotAsked))
+    }
+
+    fn answer(incoming: &Infallible) -> Answer<'_> {
+        match *incoming {}
+    }
+}
+
+/// Providers that can be asked, for one login.
+struct Online<const N: usize, const KEYS: usize, const ARENA: usize> {
+    court: &'static Court<N, KEYS, ARENA>,
+    seat: &'static Seat,
+    is_refreshed: Cell<bool>,
+}
+
+impl<const N: usize, const KEYS: usize, const ARENA: usize> Online<N, KEYS, ARENA> {
+    const fn new(court: &'static Court<N, KEYS, ARENA>, seat: &'static Seat) -> Self {
+        Self {
+            court,
+            seat,
+            is_refreshed: Cell::new(false),
+        }
+    }
+}
+
+impl<const N: usize, const KEYS: usize, const ARENA: usize> Outside for Online<N, KEYS, ARENA> {
+    type Incoming = Incoming;
+
+    async fn find_keys(&self, query: KeyQuery<'_>) -> Option<Next<Incoming>> {
+        let providers = self.court.providers;
+        let Some((provider, issued_at)) = providers.wanting(query) else {
+            return Some(Next::Keys);
+        };
+        if self.is_refreshed.replace(true) {
+            return Some(Next::Keys);
+        }
+        let _place = self.court.place()?;
+        let freshness = providers.refresh(provider, issued_at, self.seat).await;
+        let is_met = || providers.wanting(query).is_none();
+        Some(if freshness == Freshness::Current || is_met() {
+            Next::Keys
+        } else {
+            Next::KeysUnavailable
+        })
+    }
+
+    async fn ask(&self, request: &Request<'_>) -> Option<Result<Incoming, FetchFailure>> {
+        let _place = self.court.place()?;
+        Some(self.court.providers.ask(request).await)
+    }
+
+    fn answer(incoming: &Incoming) -> Answer<'_> {
+        incoming.answer()
+    }
 }
 
 /// A place among those who wait for providers.
@@ -67,7 +147,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
             logins,
             discovery,
             waiting: Cell::new(waiting),
-            text: RefCell::new(heapless::Vec::new()),
+            said: Cell::new(0),
         }
     }
 
@@ -75,20 +155,35 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
     pub async fn sit(&'static self, seat: &'static Seat) -> ! {
         loop {
             let arrival = self.logins.next().await;
-            if let Some(outcome) = self.judge(&arrival, seat).await {
-                let verdicts = arrival.verdicts;
-                verdicts.send(self.answer(outcome, arrival)).await;
-            } else {
-                Timer::after(ASIDE).await;
-                self.logins.arrive(arrival).await;
-            }
+            let outcome = self.judge(&arrival, Online::new(self, seat)).await;
+            self.end(arrival, outcome).await;
+        }
+    }
+
+    /// As [`sit`](Self::sit), for an image whose keys are all part of it: none of what asks providers is linked.
+    pub async fn sit_alone(&'static self) -> ! {
+        loop {
+            let arrival = self.logins.next().await;
+            let outcome = self.judge(&arrival, Alone).await;
+            self.end(arrival, outcome).await;
+        }
+    }
+
+    /// Tells the verdict, or puts the login aside.
+    async fn end(&self, arrival: Arrival, outcome: Option<Outcome>) {
+        if let Some(outcome) = outcome {
+            let verdicts = arrival.verdicts;
+            verdicts.send(self.answer(outcome, arrival)).await;
+        } else {
+            Timer::after(ASIDE).await;
+            self.logins.opening().await.fill(arrival);
         }
     }
 
     /// The verdict; `None` where it has to wait for a provider, and nobody can now.
     ///
     /// After each verification of a signature the other tasks get their turn.
-    async fn judge(&'static self, arrival: &Arrival, seat: &'static Seat) -> Option<Outcome> {
+    async fn judge<O: Outside>(&'static self, arrival: &Arrival, outside: O) -> Option<Outcome> {
         let asked = self.providers.asked();
         let rules = Rules {
             compat: Compat::default(),
@@ -96,7 +191,6 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
             providers: &asked,
         };
         let mut exchange = Exchange::new(rules, arrival.mechanism, arrival.response.bytes());
-        let mut is_refreshed = false;
         let mut next = Next::Start;
         loop {
             let now = self.providers.clock.now();
@@ -113,7 +207,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
                     .providers
                     .with_keys(|_, scratch| exchange.step(now, Input::KeysUnavailable { scratch })),
                 Next::Fetched(Ok(incoming)) => self.providers.with_keys(|keys, scratch| {
-                    let answer = &incoming.answer();
+                    let answer = &O::answer(&incoming);
                     exchange.step(
                         now,
                         Input::Fetched {
@@ -125,29 +219,9 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
                 }),
                 Next::Fetched(Err(why)) => exchange.step(now, Input::FetchFailed(why)),
             };
-            next = match output {
-                Output::FindKeys(query) => match self.providers.wanting(query) {
-                    Some((provider, issued_at)) if !is_refreshed => {
-                        is_refreshed = true;
-                        let Some(_place) = self.place() else {
-                            return put_aside(arrival);
-                        };
-                        let freshness = self.providers.refresh(provider, issued_at, seat).await;
-                        let is_met = || self.providers.wanting(query).is_none();
-                        if freshness == Freshness::Current || is_met() {
-                            Next::Keys
-                        } else {
-                            Next::KeysUnavailable
-                        }
-                    }
-                    _ => Next::Keys,
-                },
-                Output::Fetch(request) => {
-                    let Some(_place) = self.place() else {
-                        return put_aside(arrival);
-                    };
-                    Next::Fetched(self.providers.ask(&request).await)
-                }
+            let found = match output {
+                Output::FindKeys(query) => outside.find_keys(query).await,
+                Output::Fetch(request) => outside.ask(&request).await.map(Next::Fetched),
                 Output::Challenge(reply) => {
                     self.say(&reply.json());
                     let why = exchange.rejection().unwrap_or(Rejection::OutOfOrder);
@@ -159,22 +233,30 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
                 }
                 Output::Reject(why) => return Some(Outcome::Rejected(why)),
             };
+            let Some(found) = found else {
+                return put_aside(arrival);
+            };
+            next = found;
         }
     }
 
     fn say(&self, text: &[u8]) {
-        let mut said = self.text.borrow_mut();
-        said.clear();
+        let mut scratch = self.providers.scratch();
         // A challenge has its bound in core, and is longer than any name.
-        let _ = said.extend_from_slice(text);
+        let place = scratch.get_mut(..text.len());
+        self.said.set(place.as_ref().map_or(0, |place| place.len()));
+        if let Some(place) = place {
+            place.copy_from_slice(text);
+        }
     }
 
     /// Puts what is to be said in the place of what the client said.
     fn answer(&self, outcome: Outcome, mut arrival: Arrival) -> Judged {
-        let text = self.text.borrow();
+        let scratch = self.providers.scratch();
+        let text = scratch.get(..self.said.get()).unwrap_or_default();
         let has_room = match outcome {
             Outcome::Rejected(_) => arrival.response.replace(b""),
-            _ => arrival.response.replace(&text),
+            _ => arrival.response.replace(text),
         };
         let outcome = match outcome {
             Outcome::Challenged(why) if !has_room => Outcome::Rejected(why),

@@ -7,8 +7,8 @@ use gatepost_core::{
     Policy,
     crypto::{
         Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519Key, Ed25519PublicKey, HmacKey,
-        HmacSecret, InvalidSignature, KeyMaterial, P256Key, P384Key, P521Key, RsaKey, RsaPublicKey,
-        Unsupported, VerifyingKey,
+        HmacSecret, InvalidSignature, KeyMaterial, P256Key, P384Key, P521Key, RsaPublicKey,
+        UnpreparedRsaKey, Unsupported, VerifyingKey,
     },
     exchange::TrustedKey,
     jose::{Jwk, JwkSet, KeyBuffer, KeyError},
@@ -94,10 +94,7 @@ fn rsa(
     let KeyMaterial::Rsa(key) = material else {
         return Err(OTHER_TYPE);
     };
-    match RsaKey::new(key, algorithms) {
-        Ok(key) => check(&key, signed),
-        Err(why) => Err(why.into()),
-    }
+    check(&UnpreparedRsaKey::new(*key, algorithms)?, signed)
 }
 
 macro_rules! curve {
@@ -144,6 +141,58 @@ fn verify(
         }
     }
     Err(OTHER_TYPE)
+}
+
+/// A key that is part of the image: read from its JWK when that is built.
+#[derive(Clone, Copy)]
+pub struct BakedKey {
+    /// Its identifier; empty where it has none.
+    pub kid: &'static str,
+    /// What its JWK lets it serve.
+    pub algorithms: AlgorithmSet,
+    /// What it is.
+    pub numbers: Numbers,
+}
+
+/// What a key that is part of the image is made of.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "each variant is named after its type")]
+pub enum Numbers {
+    Hmac(&'static [u8]),
+    /// Both big-endian.
+    Rsa {
+        modulus: &'static [u8],
+        exponent: [u8; 4],
+    },
+    /// A point as `04 || x || y`.
+    Ec(Curve, &'static [u8]),
+    Ed25519(&'static [u8; 32]),
+}
+
+impl BakedKey {
+    fn material(&self) -> Result<KeyMaterial<'static>, Unsupported> {
+        Ok(match self.numbers {
+            Numbers::Hmac(secret) => KeyMaterial::Hmac(HmacSecret::new(secret)?),
+            Numbers::Rsa { modulus, exponent } => {
+                KeyMaterial::Rsa(RsaPublicKey::new(modulus, &exponent)?)
+            }
+            Numbers::Ec(curve, sec1) => KeyMaterial::Ec(EcPublicKey::new(curve, sec1)?),
+            Numbers::Ed25519(bytes) => KeyMaterial::Ed25519(Ed25519PublicKey::new(bytes)),
+        })
+    }
+}
+
+impl core::fmt::Debug for BakedKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // It may be a secret.
+        f.write_str("BakedKey(..)")
+    }
+}
+
+impl core::fmt::Debug for Numbers {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Numbers(..)")
+    }
 }
 
 /// Up to `KEYS` keys whose numbers and identifiers take up to `ARENA` bytes together.
@@ -218,15 +267,6 @@ pub(crate) enum LeftOut {
     NoRoom,
 }
 
-/// Where keys come from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Source {
-    /// The image.
-    BakedIn,
-    /// A provider's JWK Set, which everybody can read.
-    Published,
-}
-
 impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
     /// A ring without keys, for those of these types.
     pub(crate) const fn new(types: &'static [KeyType]) -> Self {
@@ -237,12 +277,23 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         }
     }
 
+    /// Adds a key that is part of the image.
+    pub(crate) fn bake(
+        &mut self,
+        provider: u8,
+        served: AlgorithmSet,
+        key: &BakedKey,
+    ) -> Result<(), LeftOut> {
+        let material = key.material().map_err(refused)?;
+        let algorithms = usable(self.types, &material, key.algorithms.intersection(served))?;
+        self.keep(provider, key.kid, &material, algorithms)
+    }
+
     /// Takes the keys of `json` for those that `provider` had, unless none can be used; tells how many, and
     /// gives those that were left out to `complain`.
     pub(crate) fn replace(
         &mut self,
         provider: u8,
-        source: Source,
         served: AlgorithmSet,
         json: &[u8],
         mut complain: impl FnMut(LeftOut),
@@ -251,7 +302,7 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         let types = self.types;
         let is_any = |jwk: Result<Jwk<'_>, KeyError>| {
             let mut buffer = KeyBuffer::new();
-            read(types, source, served, jwk, &mut buffer).is_ok()
+            read(types, served, jwk, &mut buffer).is_ok()
         };
         if !usable.into_iter().any(is_any) {
             return 0;
@@ -259,7 +310,7 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         self.remove(provider);
         let before = self.keys.len();
         for jwk in JwkSet::parse(json).into_iter().flatten() {
-            if let Err(why) = self.add(provider, source, served, jwk) {
+            if let Err(why) = self.add(provider, served, jwk) {
                 complain(why);
             }
         }
@@ -315,14 +366,24 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
     fn add(
         &mut self,
         provider: u8,
-        source: Source,
         served: AlgorithmSet,
         jwk: Result<Jwk<'_>, KeyError>,
     ) -> Result<(), LeftOut> {
         let mut buffer = KeyBuffer::new();
-        let (kid, material, algorithms) = read(self.types, source, served, jwk, &mut buffer)?;
-        let (shape, numbers) = take_apart(&material);
-        let kid = kid.as_deref().unwrap_or_default().as_bytes();
+        let (kid, material, algorithms) = read(self.types, served, jwk, &mut buffer)?;
+        let kid = kid.as_deref().unwrap_or_default();
+        self.keep(provider, kid, &material, algorithms)
+    }
+
+    fn keep(
+        &mut self,
+        provider: u8,
+        kid: &str,
+        material: &KeyMaterial<'_>,
+        algorithms: AlgorithmSet,
+    ) -> Result<(), LeftOut> {
+        let (shape, numbers) = take_apart(material);
+        let kid = kid.as_bytes();
         let stored = Stored {
             provider,
             shape,
@@ -373,27 +434,38 @@ type Read<'b> = (Option<heapless::String<256>>, KeyMaterial<'b>, AlgorithmSet);
 
 fn read<'b>(
     types: &[KeyType],
-    source: Source,
     served: AlgorithmSet,
     jwk: Result<Jwk<'_>, KeyError>,
     buffer: &'b mut KeyBuffer,
 ) -> Result<Read<'b>, LeftOut> {
     let jwk = jwk.map_err(LeftOut::Key)?;
     let material = jwk.material(buffer).map_err(LeftOut::Key)?;
-    if source == Source::Published && matches!(material, KeyMaterial::Hmac(_)) {
+    if matches!(material, KeyMaterial::Hmac(_)) {
         return Err(LeftOut::PublishedSecret);
     }
-    let algorithms = material.algorithms().intersection(jwk.algorithms());
-    let algorithms = algorithms.intersection(served);
-    let refused = |why| LeftOut::Key(KeyError::Material(why));
+    let algorithms = usable(types, &material, jwk.algorithms().intersection(served))?;
+    let kid = jwk.kid().and_then(|kid| kid.try_into().ok());
+    Ok((kid, material, algorithms))
+}
+
+/// What of `algorithms` the key serves here.
+fn usable(
+    types: &[KeyType],
+    material: &KeyMaterial<'_>,
+    algorithms: AlgorithmSet,
+) -> Result<AlgorithmSet, LeftOut> {
+    let algorithms = material.algorithms().intersection(algorithms);
     if algorithms.is_empty() {
         return Err(refused(Unsupported::NoAlgorithm));
     }
-    if let Err(Refused::Key(why)) = verify(types, &material, algorithms, None) {
-        return Err(refused(why));
+    match verify(types, material, algorithms, None) {
+        Err(Refused::Key(why)) => Err(refused(why)),
+        _ => Ok(algorithms),
     }
-    let kid = jwk.kid().and_then(|kid| kid.try_into().ok());
-    Ok((kid, material, algorithms))
+}
+
+fn refused(why: Unsupported) -> LeftOut {
+    LeftOut::Key(KeyError::Material(why))
 }
 
 fn take_apart<'m>(material: &KeyMaterial<'m>) -> (Shape, &'m [u8]) {

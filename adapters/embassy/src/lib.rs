@@ -36,7 +36,7 @@ pub use clock::{Clock, Told};
 pub use connection::serve;
 pub use errands::{Buffer, Errands};
 pub use judge::Court;
-pub use keys::KeyType;
+pub use keys::{BakedKey, KeyType, Numbers};
 pub use logins::{Logins, Verdicts};
 pub use network::{keep_time, run_errands};
 pub use pool::{BLOCK, Block, Pool};

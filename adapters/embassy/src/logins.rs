@@ -1,10 +1,11 @@
 //! Logins on their way from the connections to those who judge, and their verdicts on their way back.
 
+use core::future::poll_fn;
 use core::net::IpAddr;
 
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
-use embassy_sync::semaphore::{FairSemaphore, Semaphore as _};
+use embassy_sync::semaphore::{FairSemaphore, Semaphore as _, SemaphoreReleaser};
 use embassy_time::Instant;
 use gatepost_core::{Rejection, dovecot::Ticket, sasl::Mechanism};
 
@@ -23,6 +24,9 @@ pub(crate) const MAX_JUDGES: usize = 16;
 /// Most who hand logins over at once: connections, and those who judge and put one aside.
 const MAX_SENDERS: usize = 16 + MAX_JUDGES;
 
+/// Whose turn it is to hand a login over.
+type Senders = FairSemaphore<CriticalSectionRawMutex, MAX_SENDERS>;
+
 /// Where the verdicts on one connection's logins arrive: as many as it may have under way.
 pub type Verdicts = Channel<CriticalSectionRawMutex, Judged, PENDING>;
 
@@ -33,7 +37,7 @@ pub struct Logins {
     /// Whose turn it is to wait for the next one: a channel knows one who waits, and several would wake one
     /// another for ever.
     receiving: FairSemaphore<CriticalSectionRawMutex, MAX_JUDGES>,
-    sending: FairSemaphore<CriticalSectionRawMutex, MAX_SENDERS>,
+    sending: Senders,
 }
 
 /// A login whose response has come whole.
@@ -106,16 +110,32 @@ impl Logins {
         }
     }
 
-    pub(crate) async fn arrive(&self, arrival: Arrival) {
+    /// Waits for room for one more. What is to be judged stays where it is meanwhile.
+    pub(crate) async fn opening(&self) -> Opening<'_> {
         // Fails only where more wait than there are.
-        let _turn = self.sending.acquire(1).await;
-        self.arrived.send(arrival).await;
+        let turn = self.sending.acquire(1).await.ok();
+        poll_fn(|context| self.arrived.poll_ready_to_send(context)).await;
+        Opening { logins: self, turn }
     }
 
     pub(crate) async fn next(&self) -> Arrival {
         // As above.
         let _turn = self.receiving.acquire(1).await;
         self.arrived.receive().await
+    }
+}
+
+/// Room for one more login, which nobody else takes.
+pub(crate) struct Opening<'l> {
+    logins: &'l Logins,
+    turn: Option<SemaphoreReleaser<'l, Senders>>,
+}
+
+impl Opening<'_> {
+    pub(crate) fn fill(self, arrival: Arrival) {
+        let sent = self.logins.arrived.try_send(arrival);
+        debug_assert!(sent.is_ok(), "there was room");
+        drop(self.turn);
     }
 }
 

@@ -1,11 +1,13 @@
 //! The side of the network: connections to providers, and the time. All of it runs on the executor that has
 //! the network; what it is asked comes from the one that judges.
 
+#[cfg(not(feature = "dns"))]
+use core::net::Ipv4Addr;
 use core::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 use embassy_net::tcp::TcpSocket;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
-use embassy_net::{IpAddress, IpEndpoint, Stack, dns::DnsQueryType};
+use embassy_net::{IpAddress, IpEndpoint, Stack};
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gatepost_core::{UnixTime, introspection::FetchFailure};
 use sntpc::{NtpContext, NtpTimestampGenerator, NtpUdpSocket};
@@ -72,12 +74,23 @@ async fn fetch(
     outcome
 }
 
+#[cfg(feature = "dns")]
 async fn resolve(stack: Stack<'_>, host: &str, port: u16) -> Result<IpEndpoint, FetchFailure> {
     let failed = FetchFailure::Connection;
-    let addresses = stack.dns_query(host, DnsQueryType::A).await;
+    let addresses = stack
+        .dns_query(host, embassy_net::dns::DnsQueryType::A)
+        .await;
     let addresses = addresses.map_err(|_| failed)?;
     let address = addresses.first().ok_or(failed)?;
     Ok(IpEndpoint::new(*address, port))
+}
+
+/// Where `host` is, which has to be an address.
+#[cfg(not(feature = "dns"))]
+#[expect(clippy::unused_async, reason = "as with names")]
+async fn resolve(_: Stack<'_>, host: &str, port: u16) -> Result<IpEndpoint, FetchFailure> {
+    let address: Ipv4Addr = host.parse().map_err(|_| FetchFailure::Connection)?;
+    Ok(IpEndpoint::new(address.into(), port))
 }
 
 /// Keeps `clock` set by what the server at `host` says (SNTP, RFC 4330).

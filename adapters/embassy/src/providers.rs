@@ -2,7 +2,7 @@
 //!
 //! Everything here belongs to the executor that judges; what has to be fetched goes out as an errand.
 
-use core::cell::{Cell, OnceCell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell, RefMut};
 
 use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
@@ -22,7 +22,7 @@ use heapless::Vec;
 use crate::clock::Clock;
 use crate::errands::{Errand, Errands, Incoming};
 use crate::http::{Writer, write_get, write_request};
-use crate::keys::{KeyRing, KeyType, LeftOut, Source};
+use crate::keys::{KeyRing, KeyType, LeftOut};
 use crate::settings::{OnlineSettings, ProviderSettings};
 
 /// How long a look for what is due is put off at most, in seconds: the clock may be set meanwhile.
@@ -38,10 +38,11 @@ const ASKING: usize = 8;
 pub struct Providers<const N: usize, const KEYS: usize, const ARENA: usize> {
     all: [Provider; N],
     ring: RefCell<KeyRing<KEYS, ARENA>>,
-    /// Room for the payload of the one token, or signed answer, that is being verified.
+    /// Room for the payload of the one token that is being verified, then for what is said about it.
     scratch: RefCell<&'static mut [u8]>,
     asks: Channel<CriticalSectionRawMutex, Ask, ASKING>,
-    errands: &'static Errands,
+    /// How they are asked; `None` where that is never done.
+    errands: Option<&'static Errands>,
     pub(crate) clock: &'static Clock,
 }
 
@@ -96,21 +97,23 @@ impl core::fmt::Debug for Seat {
 }
 
 impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, ARENA> {
-    /// Takes the keys that are part of the image, for tokens whose payloads fit `scratch`.
+    /// Takes the keys that are part of the image, for tokens whose payloads fit `scratch`, as do the replies to
+    /// clients: 1,024 bytes.
     #[must_use]
     pub fn new(
         settings: &'static [ProviderSettings; N],
         types: &'static [KeyType],
         scratch: &'static mut [u8],
-        errands: &'static Errands,
+        errands: Option<&'static Errands>,
         clock: &'static Clock,
     ) -> Self {
         let mut ring = KeyRing::new(types);
         for (index, settings) in (0..).zip(settings) {
-            let (served, keys) = (settings.algorithms, settings.keys);
-            ring.replace(index, Source::BakedIn, served, keys, |why| {
-                complain(settings, why);
-            });
+            for key in settings.keys {
+                if let Err(why) = ring.bake(index, settings.algorithms, key) {
+                    complain(settings, why);
+                }
+            }
         }
         Self {
             all: core::array::from_fn(|index| Provider::new(&settings[index])),
@@ -136,6 +139,11 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         };
         let ring = self.ring.borrow();
         ring.lend(policy, |keys| with(keys, &mut scratch))
+    }
+
+    /// The room for a payload.
+    pub(crate) fn scratch(&self) -> RefMut<'_, &'static mut [u8]> {
+        self.scratch.borrow_mut()
     }
 
     /// Asks a provider about a token.
@@ -303,7 +311,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         let settings = provider.settings;
         let served = settings.algorithms;
         let mut ring = self.ring.borrow_mut();
-        ring.replace(place, Source::Published, served, key_set, |why| {
+        ring.replace(place, served, key_set, |why| {
             complain(settings, why);
         })
     }
@@ -363,10 +371,11 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     ) -> Result<Incoming, FetchFailure> {
         let online = provider.settings.online.as_ref();
         let online = online.ok_or(FetchFailure::NotAsked)?;
+        let errands = self.errands.ok_or(FetchFailure::NotAsked)?;
         if !provider.breaker.borrow_mut().permits(uptime()) {
             return Err(FetchFailure::NotAsked);
         }
-        let outcome = self.errands.ask(|out| write(out, online)).await;
+        let outcome = errands.ask(|out| write(out, online)).await;
         provider.settle(&outcome);
         outcome
     }

@@ -8,6 +8,7 @@ use gatepost_core::{
     introspection::{Endpoints, FetchFailure, Mode},
 };
 
+use crate::keys::BakedKey;
 use crate::url::Url;
 
 /// A provider: what its tokens have to say, and where its keys are.
@@ -17,8 +18,8 @@ pub struct ProviderSettings {
     pub policy: Policy<'static>,
     /// The algorithms that its keys may serve.
     pub algorithms: AlgorithmSet,
-    /// A JWK Set that is part of the image; empty where the provider publishes its keys.
-    pub keys: &'static [u8],
+    /// Keys that are part of the image; none where the provider publishes its keys.
+    pub keys: &'static [BakedKey],
     /// How it is found and asked over the network; `None` never touches the network.
     pub online: Option<OnlineSettings>,
 }

@@ -10,6 +10,7 @@ mod eddsa;
 mod emsa;
 mod hmac;
 mod material;
+mod montgomery;
 mod rsa;
 mod rustcrypto;
 

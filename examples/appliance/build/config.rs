@@ -198,6 +198,35 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether any provider is found or asked over the network.
+    pub(crate) fn is_online(&self) -> bool {
+        self.provider.iter().any(Provider::is_online)
+    }
+
+    /// Refuses what the image is built without.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub(crate) fn check_features(&self, dhcp: bool, dns: bool) -> Result<(), String> {
+        if !dhcp && self.network.address == "dhcp" {
+            return Err(
+                "network: built without dhcp; write address = \"192.0.2.10/24\"".to_owned(),
+            );
+        }
+        let is_address = |time: &Time| {
+            let host = time.server.split(':').next().unwrap_or_default();
+            host.parse::<Ipv4Addr>().is_ok()
+        };
+        let is_led = |provider: &Provider| !provider.is_online() || provider.connect_to.is_some();
+        if !dns && !(self.time.iter().all(is_address) && self.provider.iter().all(is_led)) {
+            return Err(
+                "built without dns; write the address of time.server, and connect_to for providers"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), String> {
         let within = |name: &str, value: usize, range: std::ops::RangeInclusive<usize>| {
             let fault = format!("limits: {name} = {value}; write {range:?}");
@@ -260,6 +289,11 @@ impl Provider {
         let lacks_keys = self.keys.is_none() && self.key_set_url.is_none();
         let lacks_endpoint = self.client_id.is_some() && self.introspection_url.is_none();
         self.issuer.is_some() && (lacks_keys || lacks_endpoint || self.userinfo)
+    }
+
+    /// Whether anything of it is found or asked over the network.
+    pub(crate) fn is_online(&self) -> bool {
+        self.discovers() || self.key_set_url.is_some() || self.can_ask()
     }
 
     /// Whether it can be asked about tokens.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use gatepost_core::crypto::{Algorithm, AlgorithmSet};
-use gatepost_core::jose::{JwkSet, KeyBuffer};
+use gatepost_core::crypto::{Algorithm, AlgorithmSet, KeyMaterial, Unsupported};
+use gatepost_core::jose::{Jwk, JwkSet, KeyBuffer, KeyError};
 use gatepost_core::sasl;
 
 use crate::config::{Config, Discovery, Provider};
@@ -13,6 +13,9 @@ const BLOCK: usize = 704;
 
 /// What a client's response has beside its token: the names of both, and separators.
 const AROUND_TOKEN: usize = 128;
+
+/// Longest reply to a client, in bytes: core's bound.
+const LONGEST_REPLY: usize = 1024;
 
 /// Most blocks there are.
 const MAX_BLOCKS: usize = 32;
@@ -51,8 +54,11 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
     constant("WAITING", "usize", (limits.logins * 3 / 4).to_string());
     constant("RESPONSE", "usize", response.to_string());
     constant("BLOCKS", "usize", blocks.to_string());
-    constant("SCRATCH", "usize", (limits.token * 3 / 4).to_string());
-    constant("ANSWER", "usize", limits.answer.to_string());
+    let scratch = (limits.token * 3 / 4).max(LONGEST_REPLY);
+    constant("SCRATCH", "usize", scratch.to_string());
+    if config.is_online() {
+        constant("ANSWER", "usize", limits.answer.to_string());
+    }
     constant("KEYS", "usize", limits.keys.to_string());
     constant("KEY_BYTES", "usize", limits.key_bytes.to_string());
     constant(
@@ -183,20 +189,16 @@ fn discovery(discovery: &Discovery) -> String {
 fn provider(provider: &Provider) -> Result<String, String> {
     let name = provider.name();
     let served = provider.algorithms()?;
-    let algorithms: Vec<String> = served
-        .iter()
-        .map(|one| format!("Algorithm::{one:?}"))
-        .collect();
     let keys = keys(provider).map_err(|error| format!("provider {name:?}: {error}"))?;
     let (policy, online) = (policy(provider, &name), online(provider));
-    let algorithms = algorithms.join(", ");
+    let algorithms = names(served);
     Ok(format!(
-        "ProviderSettings {{ policy: {policy}, algorithms: AlgorithmSet::of(&[{algorithms}]), \
+        "ProviderSettings {{ policy: {policy}, algorithms: {algorithms}, \
          keys: {keys}, online: {online} }}"
     ))
 }
 
-/// The JWK Set's bytes, if there is one; every key of it has to be usable.
+/// The keys of the JWK Set, if there is one; every key of it has to be usable.
 fn keys(provider: &Provider) -> Result<String, String> {
     let Some(path) = &provider.keys else {
         return Ok("&[]".to_owned());
@@ -205,12 +207,37 @@ fn keys(provider: &Provider) -> Result<String, String> {
     let fault = |error: String| format!("{}: {error}", path.display());
     let json = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
     let set = JwkSet::parse(&json).map_err(|error| fault(format!("no JWK Set: {error:?}")))?;
-    for jwk in set {
-        let jwk = jwk.map_err(|error| fault(format!("a key cannot be used: {error:?}")))?;
-        let material = jwk.material(&mut KeyBuffer::new()).map(drop);
-        material.map_err(|error| fault(format!("a key cannot be used: {error:?}")))?;
-    }
-    Ok(format!("b\"{}\"", json.escape_ascii()))
+    let keys: Result<Vec<String>, KeyError> = set.into_iter().map(|jwk| key(&jwk?)).collect();
+    let keys = keys.map_err(|error| fault(format!("a key cannot be used: {error:?}")))?;
+    Ok(format!("&[{}]", keys.join(", ")))
+}
+
+fn key(jwk: &Jwk<'_>) -> Result<String, KeyError> {
+    let mut buffer = KeyBuffer::new();
+    let bytes = |bytes: &[u8]| format!("b\"{}\"", bytes.escape_ascii());
+    let numbers = match jwk.material(&mut buffer)? {
+        KeyMaterial::Hmac(secret) => format!("Hmac({})", bytes(secret.expose())),
+        KeyMaterial::Rsa(key) => format!(
+            "Rsa {{ modulus: {}, exponent: {:?} }}",
+            bytes(key.modulus()),
+            key.exponent().to_be_bytes()
+        ),
+        KeyMaterial::Ec(key) => format!("Ec(Curve::{:?}, {})", key.curve(), bytes(key.sec1())),
+        KeyMaterial::Ed25519(key) => format!("Ed25519({})", bytes(key.bytes())),
+        _ => return Err(KeyError::Material(Unsupported::NoAlgorithm)),
+    };
+    let (kid, algorithms) = (jwk.kid().unwrap_or_default(), names(jwk.algorithms()));
+    Ok(format!(
+        "BakedKey {{ kid: {kid:?}, algorithms: {algorithms}, numbers: Numbers::{numbers} }}"
+    ))
+}
+
+fn names(set: AlgorithmSet) -> String {
+    let names: Vec<String> = set
+        .iter()
+        .map(|one| format!("Algorithm::{one:?}"))
+        .collect();
+    format!("AlgorithmSet::of(&[{}])", names.join(", "))
 }
 
 fn policy(provider: &Provider, name: &str) -> String {
@@ -239,7 +266,7 @@ fn policy(provider: &Provider, name: &str) -> String {
 }
 
 fn online(provider: &Provider) -> String {
-    if !provider.discovers() && provider.key_set_url.is_none() && !provider.can_ask() {
+    if !provider.is_online() {
         return "None".to_owned();
     }
     let has_keys =

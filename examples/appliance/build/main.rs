@@ -33,6 +33,7 @@ const BOARDS: [Board; 2] = [
 ];
 
 fn main() -> Result<(), String> {
+    println!("cargo:rustc-check-cfg=cfg(online)");
     for path in ["memory.ld", "boards", "build"] {
         println!("cargo:rerun-if-changed={path}");
     }
@@ -45,10 +46,14 @@ fn main() -> Result<(), String> {
 
 fn write(out: &Path) -> Result<(), String> {
     let config = Config::read(&configuration())?;
+    config.check_features(has("DHCP"), has("DNS"))?;
     let file = |name: &str, content: &str| {
         fs::write(out.join(name), content).map_err(|error| format!("{name}: {error}"))
     };
     file("config.rs", &generate::source(&config, built_at())?)?;
+    if config.is_online() {
+        println!("cargo:rustc-cfg=online");
+    }
     file("board.rs", board(&config.board)?.constants)?;
     file("memory.x", MEMORY)?;
     // cortex-m-rt asks for the weak aliases of a device crate; our table of vectors has none.
@@ -67,6 +72,11 @@ fn configuration() -> PathBuf {
     let path = named.unwrap_or_else(|| DEFAULT.into());
     println!("cargo:rerun-if-changed={}", path.display());
     path
+}
+
+/// Whether the image is built with a feature.
+fn has(feature: &str) -> bool {
+    env::var_os(format!("CARGO_FEATURE_{feature}")).is_some()
 }
 
 /// When the image is built, in seconds since 1970: no time before it is believed.

@@ -23,11 +23,11 @@ pub(crate) struct Network {
 mod generated {
     use core::net::{Ipv4Addr, SocketAddrV4};
 
-    use gatepost_core::crypto::{Algorithm, AlgorithmSet};
+    use gatepost_core::crypto::{Algorithm, AlgorithmSet, Curve};
     use gatepost_core::introspection::{About, Client, ClientPlace, Endpoints, Mode};
     use gatepost_core::sasl::Discovery;
     use gatepost_core::{Audience, Policy, Requirement};
-    use gatepost_embassy::{KeyType, OnlineSettings, ProviderSettings};
+    use gatepost_embassy::{BakedKey, KeyType, Numbers, OnlineSettings, ProviderSettings};
 
     use super::{Address, Network};
 

@@ -9,6 +9,9 @@ mod fault;
 mod logger;
 mod memory;
 mod network;
+#[cfg_attr(online, path = "online.rs")]
+#[cfg_attr(not(online), path = "alone.rs")]
+mod providers;
 mod service;
 mod uart;
 mod watchdog;

@@ -9,7 +9,8 @@ use super::ethernet::Ethernet;
 use super::{service, watchdog};
 
 /// The service's sockets, and one each for DHCP and DNS.
-const SOCKETS: usize = service::SOCKETS + 2;
+const SOCKETS: usize =
+    service::SOCKETS + cfg!(feature = "dhcp") as usize + cfg!(feature = "dns") as usize;
 
 /// The network's first task: starts the others.
 ///
@@ -53,7 +54,7 @@ fn stack(ethernet: Ethernet) -> (Stack<'static>, Runner<'static, Ethernet>) {
 
 fn configuration() -> Config {
     let Some(given) = ADDRESS else {
-        return Config::dhcpv4(embassy_net::DhcpConfig::default());
+        return asked_for();
     };
     Config::ipv4_static(StaticConfigV4 {
         address: Ipv4Cidr::new(given.own, given.prefix),
@@ -61,6 +62,18 @@ fn configuration() -> Config {
         // As many as the stack takes.
         dns_servers: given.dns.iter().copied().take(3).collect(),
     })
+}
+
+/// An address that is asked for.
+#[cfg(feature = "dhcp")]
+fn asked_for() -> Config {
+    Config::dhcpv4(embassy_net::DhcpConfig::default())
+}
+
+/// None: the configuration has been refused already.
+#[cfg(not(feature = "dhcp"))]
+fn asked_for() -> Config {
+    Config::default()
 }
 
 /// What the stack draws initial sequence numbers, ports and DNS identifiers from.

@@ -6,26 +6,22 @@ use embassy_net::{IpAddress, Ipv4Cidr, Stack};
 use embassy_time::{Duration, with_timeout};
 use gatepost_core::UnixTime;
 use gatepost_embassy::{
-    Block, Buffer, Clock, Court, Errands, Logins, Pool, Providers, Seat, Verdicts, keep_time,
-    run_errands, serve,
+    Block, Clock, Court, Logins, Pool, Providers, Seat, Verdicts, keep_time, serve,
 };
 use static_cell::StaticCell;
 
 use super::config::{
-    ALLOWED, ANSWER, BLOCKS, BUILT_AT, CONNECTIONS, DISCOVERY, JUDGES, KEY_BYTES, KEYS, LINE, PORT,
+    ALLOWED, BLOCKS, BUILT_AT, CONNECTIONS, DISCOVERY, JUDGES, KEY_BYTES, KEYS, LINE, PORT,
     PROVIDERS, PROVIDERS_LEN, RESPONSE, SCRATCH, TIME, TYPES, WAITING,
 };
+use super::providers;
 
-/// Sockets beside the connections': one to providers, one for the time.
-pub(crate) const SOCKETS: usize = CONNECTIONS + 2;
+/// Sockets: the connections', the providers' and one for the time.
+pub(crate) const SOCKETS: usize = CONNECTIONS + providers::SOCKETS + 1;
 
 /// Windows of a mail server's connection, in bytes: a line is taken piece by piece, and answers are short.
 const RX: usize = 512;
 const TX: usize = 256;
-
-/// Windows of a connection to a provider.
-const PROVIDER_RX: usize = 1024;
-const PROVIDER_TX: usize = 512;
 
 /// How long a mail server may take to open a connection, for as long as which it has a socket.
 const OPENING: Duration = Duration::from_secs(5);
@@ -40,14 +36,12 @@ const STRIDE: u32 = 16;
 /// How long a connection may take to end.
 const ENDING: Duration = Duration::from_secs(2);
 
-type TheProviders = Providers<PROVIDERS_LEN, KEYS, KEY_BYTES>;
-type TheCourt = Court<PROVIDERS_LEN, KEYS, KEY_BYTES>;
+pub(crate) type TheProviders = Providers<PROVIDERS_LEN, KEYS, KEY_BYTES>;
+pub(crate) type TheCourt = Court<PROVIDERS_LEN, KEYS, KEY_BYTES>;
 
 static THE_BLOCKS: [Block; BLOCKS] = [const { Block::new() }; BLOCKS];
 static POOL: Pool = Pool::new(&THE_BLOCKS, RESPONSE);
 static LOGINS: Logins = Logins::new(&POOL);
-static THE_BUFFER: Buffer<[u8; ANSWER]> = Buffer::new([0; ANSWER]);
-static ERRANDS: Errands = Errands::new(&THE_BUFFER);
 static CLOCK: Clock = Clock::new(UnixTime::from_seconds(BUILT_AT));
 static VERDICTS: [Verdicts; CONNECTIONS] = [const { Verdicts::new() }; CONNECTIONS];
 static SEATS: [Seat; JUDGES] = [const { Seat::new() }; JUDGES];
@@ -60,7 +54,7 @@ pub(crate) fn start_network(spawner: Spawner, stack: Stack<'static>) -> Result<(
     for (index, verdicts) in (0..).zip(&VERDICTS) {
         spawner.spawn(listen(stack, verdicts, index)?);
     }
-    spawner.spawn(ask(stack)?);
+    providers::start_network(spawner, stack)?;
     spawner.spawn(time(stack)?);
     log::info!("listening port={PORT}");
     Ok(())
@@ -70,35 +64,26 @@ pub(crate) fn start_network(spawner: Spawner, stack: Stack<'static>) -> Result<(
 ///
 /// # Errors
 /// When it runs already.
+#[inline(never)] // What is made here is large on its way to its place: its caller stays on the stack for ever.
 pub(crate) fn start_judging(spawner: Spawner) -> Result<(), SpawnError> {
     static THE_PROVIDERS: StaticCell<TheProviders> = StaticCell::new();
     static THE_COURT: StaticCell<TheCourt> = StaticCell::new();
     static THE_SCRATCH: StaticCell<[u8; SCRATCH]> = StaticCell::new();
     let scratch = THE_SCRATCH.init_with(|| [0; SCRATCH]);
-    let providers: &'static TheProviders =
-        THE_PROVIDERS.init_with(|| Providers::new(&PROVIDERS, TYPES, scratch, &ERRANDS, &CLOCK));
+    let errands = providers::ERRANDS;
+    let the_providers: &'static TheProviders =
+        THE_PROVIDERS.init_with(|| Providers::new(&PROVIDERS, TYPES, scratch, errands, &CLOCK));
     let court: &'static TheCourt =
-        THE_COURT.init_with(|| Court::new(providers, &LOGINS, DISCOVERY, WAITING));
+        THE_COURT.init_with(|| Court::new(the_providers, &LOGINS, DISCOVERY, WAITING));
     for seat in &SEATS {
         spawner.spawn(judge(court, seat)?);
     }
-    spawner.spawn(keep_keys(providers)?);
-    Ok(())
+    providers::start_judging(spawner, the_providers)
 }
 
 #[embassy_executor::task(pool_size = JUDGES)]
 async fn judge(court: &'static TheCourt, seat: &'static Seat) -> ! {
-    court.sit(seat).await
-}
-
-#[embassy_executor::task]
-async fn keep_keys(providers: &'static TheProviders) -> ! {
-    providers.keep_current().await
-}
-
-#[embassy_executor::task]
-async fn ask(stack: Stack<'static>) -> ! {
-    run_errands::<PROVIDER_RX, PROVIDER_TX>(stack, &ERRANDS).await
+    providers::sit(court, seat).await
 }
 
 #[embassy_executor::task]
