@@ -209,10 +209,7 @@ fn log_in_again(client: &mut Client) {
         if answer.starts_with("OK\t") {
             return;
         }
-        assert!(
-            answer.starts_with(&format!("FAIL\t{id}\tcode=temp_fail\t")),
-            "{answer}"
-        );
+        assert!(answer == format!("FAIL\t{id}\tcode=temp_fail"), "{answer}");
     }
 }
 
@@ -330,7 +327,7 @@ fn while_dovecot_is_away_tokens_are_judged_and_it_is_found_again() {
         "USER\t1\tbob\tuid=8\thome=/h/bob"
     );
     drop(dovecot);
-    let gone = "code=temp_fail\treason=Temporary failure: passwords cannot be checked now";
+    let gone = "code=temp_fail";
     assert_eq!(client.line(), format!("FAIL\t1\t{gone}"));
     assert_eq!(
         client.ask(&password(2, "bob", "good")),
