@@ -80,7 +80,10 @@ const fn smtpd(port: u16, gatepost: &'static str) -> Smtpd {
     }
 }
 
-/// What an administrator is told to write, once for each Gatepost.
+/// What an administrator is told to write for Gatepost.
+const EXAMPLE: &str = include_str!("../../examples/dovecot/front.toml");
+
+/// What an administrator is told to write for Postfix, once for each Gatepost.
 const POSTFIX_SETTINGS: &str = "\
 virtual_mailbox_domains = example.test, f23.test, f24.test
 virtual_transport = lmtp:unix:/run/dovecot/f23/lmtp
@@ -193,14 +196,12 @@ impl Site {
         let private = postfix::queue(mail).join("private");
         let file = directory.join("users");
         fs::write(&file, PASSWD_FILE)?;
-        let behind = users.map_or_else(
-            || behind(&dovecot),
-            |users| {
-                let users = users.replace("NAME.users", &file.display().to_string());
-                users.replace("NAME", name)
-            },
-        );
-        let text = configuration(&directory, &dovecot, &private) + &behind;
+        let (behind, listeners) = example(&dovecot, &private);
+        let behind = users.map_or(behind, |users| {
+            let users = users.replace("NAME.users", &file.display().to_string());
+            users.replace("NAME", name)
+        });
+        let text = [behind, listeners, provider(&directory)].concat();
         let listener = dovecot.login_socket();
         let configuration = Configuration::write_text(directory, listener, &text)?;
         configuration.write_keys(&logins.jwk_set())?;
@@ -288,34 +289,29 @@ impl Site {
     }
 }
 
-fn path(address: Address) -> String {
-    match address {
-        Address::Unix(path) => path.display().to_string(),
-        Address::Tcp(address) => address.to_string(),
-    }
+/// What an administrator is told to write, for `dovecot` and its sockets: the table that names those behind, and
+/// all listeners.
+fn example(dovecot: &Dovecot, private: &Path) -> (String, String) {
+    let name = dovecot.setup().name;
+    let path = match dovecot.master_socket() {
+        Address::Unix(path) => path,
+        Address::Tcp(address) => address.to_string().into(),
+    };
+    let run = path.parent().unwrap_or(&path).display().to_string();
+    let text = EXAMPLE.replace("/run/dovecot", &run);
+    let private = format!("{}/{name}", private.display());
+    let text = text.replace("/var/spool/postfix/private/gatepost", &private);
+    let (tables, _provider) = text.split_once("[[provider]]").unwrap_or((&text, ""));
+    let (behind, listeners) = tables.split_once("[[listener]]").unwrap_or((tables, ""));
+    (behind.to_owned(), format!("[[listener]]{listeners}"))
 }
 
-/// The configuration of the Gatepost before `dovecot`, whose keys lie in `directory`.
-fn configuration(directory: &Path, dovecot: &Dovecot, private: &Path) -> String {
-    let (login, master) = (path(dovecot.login_socket()), path(dovecot.master_socket()));
-    let (private, name) = (private.display(), dovecot.setup().name);
+/// The rest of a configuration, whose keys lie in `directory`.
+fn provider(directory: &Path) -> String {
     format!(
         "[log]\nformat = \"json\"\nlevel = \"debug\"\n[discovery]\nscope = \"{SCOPE}\"\n\
-         [[listener]]\naddress = \"unix:{login}\"\nmode = \"0666\"\n\
-         [[listener]]\naddress = \"unix:{master}\"\nprotocol = \"master\"\n\
-         [[listener]]\naddress = \"unix:{private}/{name}\"\nmode = \"0660\"\nowner = \"postfix\"\n\
-         [[listener]]\naddress = \"unix:{private}/{name}-map\"\nprotocol = \"socketmap\"\nmode = \"0660\"\nowner = \"postfix\"\n\
          [[provider]]\nname = \"test\"\nissuer = \"{ISSUER}\"\naudience = [\"{AUDIENCE}\"]\nkeys = [\"{}/keys.json\"]\n\
-         username_claims = [\"email\"]\nscopes = [\"{SCOPE}\"]\n",
+         username_claims = [\"email\"]\nscopes = [\"{SCOPE}\"]\nuser_case = \"lower\"\n",
         directory.display()
-    )
-}
-
-/// The table that names Dovecot's own sockets.
-fn behind(dovecot: &Dovecot) -> String {
-    let login = path(dovecot.login_socket()).replace("login/gatepost/auth", "login/login");
-    let (client, master) = (path(dovecot.auth_client()), path(dovecot.auth_master()));
-    format!(
-        "[dovecot]\nlogin = \"unix:{login}\"\nclient = \"unix:{client}\"\nmaster = \"unix:{master}\"\n"
     )
 }

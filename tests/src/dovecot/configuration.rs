@@ -95,18 +95,8 @@ passdb passwd-file {
 }
 ";
 
-/// Lookups of users go to the other as well.
-const ELSEWHERE: &str = "\
-auth_socket_path = /run/NAME/auth-master
-service auth {
-  unix_listener auth-master {
-    mode = 0
-  }
-  unix_listener dovecot-master {
-    mode = 0600
-  }
-}
-";
+/// What an administrator is told to write.
+const FRONT: &str = include_str!("../../../examples/dovecot/front.conf");
 
 /// The mechanisms that need passwords.
 const PASSWORDS: &str = "auth_mechanisms = plain login\n";
@@ -156,18 +146,9 @@ fn main(setup: &Setup) -> String {
     format!("{text}submission_relay_port = {relay}\n")
 }
 
-/// The settings that turn every question to the sockets of another: login processes ask where they are told to,
-/// mail processes at `auth-master`, whoever that is.
+/// The settings that turn every question to the sockets of another. Lookups of users go there as well.
 fn elsewhere() -> String {
-    let mut text = format!("{PASSWORDS}{ELSEWHERE}");
-    for (server, _, _) in SERVERS {
-        // A login process sees the directory `login` alone.
-        let _written = write!(
-            text,
-            "service {server}-login {{\n  executable = {server}-login gatepost/auth\n}}\n"
-        );
-    }
-    text
+    format!("{PASSWORDS}{FRONT}auth_socket_path = /run/NAME/auth-master\n")
 }
 
 fn listeners(setup: &Setup) -> String {

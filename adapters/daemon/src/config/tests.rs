@@ -54,8 +54,12 @@ fn refuse(text: &str) -> String {
 
 #[test]
 fn the_configurations_that_are_shown_are_good() {
-    let example = include_str!("../../../../examples/postfix/gatepost.toml");
-    assert!(Config::parse(example).is_ok());
+    for example in [
+        include_str!("../../../../examples/postfix/gatepost.toml"),
+        include_str!("../../../../examples/dovecot/front.toml"),
+    ] {
+        assert!(Config::parse(example).is_ok());
+    }
     let pages = [
         include_str!("../../../../README.md"),
         include_str!("../../README.md"),
