@@ -329,9 +329,11 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
         }
     }
 
-    /// A stopping daemon lets the client send no more once Dovecot has answered, or has had its time.
+    /// A stopping daemon lets the client send no more once its line is whole and Dovecot has answered, or both
+    /// have had their time.
     fn refuse_when_due(&mut self) {
-        let is_due = |at: Instant| self.front.relayed() == 0 || Instant::now() >= at;
+        let is_begun = self.front.relayed() > 0 || self.client_lines.is_unfinished();
+        let is_due = |at: Instant| !is_begun || Instant::now() >= at;
         if !self.is_refused && self.refuse_at.is_some_and(is_due) {
             self.is_refused = true;
             self.reader.refuse_more();
