@@ -1,19 +1,20 @@
 //! An auth client's connection where there is a Dovecot behind: lines go to our own server of the protocol,
 //! which runs beside, or to Dovecot.
 
+mod pipe;
+
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use gatepost_mail::front::{Front, FrontError};
 use gatepost_mail::line::{LineTooLong, Lines};
 use gatepost_mail::waiting::Login;
+use pipe::Pipe;
 use tokio::io::{
-    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, ReadHalf,
-    WriteHalf, duplex, split,
+    AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, duplex,
+    split,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -62,7 +63,7 @@ pub(crate) async fn serve(
     let refused = Rc::clone(&refusal);
     let own = async move {
         let (half, writer) = split(theirs);
-        let reader = Pipe { half, refused };
+        let reader = Pipe::new(half, refused);
         connection::serve(reader, writer, service, number, cookie).await;
     };
     let front = async move {
@@ -77,28 +78,6 @@ pub(crate) async fn serve(
         }
     };
     tokio::join!(own, front);
-}
-
-/// Our own server's reading half. That no more shall come is for the client to hear.
-struct Pipe {
-    half: ReadHalf<DuplexStream>,
-    refused: Rc<Notify>,
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.half).poll_read(context, buffer)
-    }
-}
-
-impl Reader for Pipe {
-    fn refuse_more(&self) {
-        self.refused.notify_one();
-    }
 }
 
 struct Session<'s, R, W> {

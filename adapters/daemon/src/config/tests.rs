@@ -568,6 +568,15 @@ fn what_listeners_are_asked_has_to_be_known_by_somebody() {
 }
 
 #[test]
+fn no_socket_of_ours_keeps_dovecot_from_starting() {
+    let listener = "[[listener]]\naddress = \"unix:/run/dovecot/login/gatepost\"\n";
+    let message = refuse(&format!("{listener}{PROVIDER}{DOVECOT}\n"));
+    assert!(message.contains("write a path below"), "{message}");
+    let below = listener.replace("gatepost", "gatepost/auth");
+    assert!(Config::parse(&format!("{below}{PROVIDER}{DOVECOT}\n")).is_ok());
+}
+
+#[test]
 fn masters_are_not_listened_for_over_tcp() {
     let tcp = "[[listener]]\naddress = \"tcp:127.0.0.1:1\"\nprotocol = \"master\"\n";
     let message = refuse(&format!("{tcp}{PROVIDER}{USERS}\n"));
