@@ -1,19 +1,20 @@
 //! An auth client's connection where there is a Dovecot behind: lines go to our own server of the protocol,
 //! which runs beside, or to Dovecot.
 
+mod pipe;
+
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use gatepost_mail::front::{Front, FrontError};
 use gatepost_mail::line::{LineTooLong, Lines};
 use gatepost_mail::waiting::Login;
+use pipe::Pipe;
 use tokio::io::{
-    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, ReadHalf,
-    WriteHalf, duplex, split,
+    AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, duplex,
+    split,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -62,7 +63,7 @@ pub(crate) async fn serve(
     let refused = Rc::clone(&refusal);
     let own = async move {
         let (half, writer) = split(theirs);
-        let reader = Pipe { half, refused };
+        let reader = Pipe::new(half, refused);
         connection::serve(reader, writer, service, number, cookie).await;
     };
     let front = async move {
@@ -77,28 +78,6 @@ pub(crate) async fn serve(
         }
     };
     tokio::join!(own, front);
-}
-
-/// Our own server's reading half. That no more shall come is for the client to hear.
-struct Pipe {
-    half: ReadHalf<DuplexStream>,
-    refused: Rc<Notify>,
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.half).poll_read(context, buffer)
-    }
-}
-
-impl Reader for Pipe {
-    fn refuse_more(&self) {
-        self.refused.notify_one();
-    }
 }
 
 struct Session<'s, R, W> {
@@ -329,9 +308,11 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
         }
     }
 
-    /// A stopping daemon lets the client send no more once Dovecot has answered, or has had its time.
+    /// A stopping daemon lets the client send no more once its line is whole and Dovecot has answered, or both
+    /// have had their time.
     fn refuse_when_due(&mut self) {
-        let is_due = |at: Instant| self.front.relayed() == 0 || Instant::now() >= at;
+        let is_begun = self.front.relayed() > 0 || self.client_lines.is_unfinished();
+        let is_due = |at: Instant| !is_begun || Instant::now() >= at;
         if !self.is_refused && self.refuse_at.is_some_and(is_due) {
             self.is_refused = true;
             self.reader.refuse_more();

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod dict;
 pub mod face;
 pub mod front;
 pub mod line;

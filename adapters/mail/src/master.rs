@@ -204,7 +204,9 @@ impl Master {
                 let numbers = [id, client_pid, claim.id].map(|number| number.to_string());
                 let [id_there, pid, login] = numbers.each_ref().map(String::as_bytes);
                 let names = [b"REQUEST", id_there, pid, login, &cookie];
-                let line = [&names, parameters].concat().join(&b'\t');
+                let parameters = parameters.iter().filter(|field| !is_of_process(field));
+                let parameters: Vec<&[u8]> = parameters.copied().collect();
+                let line = [&names, &*parameters].concat().join(&b'\t');
                 self.ask(id, Asked::Same, &line, sources.has_upstream);
             }
             Some(By::Gatepost(judged)) => self.own(id, judged, sources),
@@ -289,6 +291,12 @@ fn claim<'w>(words: &'w [&'w [u8]]) -> Option<(Claim, &'w [&'w [u8]])> {
         cookie: cookie.to_vec(),
     };
     Some((claim, parameters))
+}
+
+/// Dovecot compares the process id that a request names with who has connected, which is us, and makes a token
+/// for that process: neither can be passed on.
+fn is_of_process(field: &[u8]) -> bool {
+    matches!(key(field), b"session_pid" | b"request_auth_token")
 }
 
 /// Name and fields of a user, as they are written.

@@ -6,6 +6,7 @@
 mod directory;
 mod file;
 mod problem;
+mod written;
 
 pub use problem::{KeyFileError, Problem, Warning};
 
@@ -18,6 +19,7 @@ use gatepost_core::{
 };
 
 use crate::settings::ProviderSettings;
+pub(crate) use written::Written;
 
 /// A key that has been prepared, and what its file says of it.
 #[derive(Clone)]
@@ -25,6 +27,8 @@ pub(crate) struct LoadedKey {
     pub(crate) key: Arc<dyn VerifyingKey>,
     pub(crate) kid: Option<String>,
     pub(crate) owner: Option<String>,
+    /// The key as text, where it may be told.
+    pub(crate) written: Option<Written>,
 }
 
 /// Algorithms whose keys anybody may see.
@@ -58,6 +62,7 @@ where
     let preparer = Preparer {
         backend,
         algorithms: algorithms.intersection(PUBLIC),
+        writes_secrets: false,
     };
     file::load_body(&preparer, Path::new(url), body, warnings)
 }
@@ -75,6 +80,7 @@ where
     let preparer = Preparer {
         backend,
         algorithms: settings.algorithms,
+        writes_secrets: settings.tells_secrets,
     };
     let mut loaded: Vec<LoadedKey> = Vec::new();
     for path in &settings.keys {
@@ -115,19 +121,20 @@ impl LoadedKey {
     }
 }
 
-/// Prepares keys of whatever type; it hides the backend's own.
+/// Prepares keys of whatever type; it hides the backend's own. They have no name yet.
 trait Prepare {
     fn prepare(
         &self,
         material: &gatepost_core::crypto::KeyMaterial<'_>,
         algorithms: AlgorithmSet,
-    ) -> Result<Arc<dyn VerifyingKey>, KeyError>;
+    ) -> Result<LoadedKey, KeyError>;
 }
 
 struct Preparer<'b, B> {
     backend: &'b B,
     /// What the provider's keys may serve at all.
     algorithms: AlgorithmSet,
+    writes_secrets: bool,
 }
 
 impl<B> Prepare for Preparer<'_, B>
@@ -139,10 +146,15 @@ where
         &self,
         material: &gatepost_core::crypto::KeyMaterial<'_>,
         algorithms: AlgorithmSet,
-    ) -> Result<Arc<dyn VerifyingKey>, KeyError> {
+    ) -> Result<LoadedKey, KeyError> {
         let algorithms = algorithms.intersection(self.algorithms);
         let key = self.backend.prepare(material, algorithms)?;
-        Ok(Arc::new(key))
+        Ok(LoadedKey {
+            key: Arc::new(key),
+            kid: None,
+            owner: None,
+            written: Written::new(material, self.writes_secrets),
+        })
     }
 }
 

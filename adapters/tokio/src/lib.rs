@@ -22,4 +22,4 @@ pub use judge::{Attempt, Outcome, Turns, Verdict, judge, judge_token};
 pub use keys::{KeyFileError, Problem, Warning};
 pub use providers::{Place, Probe, Providers};
 pub use settings::{ClientSettings, GrantSettings, HttpSettings, OnlineSettings, ProviderSettings};
-pub use trust::{LoadError, Trust};
+pub use trust::{LoadError, Trust, WantedKey};

@@ -211,6 +211,16 @@ impl Providers {
         }
     }
 
+    /// Looks again at a provider's keys where one was asked for that is not known: as for a login, once in a
+    /// while however often that happens.
+    pub async fn look_again(&self, provider: &str) {
+        let trust = self.trust();
+        let mut all = trust.providers().iter();
+        if let Some(index) = all.position(|settings| settings.name == provider) {
+            self.refresh(index, None).await;
+        }
+    }
+
     /// Looks for a key that a token names and that is not known.
     pub(crate) async fn refresh(&self, provider: usize, issued_at: Option<UnixTime>) -> Freshness {
         let online = self.online.get(provider).and_then(Option::as_ref);

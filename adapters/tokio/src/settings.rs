@@ -9,7 +9,7 @@ use gatepost_core::{Audience, DEFAULT_SKEW, Policy, Requirement, UserCase, crypt
 
 /// A provider: what its tokens have to say, and where its keys are.
 ///
-/// Each setting but `algorithms`, `keys`, `fields` and `online` is the field of the same name of [`Policy`].
+/// Each setting but `algorithms`, `keys`, `fields`, `tells_secrets` and `online` is the field of the same name of [`Policy`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ProviderSettings {
     /// What the operator calls it, at most [`MAX_NAME`](Self::MAX_NAME) bytes.
@@ -42,6 +42,8 @@ pub struct ProviderSettings {
     pub required: Vec<(String, String)>,
     /// Further fields of the answer that a login is good, by their names.
     pub fields: Vec<(String, Template)>,
+    /// Whether [`Trust::written_key`](crate::Trust::written_key) gives out secrets as well.
+    pub tells_secrets: bool,
     /// How it is found and asked over the network; `None` never touches the network.
     pub online: Option<OnlineSettings>,
 }
@@ -192,6 +194,7 @@ impl ProviderSettings {
             domains: Vec::new(),
             required: Vec::new(),
             fields: Vec::new(),
+            tells_secrets: false,
             online: None,
         }
     }

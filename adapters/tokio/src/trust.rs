@@ -1,5 +1,7 @@
 //! Whom logins are judged by: providers and their keys, prepared once.
 
+mod wanted;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use gatepost_core::{
     provider::Metadata,
 };
 use self_cell::self_cell;
+pub use wanted::WantedKey;
 
 use crate::http::HttpError;
 use crate::keys::{self, KeyFileError, LoadedKey, Warning};

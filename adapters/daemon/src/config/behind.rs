@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::values::{FieldName, OneLine};
-use super::{Config, error};
+use super::{Address, Config, error};
 
 /// Longest passwd-file, in bytes: 100,000 users with everything that one can have.
 const MAX_PASSWD_FILE: u64 = 16 << 20;
@@ -47,6 +47,16 @@ pub(crate) struct Dovecot {
 }
 
 impl Dovecot {
+    /// Its sockets, by their keys.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let all = [
+            ("login", self.login.as_deref()),
+            ("client", self.client.as_deref()),
+            ("master", self.master.as_deref()),
+        ];
+        all.into_iter().filter_map(|(key, path)| Some((key, path?)))
+    }
+
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.login.is_none() && self.client.is_none() && self.master.is_none() {
             return Err(
@@ -77,8 +87,18 @@ impl Config {
             dovecot.is_some_and(|dovecot| dovecot.login.is_some() || dovecot.client.is_some());
         let relays_logins =
             dovecot.is_some_and(|dovecot| dovecot.login.is_some() && dovecot.master.is_some());
+        let login_directory = dovecot.and_then(|dovecot| dovecot.login.as_ref()?.parent());
         for listener in &self.listeners {
             let protocol = listener.as_ref().protocol;
+            let directory = match &listener.as_ref().address {
+                Address::Unix(path) => path.parent(),
+                Address::Tcp(_) | Address::Systemd(_) => None,
+            };
+            if login_directory.is_some() && directory == login_directory {
+                let hint = "listener: Dovecot does not start while a foreign socket lies right in its login \
+                            directory; write a path below, as in \"unix:/run/dovecot/login/gatepost/auth\"";
+                return Err(error::Fault::at(listener.span(), hint));
+            }
             if protocol != ListenerProtocol::Auth && !has_users {
                 let hint = "listener: nobody knows the users that are asked for here; write [dovecot] with \
                             master = \"unix:/run/dovecot/auth-master\", or [users]";

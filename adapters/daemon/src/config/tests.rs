@@ -54,8 +54,12 @@ fn refuse(text: &str) -> String {
 
 #[test]
 fn the_configurations_that_are_shown_are_good() {
-    let example = include_str!("../../../../examples/postfix/gatepost.toml");
-    assert!(Config::parse(example).is_ok());
+    for example in [
+        include_str!("../../../../examples/postfix/gatepost.toml"),
+        include_str!("../../../../examples/dovecot/front.toml"),
+    ] {
+        assert!(Config::parse(example).is_ok());
+    }
     let pages = [
         include_str!("../../../../README.md"),
         include_str!("../../README.md"),
@@ -561,6 +565,15 @@ fn what_listeners_are_asked_has_to_be_known_by_somebody() {
         let config = Config::parse(&with_behind(listener, tables)).unwrap();
         assert_eq!(config.looser_words(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn no_socket_of_ours_keeps_dovecot_from_starting() {
+    let listener = "[[listener]]\naddress = \"unix:/run/dovecot/login/gatepost\"\n";
+    let message = refuse(&format!("{listener}{PROVIDER}{DOVECOT}\n"));
+    assert!(message.contains("write a path below"), "{message}");
+    let below = listener.replace("gatepost", "gatepost/auth");
+    assert!(Config::parse(&format!("{below}{PROVIDER}{DOVECOT}\n")).is_ok());
 }
 
 #[test]

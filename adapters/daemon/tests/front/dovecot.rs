@@ -30,8 +30,10 @@ struct Shared {
 }
 
 impl Dovecot {
-    /// Listens at `login` and `master` in `directory`.
+    /// Listens at `dovecot/login` and `dovecot/master` in `directory`.
     pub(crate) fn start(directory: &Path) -> Self {
+        let directory = directory.join("dovecot");
+        fs::create_dir_all(&directory).unwrap();
         let shared = Arc::new(Shared::default());
         let sockets = ["login", "master"].map(|name| directory.join(name));
         let [login, master] = sockets

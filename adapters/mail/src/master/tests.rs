@@ -164,10 +164,10 @@ fn a_user_whom_dovecot_does_not_know_or_cannot_look_up_is_told_as_such() {
 #[test]
 fn a_login_of_dovecot_s_is_asked_for_under_its_names_there() {
     with_dovecot(&[
-        "c> REQUEST|7|77|6|0011|session_pid=9|request_auth_token",
+        "c> REQUEST|7|77|6|0011|session_pid=9|x=y|request_auth_token",
         "+ ",
         "u> VERSION|1|0",
-        "u> REQUEST|7|99|6|ffee|session_pid=9|request_auth_token",
+        "u> REQUEST|7|99|6|ffee|x=y",
         "u< USER|7|bob|uid=8|auth_token=x",
         "c< USER|7|bob|uid=8|auth_token=x",
         "c> REQUEST|8|77|6|0011",

@@ -90,12 +90,7 @@ fn load_secret(
     algorithms: AlgorithmSet,
 ) -> Result<LoadedKey, KeyError> {
     let mut buffer = KeyBuffer::new();
-    let key = preparer.prepare(&jose::secret_base64(text, &mut buffer)?, algorithms)?;
-    Ok(LoadedKey {
-        key,
-        kid: None,
-        owner: None,
-    })
+    preparer.prepare(&jose::secret_base64(text, &mut buffer)?, algorithms)
 }
 
 /// A walk over a directory of bounded size.

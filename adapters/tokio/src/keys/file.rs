@@ -82,12 +82,7 @@ pub(super) fn load_pem(
     algorithms: AlgorithmSet,
 ) -> Result<LoadedKey, KeyError> {
     let mut der = [0; MAX_DER];
-    let key = preparer.prepare(&jose::pem(text.trim_ascii(), &mut der)?, algorithms)?;
-    Ok(LoadedKey {
-        key,
-        kid: None,
-        owner: None,
-    })
+    preparer.prepare(&jose::pem(text.trim_ascii(), &mut der)?, algorithms)
 }
 
 /// Prepares a JWK for that part of `algorithms` that it allows itself.
@@ -108,9 +103,8 @@ fn prepare_jwk(
     let material = jwk.material(&mut buffer)?;
     let key = preparer.prepare(&material, jwk.algorithms().intersection(algorithms))?;
     Ok(LoadedKey {
-        key,
         kid: jwk.kid().map(str::to_owned),
-        owner: None,
+        ..key
     })
 }
 
