@@ -23,11 +23,10 @@ pub(super) struct Options {
     pub(super) once: bool,
 }
 
-/// The program of the tests that does it.
-const PROGRAM: [&str; 7] = [
+/// The program of the tests that does it, as the tests build it.
+const PROGRAM: [&str; 6] = [
     "run",
     "--quiet",
-    "--release",
     "-p",
     "gatepost-tests",
     "--bin",
