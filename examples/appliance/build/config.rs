@@ -218,7 +218,8 @@ impl Config {
             host.parse::<Ipv4Addr>().is_ok()
         };
         let is_led = |provider: &Provider| !provider.is_online() || provider.connect_to.is_some();
-        if !dns && !(self.time.iter().all(is_address) && self.provider.iter().all(is_led)) {
+        let is_without_names = self.time.iter().all(is_address) && self.provider.iter().all(is_led);
+        if !dns && !is_without_names {
             return Err(
                 "built without dns; write the address of time.server, and connect_to for providers"
                     .to_owned(),

@@ -72,6 +72,7 @@ pub(crate) fn cases() -> Vec<Case> {
             outage,
         ),
         case("five_thousand_logins_leave_it_as_it_was", endurance),
+        case("static_memory_and_stack_stay_within_96_kib", memory),
         case(
             "the_other_board_does_the_same_with_keys_of_4096_bits",
             other_board,
@@ -408,6 +409,24 @@ fn endurance(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
     }
     let logged = device.appliance.logged();
     assert_eq!(logged.matches("started").count(), 1, "it never restarted");
+    Ok(())
+}
+
+/// After everything above: the device logs how deep its stack has been whenever it has been deeper.
+fn memory(_: &Lab, device: &mut Device) -> Result<(), Failed> {
+    let logged = device.appliance.logged();
+    let line = logged
+        .lines()
+        .rfind(|line| line.contains("memory statics="));
+    let line = line.ok_or("no measurement")?;
+    let field = |name: &str| -> Option<u32> {
+        let (_, rest) = line.split_once(name)?;
+        rest.split_whitespace().next()?.parse().ok()
+    };
+    let fields = field("statics=").zip(field("stack="));
+    let (statics, stack) = fields.ok_or("no numbers")?;
+    println!("static memory: {statics} bytes, stack: {stack}");
+    assert!(statics + stack <= 96 * 1024, "{line}");
     Ok(())
 }
 
