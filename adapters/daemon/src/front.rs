@@ -274,7 +274,12 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
 
     /// There is no connection to Dovecot any more: what is there fails for now.
     fn lose(&mut self) {
-        self.link.close();
+        if self.front.relayed() == 0 {
+            // Nobody has missed it: the next login may find a Dovecot that was merely started again.
+            self.link.close_for_now();
+        } else {
+            self.link.close();
+        }
         self.greeting_until = None;
         self.front.upstream_lost();
     }

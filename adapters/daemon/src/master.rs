@@ -178,7 +178,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
     }
 
     fn lose(&mut self) {
-        self.link.close();
+        if self.master.pending() == 0 {
+            // Nobody has missed it: the next request may find a Dovecot that was merely started again.
+            self.link.close_for_now();
+        } else {
+            self.link.close();
+        }
         self.master.upstream_lost();
     }
 

@@ -356,6 +356,24 @@ fn while_dovecot_is_away_tokens_are_judged_and_it_is_found_again() {
 }
 
 #[test]
+fn a_dovecot_that_was_started_again_meanwhile_is_not_missed() {
+    let (mut daemon, dovecot) = with_dovecot();
+    let (mut client, _) = daemon.auth(77);
+    let mut master = daemon.master();
+    log_in_again(&mut client);
+    let bob = "USER\t1\tbob\tuid=8\thome=/h/bob";
+    assert_eq!(master.ask("USER\t1\tbob\tservice=lmtp\n"), bob);
+    drop(dovecot);
+    let _dovecot = Dovecot::start(daemon.root.path());
+    daemon.wait_for("Dovecot answers");
+    assert_eq!(
+        client.ask(&password(1, "bob", "good")),
+        "OK\t1\tuser=bob\tx_new=1"
+    );
+    assert_eq!(master.ask("USER\t1\tbob\tservice=lmtp\n"), bob);
+}
+
+#[test]
 fn a_dovecot_that_comes_later_is_found() {
     let root = TempDir::new().unwrap();
     let mut daemon = Daemon::start(root, DOVECOT);
