@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod connection;
 mod demo;
+mod dict;
 mod doctor;
 mod door;
 mod face;

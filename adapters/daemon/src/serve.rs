@@ -179,6 +179,14 @@ fn entrances(config: &Config) -> Result<Vec<Entrance>, BindError> {
         let bound = Entrance::bind(Protocol::Face, connections, &face.listeners());
         entrances.push(bound?);
     }
+    if let Some(dict) = config.dict.as_ref().map(Spanned::as_ref) {
+        let connections = dict.connections.get();
+        entrances.push(Entrance::bind(
+            Protocol::Dict,
+            connections,
+            &[dict.listener()],
+        )?);
+    }
     Ok(entrances)
 }
 

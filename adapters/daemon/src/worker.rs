@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::LocalSet;
 
 use crate::connection::{self, Service};
-use crate::face;
+use crate::{dict, face};
 
 /// A connection on its way to the thread that serves it.
 pub(crate) struct Accepted {
@@ -31,6 +31,8 @@ pub(crate) enum Protocol {
     Auth,
     /// HTTP, as Dovecot's oauth2 database speaks it.
     Face,
+    /// Dovecot's dict protocol.
+    Dict,
 }
 
 impl Protocol {
@@ -39,6 +41,7 @@ impl Protocol {
         match self {
             Self::Auth => "auth",
             Self::Face => "http",
+            Self::Dict => "dict",
         }
     }
 }
@@ -131,6 +134,13 @@ async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
             let stream = tokio::net::TcpStream::from_std(stream)?;
             stream.set_nodelay(true)?;
             face::serve(stream, service, number).await;
+        }
+        (Protocol::Dict, Stream::Unix(stream)) => {
+            let stream = tokio::net::UnixStream::from_std(stream)?;
+            dict::serve(stream, service, number).await;
+        }
+        (Protocol::Dict, Stream::Tcp(_)) => {
+            return Err(io::Error::other("the dict protocol is for unix sockets"));
         }
     }
     drop(place);
