@@ -96,6 +96,11 @@ impl Dovecot {
             fs::write(&path, content)?;
             fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
         }
+        let run = root.join("run").join(setup.name);
+        if setup.tokens == Tokens::Elsewhere {
+            // A socket right in `login` would keep Dovecot from starting.
+            fs::create_dir_all(run.join(configuration::LOGIN_SOCKET).with_file_name(""))?;
+        }
         let mut dovecot = Self {
             root: root.to_owned(),
             setup,
@@ -171,6 +176,12 @@ impl Dovecot {
         Address::port(self.setup.port + configuration::SIEVE)
     }
 
+    /// Its LMTP server.
+    #[must_use]
+    pub fn lmtp(&self) -> Address {
+        self.socket("lmtp")
+    }
+
     /// Where its own auth process serves those who judge logins by it.
     #[must_use]
     pub fn auth_client(&self) -> Address {
@@ -180,19 +191,22 @@ impl Dovecot {
     /// Where its own auth process serves those who look users up.
     #[must_use]
     pub fn auth_master(&self) -> Address {
-        self.socket("auth-master")
+        self.socket(match self.setup.tokens {
+            Tokens::OAuth2(_) => "auth-master",
+            Tokens::Elsewhere => "dovecot-master",
+        })
     }
 
     /// Where its login processes ask, with [`Tokens::Elsewhere`]; it is there for another to listen at.
     #[must_use]
     pub fn login_socket(&self) -> Address {
-        self.socket("login/gatepost")
+        self.socket(configuration::LOGIN_SOCKET)
     }
 
     /// Where its other processes ask, with [`Tokens::Elsewhere`]; it is there for another to listen at.
     #[must_use]
     pub fn master_socket(&self) -> Address {
-        self.socket("gatepost-master")
+        self.socket("auth-master")
     }
 
     /// The messages that have come into `user`'s inbox and were not filed elsewhere, read or not.

@@ -7,6 +7,7 @@
 mod auth_lines;
 mod claims;
 mod exchange;
+mod mail;
 
 use std::num::NonZeroU64;
 
@@ -25,6 +26,7 @@ use serde_json::Value;
 pub use auth_lines::auth_lines;
 pub use claims::claims;
 pub use exchange::exchange;
+pub use mail::{front_lines, master_lines, users_and_maps};
 
 /// A function under test and its name, which is also its file's in `tests/fuzz/targets` and its
 /// folder's in `tests/fuzz/corpus`.
@@ -48,8 +50,11 @@ pub const TARGETS: &[Target] = &[
     Target::new("claims", claims),
     Target::new("client_response", client_response),
     Target::new("exchange", exchange),
+    Target::new("front_lines", front_lines),
     Target::new("jwk_set", jwk_set),
     Target::new("jwt", jwt),
+    Target::new("master_lines", master_lines),
+    Target::new("users_and_maps", users_and_maps),
 ];
 
 /// A SASL client response, in each mechanism, strict and loose.

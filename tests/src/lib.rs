@@ -10,6 +10,7 @@ pub mod django;
 pub mod dovecot;
 pub mod emulators;
 pub mod exim;
+pub mod fronted;
 pub mod fuzz;
 pub mod imap;
 pub mod judge;

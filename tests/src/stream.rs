@@ -1,6 +1,6 @@
 //! Stream sockets of both families behind one type.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -107,5 +107,42 @@ impl Write for Stream {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A dialogue in lines, as POP3, LMTP and `ManageSieve` have it.
+#[derive(Debug)]
+pub struct Talk(BufReader<Stream>);
+
+impl Talk {
+    /// Connects.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn open(address: &Address) -> io::Result<Self> {
+        Ok(Self(BufReader::new(address.connect()?)))
+    }
+
+    /// Sends a line, and reads one.
+    ///
+    /// # Errors
+    /// As [`line`](Self::line).
+    pub fn ask(&mut self, line: &str) -> io::Result<String> {
+        self.0
+            .get_mut()
+            .write_all(format!("{line}\r\n").as_bytes())?;
+        self.line()
+    }
+
+    /// Reads a line, and takes its end away.
+    ///
+    /// # Errors
+    /// Those of the system, and a closed connection.
+    pub fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration file. Whatever it does not say is the safe choice; README.md lists every key.
 
 mod address;
+mod behind;
 mod dict;
 mod error;
 mod face;
@@ -9,6 +10,7 @@ mod secret;
 mod values;
 
 pub(crate) use address::Address;
+pub(crate) use behind::{Dovecot, ListenerProtocol, SocketPath, UserSettings, UsersError};
 pub(crate) use dict::Dict;
 pub(crate) use error::ConfigError;
 pub(crate) use face::Face;
@@ -41,6 +43,10 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     #[serde(default)]
     pub(crate) discovery: DiscoverySettings,
+    /// The Dovecot behind.
+    pub(crate) dovecot: Option<Spanned<Dovecot>>,
+    /// The users, if they are not Dovecot's to know.
+    pub(crate) users: Option<Spanned<UserSettings>>,
     /// Where metrics and health are served.
     pub(crate) metrics: Option<Address>,
     /// Where Dovecot's oauth2 database is answered.
@@ -169,6 +175,8 @@ impl DiscoverySettings {
 pub(crate) struct Listener {
     pub(crate) address: Address,
     #[serde(default)]
+    pub(crate) protocol: ListenerProtocol,
+    #[serde(default)]
     pub(crate) mode: Option<Mode>,
     #[serde(default)]
     pub(crate) owner: Option<OneLine>,
@@ -271,6 +279,7 @@ impl Config {
             self.check_dict(dict)?;
         }
         self.check_distinct()?;
+        self.check_behind()?;
         for provider in &self.providers {
             provider
                 .as_ref()
@@ -378,8 +387,6 @@ impl Config {
                 .map(|listener| listener.as_ref().clone())
                 .collect()
         };
-        let face = |config: &Self| config.face.as_ref().map(|face| face.as_ref().clone());
-        let dict = |config: &Self| config.dict.as_ref().map(|dict| dict.as_ref().clone());
         let parts = [
             (
                 "[[listener]]",
@@ -388,8 +395,22 @@ impl Config {
             ("[limits]", self.limits != new.limits),
             ("[log]", self.log != new.log),
             ("metrics", self.metrics != new.metrics),
-            ("[face]", face(self) != face(new)),
-            ("[dict]", dict(self) != dict(new)),
+            (
+                "[dovecot]",
+                bare_one(self.dovecot.as_ref()) != bare_one(new.dovecot.as_ref()),
+            ),
+            (
+                "[users]",
+                bare_one(self.users.as_ref()) != bare_one(new.users.as_ref()),
+            ),
+            (
+                "[face]",
+                bare_one(self.face.as_ref()) != bare_one(new.face.as_ref()),
+            ),
+            (
+                "[dict]",
+                bare_one(self.dict.as_ref()) != bare_one(new.dict.as_ref()),
+            ),
         ];
         let changed = parts.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(part, _)| part).collect()
@@ -410,6 +431,9 @@ impl Config {
                 ));
             }
         }
+        if let Some(users) = &self.users {
+            users.as_ref().looser_words(&mut words);
+        }
         if let Some(face) = &self.face {
             face.as_ref().looser_words(&mut words);
         }
@@ -423,11 +447,17 @@ impl Config {
     }
 }
 
+/// A table without its place in the file.
+fn bare_one<T>(table: Option<&Spanned<T>>) -> Option<&T> {
+    table.map(Spanned::as_ref)
+}
+
 impl Listener {
     /// A listener of which nothing is said but where it is.
     pub(crate) fn at(address: Address) -> Self {
         Self {
             address,
+            protocol: ListenerProtocol::Auth,
             mode: None,
             owner: None,
             group: None,
@@ -443,6 +473,11 @@ impl Listener {
             }
             Address::Tcp(_) | Address::Systemd(_) if has_rights => {
                 return Err("listener: mode, owner and group are for unix: addresses; remove them");
+            }
+            Address::Tcp(_) if self.protocol == ListenerProtocol::Master => {
+                return Err(
+                    "listener: protocol = \"master\" hands out logins; write a unix: address",
+                );
             }
             _ => {}
         }

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::behind::Behind;
 use crate::generation::Generation;
 use crate::metrics::Metrics;
 use crate::penalty::Penalties;
@@ -52,6 +53,8 @@ pub(crate) struct Service {
     pub(crate) handshake: Duration,
     pub(crate) line: Duration,
     pub(crate) penalties: Penalties,
+    /// Where there is a Dovecot behind, or users to tell of.
+    pub(crate) behind: Option<Arc<Behind>>,
     /// How Dovecot's oauth2 database is answered, where it is.
     pub(crate) face: Option<Face>,
 }

@@ -99,6 +99,7 @@ async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
         note(&format!("looser than the default: {word}"));
     }
     sockets::examine(config, &mut findings);
+    sockets::examine_behind(config, &mut findings);
     match Generation::load(config, None) {
         Err(error) => findings.bad(&error.to_string(), "the daemon would not start"),
         Ok(generation) => {

@@ -1,5 +1,6 @@
 //! The command `gatepost`.
 
+mod behind;
 mod check;
 mod config;
 mod connection;
@@ -8,13 +9,17 @@ mod dict;
 mod doctor;
 mod door;
 mod face;
+mod front;
 mod generation;
 mod import;
 mod listener;
 mod log;
+mod master;
 mod metrics;
 mod penalty;
 mod serve;
+mod socketmap;
+mod users;
 mod web;
 mod worker;
 #[cfg(test)]

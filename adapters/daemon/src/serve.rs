@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use toml::Spanned;
 
-use crate::config::{self, Address, Config, ConfigError, Listener};
+use crate::behind::Behind;
+use crate::config::{self, Address, Config, ConfigError, Listener, ListenerProtocol, UsersError};
 use crate::connection::Service;
 use crate::door::Door;
 use crate::generation::{Generation, GenerationError};
@@ -23,6 +24,7 @@ use crate::listener::{self, BindError, Bound};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::penalty::Penalties;
+use crate::users;
 use crate::web;
 use crate::worker::{Protocol, Workers};
 
@@ -45,6 +47,8 @@ enum Error {
     Load(#[from] GenerationError),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Users(#[from] UsersError),
     #[error("{0}")]
     Face(String),
     #[error("{0}; gatepost cannot run here")]
@@ -87,12 +91,20 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     let _ = timeout(FIRST_LOOK, generation.providers.looked_for()).await;
     announce(&config, &generation);
     let entrances = entrances(&config)?;
+    let mut followed = JoinSet::new();
+    let behind = behind(&config, &mut followed)?;
+    if let Some(behind) = &behind {
+        let _ = timeout(FIRST_LOOK, behind.tried()).await;
+    }
     let mut reload = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(false);
-    let service = Arc::new(service(&config, generation, stopping)?);
+    let service = Arc::new(Service {
+        behind,
+        ..service(&config, generation, stopping)?
+    });
     let workers = Arc::new(Workers::start(&service)?);
     let _watched = match &config.metrics {
         Some(address) => Some(watch_at(address, &service)?),
@@ -140,10 +152,10 @@ struct Entrance {
 }
 
 impl Entrance {
-    fn bind(
+    fn bind<'l>(
         protocol: Protocol,
         connections: u32,
-        listeners: &[Listener],
+        listeners: impl Iterator<Item = &'l Listener>,
     ) -> Result<Self, BindError> {
         let mut bound = Vec::new();
         for listener in listeners {
@@ -168,15 +180,16 @@ impl Entrance {
 }
 
 fn entrances(config: &Config) -> Result<Vec<Entrance>, BindError> {
-    let listeners = config.listeners.iter();
-    let listeners: Vec<_> = listeners
-        .map(|listener| listener.as_ref().clone())
-        .collect();
     let connections = config.limits.connections.get();
-    let mut entrances = vec![Entrance::bind(Protocol::Auth, connections, &listeners)?];
+    let mut entrances = Vec::new();
+    for protocol in ListenerProtocol::ALL {
+        let listeners = config.listeners.iter().map(Spanned::as_ref);
+        let listeners = listeners.filter(|listener| listener.protocol == protocol);
+        entrances.push(Entrance::bind(protocol.into(), connections, listeners)?);
+    }
     if let Some(face) = config.face.as_ref().map(Spanned::as_ref) {
         let connections = face.connections.get();
-        let bound = Entrance::bind(Protocol::Face, connections, &face.listeners());
+        let bound = Entrance::bind(Protocol::Face, connections, face.listeners().iter());
         entrances.push(bound?);
     }
     if let Some(dict) = config.dict.as_ref().map(Spanned::as_ref) {
@@ -184,10 +197,36 @@ fn entrances(config: &Config) -> Result<Vec<Entrance>, BindError> {
         entrances.push(Entrance::bind(
             Protocol::Dict,
             connections,
-            &[dict.listener()],
+            [dict.listener()].iter(),
         )?);
     }
     Ok(entrances)
+}
+
+/// Knows what stands behind us, and keeps current in `followed` what is known of it.
+fn behind(config: &Config, followed: &mut JoinSet<()>) -> Result<Option<Arc<Behind>>, Error> {
+    if config.dovecot.is_none() && config.users.is_none() {
+        return Ok(None);
+    }
+    let users = match &config.users {
+        None => watch::channel(None).1,
+        Some(settings) => {
+            let current = users::load(settings.as_ref().clone())?;
+            followed.spawn(current.follow);
+            current.users
+        }
+    };
+    let mut random = [0; 4];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+    let dovecot = config.dovecot.as_ref().map(Spanned::as_ref).cloned();
+    let behind = Behind::new(
+        &dovecot.unwrap_or_default(),
+        users,
+        u32::from_ne_bytes(random),
+    );
+    let follow = Arc::clone(&behind);
+    followed.spawn(async move { follow.follow().await });
+    Ok(Some(behind))
 }
 
 /// Serves metrics and health until it is dropped.
@@ -218,6 +257,7 @@ fn service(
         turns: Turns::new(limits.logins.get() as usize, limits.waiting.get() as usize),
         handshake: Duration::from_secs(limits.handshake_seconds.get().into()),
         line: Duration::from_secs(limits.line_seconds.get().into()),
+        behind: None,
         penalties: Penalties::new(Duration::from_secs(limits.penalty_seconds.get().into())),
     })
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use tokio::io::AsyncWrite;
 use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::LocalSet;
 
-use crate::connection::{self, Service};
-use crate::{dict, face};
+use crate::config::ListenerProtocol;
+use crate::connection::{self, Reader, Service};
+use crate::{dict, face, front, master, socketmap};
 
 /// A connection on its way to the thread that serves it.
 pub(crate) struct Accepted {
@@ -33,6 +35,20 @@ pub(crate) enum Protocol {
     Face,
     /// Dovecot's dict protocol.
     Dict,
+    /// Dovecot's master protocol.
+    Master,
+    /// Postfix's socketmap.
+    Socketmap,
+}
+
+impl From<ListenerProtocol> for Protocol {
+    fn from(protocol: ListenerProtocol) -> Self {
+        match protocol {
+            ListenerProtocol::Auth => Self::Auth,
+            ListenerProtocol::Master => Self::Master,
+            ListenerProtocol::Socketmap => Self::Socketmap,
+        }
+    }
 }
 
 impl Protocol {
@@ -42,6 +58,8 @@ impl Protocol {
             Self::Auth => "auth",
             Self::Face => "http",
             Self::Dict => "dict",
+            Self::Master => "master",
+            Self::Socketmap => "socketmap",
         }
     }
 }
@@ -115,17 +133,6 @@ async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
         place,
     } = accepted;
     match (protocol, stream) {
-        (Protocol::Auth, Stream::Unix(stream)) => {
-            let mut stream = tokio::net::UnixStream::from_std(stream)?;
-            let (reader, writer) = stream.split();
-            connection::serve(reader, writer, service, number, cookie).await;
-        }
-        (Protocol::Auth, Stream::Tcp(stream)) => {
-            let mut stream = tokio::net::TcpStream::from_std(stream)?;
-            stream.set_nodelay(true)?;
-            let (reader, writer) = stream.split();
-            connection::serve(reader, writer, service, number, cookie).await;
-        }
         (Protocol::Face, Stream::Unix(stream)) => {
             let stream = tokio::net::UnixStream::from_std(stream)?;
             face::serve(stream, service, number).await;
@@ -142,7 +149,41 @@ async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
         (Protocol::Dict, Stream::Tcp(_)) => {
             return Err(io::Error::other("the dict protocol is for unix sockets"));
         }
+        (_, Stream::Unix(stream)) => {
+            let mut stream = tokio::net::UnixStream::from_std(stream)?;
+            speak(protocol, stream.split(), service, (number, cookie)).await;
+        }
+        (_, Stream::Tcp(stream)) => {
+            let mut stream = tokio::net::TcpStream::from_std(stream)?;
+            stream.set_nodelay(true)?;
+            speak(protocol, stream.split(), service, (number, cookie)).await;
+        }
     }
     drop(place);
     Ok(())
+}
+
+/// Speaks any protocol but HTTP, which brings its own way to split a stream.
+async fn speak(
+    protocol: Protocol,
+    (reader, writer): (impl Reader, impl AsyncWrite + Unpin),
+    service: &Arc<Service>,
+    (number, cookie): (u32, [u8; 16]),
+) {
+    match (protocol, &service.behind) {
+        (Protocol::Auth, None) => connection::serve(reader, writer, service, number, cookie).await,
+        (Protocol::Auth, Some(behind)) => {
+            let served = front::serve(reader, writer, (service, behind), number, cookie);
+            // Made where it stays: both sides of it are some kilobytes.
+            Box::pin(served).await;
+        }
+        (Protocol::Master, Some(behind)) => {
+            master::serve(reader, writer, (service, behind), number).await;
+        }
+        (Protocol::Socketmap, Some(behind)) => {
+            socketmap::serve(reader, writer, (service, behind), number).await;
+        }
+        // The configuration has seen to it that there is somebody to ask.
+        (Protocol::Master | Protocol::Socketmap, None) | (Protocol::Face | Protocol::Dict, _) => {}
+    }
 }

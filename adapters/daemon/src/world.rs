@@ -11,6 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+use crate::behind::Behind;
 use crate::config::Config;
 use crate::connection::Service;
 use crate::generation::Generation;
@@ -28,6 +29,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// One without a Dovecot behind, and one whose Dovecot is away.
+    pub(crate) fn both() -> [Self; 2] {
+        let away = crate::config::Dovecot::default();
+        let behind = Behind::new(&away, watch::channel(None).1, 0);
+        [Self::new(), Self::with(Some(behind))]
+    }
+
+    fn with(behind: Option<Arc<Behind>>) -> Self {
         let root = TempDir::new().unwrap();
         let issuer = Issuer::new();
         let keys = root.path().join("jwks.json");
@@ -48,6 +60,7 @@ impl World {
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),
             face: Some(face()),
+            behind,
             penalties: Penalties::new(Duration::from_secs(15)),
         });
         Self {

@@ -302,13 +302,21 @@ impl Front {
             }
             (Some(b"OK"), login) => id(login).and_then(|id| self.accepted(id, words)),
             (Some(b"FAIL"), login) => {
-                id(login).and_then(|id| self.own_logins.remove(&id));
-                None
+                self.refused(id(login), line);
+                return None;
             }
             _ => None,
         };
         write_line(&mut self.outputs.client, [line]);
         login
+    }
+
+    /// Passes a failure on. Dovecot's login processes would show its reason to the user as an alert, each time
+    /// that a token has expired: they get its code alone, as from Dovecot.
+    fn refused(&mut self, id: Option<u32>, line: &[u8]) {
+        let is_login = id.is_some_and(|id| self.own_logins.remove(&id).is_some());
+        let is_told = |field: &&[u8]| !is_login || key(field) != b"reason";
+        write_line(&mut self.outputs.client, fields(line).filter(is_told));
     }
 
     /// Adds Dovecot's mechanisms to our own.
@@ -359,9 +367,11 @@ fn ends_here(field: &[u8]) -> bool {
     matches!(key(field), b"nologin" | b"proxy" | b"proxy_maybe")
 }
 
-fn fail(out: &mut Vec<u8>, id: u32, why: &str) {
+/// Answers that a login failed; who shows the reason to its user as an alert is not given it.
+fn fail(out: &mut Vec<u8>, id: u32, code: Option<&str>, reason: Option<&str>) {
     let id = id.to_string();
-    write_line(out, [b"FAIL", id.as_bytes(), why.as_bytes()]);
+    let words = [Some("FAIL"), Some(&*id), code, reason];
+    write_line(out, words.into_iter().flatten().map(str::as_bytes));
 }
 
 #[cfg(test)]

@@ -204,7 +204,9 @@ impl Master {
                 let numbers = [id, client_pid, claim.id].map(|number| number.to_string());
                 let [id_there, pid, login] = numbers.each_ref().map(String::as_bytes);
                 let names = [b"REQUEST", id_there, pid, login, &cookie];
-                let line = [&names, parameters].concat().join(&b'\t');
+                let parameters = parameters.iter().filter(|field| !is_of_process(field));
+                let parameters: Vec<&[u8]> = parameters.copied().collect();
+                let line = [&names, &*parameters].concat().join(&b'\t');
                 self.ask(id, Asked::Same, &line, sources.has_upstream);
             }
             Some(By::Gatepost(judged)) => self.own(id, judged, sources),
@@ -291,6 +293,12 @@ fn claim<'w>(words: &'w [&'w [u8]]) -> Option<(Claim, &'w [&'w [u8]])> {
     Some((claim, parameters))
 }
 
+/// Dovecot compares the process id that a request names with who has connected, which is us, and makes a token
+/// for that process: neither can be passed on.
+fn is_of_process(field: &[u8]) -> bool {
+    matches!(key(field), b"session_pid" | b"request_auth_token")
+}
+
 /// Name and fields of a user, as they are written.
 fn user_fields(user: &User) -> Vec<Vec<u8>> {
     let pairs = user.fields.iter();
@@ -304,6 +312,63 @@ fn with_login(mut said: Vec<Vec<u8>>, judged: &Judged) -> Vec<Vec<u8>> {
     said.extend(judged.userdb.iter().cloned());
     said.push([b"auth_mech=", &judged.mechanism[..]].concat());
     said
+}
+
+/// A question of our own: whether there is a user.
+pub struct Lookup {
+    id: u32,
+    user: Vec<u8>,
+    service: &'static str,
+}
+
+/// What Dovecot says to it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// There is one, of this name.
+    User(String),
+    /// There is none.
+    Nobody,
+    /// It cannot be told now.
+    Failed,
+}
+
+impl Lookup {
+    /// What a connection begins with.
+    pub const VERSION: &'static [u8] = b"VERSION\t1\t0\n";
+
+    /// Asks for `user`, for a service such as `lmtp`; `id` is this question's alone on its connection.
+    #[must_use]
+    pub fn new(id: u32, user: &str, service: &'static str) -> Self {
+        let user = escape(user);
+        Self { id, user, service }
+    }
+
+    /// Writes the question.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let id = self.id.to_string();
+        // Dovecot 2.3 knows the service by the first name, 2.4 by the second.
+        let service = ["service=", "protocol="].map(|key| key.to_owned() + self.service);
+        let [old, new] = service.each_ref().map(String::as_bytes);
+        write_line(out, [b"USER", id.as_bytes(), &self.user, old, new]);
+    }
+
+    /// What a line of Dovecot's says to it, if anything.
+    #[must_use]
+    pub fn read(&self, line: &[u8]) -> Option<Found> {
+        let mut words = fields(line);
+        let word = words.next()?;
+        if !ANSWERS.contains(&word) || id(words.next()) != Some(self.id) {
+            return None;
+        }
+        Some(match word {
+            b"USER" => words
+                .next()
+                .and_then(unescape)
+                .map_or(Found::Failed, Found::User),
+            b"NOTFOUND" => Found::Nobody,
+            _ => Found::Failed,
+        })
+    }
 }
 
 #[cfg(test)]

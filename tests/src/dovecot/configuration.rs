@@ -11,6 +11,9 @@ pub(super) const POP3: u16 = 1;
 pub(super) const SUBMISSION: u16 = 2;
 pub(super) const SIEVE: u16 = 3;
 
+/// Where login processes ask, with [`Tokens::Elsewhere`].
+pub(super) const LOGIN_SOCKET: &str = "login/gatepost/auth";
+
 /// What both versions read alike. `NAME` stands for the setup's.
 const COMMON: &str = "\
 base_dir = /run/NAME
@@ -92,6 +95,9 @@ passdb passwd-file {
 }
 ";
 
+/// What an administrator is told to write.
+const FRONT: &str = include_str!("../../../examples/dovecot/front.conf");
+
 /// The mechanisms that need passwords.
 const PASSWORDS: &str = "auth_mechanisms = plain login\n";
 
@@ -140,18 +146,9 @@ fn main(setup: &Setup) -> String {
     format!("{text}submission_relay_port = {relay}\n")
 }
 
-/// The settings that turn every question to the sockets of another.
+/// The settings that turn every question to the sockets of another. Lookups of users go there as well.
 fn elsewhere() -> String {
-    let mut text = format!("{PASSWORDS}auth_socket_path = /run/NAME/gatepost-master\n");
-    for (server, _, _) in SERVERS {
-        // A login process sees the directory `login` alone.
-        let _written = write!(
-            text,
-            "service {server}-login {{\n  executable = {server}-login gatepost\n}}\n\
-             service {server} {{\n  executable = {server} -a /run/NAME/gatepost-master\n}}\n"
-        );
-    }
-    text
+    format!("{PASSWORDS}{FRONT}auth_socket_path = /run/NAME/auth-master\n")
 }
 
 fn listeners(setup: &Setup) -> String {

@@ -43,6 +43,8 @@ fn with(section: &str, line: &str) -> String {
         "face" if !line.starts_with("listen") => {
             format!("[face]\nlisten = \"tcp:127.0.0.1:1\"\n{line}\n{LISTENER}{PROVIDER}")
         }
+        "dovecot" => format!("[dovecot]\nmaster = \"unix:/m\"\n{line}\n{LISTENER}{PROVIDER}"),
+        "users" => format!("[users]\npasswd_file = \"/u\"\n{line}\n{LISTENER}{PROVIDER}"),
         _ => format!("[{section}]\n{line}\n{LISTENER}{PROVIDER}"),
     }
 }
@@ -55,8 +57,12 @@ fn refuse(text: &str) -> String {
 
 #[test]
 fn the_configurations_that_are_shown_are_good() {
-    let example = include_str!("../../../../examples/postfix/gatepost.toml");
-    assert!(Config::parse(example).is_ok());
+    for example in [
+        include_str!("../../../../examples/postfix/gatepost.toml"),
+        include_str!("../../../../examples/dovecot/front.toml"),
+    ] {
+        assert!(Config::parse(example).is_ok());
+    }
     let pages = [
         include_str!("../../../../README.md"),
         include_str!("../../README.md"),
@@ -117,12 +123,14 @@ fn unspanned(config: &Config) -> String {
         discovery,
         face,
         dict,
+        users,
         ..
     } = config;
     let face = face.as_ref().map(Spanned::as_ref);
     let dict = dict.as_ref().map(Spanned::as_ref);
+    let users = users.as_ref().map(Spanned::as_ref);
     format!(
-        "{face:?} {dict:?} {backend:?} {compat:?} {log:?} {limits:?} {discovery:?} {listeners:?} {providers:?}"
+        "{face:?} {dict:?} {users:?} {backend:?} {compat:?} {log:?} {limits:?} {discovery:?} {listeners:?} {providers:?}"
     )
 }
 
@@ -533,4 +541,130 @@ fn parts_that_need_a_restart_are_told() {
     let new = Config::parse(&with("dict", "")).unwrap();
     assert_eq!(old.parts_for_a_restart(&new), ["[dict]"]);
     assert!(old.parts_for_a_restart(&old).is_empty());
+}
+
+/// A whole configuration with these lines behind its listener and its provider.
+fn with_behind(listener: &str, tables: &str) -> String {
+    format!("{LISTENER}{listener}\n{PROVIDER}{tables}\n")
+}
+
+const USERS: &str = "[users]\ndomains = [\"example.com\"]\nuid = 5000\nhome = \"/var/vmail/%d/%n\"";
+const DOVECOT: &str = "[dovecot]\nlogin = \"unix:/run/dovecot/login/login\"\nmaster = \"unix:/run/dovecot/auth-master\"";
+
+#[test]
+fn what_listeners_are_asked_has_to_be_known_by_somebody() {
+    for (listener, tables, expected) in [
+        ("protocol = \"master\"", "", "nobody knows the users"),
+        ("protocol = \"socketmap\"", "", "nobody knows the users"),
+        (
+            "protocol = \"socketmap\"",
+            "[dovecot]\nclient = \"unix:/run/dovecot/auth-client\"",
+            "nobody knows the users",
+        ),
+        (
+            "protocol = \"master\"",
+            "[dovecot]\nclient = \"unix:/a\"\nmaster = \"unix:/b\"",
+            "write login and master under [dovecot]",
+        ),
+        ("", "[dovecot]", "name its sockets"),
+        (
+            "",
+            "[dovecot]\nlogin = \"/run/x\"",
+            "write the path of a socket",
+        ),
+        ("", "[users]\nuid = 5", "say who exists, in one way"),
+        (
+            "",
+            "[users]\ndomains = [\"a\"]\nallow_all_users = true",
+            "say who exists, in one way",
+        ),
+        (
+            "",
+            "[users]\nallow_all_users = true\nhome = \"%h\"",
+            "write text with %u or %{user}",
+        ),
+        (
+            "",
+            "[users]\nallow_all_users = true\nuid = -1",
+            "write a number, or the name",
+        ),
+        ("protocol = \"imap\"", "", "unknown variant `imap`"),
+    ] {
+        let message = refuse(&with_behind(listener, tables));
+        assert!(message.contains(expected), "{message}");
+    }
+    for (listener, tables) in [
+        ("protocol = \"master\"", USERS),
+        ("protocol = \"master\"", DOVECOT),
+        ("protocol = \"socketmap\"", USERS),
+        ("", DOVECOT),
+    ] {
+        let config = Config::parse(&with_behind(listener, tables)).unwrap();
+        assert_eq!(config.looser_words(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn no_socket_of_ours_keeps_dovecot_from_starting() {
+    let listener = "[[listener]]\naddress = \"unix:/run/dovecot/login/gatepost\"\n";
+    let message = refuse(&format!("{listener}{PROVIDER}{DOVECOT}\n"));
+    assert!(message.contains("write a path below"), "{message}");
+    let below = listener.replace("gatepost", "gatepost/auth");
+    assert!(Config::parse(&format!("{below}{PROVIDER}{DOVECOT}\n")).is_ok());
+}
+
+#[test]
+fn masters_are_not_listened_for_over_tcp() {
+    let tcp = "[[listener]]\naddress = \"tcp:127.0.0.1:1\"\nprotocol = \"master\"\n";
+    let message = refuse(&format!("{tcp}{PROVIDER}{USERS}\n"));
+    assert!(
+        message.contains("hands out logins; write a unix: address"),
+        "{message}"
+    );
+}
+
+#[test]
+fn that_everybody_exists_is_a_looser_word() {
+    let text = with_behind("", "[users]\nallow_all_users = true");
+    let words = Config::parse(&text).unwrap().looser_words();
+    assert_eq!(
+        words,
+        ["[users]: allow_all_users = true: every name exists"]
+    );
+}
+
+#[test]
+fn users_are_made_of_what_the_system_knows() {
+    let load = |table: &str| {
+        let config = Config::parse(&with_behind("", table)).unwrap();
+        config.users.unwrap().as_ref().load()
+    };
+    let users = load(
+        "[users]\ndomains = [\"Example.com\"]\nuid = \"mail\"\ngid = 9\nfields = { mail = \"m:%n\" }",
+    );
+    let found = users.unwrap().find("Alice@example.COM").unwrap();
+    let fields = [("uid", "8"), ("gid", "9"), ("mail", "m:alice")];
+    let fields = fields.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(found.fields, fields);
+    for (table, expected) in [
+        (
+            "[users]\nallow_all_users = true\nuid = \"root\"",
+            "uid = 0 would be root",
+        ),
+        (
+            "[users]\nallow_all_users = true\ngid = 0",
+            "gid = 0 would be root",
+        ),
+        (
+            "[users]\nallow_all_users = true\ngid = \"no-such\"",
+            "there is no gid \"no-such\"",
+        ),
+        (
+            "[users]\npasswd_file = \"/no/such\"",
+            "passwd_file /no/such: No such file",
+        ),
+    ] {
+        let message = load(table).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
 }

@@ -25,6 +25,29 @@ pub(super) fn examine(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// What stands behind: Dovecot's sockets, and the users.
+pub(super) fn examine_behind(config: &Config, findings: &mut Findings) {
+    let sockets = config
+        .dovecot
+        .as_ref()
+        .map(|dovecot| dovecot.as_ref().sockets());
+    for (key, path) in sockets.into_iter().flatten() {
+        let shown = format!("Dovecot's {key} at unix:{}", path.display());
+        match UnixStream::connect(path) {
+            Ok(_) => findings.good(&format!("somebody answers as {shown}")),
+            Err(error) => findings.bad(
+                &format!("nobody answers as {shown} ({error})"),
+                "start Dovecot, or correct the path or its rights",
+            ),
+        }
+    }
+    match config.users.as_ref().map(|users| users.as_ref().load()) {
+        None => {}
+        Some(Ok(_)) => findings.good("the users can be read"),
+        Some(Err(error)) => findings.bad(&error.to_string(), "the daemon would not start"),
+    }
+}
+
 fn examine_unix(path: &Path, findings: &mut Findings) {
     let shown = path.display();
     let Some(directory) = path.parent().filter(|directory| directory.is_dir()) else {

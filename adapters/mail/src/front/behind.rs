@@ -6,9 +6,11 @@ use crate::line::{fields, id, write_line};
 use crate::upstream::{Greeting, GreetingError, Offer, handshake};
 use crate::waiting::{By, Login};
 
-/// What stands for a login that Dovecot cannot judge now.
-const UNAVAILABLE: &str =
-    "code=temp_fail\treason=Temporary failure: passwords cannot be checked now";
+/// What is said of a login that Dovecot cannot judge now.
+const UNAVAILABLE: &str = "reason=Temporary failure: passwords cannot be checked now";
+
+/// What is said of a login that it does not judge any more.
+const NOT_OFFERED: &str = "reason=Mechanism not offered any more: reload the mail server";
 
 /// The connection to Dovecot.
 pub(super) enum Upstream {
@@ -45,9 +47,10 @@ impl Front {
 
     /// Answers that Dovecot has this mechanism no more.
     pub(super) fn refuse(&mut self, id: u32) {
-        self.relayed.remove(&id);
-        let reason = "reason=Mechanism not offered any more: reload the mail server";
-        fail(&mut self.outputs.client, id, reason);
+        let relayed = self.relayed.remove(&id);
+        let is_login = relayed.is_some_and(|relayed| relayed.is_login);
+        let reason = (!is_login).then_some(NOT_OFFERED);
+        fail(&mut self.outputs.client, id, None, reason);
     }
 
     /// The connection that was needed is made; `client_pid` names it to Dovecot, and no other connection.
@@ -63,8 +66,9 @@ impl Front {
     pub fn upstream_lost(&mut self) {
         self.upstream = Upstream::Absent;
         self.outputs.upstream.clear();
-        for id in std::mem::take(&mut self.relayed).into_keys() {
-            fail(&mut self.outputs.client, id, UNAVAILABLE);
+        for (id, relayed) in std::mem::take(&mut self.relayed) {
+            let reason = (!relayed.is_login).then_some(UNAVAILABLE);
+            fail(&mut self.outputs.client, id, Some("code=temp_fail"), reason);
         }
     }
 

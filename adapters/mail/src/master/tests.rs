@@ -164,10 +164,10 @@ fn a_user_whom_dovecot_does_not_know_or_cannot_look_up_is_told_as_such() {
 #[test]
 fn a_login_of_dovecot_s_is_asked_for_under_its_names_there() {
     with_dovecot(&[
-        "c> REQUEST|7|77|6|0011|session_pid=9|request_auth_token",
+        "c> REQUEST|7|77|6|0011|session_pid=9|x=y|request_auth_token",
         "+ ",
         "u> VERSION|1|0",
-        "u> REQUEST|7|99|6|ffee|session_pid=9|request_auth_token",
+        "u> REQUEST|7|99|6|ffee|x=y",
         "u< USER|7|bob|uid=8|auth_token=x",
         "c< USER|7|bob|uid=8|auth_token=x",
         "c> REQUEST|8|77|6|0011",
@@ -351,4 +351,26 @@ fn what_dovecot_says_that_nobody_asked_is_dropped() {
         "u< NOTFOUND|1",
         "c< NOTFOUND|1",
     ]);
+}
+
+#[test]
+fn a_question_of_our_own_is_understood_by_both_versions() {
+    let lookup = Lookup::new(3, "a\tb", "lmtp");
+    let mut asked = Lookup::VERSION.to_vec();
+    lookup.write(&mut asked);
+    let expected = b"VERSION\t1\t0\nUSER\t3\ta\x01tb\tservice=lmtp\tprotocol=lmtp\n";
+    assert_eq!(asked, expected);
+    for (line, expected) in [
+        ("VERSION\t3\t1", None),
+        ("SPID\t3", None),
+        ("USER\t2\tc", None),
+        ("", None),
+        ("USER\t3\tc\tuid=1", Some(Found::User("c".to_owned()))),
+        ("USER\t3", Some(Found::Failed)),
+        ("NOTFOUND\t3", Some(Found::Nobody)),
+        ("FAIL\t3\treason=x", Some(Found::Failed)),
+        ("DONE\t3", Some(Found::Failed)),
+    ] {
+        assert_eq!(lookup.read(line.as_bytes()), expected, "{line}");
+    }
 }

@@ -1,0 +1,292 @@
+//! `[dovecot]` and `[users]`: what stands behind Gatepost.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use gatepost_mail::users::{Common, Exist, PasswdFile, Template, TemplateError, Users};
+use nix::unistd::{Group, User};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::values::{FieldName, OneLine};
+use super::{Address, Config, error};
+
+/// Longest passwd-file, in bytes: 100,000 users with everything that one can have.
+const MAX_PASSWD_FILE: u64 = 16 << 20;
+
+/// What is spoken over a listener's connections.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ListenerProtocol {
+    /// Dovecot's auth protocol.
+    #[default]
+    Auth,
+    /// Dovecot's master protocol.
+    Master,
+    /// Postfix's socketmap.
+    Socketmap,
+}
+
+impl ListenerProtocol {
+    pub(crate) const ALL: [Self; 3] = [Self::Auth, Self::Master, Self::Socketmap];
+}
+
+/// `[dovecot]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Dovecot {
+    /// Where its login processes log in.
+    pub(crate) login: Option<SocketPath>,
+    /// Where others do.
+    pub(crate) client: Option<SocketPath>,
+    /// Where its mail processes ask.
+    pub(crate) master: Option<SocketPath>,
+}
+
+impl Dovecot {
+    /// Its sockets, by their keys.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let all = [
+            ("login", self.login.as_deref()),
+            ("client", self.client.as_deref()),
+            ("master", self.master.as_deref()),
+        ];
+        all.into_iter().filter_map(|(key, path)| Some((key, path?)))
+    }
+
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.login.is_none() && self.client.is_none() && self.master.is_none() {
+            return Err(
+                "dovecot: name its sockets: login = \"unix:/run/dovecot/login/login\" and master = \
+                 \"unix:/run/dovecot/auth-master\"; for Postfix and Exim client = \
+                 \"unix:/run/dovecot/auth-client\"",
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Whether what stands behind Gatepost is enough for what its listeners are asked.
+    pub(super) fn check_behind(&self) -> Result<(), error::Fault> {
+        if let Some(dovecot) = &self.dovecot {
+            let at = |hint| error::Fault::at(dovecot.span(), hint);
+            dovecot.as_ref().check().map_err(at)?;
+        }
+        if let Some(users) = &self.users {
+            let at = |hint| error::Fault::at(users.span(), hint);
+            users.as_ref().check().map_err(at)?;
+        }
+        let dovecot = self.dovecot.as_ref().map(Spanned::as_ref);
+        let has_users =
+            self.users.is_some() || dovecot.is_some_and(|dovecot| dovecot.master.is_some());
+        let relays =
+            dovecot.is_some_and(|dovecot| dovecot.login.is_some() || dovecot.client.is_some());
+        let relays_logins =
+            dovecot.is_some_and(|dovecot| dovecot.login.is_some() && dovecot.master.is_some());
+        let login_directory = dovecot.and_then(|dovecot| dovecot.login.as_ref()?.parent());
+        for listener in &self.listeners {
+            let protocol = listener.as_ref().protocol;
+            let directory = match &listener.as_ref().address {
+                Address::Unix(path) => path.parent(),
+                Address::Tcp(_) | Address::Systemd(_) => None,
+            };
+            if login_directory.is_some() && directory == login_directory {
+                let hint = "listener: Dovecot does not start while a foreign socket lies right in its login \
+                            directory; write a path below, as in \"unix:/run/dovecot/login/gatepost/auth\"";
+                return Err(error::Fault::at(listener.span(), hint));
+            }
+            if protocol != ListenerProtocol::Auth && !has_users {
+                let hint = "listener: nobody knows the users that are asked for here; write [dovecot] with \
+                            master = \"unix:/run/dovecot/auth-master\", or [users]";
+                return Err(error::Fault::at(listener.span(), hint));
+            }
+            if protocol == ListenerProtocol::Master && relays && !relays_logins {
+                let hint = "listener: a mail process would ask here for logins that Dovecot has made; write \
+                            login and master under [dovecot]";
+                return Err(error::Fault::at(listener.span(), hint));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `unix:/path`, of a socket of Dovecot's.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "String")]
+pub(crate) struct SocketPath(PathBuf);
+
+impl TryFrom<String> for SocketPath {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.strip_prefix("unix:") {
+            Some(path) if path.starts_with('/') => Ok(Self(path.into())),
+            _ => Err("write the path of a socket, as in \"unix:/run/dovecot/auth-master\""),
+        }
+    }
+}
+
+impl Deref for SocketPath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// `[users]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct UserSettings {
+    passwd_file: Option<PathBuf>,
+    uid: Option<SystemId>,
+    gid: Option<SystemId>,
+    home: Option<UserTemplate>,
+    fields: BTreeMap<FieldName, UserTemplate>,
+    domains: Vec<OneLine>,
+    allow_all_users: bool,
+}
+
+/// A user or group of the system: its number or its name.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(untagged, expecting = "write a number, or the name of a user or group")]
+enum SystemId {
+    Number(u32),
+    Name(OneLine),
+}
+
+/// Text with a user's name in it.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "String")]
+struct UserTemplate(Template);
+
+impl TryFrom<String> for UserTemplate {
+    type Error = TemplateError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// Why users cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UsersError {
+    #[error("[users]: there is no {kind} {name:?}; create it, or write a number")]
+    Unknown { kind: &'static str, name: String },
+    #[error("[users]: {0} = 0 would be root; name the user that mail belongs to")]
+    Root(&'static str),
+    #[error("[users]: passwd_file {}: {source}; give a file that gatepost can read", .path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error(
+        "[users]: passwd_file {}: longer than {MAX_PASSWD_FILE} bytes; give a smaller one",
+        .0.display()
+    )]
+    TooLong(PathBuf),
+}
+
+impl UserSettings {
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let ways = [
+            self.passwd_file.is_some(),
+            !self.domains.is_empty(),
+            self.allow_all_users,
+        ];
+        if ways.into_iter().filter(|way| *way).count() != 1 {
+            return Err(
+                "users: say who exists, in one way: passwd_file = \"/etc/dovecot/users\", or domains = \
+                 [\"example.com\"] for everybody in these, or allow_all_users = true",
+            );
+        }
+        Ok(())
+    }
+
+    /// The file of users, if it says who exists.
+    pub(crate) fn passwd_file(&self) -> Option<&Path> {
+        self.passwd_file.as_deref()
+    }
+
+    /// Makes them of what the system knows now. Lines that cannot be used are logged.
+    pub(crate) fn load(&self) -> Result<Users, UsersError> {
+        let fields = self.fields.iter();
+        let common = Common {
+            uid: system_id("uid", self.uid.as_ref(), user_id)?,
+            gid: system_id("gid", self.gid.as_ref(), group_id)?,
+            home: self.home.as_ref().map(|home| home.0.clone()),
+            fields: fields
+                .map(|(name, value)| (name.to_string(), value.0.clone()))
+                .collect(),
+        };
+        let domains = self.domains.iter();
+        let exist = match &self.passwd_file {
+            Some(path) => Exist::Listed(read(path)?),
+            None if self.allow_all_users => Exist::All,
+            None => Exist::Domains(domains.map(|name| name.to_ascii_lowercase()).collect()),
+        };
+        Ok(Users { exist, common })
+    }
+
+    pub(super) fn looser_words(&self, words: &mut Vec<String>) {
+        if self.allow_all_users {
+            words.push("[users]: allow_all_users = true: every name exists".to_owned());
+        }
+    }
+}
+
+fn system_id(
+    kind: &'static str,
+    id: Option<&SystemId>,
+    find: impl Fn(&str) -> Option<u32>,
+) -> Result<Option<u32>, UsersError> {
+    let id = match id {
+        None => return Ok(None),
+        Some(SystemId::Number(number)) => *number,
+        Some(SystemId::Name(name)) => find(name).ok_or_else(|| UsersError::Unknown {
+            kind,
+            name: name.to_string(),
+        })?,
+    };
+    if id == 0 {
+        return Err(UsersError::Root(kind));
+    }
+    Ok(Some(id))
+}
+
+fn user_id(name: &str) -> Option<u32> {
+    User::from_name(name)
+        .ok()
+        .flatten()
+        .map(|user| user.uid.as_raw())
+}
+
+fn group_id(name: &str) -> Option<u32> {
+    Group::from_name(name)
+        .ok()
+        .flatten()
+        .map(|group| group.gid.as_raw())
+}
+
+fn read(path: &Path) -> Result<PasswdFile, UsersError> {
+    let failed = |source| UsersError::Unreadable {
+        path: path.into(),
+        source,
+    };
+    let mut text = String::new();
+    let file = File::open(path).map_err(failed)?;
+    let length = file
+        .take(MAX_PASSWD_FILE + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if length as u64 > MAX_PASSWD_FILE {
+        return Err(UsersError::TooLong(path.into()));
+    }
+    let (file, errors) = PasswdFile::parse(&text);
+    for error in errors {
+        let path = path.display().to_string();
+        tracing::warn!(path, error = error.to_string(), "user left out");
+    }
+    Ok(file)
+}

@@ -1,0 +1,644 @@
+//! The real command before a Dovecot, spoken to as mail servers and mail processes do.
+
+#[path = "front/dovecot.rs"]
+mod dovecot;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use dovecot::Dovecot;
+use gatepost_tests::mint::Issuer;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long anything may take before the test is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const ALICE: &str = "alice@example.com";
+
+/// The tables of a Gatepost that has Dovecot for everything but tokens; `%` is its directory.
+const DOVECOT: &str =
+    "[dovecot]\nlogin = \"unix:%/dovecot/login\"\nmaster = \"unix:%/dovecot/master\"\n";
+
+/// Those of one that has users of its own, and no Dovecot.
+const USERS: &str = "[users]\ndomains = [\"example.com\"]\nuid = 5000\nhome = \"/v/%n\"\n";
+
+/// A daemon with a directory of its own.
+struct Daemon {
+    root: TempDir,
+    child: Child,
+    log: BufReader<ChildStderr>,
+    issuer: Issuer,
+}
+
+impl Daemon {
+    /// Starts it in `root`, with `tables` behind its listeners.
+    fn start(root: TempDir, tables: &str) -> Self {
+        let path = root.path().display().to_string();
+        let issuer = Issuer::new();
+        fs::write(root.path().join("jwks.json"), issuer.jwk_set().to_string()).unwrap();
+        let text = format!(
+            "[log]\nformat = \"json\"\nlevel = \"debug\"\n{}\n\
+             [[listener]]\naddress = \"unix:{path}/auth\"\n\
+             [[listener]]\naddress = \"unix:{path}/gatepost-master\"\nprotocol = \"master\"\n\
+             [[listener]]\naddress = \"unix:{path}/map\"\nprotocol = \"socketmap\"\nmode = \"0660\"\n\
+             [[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = [\"mail\"]\n\
+             keys = [\"{path}/jwks.json\"]\nusername_claims = [\"email\"]\n",
+            tables.replace("%/", &format!("{path}/"))
+        );
+        fs::write(root.path().join("gatepost.toml"), text).unwrap();
+        let (child, log) = run(&root);
+        let mut daemon = Self {
+            root,
+            child,
+            log,
+            issuer,
+        };
+        daemon.wait_for("ready");
+        daemon
+    }
+
+    /// Ends it, and starts it again.
+    fn restart(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        self.wait_for("stopped");
+        assert!(self.child.wait().unwrap().success());
+        (self.child, self.log) = run(&self.root);
+        self.wait_for("ready");
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Reads the log up to a line with that message.
+    fn wait_for(&mut self, message: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "no {message:?}");
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["message"] == message {
+                return event;
+            }
+        }
+    }
+
+    fn connect(&self, name: &str) -> Client {
+        let stream = UnixStream::connect(self.path(name)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client(BufReader::new(stream))
+    }
+
+    /// An auth client, after the greeting; and what the greeting said.
+    fn auth(&self, pid: u32) -> (Client, Vec<String>) {
+        let mut client = self.connect("auth");
+        client.send(&format!("VERSION\t1\t2\nCPID\t{pid}\n"));
+        let mut said = vec![client.line()];
+        while said.last().is_none_or(|line| line != "DONE") {
+            said.push(client.line());
+        }
+        (client, said)
+    }
+
+    fn master(&self) -> Client {
+        let mut client = self.connect("gatepost-master");
+        client.send("VERSION\t1\t0\n");
+        assert_eq!(client.line(), "VERSION\t1\t1");
+        assert_eq!(client.line(), format!("SPID\t{}", self.child.id()));
+        client
+    }
+
+    fn token(&self, id: u32) -> String {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let claims = json!({
+            "iss": "https://id.example.com", "sub": "1", "aud": "mail", "email": ALICE, "exp": now + 600,
+        });
+        let token = self.issuer.sign("ES256", &claims);
+        let response = STANDARD.encode(format!("user={ALICE}\x01auth=Bearer {token}\x01\x01"));
+        format!("AUTH\t{id}\tXOAUTH2\tservice=imap\trip=192.0.2.7\tsecured\tresp={response}\n")
+    }
+}
+
+fn run(root: &TempDir) -> (Child, BufReader<ChildStderr>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+        .args(["serve", "--config"])
+        .arg(root.path().join("gatepost.toml"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = BufReader::new(child.stderr.take().unwrap());
+    (child, log)
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Client(BufReader<UnixStream>);
+
+impl Client {
+    fn send(&mut self, text: &str) {
+        self.0.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// One line, without its end; empty at the end of the stream.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        // A connection that was closed on what nobody read is reset.
+        let _ = self.0.read_line(&mut line);
+        line.trim_end_matches('\n').to_owned()
+    }
+
+    fn ask(&mut self, text: &str) -> String {
+        self.send(text);
+        self.line()
+    }
+
+    /// Asks a socketmap.
+    fn map(&mut self, request: &str) -> String {
+        self.send(&format!("{}:{request},", request.len()));
+        let mut length = Vec::new();
+        self.0.read_until(b':', &mut length).unwrap();
+        let length: usize = String::from_utf8(length)
+            .unwrap()
+            .trim_end_matches(':')
+            .parse()
+            .unwrap();
+        let mut answer = vec![0; length + 1];
+        self.0.read_exact(&mut answer).unwrap();
+        assert_eq!(answer.pop(), Some(b','));
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+fn password(id: u32, user: &str, password: &str) -> String {
+    let response = STANDARD.encode(format!("\0{user}\0{password}"));
+    format!("AUTH\t{id}\tPLAIN\tservice=imap\tfuture=1\tresp={response}\n")
+}
+
+/// The cookie that a greeting gives.
+fn cookie(greeting: &[String]) -> &str {
+    let mut lines = greeting.iter();
+    lines
+        .find_map(|line| line.strip_prefix("COOKIE\t"))
+        .unwrap()
+}
+
+fn with_dovecot() -> (Daemon, Dovecot) {
+    let root = TempDir::new().unwrap();
+    let dovecot = Dovecot::start(root.path());
+    (Daemon::start(root, DOVECOT), dovecot)
+}
+
+/// Logs in with a good password until that succeeds: Dovecot is tried again after a while.
+fn log_in_again(client: &mut Client) {
+    for id in 1000.. {
+        let answer = client.ask(&password(id, "bob", "good"));
+        if answer.starts_with("OK\t") {
+            return;
+        }
+        assert!(answer == format!("FAIL\t{id}\tcode=temp_fail"), "{answer}");
+    }
+}
+
+#[test]
+fn tokens_and_passwords_log_in_side_by_side_and_their_mail_processes_find_them() {
+    let (daemon, dovecot) = with_dovecot();
+    let (mut client, greeting) = daemon.auth(77);
+    let mechanisms: Vec<&str> = greeting
+        .iter()
+        .filter_map(|line| line.strip_prefix("MECH\t"))
+        .collect();
+    let expected = [
+        "OAUTHBEARER\tplaintext",
+        "XOAUTH2\tplaintext",
+        "PLAIN\tplaintext",
+        "CRAM-MD5\tdictionary",
+    ];
+    assert_eq!(mechanisms, expected);
+    assert!(greeting.contains(&format!("SPID\t{}", daemon.child.id())));
+    assert_eq!(client.ask(&daemon.token(1)), format!("OK\t1\tuser={ALICE}"));
+    assert_eq!(
+        client.ask(&password(2, "bob", "good")),
+        "OK\t2\tuser=bob\tx_new=1"
+    );
+    assert_eq!(client.ask(&password(3, "bob", "bad")), "FAIL\t3\tuser=bob");
+    assert_eq!(client.ask("AUTH\t4\tPLAIN\tprotocol=imap\n"), "CONT\t4\t");
+    assert_eq!(
+        client.ask("CONT\t4\tAGV2ZQBnb29k\n"),
+        "OK\t4\tuser=eve\tx_new=1"
+    );
+
+    let cookie = cookie(&greeting);
+    let mut master = daemon.master();
+    assert_eq!(
+        master.ask(&format!("REQUEST\t1\t77\t1\t{}\n", "0".repeat(32))),
+        "FAIL\t1"
+    );
+    assert_eq!(
+        master.ask(&format!("REQUEST\t2\t77\t1\t{cookie}\tsession_pid=5\n")),
+        format!("USER\t2\t{ALICE}\tuid=8\thome=/h/{ALICE}\tauth_mech=XOAUTH2")
+    );
+    assert_eq!(
+        master.ask(&format!("REQUEST\t3\t77\t1\t{cookie}\n")),
+        "FAIL\t3"
+    );
+    assert_eq!(
+        master.ask(&format!("REQUEST\t4\t77\t2\t{cookie}\tsession_pid=5\n")),
+        "USER\t4\tbob\tuid=8\thome=/h/bob"
+    );
+    assert_eq!(
+        master.ask(&format!("REQUEST\t5\t77\t3\t{cookie}\n")),
+        "FAIL\t5"
+    );
+    // Over another connection as well, as another process would.
+    assert_eq!(
+        daemon
+            .master()
+            .ask(&format!("REQUEST\t1\t77\t4\t{cookie}\n")),
+        "USER\t1\teve\tuid=8\thome=/h/eve"
+    );
+    let heard = dovecot.heard();
+    assert!(
+        heard.contains(&format!("USER\t2\t{ALICE}\tservice=imap\trip=192.0.2.7")),
+        "{heard:?}"
+    );
+    assert!(heard.contains(&password(2, "bob", "good").trim_end().to_owned()));
+    assert!(
+        !heard.iter().any(|line| line.contains("XOAUTH2")),
+        "{heard:?}"
+    );
+}
+
+#[test]
+fn a_password_in_single_bytes_is_a_password() {
+    let (daemon, _dovecot) = with_dovecot();
+    let (mut client, _) = daemon.auth(77);
+    for byte in password(1, "bob", "good").bytes() {
+        client.0.get_mut().write_all(&[byte]).unwrap();
+    }
+    assert_eq!(client.line(), "OK\t1\tuser=bob\tx_new=1");
+}
+
+#[test]
+fn lookups_are_dovecot_s() {
+    let (daemon, _dovecot) = with_dovecot();
+    let mut master = daemon.master();
+    for (asked, answer) in [
+        (
+            "USER\t1\tbob\tservice=lmtp\n",
+            "USER\t1\tbob\tuid=8\thome=/h/bob",
+        ),
+        ("USER\t2\tnobody\tprotocol=lmtp\n", "NOTFOUND\t2"),
+        ("PASS\t3\tbob\tservice=doveadm\n", "PASS\t3\tuser=bob"),
+        ("LIST\t4\tuser=*\n", "LIST\t4\ta"),
+    ] {
+        assert_eq!(master.ask(asked), answer);
+    }
+    assert_eq!(
+        (master.line(), master.line()),
+        ("LIST\t4\tb".to_owned(), "DONE\t4".to_owned())
+    );
+}
+
+#[test]
+fn while_dovecot_is_away_tokens_are_judged_and_it_is_found_again() {
+    let (daemon, dovecot) = with_dovecot();
+    let (mut client, _) = daemon.auth(77);
+    let (mut other, greeting) = daemon.auth(78);
+    let mut master = daemon.master();
+    log_in_again(&mut client);
+    client.send(&password(1, "bob", "slow"));
+    assert_eq!(other.ask(&daemon.token(5)), format!("OK\t5\tuser={ALICE}"));
+    assert_eq!(
+        master.ask("USER\t1\tbob\tservice=lmtp\n"),
+        "USER\t1\tbob\tuid=8\thome=/h/bob"
+    );
+    drop(dovecot);
+    let gone = "code=temp_fail";
+    assert_eq!(client.line(), format!("FAIL\t1\t{gone}"));
+    assert_eq!(
+        client.ask(&password(2, "bob", "good")),
+        format!("FAIL\t2\t{gone}")
+    );
+    assert_eq!(client.ask(&daemon.token(3)), format!("OK\t3\tuser={ALICE}"));
+    assert_eq!(master.ask("USER\t2\tbob\tservice=lmtp\n"), "FAIL\t2");
+    assert_eq!(
+        master.ask(&format!("REQUEST\t3\t78\t5\t{}\n", cookie(&greeting))),
+        "FAIL\t3"
+    );
+    // Who connects now is offered what Dovecot offered.
+    let (_, greeting) = daemon.auth(79);
+    assert!(
+        greeting.contains(&"MECH\tPLAIN\tplaintext".to_owned()),
+        "{greeting:?}"
+    );
+    let _dovecot = Dovecot::start(daemon.root.path());
+    log_in_again(&mut client);
+    log_in_again(&mut other);
+    let mut id = 10;
+    while master.ask(&format!("USER\t{id}\tbob\tservice=lmtp\n")) == format!("FAIL\t{id}") {
+        id += 1;
+    }
+}
+
+#[test]
+fn a_dovecot_that_comes_later_is_found() {
+    let root = TempDir::new().unwrap();
+    let mut daemon = Daemon::start(root, DOVECOT);
+    let (mut client, greeting) = daemon.auth(77);
+    assert!(
+        !greeting.contains(&"MECH\tPLAIN\tplaintext".to_owned()),
+        "{greeting:?}"
+    );
+    assert_eq!(client.ask(&daemon.token(1)), format!("OK\t1\tuser={ALICE}"));
+    let _dovecot = Dovecot::start(daemon.root.path());
+    let event = daemon.wait_for("Dovecot answers");
+    assert_eq!(event["mechanisms"], "PLAIN XOAUTH2 CRAM-MD5");
+    let (mut client, _) = daemon.auth(77);
+    assert_eq!(
+        client.ask(&password(1, "bob", "good")),
+        "OK\t1\tuser=bob\tx_new=1"
+    );
+}
+
+#[test]
+fn a_restart_loses_no_client_that_connects_again() {
+    let (mut daemon, _dovecot) = with_dovecot();
+    let (mut client, _) = daemon.auth(77);
+    log_in_again(&mut client);
+    daemon.restart();
+    assert_eq!(client.line(), "");
+    let (mut client, greeting) = daemon.auth(77);
+    assert_eq!(
+        client.ask(&password(1, "bob", "good")),
+        "OK\t1\tuser=bob\tx_new=1"
+    );
+    let request = format!("REQUEST\t1\t77\t1\t{}\n", cookie(&greeting));
+    assert_eq!(
+        daemon.master().ask(&request),
+        "USER\t1\tbob\tuid=8\thome=/h/bob"
+    );
+}
+
+#[test]
+fn a_stop_waits_for_what_dovecot_is_asked() {
+    let (mut daemon, _dovecot) = with_dovecot();
+    let (mut client, _) = daemon.auth(77);
+    assert_eq!(
+        client.ask("AUTH\t1\tPLAIN\tservice=smtp\tnologin\n"),
+        "CONT\t1\t"
+    );
+    let pid = daemon.child.id().to_string();
+    assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    daemon.wait_for("stopping");
+    assert_eq!(
+        client.ask("CONT\t1\tAGV2ZQBnb29k\n"),
+        "OK\t1\tuser=eve\tx_new=1"
+    );
+    assert_eq!(client.line(), "");
+    assert!(daemon.child.wait().unwrap().success());
+}
+
+#[test]
+fn a_client_that_closes_its_side_is_answered_first() {
+    let (daemon, _dovecot) = with_dovecot();
+    let (mut client, _) = daemon.auth(77);
+    client.send(&(password(1, "bob", "good") + &daemon.token(2)));
+    client
+        .0
+        .get_mut()
+        .shutdown(std::net::Shutdown::Write)
+        .unwrap();
+    let mut answers = [client.line(), client.line()];
+    answers.sort();
+    assert_eq!(
+        answers,
+        [
+            "OK\t1\tuser=bob\tx_new=1".to_owned(),
+            format!("OK\t2\tuser={ALICE}")
+        ]
+    );
+    assert_eq!(client.line(), "");
+}
+
+#[test]
+fn users_of_our_own_need_no_dovecot() {
+    let daemon = Daemon::start(TempDir::new().unwrap(), USERS);
+    let (mut client, greeting) = daemon.auth(77);
+    assert_eq!(client.ask(&daemon.token(1)), format!("OK\t1\tuser={ALICE}"));
+    let mut master = daemon.master();
+    assert_eq!(
+        master.ask(&format!("REQUEST\t1\t77\t1\t{}\n", cookie(&greeting))),
+        format!("USER\t1\t{ALICE}\tuid=5000\thome=/v/alice\tauth_mech=XOAUTH2")
+    );
+    for (asked, answer) in [
+        (
+            "USER\t2\tBob@EXAMPLE.com\tservice=lmtp\n",
+            "USER\t2\tbob@example.com\tuid=5000\thome=/v/bob",
+        ),
+        ("USER\t3\tbob@example.org\tservice=lmtp\n", "NOTFOUND\t3"),
+        ("USER\t4\t../bob@example.com\tservice=lmtp\n", "NOTFOUND\t4"),
+        ("PASS\t5\tbob@example.com\tservice=doveadm\n", "NOTFOUND\t5"),
+        ("LIST\t6\tuser=*\n", "DONE\t6\tfail"),
+    ] {
+        assert_eq!(master.ask(asked), answer);
+    }
+    let mode = |name: &str| {
+        fs::metadata(daemon.path(name))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!((mode("gatepost-master"), mode("map")), (0o600, 0o660));
+}
+
+#[test]
+fn a_passwd_file_is_read_again_when_it_changes_and_kept_when_it_is_gone() {
+    let root = TempDir::new().unwrap();
+    let file = root.path().join("users");
+    fs::write(
+        &file,
+        "bob@example.com:{PLAIN}s3cret:7:7::/h/bob::\nroot:x:0:0::::\n",
+    )
+    .unwrap();
+    let mut daemon = Daemon::start(root, "[users]\npasswd_file = \"%/users\"\ngid = 9\n");
+    let mut master = daemon.master();
+    let bob = "USER\t1\tbob@example.com\tuid=7\tgid=7\thome=/h/bob";
+    assert_eq!(master.ask("USER\t1\tbob@example.com\tservice=x\n"), bob);
+    assert_eq!(master.ask("USER\t2\troot\tservice=x\n"), "NOTFOUND\t2");
+    assert_eq!(master.ask("LIST\t3\tuser=*\n"), "LIST\t3\tbob@example.com");
+    assert_eq!(master.line(), "DONE\t3");
+    fs::write(&file, "carol@example.com:x:8:::::\n").unwrap();
+    daemon.wait_for("users read again");
+    assert_eq!(
+        master.ask("USER\t4\tbob@example.com\tservice=x\n"),
+        "NOTFOUND\t4"
+    );
+    let carol = "USER\t5\tcarol@example.com\tuid=8\tgid=9";
+    assert_eq!(master.ask("USER\t5\tcarol@example.com\tservice=x\n"), carol);
+    fs::remove_file(&file).unwrap();
+    daemon.wait_for("users not read again: the old ones stay");
+    assert_eq!(master.ask("USER\t5\tcarol@example.com\tservice=x\n"), carol);
+}
+
+#[test]
+fn postfix_is_told_who_gets_mail_and_who_sends_it() {
+    let (daemon, dovecot) = with_dovecot();
+    let mut map = daemon.connect("map");
+    for (request, answer) in [
+        ("mailbox bob@example.com", "OK bob@example.com"),
+        ("sender_login bob@example.com", "OK bob@example.com"),
+        ("mailbox nobody@example.com", "NOTFOUND "),
+        ("mailbox @example.com", "NOTFOUND "),
+        (
+            "mailbox broken@example.com",
+            "TEMP users cannot be looked up now",
+        ),
+        (
+            "aliases bob@example.com",
+            "PERM there are the maps mailbox and sender_login",
+        ),
+    ] {
+        assert_eq!(map.map(request), answer, "{request}");
+    }
+    drop(dovecot);
+    assert_eq!(
+        map.map("mailbox bob@example.com"),
+        "TEMP users cannot be looked up now"
+    );
+    let _dovecot = Dovecot::start(daemon.root.path());
+    while map.map("mailbox bob@example.com").starts_with("TEMP ") {}
+    assert_eq!(map.map("mailbox bob@example.com"), "OK bob@example.com");
+
+    let daemon = Daemon::start(TempDir::new().unwrap(), USERS);
+    let mut map = daemon.connect("map");
+    assert_eq!(map.map("mailbox Bob@example.com"), "OK bob@example.com");
+    assert_eq!(map.map("sender_login bob@example.org"), "NOTFOUND ");
+}
+
+#[test]
+fn hostile_clients_are_closed_with_a_reason_and_delay_nobody() {
+    let (mut daemon, _dovecot) = with_dovecot();
+    let long = "A".repeat(20_000);
+    let handshake = "VERSION\t1\t0\n";
+    for (listener, said, message, reason) in [
+        (
+            "auth",
+            "EHLO x\n".to_owned(),
+            "connection closed: protocol error",
+            "VersionExpected",
+        ),
+        (
+            "auth",
+            format!("{handshake}CPID\t1\nAUTH\t1\tPLAIN\tx={long}"),
+            "connection closed",
+            "protocol error: a line is longer than 16384 bytes",
+        ),
+        (
+            "auth",
+            format!("{handshake}CPID\t1\nAUTH\t1\tPLAIN\n"),
+            "connection closed",
+            "protocol error: AUTH without service= or protocol=",
+        ),
+        (
+            "gatepost-master",
+            "GET / HTTP/1.1\n".to_owned(),
+            "master connection closed",
+            "protocol error: it does not speak version 1 of Dovecot's master protocol",
+        ),
+        (
+            "gatepost-master",
+            format!("{handshake}CPID\t1\n"),
+            "master connection closed",
+            "protocol error: an auth client came to a listener for masters: give it one with protocol = \"auth\"",
+        ),
+        (
+            "gatepost-master",
+            long.clone(),
+            "master connection closed",
+            "protocol error: a line is longer than 16384 bytes",
+        ),
+        (
+            "map",
+            "mailbox x".to_owned(),
+            "socketmap connection closed",
+            "protocol error: a request that is no netstring",
+        ),
+        (
+            "map",
+            "2000:".to_owned(),
+            "socketmap connection closed",
+            "protocol error: a request of more than 1024 bytes",
+        ),
+    ] {
+        let mut client = daemon.connect(listener);
+        // It may be closed before everything is written.
+        let _ = client.0.get_mut().write_all(said.as_bytes());
+        while !client.line().is_empty() {}
+        let event = daemon.wait_for(message);
+        let told = [&event["reason"], &event["error"]];
+        assert!(told.contains(&&json!(reason)), "{event}");
+    }
+    let half: Vec<_> = (0..50)
+        .map(|_| {
+            let mut half = daemon.connect("gatepost-master");
+            half.send("VERSION\t1");
+            half
+        })
+        .collect();
+    let mut master = daemon.master();
+    assert_eq!(
+        master.ask("USER\t1\tbob\tservice=lmtp\n"),
+        "USER\t1\tbob\tuid=8\thome=/h/bob"
+    );
+    drop(half);
+}
+
+#[test]
+fn the_doctor_looks_behind() {
+    let (daemon, dovecot) = with_dovecot();
+    let examine = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+            .args(["doctor", "--config"])
+            .arg(daemon.path("gatepost.toml"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let path = daemon.path("dovecot/master").display().to_string();
+    let said = examine();
+    assert!(
+        said.contains(&format!(
+            "somebody answers as Dovecot's master at unix:{path}"
+        )),
+        "{said}"
+    );
+    drop(dovecot);
+    let said = examine();
+    assert!(
+        said.contains(&format!(
+            "nobody answers as Dovecot's master at unix:{path}"
+        )),
+        "{said}"
+    );
+    assert!(
+        said.contains("start Dovecot, or correct the path or its rights"),
+        "{said}"
+    );
+}

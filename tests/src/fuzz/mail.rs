@@ -1,0 +1,187 @@
+//! What comes between mail servers, Gatepost and the Dovecot behind, line by line and in single bytes.
+
+use std::time::Instant;
+
+use gatepost_mail::front::Front;
+use gatepost_mail::line::Lines;
+use gatepost_mail::master::{Master, Sources};
+use gatepost_mail::socketmap::{Request, Requests};
+use gatepost_mail::upstream::{Greeting, Offer};
+use gatepost_mail::users::{Common, Exist, PasswdFile, Users};
+use gatepost_mail::waiting::Waiting;
+
+/// Lines of which the first byte says whose they are: `c` the client's, `o` our own server's, `u` Dovecot's;
+/// `+` and `-` stand for a connection to Dovecot that is made and lost.
+///
+/// # Panics
+/// Where something else than a whole line is written, a token goes to Dovecot, or the sizes of the pieces
+/// change what comes of them.
+pub fn front_lines(data: &[u8]) {
+    let whole = front(data, usize::MAX);
+    assert_eq!(front(data, 1), whole, "in single bytes");
+}
+
+fn front(data: &[u8], size: usize) -> [Vec<u8>; 3] {
+    let mut front = Front::new(offers());
+    let mut read: [Lines; 3] = Default::default();
+    for row in data.split_inclusive(|byte| *byte == b'\n') {
+        let Some((who, said)) = row.split_first() else {
+            continue;
+        };
+        let who = match who {
+            b'c' => 0,
+            b'o' => 1,
+            b'u' => 2,
+            b'+' if front.needs_upstream().is_some() => {
+                front.upstream_connected(7);
+                continue;
+            }
+            b'-' => {
+                front.upstream_lost();
+                continue;
+            }
+            _ => continue,
+        };
+        for piece in said.chunks(size) {
+            read[who].push(piece);
+            if !take(&mut front, who, &mut read[who]) {
+                return told(front);
+            }
+        }
+    }
+    told(front)
+}
+
+/// Takes what is whole; false where a connection would be closed.
+fn take(front: &mut Front, who: usize, lines: &mut Lines) -> bool {
+    loop {
+        let line = match lines.next_line() {
+            Ok(Some(line)) => line,
+            Ok(None) => return true,
+            Err(_) => return false,
+        };
+        let is_good = match who {
+            0 => front.client_line(&line).is_ok(),
+            1 => {
+                drop(front.own_line(&line));
+                true
+            }
+            _ => front.upstream_line(&line).is_ok(),
+        };
+        if !is_good {
+            return false;
+        }
+    }
+}
+
+fn told(front: Front) -> [Vec<u8>; 3] {
+    let outputs = front.outputs;
+    for line in lines(&outputs.upstream) {
+        let mut words = line.split(|byte| *byte == b'\t');
+        if words.next() == Some(b"AUTH") {
+            let mechanism = words.nth(1).unwrap_or_default().to_ascii_uppercase();
+            assert!(mechanism != b"XOAUTH2" && mechanism != b"OAUTHBEARER");
+        }
+    }
+    let all = [outputs.client, outputs.own, outputs.upstream];
+    for output in &all {
+        assert_whole(output);
+    }
+    all
+}
+
+fn offers() -> Vec<Offer> {
+    let mut greeting = Greeting::default();
+    for line in [
+        "VERSION\t1\t2",
+        "MECH\tPLAIN",
+        "MECH\tXOAUTH2",
+        "MECH\tLOGIN",
+    ] {
+        greeting.take(line.as_bytes()).expect("a good greeting");
+    }
+    greeting.offers().to_vec()
+}
+
+/// Lines of a master client (`c`) and of Dovecot (`u`), marked as for [`front_lines`].
+///
+/// # Panics
+/// Where something else than a whole line is written, or more is asked at once than a client may.
+pub fn master_lines(data: &[u8]) {
+    let users = users(b"alice@example.test:x:7:7::/h::\nbob@example.test:x\n");
+    for users in [None, Some(&users)] {
+        let mut master = Master::greet(1);
+        let mut waiting = Waiting::default();
+        for row in data.split(|byte| *byte == b'\n') {
+            match row.split_first() {
+                Some((b'c', line)) if master.has_room() => {
+                    let sources = Sources {
+                        waiting: &mut waiting,
+                        users,
+                        has_upstream: true,
+                        now: Instant::now(),
+                    };
+                    if master.client_line(line, sources).is_err() {
+                        break;
+                    }
+                }
+                Some((b'u', line)) => master.upstream_line(line),
+                Some((b'+', _)) if master.needs_upstream() => master.upstream_connected(),
+                Some((b'-', _)) => master.upstream_lost(),
+                _ => {}
+            }
+            assert!(master.pending() <= 64);
+            assert_whole(&master.client);
+            assert_whole(&master.upstream);
+        }
+    }
+}
+
+/// A passwd-file, and the bytes of a socketmap's client.
+///
+/// # Panics
+/// Where a user is root or its name could be a path, or the sizes of the pieces change what is asked.
+pub fn users_and_maps(data: &[u8]) {
+    let users = users(data);
+    for name in users.matching("*").into_iter().flatten() {
+        assert!(!name.contains('/') && !name.starts_with('@'));
+        let user = users.find(name).expect("a user that is listed");
+        let mut ids = user
+            .fields
+            .iter()
+            .filter(|(key, _)| key == "uid" || key == "gid");
+        assert!(ids.all(|(_, id)| id.parse::<u32>().is_ok_and(|id| id > 0)));
+    }
+    assert_eq!(requests(data, 1), requests(data, usize::MAX));
+}
+
+fn requests(data: &[u8], size: usize) -> (Vec<Request>, bool) {
+    let (mut requests, mut seen) = (Requests::default(), Vec::new());
+    for piece in data.chunks(size) {
+        requests.push(piece);
+        loop {
+            match requests.next_request() {
+                Ok(Some(request)) => seen.push(request),
+                Ok(None) => break,
+                Err(_) => return (seen, false),
+            }
+        }
+    }
+    (seen, true)
+}
+
+fn users(file: &[u8]) -> Users {
+    let (file, _errors) = PasswdFile::parse(&String::from_utf8_lossy(file));
+    Users {
+        exist: Exist::Listed(file),
+        common: Common::default(),
+    }
+}
+
+fn assert_whole(output: &[u8]) {
+    assert!(output.last().is_none_or(|byte| *byte == b'\n'));
+}
+
+fn lines(output: &[u8]) -> impl Iterator<Item = &[u8]> {
+    output.split(|byte| *byte == b'\n')
+}
