@@ -136,6 +136,14 @@ const garbage = [
   (response) => response.socket.resetAndDestroy(),
 ];
 
+// A token whose time is over, short enough for every client's and server's line.
+async function expired(user) {
+  const jwk = saved.keys.find(({ alg }) => alg === 'ES256');
+  const token = new jose.SignJWT({ iss: issuer, aud: 'mail', sub: 'a', email: user, exp: 1_700_000_000 });
+  const header = { alg: 'ES256', typ: 'at+jwt', kid: jwk.kid };
+  return { access_token: await token.setProtectedHeader(header).sign(await jose.importJWK(jwk, 'ES256')) };
+}
+
 // Only tests come here.
 async function sideDoor(url) {
   const what = url.searchParams;
@@ -152,6 +160,8 @@ async function sideDoor(url) {
     case '/test/cache-control':
       cacheControl = what.get('value') ?? undefined;
       return;
+    case '/test/expired':
+      return expired(what.get('user'));
     case '/test/fault':
       fault = what.get('kind') ?? undefined;
       return;
@@ -163,7 +173,7 @@ async function sideDoor(url) {
 createServer((request, response) => {
   const url = new URL(request.url, issuer);
   if (url.pathname.startsWith('/test/')) {
-    sideDoor(url).then(() => response.end('{}'), (error) => response.writeHead(500).end(String(error)));
+    sideDoor(url).then((answer) => response.end(JSON.stringify(answer ?? {})), (error) => response.writeHead(500).end(String(error)));
     return;
   }
   if (url.pathname === '/jwks' && cacheControl) response.setHeader('Cache-Control', cacheControl);

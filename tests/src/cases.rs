@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::{daemon, namespace, oidc_provider, roots};
+use crate::node::{self, Installation};
+use crate::{daemon, namespace, roots};
 
 /// What a case decides over.
 type Check<L> = Box<dyn FnOnce(&L) -> Result<(), Failed> + Send>;
@@ -51,22 +52,25 @@ pub struct Program<L> {
 pub struct Need {
     /// What it is, such as `oidc-provider`.
     pub what: &'static str,
-    /// How the names of the cases that need it begin.
+    /// How the names of the cases that need it begin; empty where the servers themselves need it.
     pub themes: &'static [&'static str],
     /// Why it is not there; empty where it is.
     pub lacking: Vec<String>,
 }
 
 impl Need {
-    /// The identity provider on Node.js.
+    /// A program on Node.js.
     #[must_use]
-    pub fn provider(themes: &'static [&'static str]) -> Self {
-        let mut lacking = oidc_provider::lacking();
-        if roots::directory().is_ok_and(|directory| !oidc_provider::is_ready(&directory)) {
-            lacking.push("oidc-provider is not installed".to_owned());
+    pub fn installation(
+        installation: &'static Installation,
+        themes: &'static [&'static str],
+    ) -> Self {
+        let mut lacking = node::lacking();
+        if roots::directory().is_ok_and(|directory| !installation.is_ready(&directory)) {
+            lacking.push(format!("{} is not installed", installation.name));
         }
         Self {
-            what: "oidc-provider",
+            what: installation.name,
             themes,
             lacking,
         }
@@ -96,7 +100,9 @@ impl<L: Send + Sync + 'static> Program<L> {
                 }
             };
         }
-        let lacking = lacking();
+        let mut lacking = lacking();
+        let basic = self.needs.iter().filter(|need| need.themes.is_empty());
+        lacking.extend(basic.flat_map(|need| need.lacking.clone()));
         if !lacking.is_empty() {
             println!("left out: {} ({})", self.subject, lacking.join(", "));
             return self.run(&arguments, None);

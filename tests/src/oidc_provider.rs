@@ -11,71 +11,26 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::process::{is_installed, run};
+use crate::node::Installation;
 
-/// What the installation is made of, by its file names.
-const FILES: [(&str, &str); 3] = [
-    ("package.json", include_str!("../idp/package.json")),
-    (
-        "package-lock.json",
-        include_str!("../idp/package-lock.json"),
-    ),
-    ("server.mjs", include_str!("../idp/server.mjs")),
-];
-
-/// Written last, so that it vouches for the whole installation.
-const STAMP: &str = ".made-of";
+/// Its packages, and the server.
+pub const INSTALLATION: Installation = Installation {
+    name: "oidc-provider",
+    files: &[
+        ("package.json", include_str!("../idp/package.json")),
+        (
+            "package-lock.json",
+            include_str!("../idp/package-lock.json"),
+        ),
+        ("server.mjs", include_str!("../idp/server.mjs")),
+    ],
+};
 
 /// What a test's resource server is called, and its secret.
 pub const RESOURCE_SERVER: (&str, &str) = ("rs", "rssecret");
 
 /// The client that gets tokens, and its secret.
 pub const CLIENT: (&str, &str) = ("mail", "mailsecret");
-
-/// What this machine lacks to run it, one reason a line.
-#[must_use]
-pub fn lacking() -> Vec<String> {
-    let programs = ["node", "npm"].into_iter();
-    let missing = programs.filter(|program| !is_installed(program));
-    missing.map(|program| format!("no {program}")).collect()
-}
-
-fn directory(roots: &Path) -> PathBuf {
-    roots.join("oidc-provider")
-}
-
-fn stamp() -> String {
-    FILES.map(|(name, text)| format!("{name}\n{text}")).concat()
-}
-
-/// Whether it is installed below `roots` as it should be.
-#[must_use]
-pub fn is_ready(roots: &Path) -> bool {
-    fs::read_to_string(directory(roots).join(STAMP)).is_ok_and(|made_of| made_of == stamp())
-}
-
-/// Installs it below `roots`.
-///
-/// # Errors
-/// When its packages cannot be fetched: tells what npm wrote.
-pub fn install(roots: &Path) -> io::Result<()> {
-    let (place, partial) = (directory(roots), roots.join("oidc-provider.partial"));
-    for old in [&place, &partial] {
-        match fs::remove_dir_all(old) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    fs::create_dir_all(&partial)?;
-    for (name, text) in FILES {
-        fs::write(partial.join(name), text)?;
-    }
-    run(Command::new("npm")
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(&partial))?;
-    fs::write(partial.join(STAMP), stamp())?;
-    fs::rename(partial, place)
-}
 
 /// A running provider, killed when it goes out of scope.
 #[derive(Debug)]
@@ -106,7 +61,7 @@ impl OidcProvider {
     /// When it does not start.
     pub fn start(roots: &Path, port: u16, state: &Path) -> io::Result<Self> {
         let mut provider = Self {
-            program: directory(roots).join("server.mjs"),
+            program: INSTALLATION.directory(roots).join("server.mjs"),
             port,
             state: state.join("provider.json"),
             log: state.join("provider.log"),
@@ -187,11 +142,16 @@ impl OidcProvider {
         let form = format!(
             "grant_type=password&username={user}&password=password&scope=openid%20email%20mail{resource}"
         );
-        let answer = self.post("/token", CLIENT, &form)?;
-        let token = answer.get("access_token").and_then(Value::as_str);
-        token
-            .map(str::to_owned)
-            .ok_or_else(|| io::Error::other(format!("no token: {answer}")))
+        access_token(&self.post("/token", CLIENT, &form)?)
+    }
+
+    /// A JWT of `user` for the audience `mail`, whose time is over.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub fn expired_token(&self, user: &str) -> io::Result<String> {
+        let path = format!("/test/expired?user={user}");
+        access_token(&self.post(&path, CLIENT, "")?)
     }
 
     /// Revokes a token.
@@ -270,6 +230,13 @@ impl OidcProvider {
         let id = id.ok_or_else(|| io::Error::other("the provider does not run"))?;
         Ok(kill_process(id, signal)?)
     }
+}
+
+fn access_token(answer: &Value) -> io::Result<String> {
+    let token = answer.get("access_token").and_then(Value::as_str);
+    token
+        .map(str::to_owned)
+        .ok_or_else(|| io::Error::other(format!("no token: {answer}")))
 }
 
 impl Drop for OidcProvider {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use gatepost_tests::{oidc_provider, roots};
+use gatepost_tests::{node, oidc_provider, roots};
 
 fn main() -> ExitCode {
     let lacking = roots::lacking();
@@ -17,12 +17,15 @@ fn main() -> ExitCode {
     let begun = Instant::now();
     let prepared = roots::directory().and_then(|directory| {
         let mut names = roots::prepare(&directory)?;
-        let lacking = oidc_provider::lacking();
-        if !lacking.is_empty() {
-            println!("left out: oidc-provider ({})", lacking.join(", "));
-        } else if !oidc_provider::is_ready(&directory) {
-            oidc_provider::install(&directory)?;
-            names.push("oidc-provider");
+        let lacking = node::lacking();
+        for installation in [&oidc_provider::INSTALLATION, &node::CLIENTS] {
+            let name = installation.name;
+            if !lacking.is_empty() {
+                println!("left out: {name} ({})", lacking.join(", "));
+            } else if !installation.is_ready(&directory) {
+                installation.install(&directory)?;
+                names.push(name);
+            }
         }
         Ok(names)
     });

@@ -47,6 +47,7 @@ pub const MAIL: Recipe = Recipe {
         "libsasl2-modules-kdexoauth2",
         "msmtp",
         "mutt",
+        "ncurses-base",
         "neomutt",
         "python3",
         "python3-pip",

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use gatepost_tests::cases::{self, Need, Program};
 use gatepost_tests::lab::Lab;
+use gatepost_tests::oidc_provider::INSTALLATION;
 
 /// A case in this lab.
 type Case = cases::Case<Lab>;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         open: Lab::open,
         cases,
         needs: vec![
-            Need::provider(&["online::", "chaos::", "appliance::"]),
+            Need::installation(&INSTALLATION, &["online::", "chaos::", "appliance::"]),
             appliance,
         ],
         logs: |lab| {
