@@ -2,6 +2,7 @@
 
 mod address;
 mod behind;
+mod dict;
 mod error;
 mod face;
 mod provider;
@@ -10,6 +11,7 @@ mod values;
 
 pub(crate) use address::Address;
 pub(crate) use behind::{Dovecot, ListenerProtocol, SocketPath, UserSettings, UsersError};
+pub(crate) use dict::Dict;
 pub(crate) use error::ConfigError;
 pub(crate) use face::Face;
 pub(crate) use provider::Provider;
@@ -51,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) face: Option<Spanned<Face>>,
     /// Who the daemon is once it has its sockets, if root started it.
     pub(crate) user: Option<OneLine>,
+    /// Where Dovecot's local validation finds keys.
+    pub(crate) dict: Option<Spanned<Dict>>,
     /// Where the last good key sets are kept.
     pub(crate) state_directory: Option<PathBuf>,
     /// Listeners of which there is nothing to say but where they are.
@@ -250,9 +254,9 @@ impl Config {
             let hint = "metrics: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9464\"";
             return Err(error::Fault::whole(hint));
         }
-        if self.listeners.is_empty() && self.face.is_none() {
+        if self.listeners.is_empty() && self.face.is_none() && self.dict.is_none() {
             let hint = "nowhere to listen: write listen = \"tcp:127.0.0.1:12345\", or a [[listener]] with \
-                        address = \"unix:/path\" and its rights, or [face]";
+                        address = \"unix:/path\" and its rights, or [face], or [dict]";
             return Err(error::Fault::whole(hint));
         }
         if self.providers.is_empty() {
@@ -272,6 +276,9 @@ impl Config {
         }
         if let Some(face) = &self.face {
             self.check_face(face)?;
+        }
+        if let Some(dict) = &self.dict {
+            self.check_dict(dict)?;
         }
         self.check_distinct()?;
         self.check_behind()?;
@@ -330,6 +337,38 @@ impl Config {
         Ok(())
     }
 
+    fn check_dict(&self, spanned: &Spanned<Dict>) -> Result<(), error::Fault> {
+        let (dict, span) = (spanned.as_ref(), spanned.span());
+        let at = |hint: &str| error::Fault::at(span.clone(), hint);
+        dict.check().map_err(at)?;
+        if self.told_provider().is_none() {
+            return Err(at(
+                "dict: write provider = \"...\", the name of one: Dovecot does not tell issuers apart, so that \
+                 each could sign for the users of another",
+            ));
+        }
+        let mut others = self.listeners.iter().map(Spanned::as_ref);
+        if others.any(|other| other.address == dict.listener().address) {
+            return Err(at(
+                "dict: a listener has this address; give the dict one of its own",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The provider whose keys `[dict]` tells; `None` without it, or where it is not clear which.
+    pub(crate) fn told_provider(&self) -> Option<String> {
+        let dict = self.dict.as_ref()?.as_ref();
+        let mut names = self
+            .providers
+            .iter()
+            .map(|provider| provider.as_ref().name());
+        match &dict.provider {
+            Some(wanted) => names.find(|name| **name == **wanted),
+            None => names.next().filter(|_| self.providers.len() == 1),
+        }
+    }
+
     /// Two listeners at one address would take each other's connections.
     fn check_distinct(&self) -> Result<(), error::Fault> {
         for (index, listener) in self.listeners.iter().enumerate() {
@@ -371,6 +410,10 @@ impl Config {
                 "[face]",
                 bare_one(self.face.as_ref()) != bare_one(new.face.as_ref()),
             ),
+            (
+                "[dict]",
+                bare_one(self.dict.as_ref()) != bare_one(new.dict.as_ref()),
+            ),
         ];
         let changed = parts.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(part, _)| part).collect()
@@ -396,6 +439,9 @@ impl Config {
         }
         if let Some(face) = &self.face {
             face.as_ref().looser_words(&mut words);
+        }
+        if let Some(dict) = &self.dict {
+            dict.as_ref().looser_words(&mut words);
         }
         for provider in &self.providers {
             provider.as_ref().looser_words(&mut words);

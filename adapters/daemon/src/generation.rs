@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::{crypto::RustCrypto, exchange::Rules, sasl::Mechanism};
-use gatepost_tokio::{LoadError, Place, Providers};
+use gatepost_tokio::{LoadError, Place, ProviderSettings, Providers};
 use tokio::runtime::Handle;
 
 use crate::config::{BackendName, CompatName, Config, DiscoverySettings};
@@ -15,6 +15,7 @@ pub(crate) struct Generation {
     pub(crate) providers: Providers,
     compat: CompatName,
     discovery: DiscoverySettings,
+    told_provider: Option<String>,
 }
 
 /// Why there is nothing to judge logins by.
@@ -30,14 +31,26 @@ impl Generation {
     /// Loads the keys that `config` names, begins to find the others on this very runtime, and logs which
     /// are left out. What `previous` has found is not lost.
     pub(crate) fn load(config: &Config, previous: Option<&Self>) -> Result<Self, GenerationError> {
-        let providers = config.providers.iter().map(|provider| {
-            let provider = provider.as_ref();
-            let named = |fault| GenerationError::Settings {
-                provider: provider.name(),
-                fault,
-            };
-            provider.settings().map_err(named)
-        });
+        let told_provider = config.told_provider();
+        let tells_secrets = config
+            .dict
+            .as_ref()
+            .is_some_and(|dict| dict.as_ref().secrets);
+        let providers =
+            config
+                .providers
+                .iter()
+                .map(|provider| -> Result<ProviderSettings, GenerationError> {
+                    let provider = provider.as_ref();
+                    let named = |fault| GenerationError::Settings {
+                        provider: provider.name(),
+                        fault,
+                    };
+                    let mut settings = provider.settings().map_err(named)?;
+                    settings.tells_secrets =
+                        tells_secrets && told_provider.as_ref() == Some(&settings.name);
+                    Ok(settings)
+                });
         let providers = providers.collect::<Result<Vec<_>, _>>()?;
         let place = Place {
             runtime: Handle::current(),
@@ -55,7 +68,13 @@ impl Generation {
             providers,
             compat: config.compat,
             discovery: config.discovery.clone(),
+            told_provider,
         })
+    }
+
+    /// The provider whose keys are told to Dovecot, if any is.
+    pub(crate) fn told_provider(&self) -> Option<&str> {
+        self.told_provider.as_deref()
     }
 
     /// What is offered: passwords only where a provider takes them.

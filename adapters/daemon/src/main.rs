@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod connection;
 mod demo;
+mod dict;
 mod doctor;
 mod door;
 mod face;

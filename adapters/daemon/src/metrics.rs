@@ -24,6 +24,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     logins: Family<Login, Counter>,
     refused: Family<Refused, Counter>,
+    lookups: Family<Lookup, Counter>,
     seconds: Histogram,
 }
 
@@ -40,21 +41,31 @@ struct Refused {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Lookup {
+    /// `true` or `false`.
+    found: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("gatepost");
         let logins = Family::default();
         let refused = Family::default();
+        let lookups = Family::default();
         let seconds = Histogram::new(BUCKETS);
         registry.register("logins", "Logins that were judged", logins.clone());
         let help = "Logins that the protocol refused before anybody could judge them";
         registry.register("refused", help, refused.clone());
+        let help = "Keys that Dovecot's local validation asked for";
+        registry.register("dict_lookups", help, lookups.clone());
         let help = "Time from a login's response to its verdict";
         registry.register("login_seconds", help, seconds.clone());
         Self {
             registry,
             logins,
             refused,
+            lookups,
             seconds,
         }
     }
@@ -72,6 +83,12 @@ impl Metrics {
         };
         self.logins.get_or_create(&labels).inc();
         self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a key that was asked for.
+    pub(crate) fn lookup(&self, is_found: bool) {
+        let found = if is_found { "true" } else { "false" };
+        self.lookups.get_or_create(&Lookup { found }).inc();
     }
 
     pub(crate) fn refusal(&self, reason: &'static str) {

@@ -217,6 +217,14 @@ fn entrances(config: &Config) -> Result<Vec<Entrance>, BindError> {
         let bound = Entrance::bind(Protocol::Face, connections, face.listeners().iter());
         entrances.push(bound?);
     }
+    if let Some(dict) = config.dict.as_ref().map(Spanned::as_ref) {
+        let connections = dict.connections.get();
+        entrances.push(Entrance::bind(
+            Protocol::Dict,
+            connections,
+            [dict.listener()].iter(),
+        )?);
+    }
     Ok(entrances)
 }
 

@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 
 use crate::config::ListenerProtocol;
 use crate::connection::{self, Reader, Service};
-use crate::{face, front, master, socketmap};
+use crate::{dict, face, front, master, socketmap};
 
 /// A connection on its way to the thread that serves it.
 pub(crate) struct Accepted {
@@ -33,6 +33,8 @@ pub(crate) enum Protocol {
     Auth,
     /// HTTP, as Dovecot's oauth2 database speaks it.
     Face,
+    /// Dovecot's dict protocol.
+    Dict,
     /// Dovecot's master protocol.
     Master,
     /// Postfix's socketmap.
@@ -55,6 +57,7 @@ impl Protocol {
         match self {
             Self::Auth => "auth",
             Self::Face => "http",
+            Self::Dict => "dict",
             Self::Master => "master",
             Self::Socketmap => "socketmap",
         }
@@ -139,6 +142,13 @@ async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
             stream.set_nodelay(true)?;
             face::serve(stream, service, number).await;
         }
+        (Protocol::Dict, Stream::Unix(stream)) => {
+            let stream = tokio::net::UnixStream::from_std(stream)?;
+            dict::serve(stream, service, number).await;
+        }
+        (Protocol::Dict, Stream::Tcp(_)) => {
+            return Err(io::Error::other("the dict protocol is for unix sockets"));
+        }
         (_, Stream::Unix(stream)) => {
             let mut stream = tokio::net::UnixStream::from_std(stream)?;
             speak(protocol, stream.split(), service, (number, cookie)).await;
@@ -174,6 +184,6 @@ async fn speak(
             socketmap::serve(reader, writer, (service, behind), number).await;
         }
         // The configuration has seen to it that there is somebody to ask.
-        (Protocol::Master | Protocol::Socketmap, None) | (Protocol::Face, _) => {}
+        (Protocol::Master | Protocol::Socketmap, None) | (Protocol::Face | Protocol::Dict, _) => {}
     }
 }

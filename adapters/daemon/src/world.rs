@@ -45,7 +45,7 @@ impl World {
         let keys = root.path().join("jwks.json");
         fs::write(&keys, issuer.jwk_set().to_string()).unwrap();
         let config = format!(
-            "[[listener]]\naddress = \"unix:/x\"\n[[provider]]\nname = \"p\"\nissuer = \"i\"\n\
+            "[[listener]]\naddress = \"unix:/x\"\n[dict]\naddress = \"unix:/y\"\n[[provider]]\nname = \"p\"\nissuer = \"i\"\n\
              audience = [\"mail\"]\nkeys = [{keys:?}]\nusername_claims = [\"email\"]\n"
         );
         let config = Config::parse(&config).unwrap();

@@ -217,7 +217,8 @@ impl Providers {
         let trust = self.trust();
         let mut all = trust.providers().iter();
         if let Some(index) = all.position(|settings| settings.name == provider) {
-            self.refresh(index, None).await;
+            // The token is not known here, and may be as new as can be.
+            self.refresh(index, Some(now())).await;
         }
     }
 

@@ -37,6 +37,9 @@ fn with(section: &str, line: &str) -> String {
         "Top level" => format!("{line}\n{LISTENER}{PROVIDER}"),
         "listener" => format!("{LISTENER}{line}\n{PROVIDER}"),
         "provider" => format!("{LISTENER}{PROVIDER}{line}\n"),
+        "dict" if !line.starts_with("address") => {
+            format!("[dict]\naddress = \"unix:/run/dict\"\n{line}\n{LISTENER}{PROVIDER}")
+        }
         "face" if !line.starts_with("listen") => {
             format!("[face]\nlisten = \"tcp:127.0.0.1:1\"\n{line}\n{LISTENER}{PROVIDER}")
         }
@@ -93,7 +96,9 @@ fn the_reference_names_the_defaults() {
             }
             let written = Config::parse(&with(section, &format!("{key} = {default}"))).unwrap();
             if key == "mode" {
-                let mode = written.listeners[0].as_ref().mode;
+                let dict = written.dict.map(|dict| dict.as_ref().listener());
+                let listener = dict.unwrap_or_else(|| written.listeners[0].as_ref().clone());
+                let mode = listener.mode;
                 assert_eq!(mode, Some(SocketMode::DEFAULT));
                 continue;
             }
@@ -117,13 +122,15 @@ fn unspanned(config: &Config) -> String {
         limits,
         discovery,
         face,
+        dict,
         users,
         ..
     } = config;
     let face = face.as_ref().map(Spanned::as_ref);
+    let dict = dict.as_ref().map(Spanned::as_ref);
     let users = users.as_ref().map(Spanned::as_ref);
     format!(
-        "{face:?} {users:?} {backend:?} {compat:?} {log:?} {limits:?} {discovery:?} {listeners:?} {providers:?}"
+        "{face:?} {dict:?} {users:?} {backend:?} {compat:?} {log:?} {limits:?} {discovery:?} {listeners:?} {providers:?}"
     )
 }
 
@@ -248,6 +255,31 @@ fn an_error_about_the_face_says_what_to_write() {
         let message = refuse(&text);
         assert!(message.contains(expected), "{message:?} lacks {expected:?}");
     }
+}
+
+#[test]
+fn an_error_about_the_dict_says_what_to_write() {
+    let two = with("dict", "") + &PROVIDER.replace("\"p\"", "\"q\"");
+    for (text, expected) in [
+        (
+            with("dict", "").replace("unix:/run/dict", "tcp:127.0.0.1:1"),
+            "Dovecot asks over a unix socket",
+        ),
+        (
+            with("dict", "").replace("/run/dict", "/run/auth"),
+            "a listener has this address",
+        ),
+        (with("dict", "mode = \"x\""), "three or four octal digits"),
+        (with("dict", "provider = \"x\""), "the name of one"),
+        (two.clone(), "each could sign for the users of another"),
+    ] {
+        let message = refuse(&text);
+        assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+    }
+    let named = two.replace("[dict]\n", "[dict]\nprovider = \"q\"\n");
+    assert_eq!(Config::parse(&named).unwrap().told_provider().unwrap(), "q");
+    let only = Config::parse(&with("dict", "")).unwrap();
+    assert_eq!(only.told_provider().unwrap(), "p");
 }
 
 #[test]
@@ -473,7 +505,8 @@ fn invariant_8_every_looser_word_is_named() {
                   domains = [\"r.test\"]\nfields = { pass = \"%{token}\" }\n";
     let listener = "[[listener]]\naddress = \"tcp:0.0.0.0:1\"\nallow_remote = true\n";
     let face = "[face]\nlisten = \"tcp:0.0.0.0:2\"\nallow_remote = true\n";
-    let text = format!("compat = \"dovecot\"\n{face}{listener}{anybody}{grants}{any}{words}");
+    let dict = "[dict]\naddress = \"unix:/d\"\nprovider = \"p\"\nsecrets = true\n";
+    let text = format!("compat = \"dovecot\"\n{face}{dict}{listener}{anybody}{grants}{any}{words}");
     let named = Config::parse(&text).unwrap().looser_words().join("\n");
     for word in [
         "compat",
@@ -491,6 +524,8 @@ fn invariant_8_every_looser_word_is_named() {
         "grant_url",
         "fields with %{token}",
         "[face]: allow_remote",
+        "[dict]: Dovecot judges",
+        "[dict]: secrets",
     ] {
         assert!(named.contains(word), "{word} is not named");
     }
@@ -503,6 +538,8 @@ fn parts_that_need_a_restart_are_told() {
     assert_eq!(old.parts_for_a_restart(&new), ["[log]"]);
     let new = Config::parse(&with("face", "")).unwrap();
     assert_eq!(old.parts_for_a_restart(&new), ["[face]"]);
+    let new = Config::parse(&with("dict", "")).unwrap();
+    assert_eq!(old.parts_for_a_restart(&new), ["[dict]"]);
     assert!(old.parts_for_a_restart(&old).is_empty());
 }
 
