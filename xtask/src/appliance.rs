@@ -74,7 +74,7 @@ pub(crate) fn qemu(configuration: Option<&str>, once: bool) -> Outcome {
         None if succeeds(board().arg("prepare").arg(&demo))? => demo.join("appliance.toml"),
         None => return Ok(false),
     };
-    let Some(image) = build(&configuration)? else {
+    let Some(image) = build(&configuration, &[])? else {
         return Ok(false);
     };
     let roots = ["run", "--quiet", "-p", "gatepost-tests", "--bin", "roots"];
