@@ -15,6 +15,8 @@ use gatepost_core::{
 };
 use heapless::Vec;
 
+use crate::baked::BakedKey;
+
 /// One type of key that an image serves: those that it does not name are not linked.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyType {
@@ -141,58 +143,6 @@ fn verify(
         }
     }
     Err(OTHER_TYPE)
-}
-
-/// A key that is part of the image: read from its JWK when that is built.
-#[derive(Clone, Copy)]
-pub struct BakedKey {
-    /// Its identifier; empty where it has none.
-    pub kid: &'static str,
-    /// What its JWK lets it serve.
-    pub algorithms: AlgorithmSet,
-    /// What it is.
-    pub numbers: Numbers,
-}
-
-/// What a key that is part of the image is made of.
-#[derive(Clone, Copy)]
-#[expect(missing_docs, reason = "each variant is named after its type")]
-pub enum Numbers {
-    Hmac(&'static [u8]),
-    /// Both big-endian.
-    Rsa {
-        modulus: &'static [u8],
-        exponent: [u8; 4],
-    },
-    /// A point as `04 || x || y`.
-    Ec(Curve, &'static [u8]),
-    Ed25519(&'static [u8; 32]),
-}
-
-impl BakedKey {
-    fn material(&self) -> Result<KeyMaterial<'static>, Unsupported> {
-        Ok(match self.numbers {
-            Numbers::Hmac(secret) => KeyMaterial::Hmac(HmacSecret::new(secret)?),
-            Numbers::Rsa { modulus, exponent } => {
-                KeyMaterial::Rsa(RsaPublicKey::new(modulus, &exponent)?)
-            }
-            Numbers::Ec(curve, sec1) => KeyMaterial::Ec(EcPublicKey::new(curve, sec1)?),
-            Numbers::Ed25519(bytes) => KeyMaterial::Ed25519(Ed25519PublicKey::new(bytes)),
-        })
-    }
-}
-
-impl core::fmt::Debug for BakedKey {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // It may be a secret.
-        f.write_str("BakedKey(..)")
-    }
-}
-
-impl core::fmt::Debug for Numbers {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Numbers(..)")
-    }
 }
 
 /// Up to `KEYS` keys whose numbers and identifiers take up to `ARENA` bytes together.
@@ -479,5 +429,55 @@ fn take_apart<'m>(material: &KeyMaterial<'m>) -> (Shape, &'m [u8]) {
         KeyMaterial::Ed25519(key) => (Shape::Ed25519, key.bytes()),
         // There are no others.
         _ => (Shape::Hmac, &[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baked::Numbers;
+
+    const TYPES: &[KeyType] = &[KeyType::HMAC, KeyType::ED25519];
+
+    fn baked(numbers: Numbers) -> BakedKey {
+        let algorithms = AlgorithmSet::ALL;
+        BakedKey {
+            kid: "1",
+            algorithms,
+            numbers,
+        }
+    }
+
+    #[test]
+    fn a_secret_is_part_of_the_image_or_none() {
+        let mut ring = KeyRing::<2, 256>::new(TYPES);
+        let secret = baked(Numbers::Hmac(&[7; 64]));
+        assert_eq!(ring.bake(0, AlgorithmSet::ALL, &secret), Ok(()));
+        let json = br#"{"keys":[{"kty":"oct","k":"YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXoxMjM0NTY"}]}"#;
+        assert_eq!(ring.replace(0, AlgorithmSet::ALL, json, |_| ()), 0);
+        assert_eq!(ring.keys.len(), 1, "the image's is kept");
+    }
+
+    #[test]
+    fn a_type_that_is_not_linked_is_left_out() {
+        let mut ring = KeyRing::<2, 256>::new(TYPES);
+        let point = baked(Numbers::Ec(Curve::P256, &[4; 65]));
+        let refused = ring.bake(0, AlgorithmSet::ALL, &point);
+        assert_eq!(
+            refused,
+            Err(LeftOut::Key(KeyError::Material(Unsupported::NoAlgorithm)))
+        );
+    }
+
+    #[test]
+    fn a_full_ring_takes_no_more() {
+        let mut ring = KeyRing::<2, 32>::new(TYPES);
+        let key = baked(Numbers::Hmac(&[7; 32]));
+        assert_eq!(
+            ring.bake(0, AlgorithmSet::ALL, &key),
+            Err(LeftOut::NoRoom),
+            "its identifier is one byte too many"
+        );
+        assert!(ring.arena.is_empty() && ring.keys.is_empty());
     }
 }

@@ -12,6 +12,8 @@
 //!        <─────────(Verdicts)──           <──────────────
 //! ```
 //!
+//! An image whose keys are all part of it has no errands: there each judge sits alone ([`Court::sit_alone`]).
+//!
 //! Nothing is allocated: logins lie in a [`Pool`] of blocks, keys in one arena of bytes, requests and
 //! answers in one buffer. Whoever builds a device says how large each of them is.
 #![no_std]
@@ -19,6 +21,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod baked;
 mod clock;
 mod connection;
 mod errands;
@@ -32,11 +35,12 @@ mod providers;
 mod settings;
 mod url;
 
+pub use baked::{BakedKey, Numbers};
 pub use clock::{Clock, Told};
 pub use connection::serve;
 pub use errands::{Buffer, Errands};
 pub use judge::Court;
-pub use keys::{BakedKey, KeyType, Numbers};
+pub use keys::KeyType;
 pub use logins::{Logins, Verdicts};
 pub use network::{keep_time, run_errands};
 pub use pool::{BLOCK, Block, Pool};

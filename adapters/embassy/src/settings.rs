@@ -8,7 +8,7 @@ use gatepost_core::{
     introspection::{Endpoints, FetchFailure, Mode},
 };
 
-use crate::keys::BakedKey;
+use crate::baked::BakedKey;
 use crate::url::Url;
 
 /// A provider: what its tokens have to say, and where its keys are.

@@ -7,6 +7,8 @@
 //! Points, scalars and their multiples are the libraries' own. Only the equation is written out here: theirs
 //! has its tables three times over on the stack, 17 KB on P-521, of which a device has less.
 
+use core::ops::Mul as _;
+
 use p256::elliptic_curve::consts::U5;
 use p256::elliptic_curve::group::{Curve as _, Group};
 use p256::elliptic_curve::ops::{Invert as _, Reduce};
@@ -94,10 +96,6 @@ where
 }
 
 /// Whether `r` and `s` are of `key` and `hash` (FIPS 186-5 section 6.4.2).
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "scalars are residues, which never overflow"
-)]
 fn holds<C>(key: &C::AffinePoint, hash: &[u8], r: NonZeroScalar<C>, s: NonZeroScalar<C>) -> bool
 where
     C: CurveArithmetic<Scalar: WnafSize>,
@@ -107,8 +105,8 @@ where
         *byte = *of_hash;
     }
     let inverse = *s.invert_vartime();
-    let u1 = C::Scalar::reduce(&padded) * inverse;
-    let u2 = *r * inverse;
+    let u1 = inverse.mul(C::Scalar::reduce(&padded));
+    let u2 = inverse.mul(*r);
     let sum = sum(&u1, &C::ProjectivePoint::from(*key), &u2).to_affine();
     C::Scalar::reduce(&sum.x()) == *r
 }

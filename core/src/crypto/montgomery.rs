@@ -188,3 +188,59 @@ fn inverse(odd: Limb) -> Limb {
         inverse.wrapping_mul(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
+    use crypto_bigint::{Odd, U64};
+
+    /// Compares with crypto-bigint's own Montgomery integers.
+    #[track_caller]
+    fn check(modulus: &[u8], base: &[u8], exponent: u32) {
+        let number = U4096::new(from_bytes(modulus));
+        let parameters = FixedMontyParams::new_vartime(Odd::new(number).unwrap());
+        let form = FixedMontyForm::new(&U4096::new(from_bytes(base)), &parameters);
+        let expected = form.pow(&U64::from(exponent)).retrieve();
+        let modulus = Modulus::new(modulus);
+        assert!(modulus.exceeds(&from_bytes(base)));
+        let power = modulus.raise(&from_bytes(base), exponent);
+        assert_eq!(U4096::new(power), expected, "{exponent}");
+    }
+
+    #[test]
+    fn powers_are_those_of_the_library() {
+        for length in [1, 7, 8, 9, 256, 257, 384, 511, 512] {
+            for byte in [0x01, 0x7f, 0x81, 0xff] {
+                let modulus: std::vec::Vec<u8> = (0..length).map(|_| byte).collect();
+                if modulus == [1] {
+                    continue; // Everything is nought.
+                }
+                let mut largest = modulus.clone();
+                *largest.last_mut().unwrap() &= 0xfe;
+                for exponent in [3, 11, 17, 65537, 0xffff_ffff] {
+                    check(&modulus, &largest, exponent);
+                    check(&modulus, &[1], exponent);
+                    check(&modulus, &[0], exponent);
+                    check(&modulus, &largest[length / 2..], exponent);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_modulus_itself_is_too_large() {
+        let modulus = Modulus::new(&[0xff; 256]);
+        assert!(!modulus.exceeds(&from_bytes(&[0xff; 256])));
+        assert!(!modulus.exceeds(&from_bytes(&[1; 257])));
+    }
+
+    #[test]
+    fn bytes_come_back_as_they_were() {
+        let bytes: [u8; 13] = core::array::from_fn(|at| u8::try_from(at + 1).unwrap());
+        let mut out = [0xff; 14];
+        to_bytes(&from_bytes(&bytes), &mut out);
+        assert_eq!(out[0], 0);
+        assert_eq!(out[1..], bytes);
+    }
+}
