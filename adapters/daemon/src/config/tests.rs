@@ -59,6 +59,9 @@ fn refuse(text: &str) -> String {
 fn the_configurations_that_are_shown_are_good() {
     for example in [
         include_str!("../../../../examples/postfix/gatepost.toml"),
+        include_str!("../../../../examples/docker-mailserver/gatepost.toml"),
+        include_str!("../../../../examples/dovecot/dict.toml"),
+        include_str!("../../../../examples/dovecot/face.toml"),
         include_str!("../../../../examples/dovecot/front.toml"),
     ] {
         assert!(Config::parse(example).is_ok());
