@@ -6,6 +6,7 @@ pub mod cases;
 pub mod clients;
 pub mod corpora;
 pub mod daemon;
+pub mod databases;
 pub mod django;
 pub mod dovecot;
 pub mod emulators;
