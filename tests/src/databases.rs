@@ -80,7 +80,7 @@ impl Databases {
     /// # Errors
     /// When a server does not start: tells what it wrote.
     pub fn open() -> io::Result<Self> {
-        let namespace = Namespace::set_up(&roots::directory()?)?;
+        let namespace = Namespace::set_up(&roots::directory()?, &roots::SERVERS)?;
         for version in Version::ALL {
             namespace.share_run(version.recipe(), &MAIL)?;
         }
