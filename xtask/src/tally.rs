@@ -175,7 +175,7 @@ mod tests {
         };
         assert_eq!(
             tally.to_string(),
-            "     1.5 s  core\nbudget:      1.5 s of  105 s  all else\nbudget:      1.5 s of 1800 s  everything\n\
+            "     1.5 s  core\nbudget:      1.5 s of  165 s  all else\nbudget:      1.5 s of 1800 s  everything\n\
              skipped: b: no reason\nfailed: a\n3 passed, 1 failed, 1 skipped"
         );
     }
