@@ -12,6 +12,9 @@
 //!        <─────────(Verdicts)──           <──────────────
 //! ```
 //!
+//! Where a provider is asked over TLS, the handshake's verifications are kept from the network as well: the
+//! [`Tunnel`] lends a connection to [`run_secure_errands`], and who speaks TLS over it is up to the device.
+//!
 //! Nothing is allocated: logins lie in a [`Pool`] of blocks, keys in one arena of bytes, requests and
 //! answers in one buffer. Whoever builds a device says how large each of them is.
 #![no_std]
@@ -29,7 +32,9 @@ mod logins;
 mod network;
 mod pool;
 mod providers;
+mod secure;
 mod settings;
+mod tunnel;
 mod url;
 
 pub use clock::{Clock, Told};
@@ -38,7 +43,9 @@ pub use errands::{Buffer, Errands};
 pub use judge::Court;
 pub use keys::KeyType;
 pub use logins::{Logins, Verdicts};
-pub use network::{keep_time, run_errands};
+pub use network::{keep_time, run_errands, run_tunnel};
 pub use pool::{BLOCK, Block, Pool};
 pub use providers::{Providers, Seat};
+pub use secure::{Secure, Server, run_secure_errands};
 pub use settings::{OnlineSettings, ProviderSettings};
+pub use tunnel::{Line, Tunnel};

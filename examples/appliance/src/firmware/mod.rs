@@ -3,6 +3,7 @@
 mod board;
 mod clock;
 mod config;
+mod entropy;
 mod ethernet;
 mod executor;
 mod fault;
@@ -10,6 +11,7 @@ mod logger;
 mod memory;
 mod network;
 mod service;
+mod tls;
 mod uart;
 mod watchdog;
 

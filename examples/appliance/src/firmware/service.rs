@@ -6,18 +6,19 @@ use embassy_net::{IpAddress, Ipv4Cidr, Stack};
 use embassy_time::{Duration, with_timeout};
 use gatepost_core::UnixTime;
 use gatepost_embassy::{
-    Block, Buffer, Clock, Court, Errands, Logins, Pool, Providers, Seat, Verdicts, keep_time,
-    run_errands, serve,
+    Block, Buffer, Clock, Court, Errands, Logins, Pool, Providers, Seat, Tunnel, Verdicts,
+    keep_time, run_errands, run_secure_errands, run_tunnel, serve,
 };
 use static_cell::StaticCell;
 
 use super::config::{
     ALLOWED, ANSWER, BLOCKS, BUILT_AT, CONNECTIONS, DISCOVERY, JUDGES, KEY_BYTES, KEYS, LINE, PORT,
-    PROVIDERS, PROVIDERS_LEN, RESPONSE, SCRATCH, TIME, TYPES, WAITING,
+    PROVIDERS, PROVIDERS_LEN, RESPONSE, SCRATCH, TIME, TLS, TYPES, WAITING,
 };
+use super::tls::Tls;
 
-/// Sockets beside the connections': one to providers, one for the time.
-pub(crate) const SOCKETS: usize = CONNECTIONS + 2;
+/// Sockets beside the connections': one to providers, one for the time, and one to providers over TLS.
+pub(crate) const SOCKETS: usize = CONNECTIONS + if TLS { 3 } else { 2 };
 
 /// Windows of a mail server's connection, in bytes: a line is taken piece by piece, and answers are short.
 const RX: usize = 512;
@@ -44,7 +45,12 @@ static THE_BLOCKS: [Block; BLOCKS] = [const { Block::new() }; BLOCKS];
 static POOL: Pool = Pool::new(&THE_BLOCKS, RESPONSE);
 static LOGINS: Logins = Logins::new(&POOL);
 static THE_BUFFER: Buffer<[u8; ANSWER]> = Buffer::new([0; ANSWER]);
-static ERRANDS: Errands = Errands::new(&THE_BUFFER);
+static TUNNEL: Tunnel = Tunnel::new();
+static ERRANDS: Errands = if TLS {
+    Errands::over_tls(&THE_BUFFER, &TUNNEL)
+} else {
+    Errands::new(&THE_BUFFER)
+};
 static CLOCK: Clock = Clock::new(UnixTime::from_seconds(BUILT_AT));
 static VERDICTS: [Verdicts; CONNECTIONS] = [const { Verdicts::new() }; CONNECTIONS];
 static SEATS: [Seat; JUDGES] = [const { Seat::new() }; JUDGES];
@@ -58,6 +64,9 @@ pub(crate) fn start_network(spawner: Spawner, stack: Stack<'static>) -> Result<(
         spawner.spawn(listen(stack, verdicts, index)?);
     }
     spawner.spawn(ask(stack)?);
+    if TLS {
+        spawner.spawn(carry(stack)?);
+    }
     spawner.spawn(time(stack)?);
     log::info!("listening port={PORT}");
     Ok(())
@@ -80,6 +89,11 @@ pub(crate) fn start_judging(spawner: Spawner) -> Result<(), SpawnError> {
         spawner.spawn(judge(court, seat)?);
     }
     spawner.spawn(keep_keys(providers)?);
+    if TLS {
+        spawner.spawn(ask_over_tls()?);
+    } else {
+        log::info!("no TLS: nobody is asked over https");
+    }
     Ok(())
 }
 
@@ -96,6 +110,16 @@ async fn keep_keys(providers: &'static TheProviders) -> ! {
 #[embassy_executor::task]
 async fn ask(stack: Stack<'static>) -> ! {
     run_errands::<PROVIDER_RX, PROVIDER_TX>(stack, &ERRANDS).await
+}
+
+#[embassy_executor::task]
+async fn carry(stack: Stack<'static>) -> ! {
+    run_tunnel::<PROVIDER_RX, PROVIDER_TX>(stack, &TUNNEL).await
+}
+
+#[embassy_executor::task]
+async fn ask_over_tls() -> ! {
+    run_secure_errands(&ERRANDS, &TUNNEL, &CLOCK, Tls::start()).await
 }
 
 #[embassy_executor::task]
