@@ -16,6 +16,14 @@ use crate::{emulators, roots};
 /// From 1900, where NTP begins to count, to 1970, in seconds (RFC 5905 section 6).
 const NTP_EPOCH: u64 = 2_208_988_800;
 
+/// Where `entropy = "seed"` has its seed on `board`: at the start of its PSRAM.
+fn seed_address(board: &str) -> u32 {
+    match board {
+        "mps2-an500" => 0x6000_0000,
+        _ => 0x2100_0000,
+    }
+}
+
 /// The image that `cargo xtask test` has built of the configuration `name`.
 ///
 /// # Errors
@@ -56,9 +64,43 @@ impl Appliance {
     /// # Errors
     /// When it does not answer: tells what it logged.
     pub fn start(image: &Path, board: &str, port: u16, directory: &Path) -> io::Result<Self> {
+        Self::boot(image, board, port, directory, None)
+    }
+
+    /// As [`start`](Self::start), with a new seed where `entropy = "seed"` has it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with_entropy(
+        image: &Path,
+        board: &str,
+        port: u16,
+        directory: &Path,
+    ) -> io::Result<Self> {
+        let mut seed = [0; 32];
+        aws_lc_rs::rand::fill(&mut seed).map_err(|_| io::Error::other("no entropy"))?;
+        let path = directory.join("seed");
+        fs::write(&path, seed)?;
+        Self::boot(image, board, port, directory, Some(&path))
+    }
+
+    fn boot(
+        image: &Path,
+        board: &str,
+        port: u16,
+        directory: &Path,
+        seed: Option<&Path>,
+    ) -> io::Result<Self> {
         let log = directory.join(format!("{board}.log"));
         let network = format!("user,model=lan9118,hostfwd=tcp:127.0.0.1:{port}-:12345");
-        let child = emulators::board()?
+        let mut command = emulators::board()?;
+        if let Some(seed) = seed {
+            let seed = seed.display();
+            let address = seed_address(board);
+            let loader = format!("loader,file={seed},addr={address:#x},force-raw=on");
+            command.arg("-device").arg(loader);
+        }
+        let child = command
             .args([
                 "-M",
                 board,

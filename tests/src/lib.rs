@@ -2,6 +2,7 @@
 
 pub mod appliance;
 pub mod auth_client;
+pub mod certificates;
 pub mod clients;
 pub mod corpora;
 pub mod daemon;

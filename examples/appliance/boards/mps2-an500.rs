@@ -15,7 +15,7 @@ pub(crate) const UART: usize = 0x4000_4000;
 pub(crate) const WATCHDOG: usize = 0x4000_8000;
 
 /// Where `entropy = "seed"` has its seed: the first bytes of the PSRAM, which nothing else uses.
-pub(crate) const SEED: usize = 0x2100_0000;
+pub(crate) const SEED: usize = 0x6000_0000;
 
 /// The interrupt of the LAN9118.
 pub(crate) const ETHERNET_INTERRUPT: u16 = 13;

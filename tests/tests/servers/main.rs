@@ -6,6 +6,7 @@
 //! ignored, and the reason is printed.
 
 mod appliance;
+mod appliance_tls;
 mod chaos;
 mod django;
 mod lifecycle;
@@ -116,15 +117,16 @@ fn run(arguments: &Arguments, lab: Option<Lab>) -> ExitCode {
         let lacking = lacking.join(", ");
         println!("left out: everything with oidc-provider ({lacking})");
     }
-    let lacking_device = gatepost_tests::appliance::lacking(&appliance::IMAGES);
+    let images = [appliance::IMAGES, appliance_tls::IMAGES].concat();
+    let lacking_device = gatepost_tests::appliance::lacking(&images);
     if lab.is_some() && !lacking_device.is_empty() {
         let lacking = lacking_device.join(", ");
         println!("left out: everything with the appliance ({lacking})");
     }
     let trial = |case: Case| {
         let is_of = |themes: &[&str]| themes.iter().any(|theme| case.name.starts_with(theme));
-        let needs_provider = is_of(&["online::", "chaos::", "appliance::"]);
-        let needs_device = is_of(&["appliance::"]);
+        let needs_provider = is_of(&["online::", "chaos::", "appliance::", "appliance_tls::"]);
+        let needs_device = is_of(&["appliance::", "appliance_tls::"]);
         let lab = lab
             .clone()
             .filter(|_| !needs_provider || lacking.is_empty())
@@ -162,6 +164,7 @@ fn cases() -> Vec<Case> {
     cases.extend(django::cases());
     cases.extend(chaos::cases());
     cases.extend(appliance::cases());
+    cases.extend(appliance_tls::cases());
     cases.extend(secrets::cases());
     cases
 }
