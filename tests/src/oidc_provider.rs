@@ -112,7 +112,7 @@ impl OidcProvider {
     }
 
     /// As [`start`](Self::start), but it calls itself `issuer`, an `https` URL whose port it serves too, with what
-    /// [`certificates::write`](crate::certificates::write) has left in `state`.
+    /// [`certificates::write`] has left in `state`.
     ///
     /// # Errors
     /// When it does not start.
@@ -262,7 +262,7 @@ impl OidcProvider {
         self.post(&path, CLIENT, "").map(drop)
     }
 
-    /// Presents, from now on, what [`certificates::write`](crate::certificates::write) has left last.
+    /// Presents, from now on, what [`certificates::write`] has left last.
     ///
     /// # Errors
     /// When it does not answer.
