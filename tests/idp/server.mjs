@@ -1,17 +1,20 @@
 // A real identity provider for Gatepost's tests: oidc-provider with every signing algorithm, opaque and JWT
 // access tokens, introspection, revocation and userinfo, and a side door for what only a test may do.
 //
-// node server.mjs PORT STATE: listens on 127.0.0.1:PORT and says "ready" on standard output. STATE is the file
-// of its private keys, made where there is none, so that a restart keeps them.
+// node server.mjs PORT STATE [ISSUER CERTIFICATES KEY]: listens on 127.0.0.1:PORT and says "ready" on standard
+// output. STATE is the file of its private keys, made where there is none, so that a restart keeps them. An
+// ISSUER of https is served on its port, on loopback too, with the chain and the key in these files.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createSecretKey } from 'node:crypto';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import * as jose from 'jose';
 import Provider, { errors } from 'oidc-provider';
 
 const [port, state] = [Number(process.argv[2]), process.argv[3]];
-const issuer = `http://127.0.0.1:${port}`;
+const [certificates, key] = process.argv.slice(5);
+const issuer = process.argv[4] ?? `http://127.0.0.1:${port}`;
 const USERS = ['alice@example.test', 'bob@example.test'];
 const SECRET = 'a secret of sixty-four characters, so that it serves HS512 also..';
 
@@ -160,6 +163,9 @@ async function sideDoor(url) {
     case '/test/cache-control':
       cacheControl = what.get('value') ?? undefined;
       return;
+    case '/test/certificate':
+      tlsServer.setSecureContext(identity());
+      return;
     case '/test/expired':
       return expired(what.get('user'));
     case '/test/fault':
@@ -170,7 +176,9 @@ async function sideDoor(url) {
   }
 }
 
-createServer((request, response) => {
+const identity = () => ({ cert: readFileSync(certificates), key: readFileSync(key) });
+
+function answer(request, response) {
   const url = new URL(request.url, issuer);
   if (url.pathname.startsWith('/test/')) {
     sideDoor(url).then((answer) => response.end(JSON.stringify(answer ?? {})), (error) => response.writeHead(500).end(String(error)));
@@ -184,4 +192,12 @@ createServer((request, response) => {
   } else {
     callback(request, response);
   }
-}).listen(port, '127.0.0.1', () => console.log('ready'));
+}
+
+const tlsServer = certificates ? createTlsServer(identity(), answer) : undefined;
+const ready = () => createServer(answer).listen(port, '127.0.0.1', () => console.log('ready'));
+if (tlsServer) {
+  tlsServer.listen(new URL(issuer).port, '127.0.0.1', ready);
+} else {
+  ready();
+}

@@ -19,6 +19,14 @@ const DEVICE_PORT: u16 = 12345;
 /// From 1900, where NTP begins to count, to 1970, in seconds (RFC 5905 section 6).
 const NTP_EPOCH: u64 = 2_208_988_800;
 
+/// Where `entropy = "seed"` has its seed on `board`: at the start of its PSRAM.
+fn seed_address(board: &str) -> u32 {
+    match board {
+        "mps2-an500" => 0x6000_0000,
+        _ => 0x2100_0000,
+    }
+}
+
 /// The image that `cargo xtask test` has built of the configuration `name`.
 ///
 /// # Errors
@@ -79,9 +87,28 @@ impl Appliance {
     /// # Errors
     /// When it does not answer: tells what it logged.
     pub fn start(image: &Path, board: &str, port: u16, directory: &Path) -> io::Result<Self> {
-        let network = host_network(port, DEVICE_PORT);
-        let network = format!("{network},model=lan9118");
+        let network = nic(port);
         Self::boot(image, board, port, directory, &["-nic", &network])
+    }
+
+    /// As [`Self::start`], with a new seed where `entropy = "seed"` has it.
+    ///
+    /// # Errors
+    /// When it does not answer: tells what it logged.
+    pub fn start_with_entropy(
+        image: &Path,
+        board: &str,
+        port: u16,
+        directory: &Path,
+    ) -> io::Result<Self> {
+        let mut seed = [0; 32];
+        aws_lc_rs::rand::fill(&mut seed).map_err(|_| io::Error::other("no entropy"))?;
+        let path = directory.join("seed");
+        fs::write(&path, seed)?;
+        let (path, address) = (path.display(), seed_address(board));
+        let seed = format!("loader,file={path},addr={address:#x},force-raw=on");
+        let devices = ["-nic", &nic(port), "-device", &seed];
+        Self::boot(image, board, port, directory, &devices)
     }
 
     /// As [`Self::start`], on a hub with whoever sends frames from the first of the UDP ports `wire` to the
@@ -114,11 +141,11 @@ impl Appliance {
         board: &str,
         port: u16,
         directory: &Path,
-        network: &[&str],
+        devices: &[&str],
     ) -> io::Result<Self> {
         let log = directory.join(format!("{board}-{port}.log"));
         let child = emulator(image, board)?
-            .args(network)
+            .args(devices)
             .arg("-serial")
             .arg(format!("file:{}", log.display()))
             .stdout(Stdio::null())
@@ -159,6 +186,11 @@ impl Drop for Appliance {
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
+}
+
+/// The device's own controller, in such a network alone.
+fn nic(port: u16) -> String {
+    format!("{},model=lan9118", host_network(port, DEVICE_PORT))
 }
 
 /// Tells whoever asks on a port of loopback what time it is (RFC 4330), for as long as the program runs.

@@ -3,6 +3,7 @@
 pub mod appliance;
 pub mod auth_client;
 pub mod cases;
+pub mod certificates;
 pub mod clients;
 pub mod corpora;
 pub mod daemon;

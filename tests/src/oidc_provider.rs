@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::certificates;
 use crate::node::Installation;
 
 /// Its packages, and the server.
@@ -40,6 +41,8 @@ pub struct OidcProvider {
     /// The file of its keys.
     state: PathBuf,
     log: PathBuf,
+    /// What it is called where it answers behind TLS too, and where its certificate and key lie.
+    tls: Option<(String, PathBuf)>,
     child: Option<Child>,
 }
 
@@ -60,11 +63,36 @@ impl OidcProvider {
     /// # Errors
     /// When it does not start.
     pub fn start(roots: &Path, port: u16, state: &Path) -> io::Result<Self> {
+        Self::start_with(roots, port, state, None)
+    }
+
+    /// As [`start`](Self::start), but it calls itself `issuer`, an `https` URL whose port it serves too, with what
+    /// [`certificates::write`] has left in `state`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_behind_tls(
+        roots: &Path,
+        port: u16,
+        state: &Path,
+        issuer: &str,
+    ) -> io::Result<Self> {
+        let tls = (issuer.to_owned(), state.to_owned());
+        Self::start_with(roots, port, state, Some(tls))
+    }
+
+    fn start_with(
+        roots: &Path,
+        port: u16,
+        state: &Path,
+        tls: Option<(String, PathBuf)>,
+    ) -> io::Result<Self> {
         let mut provider = Self {
             program: INSTALLATION.directory(roots).join("server.mjs"),
             port,
             state: state.join("provider.json"),
             log: state.join("provider.log"),
+            tls,
             child: None,
         };
         provider.restart()?;
@@ -84,10 +112,16 @@ impl OidcProvider {
     pub fn restart(&mut self) -> io::Result<()> {
         self.kill();
         let log = File::options().append(true).create(true).open(&self.log)?;
-        let mut child = Command::new("node")
+        let mut command = Command::new("node");
+        command
             .arg(&self.program)
             .arg(self.port.to_string())
-            .arg(&self.state)
+            .arg(&self.state);
+        if let Some((issuer, directory)) = &self.tls {
+            let files = [certificates::CHAIN, certificates::KEY].map(|name| directory.join(name));
+            command.arg(issuer).args(files);
+        }
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -186,6 +220,14 @@ impl OidcProvider {
     pub fn rotate_to(&self, bits: u32) -> io::Result<()> {
         let path = format!("/test/rotate?bits={bits}");
         self.post(&path, CLIENT, "").map(drop)
+    }
+
+    /// Presents, from now on, what [`certificates::write`] has left last.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn present_certificate(&self) -> io::Result<()> {
+        self.post("/test/certificate", CLIENT, "").map(drop)
     }
 
     /// Lets it answer `slow`ly, or with `garbage`; with `None` as it should.

@@ -39,7 +39,7 @@ mod verifier;
 
 pub use connection::{Buffers, Connection, MAX_READ, MIN_WRITE, connect};
 pub use error::{Error, Refusal};
-pub use pki_types::{CertificateDer, TrustAnchor};
+pub use pki_types::{CertificateDer, Der, TrustAnchor};
 pub use trust::Trust;
 pub use webpki::anchor_from_trusted_cert;
 

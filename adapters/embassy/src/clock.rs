@@ -3,12 +3,15 @@
 use core::cell::Cell;
 
 use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
-use embassy_time::Instant;
+use embassy_time::{Duration, Instant, Timer};
 use gatepost_core::UnixTime;
 
 /// Longest step of a clock that is set already, in seconds: half of the skew that policies allow, so that a
 /// server that lies moves a verdict by no more. Crystals drift by less than a second between two looks.
 const MAX_STEP: u64 = 30;
+
+/// Between two looks of one who waits for the time.
+const LOOKING: Duration = Duration::from_millis(100);
 
 /// A clock that is set by what servers say, within bounds.
 pub struct Clock {
@@ -46,6 +49,16 @@ impl Clock {
         Some(UnixTime::from_seconds(started_at.saturating_add(uptime())))
     }
 
+    /// Waits until the time is known.
+    pub(crate) async fn set(&self) -> UnixTime {
+        loop {
+            if let Some(now) = self.now() {
+                return now;
+            }
+            Timer::after(LOOKING).await;
+        }
+    }
+
     /// Hears that it is `now`.
     pub fn tell(&self, now: UnixTime) -> Told {
         if now < self.earliest {
@@ -76,7 +89,7 @@ fn uptime() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use embassy_time::{Duration, MockDriver};
+    use embassy_time::MockDriver;
 
     const BUILT: i64 = 1_795_000_000;
 

@@ -2,7 +2,7 @@
 //! on their way back: one at a time, in one buffer.
 //!
 //! The side that judges writes the whole request and says where it goes ([`Errands::ask`]); the side of the
-//! network sends it and leaves the body of the answer in its place ([`Errands::run`]).
+//! network sends it and leaves the body of the answer in its place ([`Errands::answer`]).
 
 use core::fmt;
 use core::net::SocketAddrV4;
@@ -16,6 +16,8 @@ use gatepost_core::introspection::{Answer, FetchFailure};
 
 use crate::http::{Head, Writer};
 use crate::logins::MAX_JUDGES;
+use crate::settings::OnlineSettings;
+use crate::tunnel::Tunnel;
 use crate::url::Url;
 
 /// How long a login waits for its turn: two requests that time out.
@@ -35,32 +37,45 @@ pub struct Errands {
     answered: Signal<CriticalSectionRawMutex, Result<(), FetchFailure>>,
     head: Mutex<CriticalSectionRawMutex, Head>,
     buffer: &'static Buffer,
+    /// Where requests over TLS go; `None` where nobody speaks it.
+    tunnel: Option<&'static Tunnel>,
 }
 
 /// Where a request goes, and how long it is.
 pub(crate) struct Errand {
-    /// The host's name, or its address.
-    pub(crate) host: heapless::String<128>,
-    pub(crate) port: u16,
-    pub(crate) is_secure: bool,
-    pub(crate) connect_to: Option<SocketAddrV4>,
+    pub(crate) destination: Destination,
+    is_secure: bool,
+    /// What has to vouch for the server.
+    pub(crate) trust: usize,
     pub(crate) length: usize,
 }
 
+/// Where a connection goes.
+#[derive(Clone)]
+pub(crate) struct Destination {
+    /// The host's name, or its address.
+    pub(crate) host: heapless::String<128>,
+    pub(crate) port: u16,
+    pub(crate) connect_to: Option<SocketAddrV4>,
+}
+
 impl Errand {
-    /// The request in `out`, which goes where `url` says unless it is to go somewhere else.
-    pub(crate) fn new(
-        url: &Url<'_>,
-        connect_to: Option<SocketAddrV4>,
-        out: &Writer<'_>,
-    ) -> Option<Self> {
+    /// The request in `out`, which goes where `url` says unless the provider is to be found somewhere else.
+    pub(crate) fn new(url: &Url<'_>, online: &OnlineSettings, out: &Writer<'_>) -> Option<Self> {
         Some(Self {
-            host: url.host.try_into().ok()?,
-            port: url.port,
+            destination: Destination {
+                host: url.host.try_into().ok()?,
+                port: url.port,
+                connect_to: online.connect_to,
+            },
             is_secure: url.is_secure,
-            connect_to,
+            trust: online.trust,
             length: out.length(),
         })
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.destination.host
     }
 }
 
@@ -102,15 +117,27 @@ impl Drop for Incoming {
 }
 
 impl Errands {
-    /// Nothing is under way; requests and answers lie in `buffer`.
+    /// Nothing is under way; requests and answers lie in `buffer`. Nobody is asked over TLS.
     #[must_use]
     pub const fn new(buffer: &'static Buffer) -> Self {
+        Self::with(buffer, None)
+    }
+
+    /// As [`new`](Self::new), for a device that speaks TLS: see
+    /// [`run_secure_errands`](crate::run_secure_errands).
+    #[must_use]
+    pub const fn over_tls(buffer: &'static Buffer, tunnel: &'static Tunnel) -> Self {
+        Self::with(buffer, Some(tunnel))
+    }
+
+    const fn with(buffer: &'static Buffer, tunnel: Option<&'static Tunnel>) -> Self {
         Self {
             turn: Turn::new(1),
             asked: Signal::new(),
             answered: Signal::new(),
             head: Mutex::new(Head::new()),
             buffer,
+            tunnel,
         }
     }
 
@@ -129,7 +156,7 @@ impl Errands {
         let is_asked = {
             let mut buffer = self.buffer.lock().await;
             let errand = write(&mut Writer::new(&mut buffer));
-            errand.map(|errand| self.asked.signal(errand))
+            errand.and_then(|errand| self.hand_over(errand))
         };
         let outcome = match is_asked {
             Ok(()) => self.answered.wait().await,
@@ -143,16 +170,33 @@ impl Errands {
         outcome.map(|()| incoming)
     }
 
-    /// Waits for the next request, and gives the answer to it back.
-    pub(crate) async fn run(
+    fn hand_over(&self, errand: Errand) -> Result<(), FetchFailure> {
+        match (errand.is_secure, self.tunnel) {
+            (false, _) => self.asked.signal(errand),
+            (true, Some(tunnel)) => tunnel.asked.signal(errand),
+            (true, None) => {
+                log::error!("not asked: this image has no TLS; host={}", errand.host());
+                return Err(FetchFailure::Tls);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the next request, unless it goes over TLS.
+    pub(crate) async fn next(&self) -> Errand {
+        self.asked.wait().await
+    }
+
+    /// Gives the answer to `errand` back, as `fetch` leaves it.
+    pub(crate) async fn answer(
         &'static self,
-        mut fetch: impl AsyncFnMut(&Errand, &mut [u8], &mut Head) -> Result<(), FetchFailure>,
+        errand: &Errand,
+        fetch: impl AsyncFnOnce(&Errand, &mut [u8], &mut Head) -> Result<(), FetchFailure>,
     ) {
-        let errand = self.asked.wait().await;
         let outcome = {
             let mut buffer = self.buffer.lock().await;
             let mut head = self.head.lock().await;
-            fetch(&errand, &mut buffer, &mut head).await
+            fetch(errand, &mut buffer, &mut head).await
         };
         self.answered.signal(outcome);
     }

@@ -12,6 +12,9 @@
 //!        <─────────(Verdicts)──           <──────────────
 //! ```
 //!
+//! Where a provider is asked over TLS, the handshake's verifications are kept from the network as well: the
+//! [`Tunnel`] lends a connection to [`run_secure_errands`], and who speaks TLS over it is up to the device.
+//!
 //! An image whose keys are all part of it has no errands: there each judge sits alone ([`Court::sit_alone`]).
 //!
 //! Nothing is allocated: logins lie in a [`Pool`] of blocks, keys in one arena of bytes, requests and
@@ -32,7 +35,9 @@ mod logins;
 mod network;
 mod pool;
 mod providers;
+mod secure;
 mod settings;
+mod tunnel;
 mod url;
 
 pub use baked::{BakedKey, Numbers};
@@ -42,7 +47,9 @@ pub use errands::{Buffer, Errands};
 pub use judge::Court;
 pub use keys::KeyType;
 pub use logins::{Logins, Verdicts};
-pub use network::{keep_time, run_errands};
+pub use network::{keep_time, run_errands, run_tunnel};
 pub use pool::{BLOCK, Block, Pool};
 pub use providers::{Providers, Seat};
+pub use secure::{Secure, Server, run_secure_errands};
 pub use settings::{OnlineSettings, ProviderSettings};
+pub use tunnel::{Line, Tunnel};

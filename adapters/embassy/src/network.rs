@@ -9,15 +9,17 @@ use embassy_net::tcp::TcpSocket;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_net::{IpAddress, IpEndpoint, Stack};
 use embassy_time::{Duration, Instant, Timer, with_timeout};
+use embedded_io_async::{Read, Write};
 use gatepost_core::{UnixTime, introspection::FetchFailure};
 use sntpc::{NtpContext, NtpTimestampGenerator, NtpUdpSocket};
 
 use crate::clock::{Clock, Told};
-use crate::errands::{Errand, Errands};
+use crate::errands::{Destination, Errand, Errands};
 use crate::http::{self, Head};
+use crate::tunnel::{Socket, Tunnel};
 
 /// How long a request may take, from looking up its host's name to the last byte: the daemon's default.
-const TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Between two looks at the time, once it is known; before, it is looked for ever more slowly up to this.
 const TIME_INTERVAL: Duration = Duration::from_secs(900);
@@ -28,7 +30,8 @@ const TIME_RETRY: Duration = Duration::from_secs(1);
 /// Longest datagram of SNTP that is taken, in bytes (RFC 4330 section 4: 48, or 68 with an authenticator).
 const DATAGRAM: usize = 128;
 
-/// Sends requests to providers, one after the other; `RX` and `TX` bytes are the windows of a connection.
+/// Sends requests to providers, one after the other, but for those that go over TLS; `RX` and `TX` bytes are the
+/// windows of a connection.
 pub async fn run_errands<const RX: usize, const TX: usize>(
     stack: Stack<'_>,
     errands: &'static Errands,
@@ -36,17 +39,22 @@ pub async fn run_errands<const RX: usize, const TX: usize>(
     stack.wait_config_up().await;
     let (mut rx, mut tx) = ([0; RX], [0; TX]);
     loop {
+        let errand = errands.next().await;
         errands
-            .run(async |errand, buffer, head| {
+            .answer(&errand, async |errand, buffer, head| {
                 let request = fetch(stack, errand, (buffer, head), (&mut rx, &mut tx));
                 let outcome = with_timeout(TIMEOUT, request).await;
                 let outcome = outcome.unwrap_or(Err(FetchFailure::Timeout));
-                if let Err(why) = &outcome {
-                    log::warn!("provider not reached: {why:?}; host={}", errand.host);
-                }
+                report(outcome, errand);
                 outcome
             })
             .await;
+    }
+}
+
+pub(crate) fn report(outcome: Result<(), FetchFailure>, errand: &Errand) {
+    if let Err(why) = outcome {
+        log::warn!("provider not reached: {why:?}; host={}", errand.host());
     }
 }
 
@@ -56,22 +64,52 @@ async fn fetch(
     (buffer, head): (&mut [u8], &mut Head),
     (rx, tx): (&mut [u8], &mut [u8]),
 ) -> Result<(), FetchFailure> {
-    if errand.is_secure {
-        log::error!("not asked: this image has no TLS; host={}", errand.host);
-        return Err(FetchFailure::Tls);
+    let mut socket = connect(stack, &errand.destination, (rx, tx)).await?;
+    let outcome = http::exchange(&mut socket, buffer, errand.length, head).await;
+    Socket::abort(&mut socket).await;
+    outcome
+}
+
+/// Makes connections for those who speak TLS, one after the other; `RX` and `TX` bytes are its windows.
+pub async fn run_tunnel<const RX: usize, const TX: usize>(
+    stack: Stack<'_>,
+    tunnel: &'static Tunnel,
+) -> ! {
+    stack.wait_config_up().await;
+    let (mut rx, mut tx) = ([0; RX], [0; TX]);
+    loop {
+        let windows = (&mut rx[..], &mut tx[..]);
+        tunnel
+            .serve(async |destination| connect(stack, destination, windows).await)
+            .await;
     }
-    let endpoint = match errand.connect_to {
+}
+
+async fn connect<'s>(
+    stack: Stack<'s>,
+    destination: &Destination,
+    (rx, tx): (&'s mut [u8], &'s mut [u8]),
+) -> Result<TcpSocket<'s>, FetchFailure> {
+    let endpoint = match destination.connect_to {
         Some(address) => address.into(),
-        None => resolve(stack, &errand.host, errand.port).await?,
+        None => resolve(stack, &destination.host, destination.port).await?,
     };
     let mut socket = TcpSocket::new(stack, rx, tx);
     let connected = socket.connect(endpoint).await;
     connected.map_err(|_| FetchFailure::Connection)?;
-    let outcome = http::exchange(&mut socket, buffer, errand.length, head).await;
-    socket.abort();
-    // What is left to be said is that it is over.
-    let _ = socket.flush().await;
-    outcome
+    Ok(socket)
+}
+
+impl Socket for TcpSocket<'_> {
+    fn split(&mut self) -> (impl Read, impl Write) {
+        TcpSocket::split(self)
+    }
+
+    async fn abort(&mut self) {
+        TcpSocket::abort(self);
+        // What is left to be said is that it is over.
+        let _ = self.flush().await;
+    }
 }
 
 #[cfg(feature = "dns")]
@@ -99,7 +137,7 @@ pub async fn keep_time(stack: Stack<'_>, host: &str, port: u16, clock: &'static 
     loop {
         stack.wait_config_up().await;
         if let Ok(Some(now)) = with_timeout(TIMEOUT, ask_time(stack, host, port)).await {
-            report(clock.tell(now), now);
+            report_time(clock.tell(now), now);
             pause = TIME_INTERVAL;
         } else {
             log::warn!("no time from {host}");
@@ -113,7 +151,7 @@ pub async fn keep_time(stack: Stack<'_>, host: &str, port: u16, clock: &'static 
     }
 }
 
-fn report(told: Told, now: UnixTime) {
+fn report_time(told: Told, now: UnixTime) {
     let seconds = now.seconds();
     match told {
         Told::Taken(None) => log::info!("clock set; unix={seconds}"),

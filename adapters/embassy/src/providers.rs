@@ -159,7 +159,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
             let _ = request.write_url(&mut start);
             let url = online.check(&start.0)?;
             write_request(out, &url, request).map_err(too_large)?;
-            Errand::new(&url, online.connect_to, out).ok_or(FetchFailure::NotAsked)
+            Errand::new(&url, online, out).ok_or(FetchFailure::NotAsked)
         })
         .await
     }
@@ -349,7 +349,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         let sent = self.send(provider, |out, online| {
             let url = online.check(url)?;
             write_get(out, &url).map_err(too_large)?;
-            Errand::new(&url, online.connect_to, out).ok_or(FetchFailure::NotAsked)
+            Errand::new(&url, online, out).ok_or(FetchFailure::NotAsked)
         });
         let incoming = sent.await.ok()?;
         if incoming.status() == 200 {

@@ -37,6 +37,8 @@ pub struct OnlineSettings {
     pub connect_to: Option<SocketAddrV4>,
     /// Whether plain `http` is taken.
     pub allow_http: bool,
+    /// What has to vouch for its servers over TLS, by a number that [`Secure`](crate::Secure) is given.
+    pub trust: usize,
 }
 
 impl ProviderSettings {

@@ -14,6 +14,10 @@ pub(crate) const UART: usize = 0x4000_4000;
 /// Base address of the CMSDK watchdog.
 pub(crate) const WATCHDOG: usize = 0x4000_8000;
 
+/// Where `entropy = "seed"` has its seed: the first bytes of the PSRAM, which nothing else uses.
+#[cfg(online)]
+pub(crate) const SEED: usize = 0x2100_0000;
+
 /// The interrupt of the LAN9118.
 pub(crate) const ETHERNET_INTERRUPT: u16 = 13;
 /// The interrupt of the UART's transmitter.

@@ -10,12 +10,17 @@ use serde::Deserialize;
 /// Longest token that may be asked for, in bytes: core takes no longer one.
 const MAX_TOKEN: usize = 8192;
 
+/// Longest record of TLS 1.3, in bytes (RFC 8446 section 5.2).
+const MAX_RECORD: usize = (1 << 14) + 256;
+
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     #[serde(default = "default_board")]
     pub(crate) board: String,
+    /// Where random numbers come from, which TLS needs.
+    pub(crate) entropy: Option<Entropy>,
     #[serde(default)]
     pub(crate) network: Network,
     #[serde(default)]
@@ -27,6 +32,14 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) discovery: Discovery,
     pub(crate) provider: Vec<Provider>,
+}
+
+/// A source of random numbers.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Entropy {
+    /// Whoever starts the board writes a seed to its memory.
+    Seed,
 }
 
 /// Who the device is in its network.
@@ -93,6 +106,8 @@ pub(crate) struct Limits {
     pub(crate) key_bytes: usize,
     /// Longest answer of a provider, in bytes.
     pub(crate) answer: usize,
+    /// Longest record of TLS that a provider may send, in bytes.
+    pub(crate) tls_record: usize,
 }
 
 impl Default for Limits {
@@ -104,12 +119,13 @@ impl Default for Limits {
             keys: 8,
             key_bytes: 2560,
             answer: 8192,
+            tls_record: MAX_RECORD,
         }
     }
 }
 
 /// What a client is told after a failed login.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Discovery {
     pub(crate) scope: Option<String>,
@@ -157,6 +173,11 @@ pub(crate) struct Provider {
     pub(crate) connect_to: Option<SocketAddrV4>,
     #[serde(default)]
     pub(crate) allow_http: bool,
+    /// Certificates (PEM) of the only authorities that may vouch for its servers.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The only keys that its servers may have, whoever vouches for them.
+    #[serde(default)]
+    pub(crate) pinned_keys: OneOrMany,
 }
 
 /// One string, or a list.
@@ -190,8 +211,9 @@ impl Config {
         let mut config: Self = toml::from_str(&text).map_err(|error| fault(&error))?;
         for provider in &mut config.provider {
             // Files are named beside the configuration.
-            if let (Some(keys), Some(folder)) = (&mut provider.keys, path.parent()) {
-                *keys = folder.join(&*keys);
+            let files = [&mut provider.keys, &mut provider.ca_file];
+            for file in files.into_iter().flatten() {
+                *file = path.with_file_name(&*file);
             }
         }
         config.check().map_err(|error| fault(&error))?;
@@ -240,6 +262,7 @@ impl Config {
         within("keys", limits.keys, 1..=64)?;
         within("key_bytes", limits.key_bytes, 64..=32_768)?;
         within("answer", limits.answer, 512..=65_536)?;
+        within("tls_record", limits.tls_record, 2048..=MAX_RECORD)?;
         if self.provider.is_empty() {
             return Err("write a [[provider]]".to_owned());
         }
@@ -249,12 +272,58 @@ impl Config {
                     .to_owned(),
             );
         }
+        if self.asks_over_tls() && self.entropy.is_none() {
+            return Err(format!(
+                "https needs random numbers, of which board {:?} has no source: use a board that has one (README.md, \
+                 \"Another board\"), or for a test rig that writes a new seed before each start, entropy = \"seed\"",
+                self.board
+            ));
+        }
         self.provider.iter().try_for_each(|provider| {
             let name = provider.name();
             provider
                 .check()
                 .map_err(|error| format!("provider {name:?}: {error}"))
         })
+    }
+}
+
+impl Config {
+    /// Whether TLS is needed at all.
+    pub(crate) fn asks_over_tls(&self) -> bool {
+        self.provider.iter().any(Provider::asks_over_tls)
+    }
+
+    /// What a client is told after a failed login; where there is one provider, found by its metadata, these are
+    /// the default.
+    pub(crate) fn told(&self) -> Discovery {
+        let given = self.discovery.clone();
+        let ([provider], None) = (&*self.provider, &given.openid_configuration) else {
+            return given;
+        };
+        let Some(issuer) = provider.issuer.as_ref().filter(|_| provider.discovers()) else {
+            return given;
+        };
+        let mut url = String::new();
+        // A string always has room.
+        let _ = gatepost_core::provider::write_oidc_url(issuer, &mut url);
+        let scopes = Some(provider.scopes.join(" ")).filter(|scopes| !scopes.is_empty());
+        let filled = Discovery {
+            scope: given.scope.clone().or(scopes),
+            openid_configuration: Some(url),
+        };
+        if filled.fits() { filled } else { given }
+    }
+}
+
+impl Discovery {
+    /// Whether a reply holds it.
+    pub(crate) fn fits(&self) -> bool {
+        let told = gatepost_core::sasl::Discovery {
+            scope: self.scope.as_deref(),
+            openid_configuration: self.openid_configuration.as_deref(),
+        };
+        told.fits()
     }
 }
 
@@ -303,6 +372,22 @@ impl Provider {
             || self.discovers() && (self.userinfo || self.client_id.is_some())
     }
 
+    /// The URLs that are known to be asked.
+    fn urls(&self) -> impl Iterator<Item = &String> {
+        let issuer = self.issuer.as_ref().filter(|_| self.discovers());
+        let urls = [
+            issuer,
+            self.key_set_url.as_ref(),
+            self.introspection_url.as_ref(),
+        ];
+        urls.into_iter().flatten()
+    }
+
+    /// Whether any of it is asked over TLS.
+    pub(crate) fn asks_over_tls(&self) -> bool {
+        self.urls().any(|url| url.starts_with("https://"))
+    }
+
     fn check(&self) -> Result<(), &'static str> {
         if self.issuer.is_none() && !self.any_issuer && self.introspection_url.is_none() {
             return Err("write issuer, as its tokens name it, or any_issuer = true");
@@ -327,19 +412,27 @@ impl Provider {
         if !(1..=15).contains(&self.username_claims.len()) {
             return Err("name 1 to 15 username_claims");
         }
-        let issuer = self.issuer.as_ref().filter(|_| self.discovers());
-        let urls = [
-            issuer,
-            self.key_set_url.as_ref(),
-            self.introspection_url.as_ref(),
-        ];
-        let is_plain = |url: &String| url.starts_with("http://");
-        if !self.allow_http && urls.into_iter().flatten().any(is_plain) {
+        if !self.allow_http && self.urls().any(|url| url.starts_with("http://")) {
             return Err(
                 "plain http: anybody on the way could replace its keys; write https, or allow_http = true",
             );
         }
-        Ok(())
+        self.check_trust()
+    }
+
+    fn check_trust(&self) -> Result<(), &'static str> {
+        let has_pins = !self.pinned_keys.as_slice().is_empty();
+        match (self.asks_over_tls(), self.ca_file.is_some(), has_pins) {
+            (true, false, false) => Err(
+                "https, but nothing says whom to trust: write ca_file = \"authority.pem\", the certificates of the \
+                 authorities that may vouch for it, or pinned_keys = \"sha256//..\", as curl --pinnedpubkey takes them",
+            ),
+            (true, true, true) => {
+                Err("a pinned key needs no authority: remove ca_file or pinned_keys")
+            }
+            (false, false, false) | (true, ..) => Ok(()),
+            (false, ..) => Err("no URL of it is https: remove ca_file and pinned_keys"),
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use gatepost_core::crypto::{Algorithm, AlgorithmSet, KeyMaterial, Unsupported};
 use gatepost_core::jose::{Jwk, JwkSet, KeyBuffer, KeyError};
-use gatepost_core::sasl;
 
 use crate::config::{Config, Discovery, Provider};
+use crate::trust;
 
 /// Bytes of one block of a login's memory: that of `gatepost_embassy`.
 const BLOCK: usize = 704;
@@ -40,6 +40,7 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
     for provider in &config.provider {
         served = served.union(provider.algorithms()?);
     }
+    let told = config.told();
     let mut out = String::new();
     let mut constant = |name: &str, kind: &str, value: String| {
         let _ = writeln!(out, "pub(crate) const {name}: {kind} = {value};");
@@ -58,29 +59,41 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
     constant("SCRATCH", "usize", scratch.to_string());
     if config.is_online() {
         constant("ANSWER", "usize", limits.answer.to_string());
+        constant("TLS", "bool", config.asks_over_tls().to_string());
+        constant("TLS_RECORD", "usize", limits.tls_record.to_string());
     }
     constant("KEYS", "usize", limits.keys.to_string());
     constant("KEY_BYTES", "usize", limits.key_bytes.to_string());
-    constant(
-        "LINE",
-        "usize",
-        longest_line(&config.discovery)?.to_string(),
-    );
+    constant("LINE", "usize", longest_line(&told)?.to_string());
     constant("TYPES", "&[KeyType]", types(served));
-    constant(
-        "DISCOVERY",
-        "Discovery<'static>",
-        discovery(&config.discovery),
-    );
+    constant("DISCOVERY", "Discovery<'static>", discovery(&told));
     constant("PROVIDERS_LEN", "usize", config.provider.len().to_string());
-    let providers = config.provider.iter().map(provider);
-    let providers: Result<Vec<String>, String> = providers.collect();
-    let _ = writeln!(
-        out,
-        "pub(crate) static PROVIDERS: [ProviderSettings; PROVIDERS_LEN] = [{}];",
-        providers?.join(", ")
-    );
+    let mut array = |name: &str, kind: &str, items: Vec<String>| {
+        let items = items.join(", ");
+        let _ = writeln!(
+            out,
+            "pub(crate) static {name}: [{kind}; PROVIDERS_LEN] = [{items}];"
+        );
+    };
+    if config.is_online() {
+        let trust = each(config, |_, provider| trust::source(provider))?;
+        array("TRUST", "Trust<'static>", trust);
+    }
+    array("PROVIDERS", "ProviderSettings", each(config, provider)?);
     Ok(out)
+}
+
+/// The source of something for every provider.
+fn each(
+    config: &Config,
+    source: impl Fn(usize, &Provider) -> Result<String, String>,
+) -> Result<Vec<String>, String> {
+    let providers = config.provider.iter().enumerate();
+    let sources = providers.map(|(index, provider)| {
+        let fault = |error| format!("provider {:?}: {error}", provider.name());
+        source(index, provider).map_err(fault)
+    });
+    sources.collect()
 }
 
 fn allowed(config: &Config) -> Result<String, String> {
@@ -137,11 +150,7 @@ fn time(config: &Config) -> Result<String, String> {
 
 /// What a challenge takes as base64 on its line, or any other answer.
 fn longest_line(discovery: &Discovery) -> Result<usize, String> {
-    let told = sasl::Discovery {
-        scope: discovery.scope.as_deref(),
-        openid_configuration: discovery.openid_configuration.as_deref(),
-    };
-    if !told.fits() {
+    if !discovery.fits() {
         return Err("discovery: longer than a reply of 1,024 bytes holds".to_owned());
     }
     let texts = [&discovery.scope, &discovery.openid_configuration];
@@ -186,11 +195,11 @@ fn discovery(discovery: &Discovery) -> String {
     format!("Discovery {{ scope: {scope:?}, openid_configuration: {url:?} }}")
 }
 
-fn provider(provider: &Provider) -> Result<String, String> {
+fn provider(index: usize, provider: &Provider) -> Result<String, String> {
     let name = provider.name();
     let served = provider.algorithms()?;
-    let keys = keys(provider).map_err(|error| format!("provider {name:?}: {error}"))?;
-    let (policy, online) = (policy(provider, &name), online(provider));
+    let keys = keys(provider)?;
+    let (policy, online) = (policy(provider, &name), online(index, provider));
     let algorithms = names(served);
     Ok(format!(
         "ProviderSettings {{ policy: {policy}, algorithms: {algorithms}, \
@@ -265,7 +274,7 @@ fn policy(provider: &Provider, name: &str) -> String {
     )
 }
 
-fn online(provider: &Provider) -> String {
+fn online(index: usize, provider: &Provider) -> String {
     if !provider.is_online() {
         return "None".to_owned();
     }
@@ -295,7 +304,7 @@ fn online(provider: &Provider) -> String {
         )
     });
     format!(
-        "Some(OnlineSettings {{ discovery: {}, key_set_url: {:?}, connect_to: {connect_to}, allow_http: {}, \
+        "Some(OnlineSettings {{ discovery: {}, key_set_url: {:?}, connect_to: {connect_to}, allow_http: {}, trust: {index}, \
          endpoints: Endpoints {{ tokeninfo: None, introspection: {:?}, mode: Mode::{mode}, \
          force_introspection: false, about: {about}, grant: None, client: {client}, \
          allow_missing_audience: {}, unauthorized_is_invalid_token: false, signed_answers: false }} }})",

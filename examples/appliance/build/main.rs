@@ -2,6 +2,7 @@
 
 mod config;
 mod generate;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};

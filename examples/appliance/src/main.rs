@@ -9,6 +9,8 @@
 mod firmware;
 #[cfg(any(target_os = "none", test))]
 mod lan9118;
+#[cfg(any(online, test))]
+mod seed;
 
 #[cfg(not(target_os = "none"))]
 fn main() {

@@ -130,7 +130,7 @@ fn connected(address: &Address) -> io::Result<AuthClient> {
 }
 
 /// The end of one login over the auth protocol, and the challenge before it.
-fn log_in(
+pub(crate) fn log_in(
     client: &mut AuthClient,
     mechanism: Mechanism,
     token: &str,
@@ -146,7 +146,7 @@ fn log_in(
     }
 }
 
-fn accept(client: &mut AuthClient, token: &str) -> Result<(), Failed> {
+pub(crate) fn accept(client: &mut AuthClient, token: &str) -> Result<(), Failed> {
     for mechanism in Mechanism::ALL {
         let user = USER.to_owned();
         assert_eq!(
@@ -157,7 +157,7 @@ fn accept(client: &mut AuthClient, token: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-fn refuse(client: &mut AuthClient, token: &str, reason: &str) -> Result<(), Failed> {
+pub(crate) fn refuse(client: &mut AuthClient, token: &str, reason: &str) -> Result<(), Failed> {
     for (mechanism, status) in [
         (Mechanism::Xoauth2, "401"),
         (Mechanism::OauthBearer, "invalid_token"),
@@ -174,7 +174,7 @@ fn refuse(client: &mut AuthClient, token: &str, reason: &str) -> Result<(), Fail
     Ok(())
 }
 
-fn refuse_for_now(client: &mut AuthClient, token: &str) -> Result<(), Failed> {
+pub(crate) fn refuse_for_now(client: &mut AuthClient, token: &str) -> Result<(), Failed> {
     let (challenge, answer) = log_in(client, Mechanism::Xoauth2, token)?;
     let Answer::Fail(fields) = &answer else {
         return Err(format!("{answer:?}").into());

@@ -4,6 +4,7 @@
 //! everything that the others have left behind.
 
 mod appliance;
+mod appliance_tls;
 mod chaos;
 mod django;
 mod frames;
@@ -25,19 +26,18 @@ use gatepost_tests::oidc_provider::INSTALLATION;
 type Case = cases::Case<Lab>;
 
 fn main() -> ExitCode {
+    let images = [appliance::IMAGES, appliance_tls::IMAGES].concat();
     let appliance = Need {
         what: "the appliance",
-        themes: &["appliance::"],
-        lacking: gatepost_tests::appliance::lacking(&appliance::IMAGES),
+        themes: &["appliance::", "appliance_tls::"],
+        lacking: gatepost_tests::appliance::lacking(&images),
     };
+    let asking = &["online::", "chaos::", "appliance::", "appliance_tls::"];
     Program {
         subject: "everything with Postfix and Exim",
         open: Lab::open,
         cases,
-        needs: vec![
-            Need::installation(&INSTALLATION, &["online::", "chaos::", "appliance::"]),
-            appliance,
-        ],
+        needs: vec![Need::installation(&INSTALLATION, asking), appliance],
         logs: |lab| {
             vec![
                 ("Gatepost", lab.daemon.logged()),
@@ -60,6 +60,7 @@ fn cases() -> Vec<Case> {
     cases.extend(chaos::cases());
     cases.extend(appliance::cases());
     cases.extend(frames::cases());
+    cases.extend(appliance_tls::cases());
     cases.extend(secrets::cases());
     cases
 }

@@ -49,6 +49,11 @@ pub(crate) fn check_all(tally: &mut Tally) {
             passes(&["build", "-p", "gatepost-core", "--target", target])
         });
     }
+    tally.check("lint: TLS for devices on a device", || {
+        let target = ["--target", BARE_TARGETS[0]];
+        let build = ["build", "-p", "gatepost-embassy-tls"];
+        passes(&[build.as_slice(), &target].concat())
+    });
     tally.check("lint: clippy", || {
         passes(&[
             "clippy",

@@ -3,6 +3,8 @@
 mod board;
 mod clock;
 mod config;
+#[cfg(online)]
+mod entropy;
 mod ethernet;
 mod executor;
 mod fault;
@@ -13,6 +15,8 @@ mod network;
 #[cfg_attr(not(online), path = "alone.rs")]
 mod providers;
 mod service;
+#[cfg(online)]
+mod tls;
 mod uart;
 mod watchdog;
 

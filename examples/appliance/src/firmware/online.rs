@@ -2,13 +2,16 @@
 
 use embassy_executor::{SpawnError, Spawner};
 use embassy_net::Stack;
-use gatepost_embassy::{Buffer, Errands, Seat, run_errands};
+use gatepost_embassy::{
+    Buffer, Errands, Seat, Tunnel, run_errands, run_secure_errands, run_tunnel,
+};
 
-use super::config::ANSWER;
-use super::service::{TheCourt, TheProviders};
+use super::config::{ANSWER, TLS};
+use super::service::{CLOCK, TheCourt, TheProviders};
+use super::tls::Tls;
 
-/// Sockets that this takes.
-pub(crate) const SOCKETS: usize = 1;
+/// Sockets that this takes: one to providers, and one to those over TLS.
+pub(crate) const SOCKETS: usize = if TLS { 2 } else { 1 };
 
 /// How providers are asked.
 pub(crate) const ERRANDS: Option<&Errands> = Some(&THE_ERRANDS);
@@ -18,7 +21,12 @@ const RX: usize = 1024;
 const TX: usize = 512;
 
 static THE_BUFFER: Buffer<[u8; ANSWER]> = Buffer::new([0; ANSWER]);
-static THE_ERRANDS: Errands = Errands::new(&THE_BUFFER);
+static THE_TUNNEL: Tunnel = Tunnel::new();
+static THE_ERRANDS: Errands = if TLS {
+    Errands::over_tls(&THE_BUFFER, &THE_TUNNEL)
+} else {
+    Errands::new(&THE_BUFFER)
+};
 
 /// Starts what has the network.
 ///
@@ -26,6 +34,9 @@ static THE_ERRANDS: Errands = Errands::new(&THE_BUFFER);
 /// When it runs already.
 pub(crate) fn start_network(spawner: Spawner, stack: Stack<'static>) -> Result<(), SpawnError> {
     spawner.spawn(ask(stack)?);
+    if TLS {
+        spawner.spawn(carry(stack)?);
+    }
     Ok(())
 }
 
@@ -38,6 +49,11 @@ pub(crate) fn start_judging(
     providers: &'static TheProviders,
 ) -> Result<(), SpawnError> {
     spawner.spawn(keep_keys(providers)?);
+    if TLS {
+        spawner.spawn(ask_over_tls()?);
+    } else {
+        log::info!("no TLS: nobody is asked over https");
+    }
     Ok(())
 }
 
@@ -54,4 +70,14 @@ async fn keep_keys(providers: &'static TheProviders) -> ! {
 #[embassy_executor::task]
 async fn ask(stack: Stack<'static>) -> ! {
     run_errands::<RX, TX>(stack, &THE_ERRANDS).await
+}
+
+#[embassy_executor::task]
+async fn carry(stack: Stack<'static>) -> ! {
+    run_tunnel::<RX, TX>(stack, &THE_TUNNEL).await
+}
+
+#[embassy_executor::task]
+async fn ask_over_tls() -> ! {
+    run_secure_errands(&THE_ERRANDS, &THE_TUNNEL, &CLOCK, Tls::start()).await
 }

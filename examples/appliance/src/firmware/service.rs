@@ -42,7 +42,7 @@ pub(crate) type TheCourt = Court<PROVIDERS_LEN, KEYS, KEY_BYTES>;
 static THE_BLOCKS: [Block; BLOCKS] = [const { Block::new() }; BLOCKS];
 static POOL: Pool = Pool::new(&THE_BLOCKS, RESPONSE);
 static LOGINS: Logins = Logins::new(&POOL);
-static CLOCK: Clock = Clock::new(UnixTime::from_seconds(BUILT_AT));
+pub(crate) static CLOCK: Clock = Clock::new(UnixTime::from_seconds(BUILT_AT));
 static VERDICTS: [Verdicts; CONNECTIONS] = [const { Verdicts::new() }; CONNECTIONS];
 static SEATS: [Seat; JUDGES] = [const { Seat::new() }; JUDGES];
 
