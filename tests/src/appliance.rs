@@ -172,6 +172,23 @@ impl Appliance {
         wait_until(words, || self.logged().contains(words))
     }
 
+    /// The bytes of its static memory, and the most that its stack has taken: it logs them whenever they grow.
+    ///
+    /// # Errors
+    /// When it has logged no such thing.
+    pub fn memory(&self) -> io::Result<(u32, u32)> {
+        let logged = self.logged();
+        let line = logged
+            .lines()
+            .rfind(|line| line.contains("memory statics="));
+        let field = |name: &str| -> Option<u32> {
+            let (_, rest) = line?.split_once(name)?;
+            rest.split_whitespace().next()?.parse().ok()
+        };
+        let fields = field("statics=").zip(field("stack="));
+        fields.ok_or_else(|| io::Error::other("it logged nothing of its memory"))
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn logged(&self) -> String {

@@ -18,7 +18,7 @@ use crate::Case;
 use crate::appliance::{accept, log_in, refuse, refuse_for_now};
 
 /// The images of these cases, by their configurations in `tests/appliance`.
-pub(crate) const IMAGES: [&str; 2] = ["tls", "pinned-an500"];
+pub(crate) const IMAGES: [&str; 2] = ["online-tls", "pinned-an500"];
 
 const PROVIDER: u16 = 13201;
 const ISSUER: &str = "https://id.test:13143";
@@ -93,7 +93,7 @@ impl Behind {
 fn keys_and_answers(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
     behind.appliance.wait_for("provider found")?;
     let mut client = AuthClient::open(&behind.appliance.address)?;
-    for algorithm in ["ES256", "RS256"] {
+    for algorithm in ["ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA"] {
         accept(&mut client, &behind.token(lab, Kind::Jwt(algorithm))?)?;
     }
     let opaque = behind.token(lab, Kind::Opaque)?;
@@ -128,7 +128,10 @@ fn wrong_servers(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
         accept(&mut client, &jwt)?;
     }
     behind.present(Certificate::Good)?;
-    accept(&mut client, &opaque)
+    accept(&mut client, &opaque)?;
+    let (statics, stack) = behind.appliance.memory()?;
+    println!("static memory with TLS: {statics} bytes, stack: {stack}");
+    Ok(())
 }
 
 fn pinned(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
