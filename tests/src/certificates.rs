@@ -45,6 +45,16 @@ pub fn write(directory: &Path, kind: Certificate, host: &str) -> io::Result<()> 
     fs::write(directory.join(KEY), key)
 }
 
+/// A certificate for `host` that vouches for itself, and its key, in PEM.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn self_signed(host: &str) -> io::Result<[String; 2]> {
+    let made = rcgen::generate_simple_self_signed([host.to_owned()]);
+    let made = made.map_err(io::Error::other)?;
+    Ok([made.cert.pem(), made.signing_key.serialize_pem()])
+}
+
 fn make(kind: Certificate, host: &str) -> Result<(String, String), Error> {
     let name = match kind {
         Certificate::ForAnotherName => "elsewhere.test",

@@ -135,6 +135,17 @@ impl Namespace {
         bind(&self.root(host).join("run"), &place)
     }
 
+    /// Lets servers write to the directory `name` of the root of `recipe`: to a copy in memory.
+    ///
+    /// # Errors
+    /// When it cannot be copied or mounted.
+    pub fn let_write(&self, recipe: &roots::Recipe, name: &str) -> io::Result<()> {
+        let place = self.root(recipe).join(name);
+        let copy = self.directory(&format!("{}-{}", recipe.name, name.replace('/', "-")))?;
+        run(Command::new("cp").arg("-a").arg(place.join(".")).arg(&copy))?;
+        bind(&copy, &place)
+    }
+
     /// A new directory in memory.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
+use crate::certificates::self_signed;
 use crate::daemon::wait_until;
 use crate::namespace::in_root;
 use crate::roots::below;
@@ -37,7 +38,7 @@ const QUEUE: [(&str, u32, u32, u32); 15] = [
 ];
 
 /// What an administrator is told to write.
-const EXAMPLE: &str = include_str!("../../examples/postfix/main.cf");
+pub(crate) const EXAMPLE: &str = include_str!("../../examples/postfix/main.cf");
 
 /// What follows overrides it: there is no TLS here, and a cut-off response is one of the cases. The limits
 /// are lifted that would slow failing clients down or retire a process in a test.
@@ -105,6 +106,12 @@ pub const CERTIFICATE: &str = "/etc/postfix/certificate.pem";
 /// Its private key.
 const PRIVATE_KEY: &str = "/etc/postfix/key.pem";
 
+/// Where Debian's packages look for the machine's own certificate, and for its key.
+const SNAKEOIL: [&str; 2] = [
+    "/etc/ssl/certs/ssl-cert-snakeoil.pem",
+    "/etc/ssl/private/ssl-cert-snakeoil.key",
+];
+
 /// A running Postfix.
 #[derive(Debug)]
 pub struct Postfix {
@@ -138,12 +145,28 @@ impl Postfix {
     /// # Errors
     /// When it stays silent: tells what Postfix logged.
     pub fn start(root: &Path, services: &[Smtpd], settings: &str) -> io::Result<Self> {
-        fs::write(
-            root.join("etc/postfix/main.cf"),
-            format!("{EXAMPLE}\n{MAIN}\n{settings}"),
-        )?;
-        fs::write(root.join("etc/postfix/master.cf"), master_file(services))?;
-        write_certificate(root)?;
+        let main = format!("{EXAMPLE}\n{MAIN}\n{settings}");
+        write_certificate(root, [CERTIFICATE, PRIVATE_KEY])?;
+        // The first for all: a service whose Gatepost is yet to come would give up.
+        let port = services.first().map_or(25, |service| service.port);
+        Self::run(root, &main, &master_file(services), port)
+    }
+
+    /// Starts Postfix as Debian's package configures it, but for `settings`, with the machine's own certificate.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_as_packaged(root: &Path, settings: &str) -> io::Result<Self> {
+        let packaged = |name| fs::read_to_string(root.join("usr/share/postfix").join(name));
+        let main = packaged("main.cf.debian")? + &packaged("main.cf.tls")? + settings;
+        write_certificate(root, SNAKEOIL)?;
+        Self::run(root, &main, &packaged("master.cf.dist")?, 25)
+    }
+
+    /// Starts it, and waits until the service at `port` greets.
+    fn run(root: &Path, main: &str, master: &str, port: u16) -> io::Result<Self> {
+        fs::write(root.join("etc/postfix/main.cf"), main)?;
+        fs::write(root.join("etc/postfix/master.cf"), master)?;
         let words = File::create(root.join("var/log/master.log"))?;
         let master = in_root(root, "/usr/lib/postfix/sbin/master")
             .args(["-d", "-c", "/etc/postfix"])
@@ -155,14 +178,9 @@ impl Postfix {
             root: root.to_owned(),
             master,
         };
-        // The first for all: a service whose Gatepost is yet to come would give up.
-        let address = services.first().map(|service| Address::port(service.port));
-        wait_until("Postfix's greeting", || {
-            address
-                .as_ref()
-                .is_none_or(|address| Session::open(address).is_ok())
-        })
-        .map_err(|error| io::Error::other(format!("{error}\n{}", postfix.logged())))?;
+        let address = Address::port(port);
+        wait_until("Postfix's greeting", || Session::open(&address).is_ok())
+            .map_err(|error| io::Error::other(format!("{error}\n{}", postfix.logged())))?;
         Ok(postfix)
     }
 
@@ -182,14 +200,14 @@ impl Drop for Postfix {
     }
 }
 
-/// A certificate for loopback, which is its own authority.
-fn write_certificate(root: &Path) -> io::Result<()> {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
-    let made = made.map_err(io::Error::other)?;
-    fs::write(below(root, Path::new(CERTIFICATE)), made.cert.pem())?;
-    let key = below(root, Path::new(PRIVATE_KEY));
-    fs::write(&key, made.signing_key.serialize_pem())?;
-    fs::set_permissions(key, fs::Permissions::from_mode(0o600))
+/// A certificate for loopback, which is its own authority, and its key, at `places` of `root`.
+fn write_certificate(root: &Path, places: [&str; 2]) -> io::Result<()> {
+    for (place, pem) in places.into_iter().zip(self_signed("127.0.0.1")?) {
+        let place = below(root, Path::new(place));
+        fs::write(&place, pem)?;
+        fs::set_permissions(place, fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
 }
 
 fn master_file(services: &[Smtpd]) -> String {

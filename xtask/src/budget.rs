@@ -14,7 +14,7 @@ const THEMES: &[(&str, u64)] = &[
     ("firmware of the appliance", 120),
     ("sizes of the appliance", 45),
     ("servers: ", 240),
-    ("mailboxes: ", 30),
+    ("stock: ", 30),
     ("databases: ", 60),
     ("front: ", 60),
     ("ways: ", 90),
