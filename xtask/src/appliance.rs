@@ -1,11 +1,13 @@
 //! The firmware of the appliance: built for each configuration, and measured.
 
+pub(crate) mod size;
+
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionFlags, elf};
-
+use self::size::{Size, kibibytes};
 use crate::Outcome;
 use crate::workspace::{cargo, install_targets, output, root, succeeds, target_dir};
 
@@ -20,67 +22,99 @@ const TESTED: [&str; 4] = [
     "tests/appliance/pinned-an500.toml",
 ];
 
-/// A configuration whose image is measured, and what it may take, in KiB.
-struct Measured {
-    configuration: &'static str,
-    /// What its build is told beside.
-    arguments: &'static [&'static str],
-    flash: Option<u64>,
-    /// Static memory and the stack together.
-    memory: Option<u64>,
-    /// The deepest that its stack has been, in bytes: logged by the device after a login with each of its
-    /// algorithms. For all of them the end-to-end tests hold it to the target.
-    stack: u64,
-}
+/// The package of the image that judges vectors and measures logins, and what its image is called.
+const DEVICE: (&str, &str) = ("gatepost-device", "device");
 
-const MEASURED: [Measured; 4] = [
-    Measured {
-        configuration: "examples/appliance/configs/all.toml",
-        arguments: &[],
-        flash: Some(384),
-        memory: Some(96),
-        stack: 17_588,
-    },
-    Measured {
-        configuration: "examples/appliance/configs/no-es384-es512.toml",
-        arguments: &[],
-        flash: Some(288),
-        memory: None,
-        stack: 15_032,
-    },
-    Measured {
-        configuration: "examples/appliance/configs/es256-static.toml",
-        arguments: &["--no-default-features"],
-        flash: Some(160),
-        memory: Some(48),
-        stack: 12_008,
-    },
-    Measured {
-        configuration: "examples/appliance/configs/tls.toml",
-        arguments: &[],
-        flash: None,
-        memory: None,
-        stack: 22_736,
-    },
+/// The libraries that do the arithmetic of a signature.
+const CRYPTOGRAPHY: [&str; 13] = [
+    "crypto-bigint",
+    "curve25519-dalek",
+    "ecdsa",
+    "ed25519-dalek",
+    "elliptic-curve",
+    "hmac",
+    "p256",
+    "p384",
+    "p521",
+    "primefield",
+    "primeorder",
+    "sha2",
+    "wnaf",
 ];
 
-impl Measured {
-    /// Whether an image of such a size meets its targets.
-    fn holds(&self, size: &Size) -> bool {
-        let is_within =
-            |taken: u64, most: Option<u64>| most.is_none_or(|most| taken <= most * 1024);
-        is_within(size.flash, self.flash) && is_within(size.memory + self.stack, self.memory)
+/// How an image's libraries of cryptography are built.
+#[derive(Clone, Copy)]
+enum Cryptography {
+    /// As all the rest: small.
+    Small,
+    /// With `opt-level = 3`.
+    Fast,
+}
+
+impl Cryptography {
+    /// What is added to an image's name.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Small => "",
+            Self::Fast => "-fast",
+        }
+    }
+
+    /// What cargo is told.
+    fn arguments(self) -> Vec<String> {
+        let fast = |name| {
+            let level = format!("profile.firmware.package.{name}.opt-level=3");
+            ["--config".to_owned(), level]
+        };
+        match self {
+            Self::Small => Vec::new(),
+            Self::Fast => CRYPTOGRAPHY.into_iter().flat_map(fast).collect(),
+        }
     }
 }
 
-/// Builds the images that the tests boot.
+/// Builds the images that the tests boot; fails where one could allocate.
 pub(crate) fn build_tested() -> Outcome {
+    let mut images = Vec::new();
     for configuration in TESTED {
-        if build(&root().join(configuration), &[])?.is_none() {
+        images.push(build(&root().join(configuration), &[])?);
+    }
+    images.push(build_device(Cryptography::Small)?);
+    let mut are_good = true;
+    for image in images {
+        are_good &= match image {
+            Some(image) => Size::read(&image)?.is_without_heap(&image),
+            None => false,
+        };
+    }
+    Ok(are_good)
+}
+
+/// Builds the image that measures logins in both ways, and says what the faster one takes of flash.
+pub(crate) fn build_measuring() -> Outcome {
+    let configuration = root().join(size::ALL.configuration);
+    let mut flash = Vec::new();
+    for cryptography in [Cryptography::Small, Cryptography::Fast] {
+        let (Some(_), Some(image)) = (
+            build_device(cryptography)?,
+            build_with(cryptography, &configuration, size::ALL.arguments)?,
+        ) else {
             return Ok(false);
-        }
+        };
+        flash.push(kibibytes(Size::read(&image)?.flash));
+    }
+    if let [small, fast] = flash[..] {
+        println!(
+            "flash of all.toml: {small:.1} KiB; with opt-level 3 of its cryptography {fast:.1} KiB"
+        );
     }
     Ok(true)
+}
+
+fn build_device(cryptography: Cryptography) -> Built {
+    let (package, name) = DEVICE;
+    let build = cargo(["build", "-p", package]);
+    build_image(build, cryptography, package, name.as_ref())
 }
 
 /// Builds the image of a configuration, or of one that is made up, boots it, and leaves it serving; with
@@ -131,112 +165,40 @@ fn board() -> Command {
     cargo(board)
 }
 
-/// Prints what each image takes, beside its target, which it may not exceed.
-pub(crate) fn size() -> Outcome {
-    let mut is_good = true;
-    println!(
-        "{:<18} {:>10} {:>8} {:>12} {:>12} {:>8}",
-        "image", "flash KiB", "target", "static KiB", "with stack", "target"
-    );
-    for measured in MEASURED {
-        let configuration = root().join(measured.configuration);
-        let Some(image) = build(&configuration, measured.arguments)? else {
-            return Ok(false);
-        };
-        let size = Size::of(&fs::read(&image)?)?;
-        let name = image
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let target =
-            |most: Option<u64>| most.map_or("reported".to_owned(), |most| format!("<= {most}"));
-        println!(
-            "{name:<18} {:>10.1} {:>8} {:>12.1} {:>12.1} {:>8}",
-            kibibytes(size.flash),
-            target(measured.flash),
-            kibibytes(size.memory),
-            kibibytes(size.memory + measured.stack),
-            target(measured.memory),
-        );
-        if let Some(symbol) = &size.allocator {
-            println!("  it can allocate: {symbol}");
-        }
-        is_good &= size.allocator.is_none() && measured.holds(&size);
-    }
-    println!("stack as it was measured; the device logs it: `memory statics=.. stack=..`");
-    Ok(is_good)
+/// Where an image lies, or `None` where it cannot be built.
+type Built = Result<Option<PathBuf>, Box<dyn std::error::Error>>;
+
+/// Builds the image of a configuration, told `more`.
+fn build(configuration: &Path, more: &[&str]) -> Built {
+    build_with(Cryptography::Small, configuration, more)
 }
 
-/// Builds the image of a configuration, told `more`; gives where it lies, or `None` where it cannot be built.
-fn build(
-    configuration: &Path,
-    more: &[&str],
-) -> Result<Option<PathBuf>, Box<dyn std::error::Error>> {
-    if !install_targets(&[TARGET])? {
-        return Ok(None);
-    }
-    let arguments = [
-        "build",
-        "-p",
-        "appliance",
-        "--target",
-        TARGET,
-        "--profile",
-        "firmware",
-    ];
-    let mut command = cargo(arguments);
-    command.args(more);
-    if !succeeds(command.env("APPLIANCE_CONFIG", configuration))? {
+fn build_with(cryptography: Cryptography, configuration: &Path, more: &[&str]) -> Built {
+    let mut build = cargo(["build", "-p", "appliance"]);
+    build.args(more).env("APPLIANCE_CONFIG", configuration);
+    let name = configuration.file_stem().unwrap_or_default();
+    build_image(build, cryptography, "appliance", name)
+}
+
+/// Runs `build`, and keeps what it has made of `package` as the image `name`.
+fn build_image(
+    mut command: Command,
+    cryptography: Cryptography,
+    package: &str,
+    name: &OsStr,
+) -> Built {
+    command
+        .args(["--target", TARGET, "--profile", "firmware"])
+        .args(cryptography.arguments());
+    if !install_targets(&[TARGET])? || !succeeds(&mut command)? {
         return Ok(None);
     }
     let images = target_dir().join("appliance");
     fs::create_dir_all(&images)?;
-    let image = images.join(configuration.file_stem().unwrap_or_default());
-    let built = target_dir().join(TARGET).join("firmware/appliance");
+    let mut name = name.to_owned();
+    name.push(cryptography.suffix());
+    let image = images.join(name);
+    let built = target_dir().join(TARGET).join("firmware").join(package);
     fs::copy(built, &image)?;
     Ok(Some(image))
-}
-
-/// What an image takes, in bytes.
-struct Size {
-    flash: u64,
-    memory: u64,
-    /// A symbol that only a program with an allocator has.
-    allocator: Option<String>,
-}
-
-impl Size {
-    fn of(image: &[u8]) -> Result<Self, object::Error> {
-        let file = object::File::parse(image)?;
-        let (mut flash, mut memory) = (0, 0);
-        for section in file.sections() {
-            let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
-                continue;
-            };
-            if !sh_flags.contains(elf::SHF_ALLOC) {
-                continue;
-            }
-            if section.kind() != object::SectionKind::UninitializedData {
-                flash += section.size();
-            }
-            if sh_flags.contains(elf::SHF_WRITE) {
-                memory += section.size();
-            }
-        }
-        let names = file
-            .symbols()
-            .filter_map(|symbol| symbol.name().ok().map(str::to_owned));
-        let allocator = names.into_iter().find(|name| name.contains("__rust_alloc"));
-        Ok(Self {
-            flash,
-            memory,
-            allocator,
-        })
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no image has so many bytes")]
-fn kibibytes(bytes: u64) -> f64 {
-    bytes as f64 / 1024.0
 }

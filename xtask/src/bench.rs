@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures beside their targets.
 
 use crate::Outcome;
+use crate::appliance;
 use crate::workspace::{cargo, succeeds};
 
 /// What judging costs; `arguments` go to the bench.
@@ -15,5 +16,23 @@ pub(crate) fn daemon() -> Outcome {
     let bench = ["bench", "-p", "gatepost-tests", "--bench", "daemon"];
     Ok(succeeds(&mut cargo(["build", "--release"]))?
         && succeeds(&mut cargo(roots))?
+        && succeeds(&mut cargo(bench))?)
+}
+
+/// What a login costs on the appliance, emulated, with the cryptography small and fast.
+pub(crate) fn appliance() -> Outcome {
+    let roots = ["run", "-p", "gatepost-tests", "--bin", "roots"];
+    // What is measured runs emulated: the host's side need not be quick.
+    let bench = [
+        "bench",
+        "--profile",
+        "dev",
+        "-p",
+        "gatepost-tests",
+        "--bench",
+        "appliance",
+    ];
+    Ok(succeeds(&mut cargo(roots))?
+        && appliance::build_measuring()?
         && succeeds(&mut cargo(bench))?)
 }

@@ -26,6 +26,7 @@ cargo xtask VERB
   lint                          format, clippy, docs, builds without std, arrows, what core may hold
   bench core [ARG]..            what judging a token costs, beside its targets
   bench daemon                  the daemon and Dovecot's auth on one core (Debian, root)
+  bench appliance               what a login costs on the appliance: instructions and stack, beside their targets
   aarch64                       the daemon for 64-bit ARM, as one static file (pip fetches the C compiler)
   qemu [FILE]                   the appliance on a board of QEMU's, configured by FILE or with an issuer of
                                 its own, until Ctrl-C; with --once instead it logs in itself and ends
@@ -44,12 +45,13 @@ fn main() -> ExitCode {
         ["lint"] => Ok(lint::run()),
         ["bench", "core", rest @ ..] => bench::core(rest),
         ["bench", "daemon"] => bench::daemon(),
+        ["bench", "appliance"] => bench::appliance(),
         ["aarch64"] => aarch64::build(),
         ["qemu"] => appliance::qemu(None, false),
         ["qemu", "--once"] => appliance::qemu(None, true),
         ["qemu", configuration] => appliance::qemu(Some(configuration), false),
         ["login", port, user] => appliance::login(port, user),
-        ["size"] => appliance::size(),
+        ["size"] => appliance::size::print(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["mutants", rest @ ..] => mutants::run(rest),
         [] | ["help" | "-h" | "--help"] => {

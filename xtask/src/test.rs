@@ -32,7 +32,7 @@ pub(crate) fn run() -> Outcome {
     });
     tally.check("real servers", prepare_servers);
     tally.check("firmware of the appliance", appliance::build_tested);
-    tally.check("sizes of the appliance's images", appliance::size);
+    tally.check("sizes of the appliance's images", appliance::size::print);
     if tally.need("build of the tests", build_tests) {
         tally.add(test_workspace()?);
     }

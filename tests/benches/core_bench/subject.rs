@@ -11,7 +11,9 @@ use gatepost_core::{
     sasl::Mechanism,
 };
 
-use super::token::{NOW, Token, Tokens};
+use gatepost_tests::typical::NOW;
+
+use super::token::{Token, Tokens};
 
 /// One thing to run over and over.
 pub(crate) struct Subject {

@@ -9,10 +9,8 @@ use gatepost_core::{
     jose::{Jwk, KeyBuffer},
 };
 use gatepost_tests::mint::Issuer;
+use gatepost_tests::typical;
 use serde_json::{Value, json};
-
-/// When all of them are good.
-pub(crate) const NOW: i64 = 1_795_312_000;
 
 /// Where a process under valgrind finds them: it must not spend its time on making keys.
 const PLACE: &str = "GATEPOST_BENCH_TOKENS";
@@ -88,22 +86,8 @@ impl Token {
         }
     }
 
-    /// A token with the claims that providers send, padded to `len` bytes.
     fn mint(issuer: &Issuer, alg: &str, len: usize) -> Self {
-        let claims = |padding: usize| {
-            json!({
-                "iss": "https://id.example.com/realms/example", "sub": "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
-                "aud": ["account", "mail"], "azp": "roundcube", "exp": NOW + 300, "iat": NOW, "nbf": NOW,
-                "scope": "openid profile email mail", "email": "alice@example.com", "email_verified": true,
-                "preferred_username": "alice", "groups": ["staff", "mail-users"], "sid": "x".repeat(padding),
-            })
-        };
-        let token = |padding| issuer.sign(alg, &claims(padding));
-        let missing = len.saturating_sub(token(0).len());
-        let text = (missing * 3 / 4..=missing)
-            .map(token)
-            .find(|token| token.len() >= len);
-        Self::new(text.expect("a length that can be met"), issuer.jwk(alg))
+        Self::new(typical::token(issuer, alg, len), issuer.jwk(alg))
     }
 
     pub(crate) fn signing_input(&self) -> &[u8] {

@@ -18,6 +18,8 @@ enum Place<'a> {
     Adapter(&'a str),
     Example,
     Tests,
+    /// What the tests put into a device.
+    Equipment,
     Xtask,
 }
 
@@ -29,6 +31,7 @@ impl<'a> Place<'a> {
             None if folder == "xtask" => Self::Xtask,
             Some(("adapters", name)) => Self::Adapter(name),
             Some(("examples", _)) => Self::Example,
+            Some(("tests", _)) => Self::Equipment,
             _ => return None,
         })
     }
@@ -44,7 +47,8 @@ impl<'a> Place<'a> {
             (Self::Adapter(from), Self::Adapter(to)) => AMONG_ADAPTERS
                 .iter()
                 .any(|(name, allowed)| *name == from && allowed.contains(&to)),
-            (Self::Adapter(_), Self::Core)
+            (Self::Adapter(_) | Self::Equipment, Self::Core)
+            | (Self::Tests, Self::Equipment)
             | (Self::Example | Self::Tests, Self::Core | Self::Adapter(_)) => true,
             _ => false,
         }
@@ -180,6 +184,15 @@ mod tests {
         check("examples/verify_token", "tests", false);
         check("tests", "adapters/daemon", true);
         check("tests", "xtask", false);
+    }
+
+    #[test]
+    fn tests_use_their_equipment_which_uses_core_alone() {
+        check("tests", "tests/device", true);
+        check("tests/device", "core", true);
+        check("tests/device", "adapters/embassy", false);
+        check("tests/device", "tests", false);
+        check("examples/appliance", "tests/device", false);
     }
 
     #[test]
