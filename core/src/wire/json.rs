@@ -104,9 +104,7 @@ impl<'j> Object<'j> {
     /// Reads `bytes` as one object and nothing else; its members are checked as they are walked over.
     pub(crate) fn parse(bytes: &'j [u8]) -> Result<Self, Error> {
         let text = core::str::from_utf8(bytes).map_err(|_| Error::Encoding)?;
-        let inside = scan::skip_space(text)
-            .strip_prefix('{')
-            .ok_or(Error::Syntax)?;
+        let inside = scan::after(scan::skip_space(text), b'{').ok_or(Error::Syntax)?;
         Ok(Self { inside, depth: 1 })
     }
 
@@ -156,10 +154,14 @@ impl<'j> Iterator for Members<'j> {
     type Item = Result<(Text<'j>, Value<'j>), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.walk.next()? {
-            Ok((name, value)) => Some(self.check_name(name).map(|()| (name, value))),
-            Err(error) => Some(Err(error)),
+        let member = self.walk.next()?;
+        // The member goes on as it lies: to move it costs more than to look at its name.
+        if let Ok((name, _)) = &member
+            && let Err(error) = self.check_name(*name)
+        {
+            return Some(Err(error));
         }
+        Some(member)
     }
 }
 
@@ -182,14 +184,12 @@ impl<'j> Walk<'j> {
     /// `None` at the closing brace; otherwise the member and the text behind it.
     fn member(&self, rest: &'j str) -> Result<Option<(Text<'j>, Value<'j>, &'j str)>, Error> {
         let rest = scan::skip_space(rest);
-        if let Some(behind) = rest.strip_prefix('}') {
+        if let Some(behind) = scan::after(rest, b'}') {
             return self.close(behind).map(|()| None);
         }
         let rest = behind_comma(rest, self.first)?;
         let (name, rest) = scan::text(rest)?;
-        let rest = scan::skip_space(rest)
-            .strip_prefix(':')
-            .ok_or(Error::Syntax)?;
+        let rest = scan::after(scan::skip_space(rest), b':').ok_or(Error::Syntax)?;
         let (value, rest) = scan::value(scan::skip_space(rest), self.depth)?;
         Ok(Some((name, value, rest)))
     }
@@ -226,7 +226,7 @@ fn behind_comma(rest: &str, first: bool) -> Result<&str, Error> {
     if first {
         return Ok(rest);
     }
-    rest.strip_prefix(',')
+    scan::after(rest, b',')
         .map(scan::skip_space)
         .ok_or(Error::Syntax)
 }
@@ -267,7 +267,7 @@ impl<'j> Items<'j> {
 
     fn item(&self, rest: &'j str) -> Result<Option<(Value<'j>, &'j str)>, Error> {
         let rest = scan::skip_space(rest);
-        if rest.starts_with(']') {
+        if scan::after(rest, b']').is_some() {
             return Ok(None);
         }
         let rest = behind_comma(rest, self.first)?;

@@ -10,6 +10,15 @@ pub(super) fn skip_space(text: &str) -> &str {
     }
 }
 
+/// What follows the ASCII character `mark`, if `text` begins with it.
+pub(super) fn after(text: &str, mark: u8) -> Option<&str> {
+    // Looking for a `char` costs ten times as much on a small processor.
+    match text.as_bytes().first() {
+        Some(first) if *first == mark => text.get(1..),
+        _ => None,
+    }
+}
+
 /// The value at the front of `text`, which lies `depth` containers deep, and what follows it.
 pub(super) fn value(text: &str, depth: u8) -> Result<(Value<'_>, &str), Error> {
     match text.as_bytes().first().ok_or(Error::Syntax)? {
@@ -62,12 +71,12 @@ fn digits(text: &[u8]) -> Option<&[u8]> {
 
 /// The string at the front of `text`, and what follows its closing quote.
 pub(super) fn text(text: &str) -> Result<(Text<'_>, &str), Error> {
-    let inside = text.strip_prefix('"').ok_or(Error::Syntax)?;
+    let inside = after(text, b'"').ok_or(Error::Syntax)?;
     let (len, escaped) = string_len(inside.as_bytes())?;
     let (raw, rest) = split(inside, len)?;
     Ok((
         Text::new(raw, escaped),
-        rest.strip_prefix('"').ok_or(Error::Syntax)?,
+        after(rest, b'"').ok_or(Error::Syntax)?,
     ))
 }
 
@@ -215,7 +224,7 @@ impl Nesting {
                 let (_, rest) = self::text(text)?;
                 Ok((
                     Expect::Value,
-                    skip_space(rest).strip_prefix(':').ok_or(Error::Syntax)?,
+                    after(skip_space(rest), b':').ok_or(Error::Syntax)?,
                 ))
             }
             (Expect::NameOrEnd, "}") | (Expect::ValueOrEnd, "]") => Ok((self.leave(), behind)),
