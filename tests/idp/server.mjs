@@ -9,13 +9,17 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createSecretKey } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { text } from 'node:stream/consumers';
 import * as jose from 'jose';
 import Provider, { errors } from 'oidc-provider';
+
+// Whoever waits for "ready" reads no further.
+console.info = console.error;
 
 const [port, state] = [Number(process.argv[2]), process.argv[3]];
 const [certificates, key] = process.argv.slice(5);
 const issuer = process.argv[4] ?? `http://127.0.0.1:${port}`;
-const USERS = ['alice@example.test', 'bob@example.test'];
+const USERS = /^(alice|bob)@[a-z0-9]+\.test$/;
 const SECRET = 'a secret of sixty-four characters, so that it serves HS512 also..';
 
 const KEYS = [
@@ -58,7 +62,16 @@ function resourceServer(_context, resource) {
 const claimsOf = (id) => ({ sub: id, email: id, email_verified: true, groups: ['mail', 'staff'] });
 
 const accountOf = (id) =>
-  USERS.includes(id) ? { accountId: id, claims: async () => claimsOf(id) } : undefined;
+  USERS.test(id) ? { accountId: id, claims: async () => claimsOf(id) } : undefined;
+
+const webmail = (client_id) => ({
+  client_id, client_secret: `${client_id}secret`, token_endpoint_auth_method: 'client_secret_post',
+  redirect_uris: ['http://127.0.0.1:8000/index.php/login/oauth'], response_types: ['code'],
+  grant_types: ['authorization_code', 'refresh_token'],
+});
+
+// Ten seconds before a token's end Roundcube thinks it is over.
+const lifetime = (_context, _token, client) => (client.clientId === 'hasty' ? 9 : 3600);
 
 function make() {
   const provider = new Provider(issuer, {
@@ -72,8 +85,12 @@ function make() {
         client_id: 'rs', client_secret: 'rssecret', redirect_uris: [], response_types: [],
         grant_types: [], introspection_signed_response_alg: 'RS256',
       },
+      webmail('webmail'), webmail('hasty'),
     ],
-    scopes: ['openid', 'email', 'mail'],
+    // Roundcube 1.6 has no PKCE.
+    pkce: { required: () => false },
+    interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
+    scopes: ['openid', 'email', 'mail', 'profile'],
     claims: { openid: ['sub'], email: ['email', 'email_verified', 'groups'] },
     findAccount: async (_context, id) => accountOf(id),
     extraTokenClaims: async (_context, token) =>
@@ -94,7 +111,8 @@ function make() {
     enabledJWA: {
       introspectionSigningAlgValues: ['RS256', 'ES256', 'Ed25519'],
     },
-    ttl: { AccessToken: 3600, ClientCredentials: 3600, Grant: 7200 },
+    issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),
+    ttl: { AccessToken: lifetime, RefreshToken: 7200, ClientCredentials: 3600, Grant: 7200 },
   });
   provider.registerGrantType('password', passwordGrant(provider), ['username', 'password', 'scope', 'resource']);
   provider.on('server_error', (_context, error) => console.error(error));
@@ -139,6 +157,35 @@ const garbage = [
   (response) => response.socket.resetAndDestroy(),
 ];
 
+// What users have consented to on the pages: the user and the grant.
+let grants = [];
+
+async function revokeGrants(user) {
+  for (const { grantId } of grants.filter((grant) => grant.accountId === user)) {
+    for (const kind of ['AuthorizationCode', 'AccessToken', 'RefreshToken']) await provider[kind].revokeByGrantId(grantId);
+    await (await provider.Grant.find(grantId))?.destroy();
+  }
+  grants = grants.filter((grant) => grant.accountId !== user);
+}
+
+// The provider's own pages: whoever types a name has it, and consents to everything.
+async function interact(request, response) {
+  const { prompt, params, session } = await provider.interactionDetails(request, response);
+  if (prompt.name === 'consent') {
+    const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+    grant.addOIDCScope(params.scope);
+    const grantId = await grant.save();
+    grants.push({ accountId: session.accountId, grantId });
+    return provider.interactionFinished(request, response, { consent: { grantId } });
+  }
+  if (request.method === 'POST') {
+    const accountId = new URLSearchParams(await text(request)).get('login');
+    return provider.interactionFinished(request, response, { login: { accountId } });
+  }
+  response.setHeader('Content-Type', 'text/html');
+  return response.end('<form method="post"><input name="login"><button>Log in</button></form>');
+}
+
 // A token whose time is over, short enough for every client's and server's line.
 async function expired(user) {
   const jwk = saved.keys.find(({ alg }) => alg === 'ES256');
@@ -160,6 +207,8 @@ async function sideDoor(url) {
       callback = provider.callback();
       return;
     }
+    case '/test/revoke-grants':
+      return revokeGrants(what.get('user'));
     case '/test/cache-control':
       cacheControl = what.get('value') ?? undefined;
       return;
@@ -182,6 +231,10 @@ function answer(request, response) {
   const url = new URL(request.url, issuer);
   if (url.pathname.startsWith('/test/')) {
     sideDoor(url).then((answer) => response.end(JSON.stringify(answer ?? {})), (error) => response.writeHead(500).end(String(error)));
+    return;
+  }
+  if (url.pathname.startsWith('/interaction/')) {
+    interact(request, response).catch((error) => response.writeHead(500).end(String(error)));
     return;
   }
   if (url.pathname === '/jwks' && cacheControl) response.setHeader('Cache-Control', cacheControl);

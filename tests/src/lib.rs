@@ -26,6 +26,7 @@ pub mod oidc_provider;
 pub mod postfix;
 pub mod process;
 pub mod roots;
+pub mod roundcube;
 pub mod smtp;
 pub mod stock;
 pub mod stream;

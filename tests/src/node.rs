@@ -24,6 +24,7 @@ pub const CLIENTS: Installation = Installation {
         ("package-lock.json", include_str!("../js/package-lock.json")),
         ("imapflow.mjs", include_str!("../js/imapflow.mjs")),
         ("nodemailer.mjs", include_str!("../js/nodemailer.mjs")),
+        ("roundcube.mjs", include_str!("../js/roundcube.mjs")),
     ],
 };
 

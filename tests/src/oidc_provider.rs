@@ -33,6 +33,12 @@ pub const RESOURCE_SERVER: (&str, &str) = ("rs", "rssecret");
 /// The client that gets tokens, and its secret.
 pub const CLIENT: (&str, &str) = ("mail", "mailsecret");
 
+/// The client of a webmail, and its secret. Its tokens last for an hour.
+pub const WEBMAIL: (&str, &str) = ("webmail", "webmailsecret");
+
+/// The same, but with tokens so short-lived that Roundcube renews them before every use.
+pub const HASTY_WEBMAIL: (&str, &str) = ("hasty", "hastysecret");
+
 /// A running provider, killed when it goes out of scope.
 #[derive(Debug)]
 pub struct OidcProvider {
@@ -195,6 +201,15 @@ impl OidcProvider {
     pub fn revoke(&self, token: &str) -> io::Result<()> {
         self.post("/token/revocation", CLIENT, &format!("token={token}"))
             .map(drop)
+    }
+
+    /// Takes back all that `user` has consented to on its pages, with every token that came of it.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub fn revoke_grants(&self, user: &str) -> io::Result<()> {
+        let path = format!("/test/revoke-grants?user={user}");
+        self.post(&path, CLIENT, "").map(drop)
     }
 
     /// Makes new keys, and forgets the old ones.

@@ -18,7 +18,7 @@ use std::thread;
 use crate::process::{is_installed, run};
 
 pub use recipes::{
-    DJANGO, DOVECOT_2_3, DOVECOT_2_4, EMULATORS, EXIM, MAIL, RECIPES, Recipe, SERVERS,
+    DJANGO, DOVECOT_2_3, DOVECOT_2_4, EMULATORS, EXIM, MAIL, RECIPES, Recipe, SERVERS, WEBMAIL,
 };
 
 use apt::Apt;

@@ -15,7 +15,7 @@ use crate::login::USER;
 use crate::namespace::Namespace;
 use crate::oidc_provider::{Kind, OidcProvider};
 use crate::postfix::{self, Postfix, Smtpd};
-use crate::roots::{self, MAIL};
+use crate::roots::{self, DOVECOT_2_3, DOVECOT_2_4, MAIL, Recipe, WEBMAIL};
 use crate::stream::Address;
 
 /// How Gatepost comes between a Dovecot and the provider.
@@ -53,6 +53,9 @@ const USERS: &[(&str, &str)] = &[
 /// Who has tokens, but not for [`USER`].
 const OTHER_USER: &str = "bob@example.test";
 
+/// The roots that the servers and the browser run in.
+const ROOTS: [&Recipe; 4] = [&MAIL, &DOVECOT_2_3, &DOVECOT_2_4, &WEBMAIL];
+
 /// Each Dovecot: the way, its version, its name, and its first port.
 const DOVECOTS: [(Way, Version, &str, u16); 4] = [
     (Way::Face, Version::V2_3, "w23", 14300),
@@ -68,7 +71,7 @@ const PROVIDER: u16 = 13000;
 const FACE: u16 = 9080;
 
 /// The port that Dovecot's submission servers hand mail to.
-const RELAY: u16 = 10025;
+pub const RELAY: u16 = 10025;
 
 /// How far the port of the Postfix that delivers to a Dovecot is from its first.
 const POSTFIX: u16 = 10;
@@ -112,6 +115,8 @@ pub struct Ways {
     pub postfix: Postfix,
     /// The root of Postfix and of Debian's clients.
     pub mail_root: PathBuf,
+    /// The root of Roundcube and of its browser.
+    pub webmail_root: PathBuf,
     face: Daemon,
     sites: Vec<Site>,
 }
@@ -140,7 +145,7 @@ impl Ways {
     /// # Panics
     /// When a thread that starts one does.
     pub fn open() -> io::Result<Self> {
-        let namespace = Namespace::set_up(&roots::directory()?, &roots::SERVERS)?;
+        let namespace = Namespace::set_up(&roots::directory()?, &ROOTS)?;
         for version in Version::ALL {
             namespace.share_run(version.recipe(), &MAIL)?;
         }
@@ -158,6 +163,7 @@ impl Ways {
         })?;
         Ok(Self {
             provider,
+            webmail_root: namespace.root(&WEBMAIL),
             postfix: Postfix::start(&mail_root, &SERVICES, DELIVERY)?,
             mail_root,
             face,

@@ -107,6 +107,28 @@ pub const DJANGO: Recipe = Recipe {
     python: &[],
 };
 
+/// Roundcube, and a browser to see it with.
+pub const WEBMAIL: Recipe = Recipe {
+    name: "webmail",
+    release: Release::Bookworm,
+    packages: &[
+        "chromium-headless-shell",
+        "php-cli",
+        "php-curl",
+        "php-intl",
+        "php-mbstring",
+        "php-sqlite3",
+        "php-xml",
+        "php-zip",
+        "roundcube-core",
+        "roundcube-sqlite3",
+        "sqlite3",
+        "base-files",
+        "dash",
+    ],
+    python: &[],
+};
+
 /// Emulators: the boards that the appliance runs on, and the static daemon's foreign processor.
 ///
 /// The system's own `qemu` packages would be replaced by an installation beside them; here they are not.
@@ -120,8 +142,9 @@ pub const EMULATORS: Recipe = Recipe {
 /// Those that servers run in.
 pub const SERVERS: [&Recipe; 5] = [&MAIL, &EXIM, &DOVECOT_2_3, &DOVECOT_2_4, &DJANGO];
 
-/// All of them.
-pub const RECIPES: [&Recipe; 6] = [
+/// All of them. The largest is first: it is unpacked while others are fetched.
+pub const RECIPES: [&Recipe; 7] = [
+    &WEBMAIL,
     &MAIL,
     &EXIM,
     &DOVECOT_2_3,

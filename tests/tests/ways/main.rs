@@ -1,6 +1,7 @@
 //! Gatepost in each way that leaves Dovecot in its place, beside a real provider, as every client sees it.
 
 mod matrix;
+mod roundcube;
 
 use std::process::ExitCode;
 
@@ -16,12 +17,18 @@ fn main() -> ExitCode {
     Program {
         subject: "every client in every way",
         open: Ways::open,
-        cases: matrix::cases,
+        cases,
         needs: vec![
             Need::installation(&INSTALLATION, &[]),
-            Need::installation(&node::CLIENTS, &["matrix::"]),
+            Need::installation(&node::CLIENTS, &["matrix::", "roundcube::"]),
         ],
         logs: Ways::logs,
     }
     .main()
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = matrix::cases();
+    cases.extend(roundcube::cases());
+    cases
 }
