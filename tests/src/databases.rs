@@ -32,20 +32,9 @@ const SITES: [(Version, u16, [&str; 2], u16, u16); 2] = [
 const KEYS: u16 = 100;
 
 const SERVICES: [Smtpd; 2] = [
-    smtpd(14310, "/run/dovecot/w23/auth-client"),
-    smtpd(14510, "/run/dovecot24/w24/auth-client"),
+    Smtpd::new(14310, "/run/dovecot/w23/auth-client", 4),
+    Smtpd::new(14510, "/run/dovecot24/w24/auth-client", 4),
 ];
-
-const fn smtpd(port: u16, gatepost: &'static str) -> Smtpd {
-    Smtpd {
-        port,
-        gatepost,
-        processes: 4,
-        mechanisms: "",
-        tls: false,
-        is_relay: false,
-    }
-}
 
 /// Everything that the cases share.
 pub struct Databases {

@@ -61,23 +61,13 @@ const POSTFIX: u16 = 10;
 
 /// Each service: it asks the Gatepost before the Dovecot that it delivers to.
 const SERVICES: [Smtpd; 3] = [
-    Smtpd {
-        is_relay: true,
-        ..smtpd(RELAY, "private/nobody")
-    },
+    Smtpd::relay(RELAY),
     smtpd(14300 + POSTFIX, "private/f23"),
     smtpd(14400 + POSTFIX, "private/f24"),
 ];
 
 const fn smtpd(port: u16, gatepost: &'static str) -> Smtpd {
-    Smtpd {
-        port,
-        gatepost,
-        processes: 20,
-        mechanisms: "",
-        tls: false,
-        is_relay: false,
-    }
+    Smtpd::new(port, gatepost, 20)
 }
 
 /// What an administrator is told to write for Gatepost.

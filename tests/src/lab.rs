@@ -79,14 +79,7 @@ const SERVICES: [Smtpd; 11] = [
 ];
 
 const fn smtpd(port: u16, gatepost: &'static str) -> Smtpd {
-    Smtpd {
-        port,
-        gatepost,
-        processes: PROCESSES,
-        mechanisms: "",
-        tls: false,
-        is_relay: false,
-    }
+    Smtpd::new(port, gatepost, PROCESSES)
 }
 
 /// Everything that the cases share.

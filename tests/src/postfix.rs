@@ -100,6 +100,30 @@ pub struct Smtpd {
     pub is_relay: bool,
 }
 
+impl Smtpd {
+    /// One that asks a Gatepost about everybody, and offers what that has.
+    #[must_use]
+    pub const fn new(port: u16, gatepost: &'static str, processes: u16) -> Self {
+        Self {
+            port,
+            gatepost,
+            processes,
+            mechanisms: "",
+            tls: false,
+            is_relay: false,
+        }
+    }
+
+    /// One that Dovecot's submission servers hand mail to.
+    #[must_use]
+    pub const fn relay(port: u16) -> Self {
+        Self {
+            is_relay: true,
+            ..Self::new(port, "private/nobody", 20)
+        }
+    }
+}
+
 /// Where a root has the certificate of the services with TLS.
 pub const CERTIFICATE: &str = "/etc/postfix/certificate.pem";
 

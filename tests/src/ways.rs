@@ -78,10 +78,7 @@ const POSTFIX: u16 = 10;
 
 /// Each service asks the Dovecot that it delivers to, or the Gatepost before it.
 const SERVICES: [Smtpd; 5] = [
-    Smtpd {
-        is_relay: true,
-        ..smtpd(RELAY, "private/nobody")
-    },
+    Smtpd::relay(RELAY),
     smtpd(14300 + POSTFIX, "/run/dovecot/w23/auth-client"),
     smtpd(14400 + POSTFIX, "/run/dovecot24/w24/auth-client"),
     smtpd(14500 + POSTFIX, "private/f23"),
@@ -89,14 +86,7 @@ const SERVICES: [Smtpd; 5] = [
 ];
 
 const fn smtpd(port: u16, gatepost: &'static str) -> Smtpd {
-    Smtpd {
-        port,
-        gatepost,
-        processes: 20,
-        mechanisms: "",
-        tls: false,
-        is_relay: false,
-    }
+    Smtpd::new(port, gatepost, 20)
 }
 
 /// Mail goes to the Dovecot that the domain names, and all other to one that has Gatepost before it.

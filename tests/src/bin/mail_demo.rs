@@ -285,14 +285,7 @@ fn gatepost_settings(issuer: &str) -> String {
     )
 }
 
-const SERVICE: Smtpd = Smtpd {
-    port: SUBMISSION,
-    gatepost: "inet:127.0.0.1:14345",
-    processes: 4,
-    mechanisms: "",
-    tls: false,
-    is_relay: false,
-};
+const SERVICE: Smtpd = Smtpd::new(SUBMISSION, "inet:127.0.0.1:14345", 4);
 
 const DELIVERY: &str = "\
 line_length_limit = 12288

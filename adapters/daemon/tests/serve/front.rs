@@ -1,24 +1,21 @@
 //! The real command before a Dovecot, spoken to as mail servers and mail processes do.
 
-#[path = "front/dovecot.rs"]
 mod dovecot;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::process::Stdio;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dovecot::Dovecot;
 use gatepost_tests::mint::Issuer;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
-/// How long anything may take before the test is given up.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::serving::{Client, Serving, command, now};
 
 const ALICE: &str = "alice@example.com";
 
@@ -32,8 +29,7 @@ const USERS: &str = "[users]\ndomains = [\"example.com\"]\nuid = 5000\nhome = \"
 /// A daemon with a directory of its own.
 struct Daemon {
     root: TempDir,
-    child: Child,
-    log: BufReader<ChildStderr>,
+    serving: Serving,
     issuer: Issuer,
 }
 
@@ -53,53 +49,26 @@ impl Daemon {
             tables.replace("%/", &format!("{path}/"))
         );
         fs::write(root.path().join("gatepost.toml"), text).unwrap();
-        let (child, log) = run(&root);
-        let mut daemon = Self {
+        let serving = serve(&root);
+        Self {
             root,
-            child,
-            log,
+            serving,
             issuer,
-        };
-        daemon.wait_for("ready");
-        daemon
-    }
-
-    /// Ends it, and starts it again.
-    fn restart(&mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").arg(pid).status().unwrap().success());
-        self.wait_for("stopped");
-        assert!(self.child.wait().unwrap().success());
-        (self.child, self.log) = run(&self.root);
-        self.wait_for("ready");
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
-    /// Reads the log up to a line with that message.
-    fn wait_for(&mut self, message: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "no {message:?}");
-            let event: Value = serde_json::from_str(&line).unwrap();
-            if event["message"] == message {
-                return event;
-            }
-        }
-    }
-
-    fn connect(&self, name: &str) -> Client {
-        let stream = UnixStream::connect(self.path(name)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client(BufReader::new(stream))
+    fn connect(&self, name: &str) -> Client<UnixStream> {
+        Client::unix(&self.path(name))
     }
 
     /// An auth client, after the greeting; and what the greeting said.
-    fn auth(&self, pid: u32) -> (Client, Vec<String>) {
+    fn auth(&self, pid: u32) -> (Client<UnixStream>, Vec<String>) {
         let mut client = self.connect("auth");
-        client.send(&format!("VERSION\t1\t2\nCPID\t{pid}\n"));
+        client.send(format!("VERSION\t1\t2\nCPID\t{pid}\n"));
         let mut said = vec![client.line()];
         while said.last().is_none_or(|line| line != "DONE") {
             said.push(client.line());
@@ -107,21 +76,16 @@ impl Daemon {
         (client, said)
     }
 
-    fn master(&self) -> Client {
+    fn master(&self) -> Client<UnixStream> {
         let mut client = self.connect("gatepost-master");
-        client.send("VERSION\t1\t0\n");
-        assert_eq!(client.line(), "VERSION\t1\t1");
-        assert_eq!(client.line(), format!("SPID\t{}", self.child.id()));
+        assert_eq!(client.ask("VERSION\t1\t0\n"), "VERSION\t1\t1");
+        assert_eq!(client.line(), format!("SPID\t{}", self.serving.id()));
         client
     }
 
     fn token(&self, id: u32) -> String {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
         let claims = json!({
-            "iss": "https://id.example.com", "sub": "1", "aud": "mail", "email": ALICE, "exp": now + 600,
+            "iss": "https://id.example.com", "sub": "1", "aud": "mail", "email": ALICE, "exp": now() + 600,
         });
         let token = self.issuer.sign("ES256", &claims);
         let response = STANDARD.encode(format!("user={ALICE}\x01auth=Bearer {token}\x01\x01"));
@@ -129,59 +93,24 @@ impl Daemon {
     }
 }
 
-fn run(root: &TempDir) -> (Child, BufReader<ChildStderr>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
-        .args(["serve", "--config"])
-        .arg(root.path().join("gatepost.toml"))
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let log = BufReader::new(child.stderr.take().unwrap());
-    (child, log)
+/// Starts the command in `root`, and waits until it is ready.
+fn serve(root: &TempDir) -> Serving {
+    let mut serving = Serving::start(&root.path().join("gatepost.toml"));
+    serving.wait_for("ready");
+    serving
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Client(BufReader<UnixStream>);
-
-impl Client {
-    fn send(&mut self, text: &str) {
-        self.0.get_mut().write_all(text.as_bytes()).unwrap();
-    }
-
-    /// One line, without its end; empty at the end of the stream.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        // A connection that was closed on what nobody read is reset.
-        let _ = self.0.read_line(&mut line);
-        line.trim_end_matches('\n').to_owned()
-    }
-
-    fn ask(&mut self, text: &str) -> String {
-        self.send(text);
-        self.line()
-    }
-
-    /// Asks a socketmap.
-    fn map(&mut self, request: &str) -> String {
-        self.send(&format!("{}:{request},", request.len()));
-        let mut length = Vec::new();
-        self.0.read_until(b':', &mut length).unwrap();
-        let length: usize = String::from_utf8(length)
-            .unwrap()
-            .trim_end_matches(':')
-            .parse()
-            .unwrap();
-        let mut answer = vec![0; length + 1];
-        self.0.read_exact(&mut answer).unwrap();
-        assert_eq!(answer.pop(), Some(b','));
-        String::from_utf8(answer).unwrap()
-    }
+/// Asks a socketmap.
+fn look_up(map: &mut Client<UnixStream>, request: &str) -> String {
+    map.send(format!("{}:{request},", request.len()));
+    let mut length = Vec::new();
+    map.0.read_until(b':', &mut length).unwrap();
+    let length = String::from_utf8(length).unwrap();
+    let length: usize = length.trim_end_matches(':').parse().unwrap();
+    let mut answer = vec![0; length + 1];
+    map.0.read_exact(&mut answer).unwrap();
+    assert_eq!(answer.pop(), Some(b','));
+    String::from_utf8(answer).unwrap()
 }
 
 fn password(id: u32, user: &str, password: &str) -> String {
@@ -204,9 +133,9 @@ fn with_dovecot() -> (Daemon, Dovecot) {
 }
 
 /// Logs in with a good password until that succeeds: Dovecot is tried again after a while.
-fn log_in_again(client: &mut Client) {
+fn log_in_again(client: &mut Client<UnixStream>) {
     for id in 1000.. {
-        let answer = client.ask(&password(id, "bob", "good"));
+        let answer = client.ask(password(id, "bob", "good"));
         if answer.starts_with("OK\t") {
             return;
         }
@@ -229,13 +158,13 @@ fn tokens_and_passwords_log_in_side_by_side_and_their_mail_processes_find_them()
         "CRAM-MD5\tdictionary",
     ];
     assert_eq!(mechanisms, expected);
-    assert!(greeting.contains(&format!("SPID\t{}", daemon.child.id())));
-    assert_eq!(client.ask(&daemon.token(1)), format!("OK\t1\tuser={ALICE}"));
+    assert!(greeting.contains(&format!("SPID\t{}", daemon.serving.id())));
+    assert_eq!(client.ask(daemon.token(1)), format!("OK\t1\tuser={ALICE}"));
     assert_eq!(
-        client.ask(&password(2, "bob", "good")),
+        client.ask(password(2, "bob", "good")),
         "OK\t2\tuser=bob\tx_new=1"
     );
-    assert_eq!(client.ask(&password(3, "bob", "bad")), "FAIL\t3\tuser=bob");
+    assert_eq!(client.ask(password(3, "bob", "bad")), "FAIL\t3\tuser=bob");
     assert_eq!(client.ask("AUTH\t4\tPLAIN\tprotocol=imap\n"), "CONT\t4\t");
     assert_eq!(
         client.ask("CONT\t4\tAGV2ZQBnb29k\n"),
@@ -245,30 +174,30 @@ fn tokens_and_passwords_log_in_side_by_side_and_their_mail_processes_find_them()
     let cookie = cookie(&greeting);
     let mut master = daemon.master();
     assert_eq!(
-        master.ask(&format!("REQUEST\t1\t77\t1\t{}\n", "0".repeat(32))),
+        master.ask(format!("REQUEST\t1\t77\t1\t{}\n", "0".repeat(32))),
         "FAIL\t1"
     );
     assert_eq!(
-        master.ask(&format!("REQUEST\t2\t77\t1\t{cookie}\tsession_pid=5\n")),
+        master.ask(format!("REQUEST\t2\t77\t1\t{cookie}\tsession_pid=5\n")),
         format!("USER\t2\t{ALICE}\tuid=8\thome=/h/{ALICE}\tauth_mech=XOAUTH2")
     );
     assert_eq!(
-        master.ask(&format!("REQUEST\t3\t77\t1\t{cookie}\n")),
+        master.ask(format!("REQUEST\t3\t77\t1\t{cookie}\n")),
         "FAIL\t3"
     );
     assert_eq!(
-        master.ask(&format!("REQUEST\t4\t77\t2\t{cookie}\tsession_pid=5\n")),
+        master.ask(format!("REQUEST\t4\t77\t2\t{cookie}\tsession_pid=5\n")),
         "USER\t4\tbob\tuid=8\thome=/h/bob"
     );
     assert_eq!(
-        master.ask(&format!("REQUEST\t5\t77\t3\t{cookie}\n")),
+        master.ask(format!("REQUEST\t5\t77\t3\t{cookie}\n")),
         "FAIL\t5"
     );
     // Over another connection as well, as another process would.
     assert_eq!(
         daemon
             .master()
-            .ask(&format!("REQUEST\t1\t77\t4\t{cookie}\n")),
+            .ask(format!("REQUEST\t1\t77\t4\t{cookie}\n")),
         "USER\t1\teve\tuid=8\thome=/h/eve"
     );
     let heard = dovecot.heard();
@@ -321,8 +250,8 @@ fn while_dovecot_is_away_tokens_are_judged_and_it_is_found_again() {
     let (mut other, greeting) = daemon.auth(78);
     let mut master = daemon.master();
     log_in_again(&mut client);
-    client.send(&password(1, "bob", "slow"));
-    assert_eq!(other.ask(&daemon.token(5)), format!("OK\t5\tuser={ALICE}"));
+    client.send(password(1, "bob", "slow"));
+    assert_eq!(other.ask(daemon.token(5)), format!("OK\t5\tuser={ALICE}"));
     assert_eq!(
         master.ask("USER\t1\tbob\tservice=lmtp\n"),
         "USER\t1\tbob\tuid=8\thome=/h/bob"
@@ -331,13 +260,13 @@ fn while_dovecot_is_away_tokens_are_judged_and_it_is_found_again() {
     let gone = "code=temp_fail";
     assert_eq!(client.line(), format!("FAIL\t1\t{gone}"));
     assert_eq!(
-        client.ask(&password(2, "bob", "good")),
+        client.ask(password(2, "bob", "good")),
         format!("FAIL\t2\t{gone}")
     );
-    assert_eq!(client.ask(&daemon.token(3)), format!("OK\t3\tuser={ALICE}"));
+    assert_eq!(client.ask(daemon.token(3)), format!("OK\t3\tuser={ALICE}"));
     assert_eq!(master.ask("USER\t2\tbob\tservice=lmtp\n"), "FAIL\t2");
     assert_eq!(
-        master.ask(&format!("REQUEST\t3\t78\t5\t{}\n", cookie(&greeting))),
+        master.ask(format!("REQUEST\t3\t78\t5\t{}\n", cookie(&greeting))),
         "FAIL\t3"
     );
     // Who connects now is offered what Dovecot offered.
@@ -350,7 +279,7 @@ fn while_dovecot_is_away_tokens_are_judged_and_it_is_found_again() {
     log_in_again(&mut client);
     log_in_again(&mut other);
     let mut id = 10;
-    while master.ask(&format!("USER\t{id}\tbob\tservice=lmtp\n")) == format!("FAIL\t{id}") {
+    while master.ask(format!("USER\t{id}\tbob\tservice=lmtp\n")) == format!("FAIL\t{id}") {
         id += 1;
     }
 }
@@ -365,9 +294,9 @@ fn a_dovecot_that_was_started_again_meanwhile_is_not_missed() {
     assert_eq!(master.ask("USER\t1\tbob\tservice=lmtp\n"), bob);
     drop(dovecot);
     let _dovecot = Dovecot::start(daemon.root.path());
-    daemon.wait_for("Dovecot answers");
+    daemon.serving.wait_for("Dovecot answers");
     assert_eq!(
-        client.ask(&password(1, "bob", "good")),
+        client.ask(password(1, "bob", "good")),
         "OK\t1\tuser=bob\tx_new=1"
     );
     assert_eq!(master.ask("USER\t1\tbob\tservice=lmtp\n"), bob);
@@ -382,13 +311,13 @@ fn a_dovecot_that_comes_later_is_found() {
         !greeting.contains(&"MECH\tPLAIN\tplaintext".to_owned()),
         "{greeting:?}"
     );
-    assert_eq!(client.ask(&daemon.token(1)), format!("OK\t1\tuser={ALICE}"));
+    assert_eq!(client.ask(daemon.token(1)), format!("OK\t1\tuser={ALICE}"));
     let _dovecot = Dovecot::start(daemon.root.path());
-    let event = daemon.wait_for("Dovecot answers");
+    let event = daemon.serving.wait_for("Dovecot answers");
     assert_eq!(event["mechanisms"], "PLAIN XOAUTH2 CRAM-MD5");
     let (mut client, _) = daemon.auth(77);
     assert_eq!(
-        client.ask(&password(1, "bob", "good")),
+        client.ask(password(1, "bob", "good")),
         "OK\t1\tuser=bob\tx_new=1"
     );
 }
@@ -398,11 +327,12 @@ fn a_restart_loses_no_client_that_connects_again() {
     let (mut daemon, _dovecot) = with_dovecot();
     let (mut client, _) = daemon.auth(77);
     log_in_again(&mut client);
-    daemon.restart();
+    daemon.serving.stop();
+    daemon.serving = serve(&daemon.root);
     assert_eq!(client.line(), "");
     let (mut client, greeting) = daemon.auth(77);
     assert_eq!(
-        client.ask(&password(1, "bob", "good")),
+        client.ask(password(1, "bob", "good")),
         "OK\t1\tuser=bob\tx_new=1"
     );
     let request = format!("REQUEST\t1\t77\t1\t{}\n", cookie(&greeting));
@@ -420,15 +350,14 @@ fn a_stop_waits_for_what_dovecot_is_asked() {
         client.ask("AUTH\t1\tPLAIN\tservice=smtp\tnologin\n"),
         "CONT\t1\t"
     );
-    let pid = daemon.child.id().to_string();
-    assert!(Command::new("kill").arg(pid).status().unwrap().success());
-    daemon.wait_for("stopping");
+    daemon.serving.signal("TERM");
+    daemon.serving.wait_for("stopping");
     assert_eq!(
         client.ask("CONT\t1\tAGV2ZQBnb29k\n"),
         "OK\t1\tuser=eve\tx_new=1"
     );
     assert_eq!(client.line(), "");
-    assert!(daemon.child.wait().unwrap().success());
+    assert_eq!(daemon.serving.ended().0, Some(0));
 }
 
 #[test]
@@ -457,10 +386,10 @@ fn a_client_that_closes_its_side_is_answered_first() {
 fn users_of_our_own_need_no_dovecot() {
     let daemon = Daemon::start(TempDir::new().unwrap(), USERS);
     let (mut client, greeting) = daemon.auth(77);
-    assert_eq!(client.ask(&daemon.token(1)), format!("OK\t1\tuser={ALICE}"));
+    assert_eq!(client.ask(daemon.token(1)), format!("OK\t1\tuser={ALICE}"));
     let mut master = daemon.master();
     assert_eq!(
-        master.ask(&format!("REQUEST\t1\t77\t1\t{}\n", cookie(&greeting))),
+        master.ask(format!("REQUEST\t1\t77\t1\t{}\n", cookie(&greeting))),
         format!("USER\t1\t{ALICE}\tuid=5000\thome=/v/alice\tauth_mech=XOAUTH2")
     );
     for (asked, answer) in [
@@ -502,7 +431,7 @@ fn a_passwd_file_is_read_again_when_it_changes_and_kept_when_it_is_gone() {
     assert_eq!(master.ask("LIST\t3\tuser=*\n"), "LIST\t3\tbob@example.com");
     assert_eq!(master.line(), "DONE\t3");
     fs::write(&file, "carol@example.com:x:8:::::\n").unwrap();
-    daemon.wait_for("users read again");
+    daemon.serving.wait_for("users read again");
     assert_eq!(
         master.ask("USER\t4\tbob@example.com\tservice=x\n"),
         "NOTFOUND\t4"
@@ -510,7 +439,9 @@ fn a_passwd_file_is_read_again_when_it_changes_and_kept_when_it_is_gone() {
     let carol = "USER\t5\tcarol@example.com\tuid=8\tgid=9";
     assert_eq!(master.ask("USER\t5\tcarol@example.com\tservice=x\n"), carol);
     fs::remove_file(&file).unwrap();
-    daemon.wait_for("users not read again: the old ones stay");
+    daemon
+        .serving
+        .wait_for("users not read again: the old ones stay");
     assert_eq!(master.ask("USER\t5\tcarol@example.com\tservice=x\n"), carol);
 }
 
@@ -532,21 +463,30 @@ fn postfix_is_told_who_gets_mail_and_who_sends_it() {
             "PERM there are the maps mailbox and sender_login",
         ),
     ] {
-        assert_eq!(map.map(request), answer, "{request}");
+        assert_eq!(look_up(&mut map, request), answer, "{request}");
     }
     drop(dovecot);
     assert_eq!(
-        map.map("mailbox bob@example.com"),
+        look_up(&mut map, "mailbox bob@example.com"),
         "TEMP users cannot be looked up now"
     );
     let _dovecot = Dovecot::start(daemon.root.path());
-    while map.map("mailbox bob@example.com").starts_with("TEMP ") {}
-    assert_eq!(map.map("mailbox bob@example.com"), "OK bob@example.com");
+    while look_up(&mut map, "mailbox bob@example.com").starts_with("TEMP ") {}
+    assert_eq!(
+        look_up(&mut map, "mailbox bob@example.com"),
+        "OK bob@example.com"
+    );
 
     let daemon = Daemon::start(TempDir::new().unwrap(), USERS);
     let mut map = daemon.connect("map");
-    assert_eq!(map.map("mailbox Bob@example.com"), "OK bob@example.com");
-    assert_eq!(map.map("sender_login bob@example.org"), "NOTFOUND ");
+    assert_eq!(
+        look_up(&mut map, "mailbox Bob@example.com"),
+        "OK bob@example.com"
+    );
+    assert_eq!(
+        look_up(&mut map, "sender_login bob@example.org"),
+        "NOTFOUND "
+    );
 }
 
 #[test]
@@ -605,10 +545,9 @@ fn hostile_clients_are_closed_with_a_reason_and_delay_nobody() {
         ),
     ] {
         let mut client = daemon.connect(listener);
-        // It may be closed before everything is written.
-        let _ = client.0.get_mut().write_all(said.as_bytes());
+        client.send(said);
         while !client.line().is_empty() {}
-        let event = daemon.wait_for(message);
+        let event = daemon.serving.wait_for(message);
         let told = [&event["reason"], &event["error"]];
         assert!(told.contains(&&json!(reason)), "{event}");
     }
@@ -631,9 +570,7 @@ fn hostile_clients_are_closed_with_a_reason_and_delay_nobody() {
 fn the_doctor_looks_behind() {
     let (daemon, dovecot) = with_dovecot();
     let examine = || {
-        let output = Command::new(env!("CARGO_BIN_EXE_gatepost"))
-            .args(["doctor", "--config"])
-            .arg(daemon.path("gatepost.toml"))
+        let output = command("doctor", &daemon.path("gatepost.toml"))
             .stdin(Stdio::null())
             .output()
             .unwrap();

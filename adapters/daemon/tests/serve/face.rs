@@ -1,27 +1,22 @@
 //! The HTTP face of the real command, spoken to as Dovecot's oauth2 database does, and as nobody should.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, Read as _};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::stub::Stub;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long anything may take before the test is given up.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::serving::{self, Serving, now, refused};
 
 const ALICE: &str = "alice@example.com";
 
 /// A daemon with a face, and a provider whose keys lie in a file.
 struct Daemon {
     _root: TempDir,
-    child: Child,
-    log: BufReader<ChildStderr>,
-    lines: String,
+    serving: Serving,
     issuer: Issuer,
     face: String,
 }
@@ -46,82 +41,36 @@ impl Daemon {
              keys = [\"{}/keys.json\"]\nusername_claims = [\"email\"]\nscopes = [\"mail\"]\n{provider}",
             path.display()
         );
-        fs::write(path.join("gatepost.toml"), text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
-            .args(["serve", "--config"])
-            .arg(path.join("gatepost.toml"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let mut daemon = Self {
-            _root: root,
-            child,
-            log,
-            lines: String::new(),
-            issuer,
-            face: String::new(),
-        };
-        let event = daemon.wait_for("listening");
+        let configuration = path.join("gatepost.toml");
+        fs::write(&configuration, text).unwrap();
+        let mut serving = Serving::start(&configuration);
+        let event = serving.wait_for("listening");
         assert_eq!(event["protocol"], "http");
-        let address = event["address"].as_str().unwrap();
-        let address = address.strip_prefix("tcp:").unwrap();
-        address.clone_into(&mut daemon.face);
-        daemon.wait_for("ready");
-        daemon
-    }
-
-    /// Reads the log up to a line with that message.
-    fn wait_for(&mut self, message: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            let read = self.log.read_line(&mut line).unwrap();
-            assert_ne!(read, 0, "no {message:?} in {}", self.lines);
-            self.lines += &line;
-            let event: Value = serde_json::from_str(&line).unwrap();
-            if event["message"] == message {
-                return event;
-            }
+        let face = event["address"].as_str().unwrap();
+        let face = face.strip_prefix("tcp:").unwrap().to_owned();
+        serving.wait_for("ready");
+        Self {
+            _root: root,
+            serving,
+            issuer,
+            face,
         }
     }
 
     fn connect(&self) -> Client {
-        let stream = TcpStream::connect(&self.face).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client(BufReader::new(stream))
+        Client(serving::Client::tcp(&self.face))
     }
 
     fn token(&self, user: &str, scope: &str, ttl: i64) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let now = i64::try_from(now.as_secs()).unwrap();
         let claims = json!({
             "iss": "https://id.example.com", "sub": "1", "aud": "mail", "email": user, "scope": scope,
-            "exp": now + ttl,
+            "exp": now().saturating_add_signed(ttl),
         });
         self.issuer.sign("ES256", &claims)
     }
-
-    /// Stops the daemon, and gives its whole log.
-    fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", "TERM", &pid]).status();
-        assert!(sent.unwrap().success());
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        std::mem::take(&mut self.lines) + &rest
-    }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Client(BufReader<TcpStream>);
+struct Client(serving::Client<TcpStream>);
 
 struct Answer {
     status: u16,
@@ -132,7 +81,8 @@ struct Answer {
 impl Client {
     /// Sends one request with `lines` behind the first, which end in a body or in nothing.
     fn ask(&mut self, first: &str, lines: &str) -> Answer {
-        self.send(format!("{first} HTTP/1.1\r\nHost: gatepost\r\n{lines}").as_bytes());
+        self.0
+            .send(format!("{first} HTTP/1.1\r\nHost: gatepost\r\n{lines}"));
         self.answer()
     }
 
@@ -149,21 +99,16 @@ impl Client {
         self.ask("POST /introspect", &lines)
     }
 
-    fn send(&mut self, bytes: &[u8]) {
-        // The other side may have closed, which the answer tells.
-        let _ = self.0.get_mut().write_all(bytes);
-    }
-
     fn answer(&mut self) -> Answer {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            assert_ne!(self.0.read_line(&mut head).unwrap(), 0, "{head}");
+            assert_ne!(self.0.0.read_line(&mut head).unwrap(), 0, "{head}");
         }
         let length = head.to_lowercase();
         let (_, length) = length.split_once("content-length: ").unwrap();
         let (length, _) = length.split_once('\r').unwrap();
         let mut body = vec![0; length.parse().unwrap()];
-        self.0.read_exact(&mut body).unwrap();
+        self.0.0.read_exact(&mut body).unwrap();
         Answer {
             status: head.split(' ').nth(1).unwrap().parse().unwrap(),
             body: serde_json::from_slice(&body).unwrap_or_default(),
@@ -173,7 +118,7 @@ impl Client {
 
     fn is_closed(&mut self) -> bool {
         // A reset is an end as well.
-        self.0.read_to_end(&mut Vec::new()).is_ok() || self.0.get_ref().peer_addr().is_err()
+        self.0.0.read_to_end(&mut Vec::new()).is_ok() || self.0.0.get_ref().peer_addr().is_err()
     }
 }
 
@@ -218,7 +163,7 @@ fn every_mode_of_dovecots_database_hears_whose_a_token_is_over_one_connection() 
         assert_eq!(answer.body["active"], true);
         assert_eq!(answer.body["scope"], "mail");
         assert_eq!(answer.body["home"], "/mail/alice");
-        let event = daemon.wait_for("login");
+        let event = daemon.serving.wait_for("login");
         assert_eq!(
             (&event["user"], &event["verdict"]),
             (&json!(ALICE), &json!("accept"))
@@ -228,7 +173,7 @@ fn every_mode_of_dovecots_database_hears_whose_a_token_is_over_one_connection() 
             (&json!("BEARER"), &json!("http"))
         );
     }
-    assert!(!daemon.stop().contains(&token));
+    assert!(!daemon.serving.stop().contains(&token));
 }
 
 #[test]
@@ -248,7 +193,7 @@ fn a_bad_token_is_a_bad_token_in_dovecots_eyes() {
     }
     is_bad_token(&client.userinfo(&daemon.token(ALICE, "openid", 600)), 403);
     is_bad_token(&client.introspect("", "token=%00%ff"), 401);
-    let log = daemon.stop();
+    let log = daemon.serving.stop();
     assert_eq!(log.matches("\"reason\":\"expired\"").count(), 1);
     assert!(
         !log.contains("@gatepost.invalid"),
@@ -313,7 +258,10 @@ fn a_provider_that_is_away_is_no_bad_token() {
     );
     assert!(answer.head.contains("retry-after: "));
     assert_eq!(answer.body.get("email"), None);
-    assert_eq!(daemon.wait_for("login")["reason"], "provider_unavailable");
+    assert_eq!(
+        daemon.serving.wait_for("login")["reason"],
+        "provider_unavailable"
+    );
 }
 
 #[test]
@@ -338,11 +286,11 @@ fn only_who_knows_the_secret_may_ask_where_one_is_set() {
             (answer.status, &answer.body["error"]),
             (401, &json!("invalid_client"))
         );
-        let event = daemon.wait_for("request refused");
+        let event = daemon.serving.wait_for("request refused");
         assert_eq!(event["reason"], "unknown_caller");
     }
     assert_eq!(client.userinfo(&good).status, 404);
-    let log = daemon.stop();
+    let log = daemon.serving.stop();
     assert!(!log.contains("s3cret") && !log.contains(&good));
 }
 
@@ -355,7 +303,7 @@ fn where_dovecot_says_who_asks_the_log_does() {
          X-Dovecot-Auth-Remote: 192.0.2.7:4711\r\n\r\n"
     );
     assert_eq!(daemon.connect().ask("GET /userinfo", &lines).status, 200);
-    let event = daemon.wait_for("login");
+    let event = daemon.serving.wait_for("login");
     assert_eq!(
         (&event["service"], &event["remote"]),
         (&json!("imap"), &json!("192.0.2.7:4711"))
@@ -375,7 +323,7 @@ fn a_hostile_asker_gets_a_clear_answer_or_none_and_disturbs_nobody() {
         "POST /introspect HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
     ] {
         let mut client = daemon.connect();
-        client.send(begun.as_bytes());
+        client.0.send(begun);
         half.push(client);
     }
     for (request, status) in [
@@ -410,12 +358,12 @@ fn a_hostile_asker_gets_a_clear_answer_or_none_and_disturbs_nobody() {
         ("EHLO mail\r\n\r\n".to_owned(), 400),
     ] {
         let mut client = daemon.connect();
-        client.send(request.as_bytes());
+        client.0.send(&request);
         assert_eq!(client.answer().status, status, "{}", request.len());
         assert_eq!(daemon.connect().userinfo(&token).status, 200);
     }
     drop(half);
-    let log = daemon.stop();
+    let log = daemon.serving.stop();
     assert!(!log.contains("panicked"), "{log}");
 }
 
@@ -432,9 +380,9 @@ fn one_connection_too_many_is_closed_and_the_others_go_on() {
     // Its place is free as soon as its end has been seen.
     let free = || {
         let mut client = daemon.connect();
-        client.send(b"GET / HTTP/1.1\r\n\r\n");
+        client.0.send("GET / HTTP/1.1\r\n\r\n");
         let mut line = String::new();
-        client.0.read_line(&mut line).is_ok_and(|read| read > 0)
+        client.0.0.read_line(&mut line).is_ok_and(|read| read > 0)
     };
     while !free() {}
     drop(one);
@@ -447,12 +395,6 @@ fn a_face_beyond_loopback_needs_a_word() {
     let text = "[face]\nlisten = \"tcp:0.0.0.0:0\"\n[[provider]]\nissuer = \"https://127.0.0.1:1\"\n\
                 audience = \"mail\"\n";
     fs::write(&path, text).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_gatepost"))
-        .args(["serve", "--config"])
-        .arg(&path)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let told = String::from_utf8(output.stderr).unwrap();
+    let told = refused(&path);
     assert!(told.contains("allow_remote = true"), "{told}");
 }

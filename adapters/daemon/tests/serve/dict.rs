@@ -1,28 +1,22 @@
 //! The dict server of the real command, asked as Dovecot's local validation does, and as nobody should.
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::Duration;
 
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::stub::Stub;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long anything may take before the test is given up.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::serving::{Client, Serving};
 
 const HELLO: &str = "H4\t0\t0\t\toauth2keys\n";
 
 /// A daemon with a dict, and a provider in the network.
 struct Daemon {
     root: TempDir,
-    child: Child,
-    log: BufReader<ChildStderr>,
-    lines: String,
+    serving: Serving,
 }
 
 impl Daemon {
@@ -34,90 +28,24 @@ impl Daemon {
              [[provider]]\nname = \"p\"\naudience = \"mail\"\n{provider}\n",
             root.path().display()
         );
-        fs::write(root.path().join("gatepost.toml"), text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
-            .args(["serve", "--config"])
-            .arg(root.path().join("gatepost.toml"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let lines = String::new();
-        let mut daemon = Self {
-            root,
-            child,
-            log,
-            lines,
-        };
-        daemon.wait_for("ready");
-        daemon
+        let configuration = root.path().join("gatepost.toml");
+        fs::write(&configuration, text).unwrap();
+        let mut serving = Serving::start(&configuration);
+        serving.wait_for("ready");
+        Self { root, serving }
     }
 
-    /// Reads the log up to a line with that message.
-    fn wait_for(&mut self, message: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            let read = self.log.read_line(&mut line).unwrap();
-            assert_ne!(read, 0, "no {message:?} in {}", self.lines);
-            self.lines += &line;
-            let event: Value = serde_json::from_str(&line).unwrap();
-            if event["message"] == message {
-                return event;
-            }
-        }
-    }
-
-    fn connect(&self) -> Client {
-        let stream = UnixStream::connect(self.root.path().join("dict")).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client(BufReader::new(stream))
-    }
-
-    /// Stops the daemon, and gives its whole log.
-    fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", "TERM", &pid]).status();
-        assert!(sent.unwrap().success());
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        std::mem::take(&mut self.lines) + &rest
+    fn connect(&self) -> Client<UnixStream> {
+        Client::unix(&self.root.path().join("dict"))
     }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Client(BufReader<UnixStream>);
-
-impl Client {
-    fn send(&mut self, bytes: &[u8]) {
-        // The other side may have closed, which the answer tells.
-        let _ = self.0.get_mut().write_all(bytes);
-    }
-
-    /// One line; empty at the end.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        match self.0.read_line(&mut line) {
-            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => panic!("{error}"),
-            _ => line,
-        }
-    }
-
-    fn look_up(&mut self, key: &str) -> String {
-        self.send(format!("L{key}\t\n").as_bytes());
-        self.line()
-    }
+fn look_up(client: &mut Client<UnixStream>, key: &str) -> String {
+    client.ask(format!("L{key}\t\n"))
 }
 
 fn found(issuer: &Issuer, alg: &str) -> String {
-    format!("O{}\n", issuer.spki_pem(alg).replace('\n', "\x01n"))
+    format!("O{}", issuer.spki_pem(alg).replace('\n', "\x01n"))
 }
 
 /// A provider with metadata whose JWK Set holds `keys`.
@@ -150,15 +78,15 @@ fn keys_of_the_providers_set_are_told_to_both_versions_of_dovecot() {
     assert_eq!(mode & 0o777, 0o666);
     for hello in ["H3\t2\t0\t\toauth2keys\n", HELLO] {
         let mut client = daemon.connect();
-        client.send(hello.as_bytes());
+        client.send(hello);
         let pem = found(&issuer, "ES256");
         assert_eq!(
-            client.look_up("shared/default/ES256/hello.world%2f%25"),
+            look_up(&mut client, "shared/default/ES256/hello.world%2f%25"),
             pem
         );
-        assert_eq!(client.look_up("shared/webmail/ES256/default"), pem);
+        assert_eq!(look_up(&mut client, "shared/webmail/ES256/default"), pem);
         assert_eq!(
-            client.look_up("shared/default/RS256/RS256"),
+            look_up(&mut client, "shared/default/RS256/RS256"),
             found(&issuer, "RS256")
         );
         for unknown in [
@@ -167,11 +95,11 @@ fn keys_of_the_providers_set_are_told_to_both_versions_of_dovecot() {
             "EdDSA/EdDSA",
             "HS256/HS256",
         ] {
-            let answer = client.look_up(&format!("shared/default/{unknown}"));
-            assert_eq!(answer, "N\n", "{unknown}");
+            let answer = look_up(&mut client, &format!("shared/default/{unknown}"));
+            assert_eq!(answer, "N", "{unknown}");
         }
     }
-    let event = daemon.wait_for("key looked up");
+    let event = daemon.serving.wait_for("key looked up");
     assert_eq!(
         (&event["kid"], &event["found"]),
         (&json!("hello.world/%"), &json!(true))
@@ -188,17 +116,21 @@ fn a_key_that_is_not_known_yet_is_found_soon_and_the_provider_asked_once() {
     let mut daemon = Daemon::start("", &discovered(&stub));
     stub.set_json("/jwks", &json!({"keys": keys}));
     let mut client = daemon.connect();
-    client.send(HELLO.as_bytes());
-    assert_eq!(client.look_up("shared/default/ES256/new"), "N\n", "at once");
+    client.send(HELLO);
+    assert_eq!(
+        look_up(&mut client, "shared/default/ES256/new"),
+        "N",
+        "at once"
+    );
     let found = found(&new, "ES256");
-    while client.look_up("shared/default/ES256/new") != found {
+    while look_up(&mut client, "shared/default/ES256/new") != found {
         // Nobody writes into a pipe that nobody reads.
-        daemon.wait_for("key looked up");
+        daemon.serving.wait_for("key looked up");
     }
     let asked = stub.seen("/jwks").len();
     for _ in 0..100 {
-        assert_eq!(client.look_up("shared/default/ES256/other"), "N\n");
-        daemon.wait_for("key looked up");
+        assert_eq!(look_up(&mut client, "shared/default/ES256/other"), "N");
+        daemon.serving.wait_for("key looked up");
     }
     assert_eq!(stub.seen("/jwks").len(), asked, "once in a while");
 }
@@ -212,11 +144,11 @@ fn a_secret_is_told_with_a_word_that_the_log_names() {
     let provider = format!("issuer = \"https://id.example.com\"\nkeys = [{path:?}]\n");
     let daemon = Daemon::start("secrets = true\n", &provider);
     let mut client = daemon.connect();
-    client.send(HELLO.as_bytes());
-    let answer = client.look_up("shared/default/HS256/HS256");
+    client.send(HELLO);
+    let answer = look_up(&mut client, "shared/default/HS256/HS256");
     assert!(answer.starts_with('O') && answer.len() > 40);
     let secret = answer.trim_end().trim_start_matches('O').to_owned();
-    let log = daemon.stop();
+    let log = daemon.serving.stop();
     assert!(log.contains("secrets = true") && log.contains("Dovecot judges tokens"));
     assert!(!log.contains(&secret));
 }
@@ -227,10 +159,10 @@ fn a_hostile_client_is_answered_or_closed_and_disturbs_nobody() {
     let stub = provider(&[issuer.jwk("ES256")]);
     let daemon = Daemon::start("", &discovered(&stub));
     // They hold their connections open all the while.
-    let mut half: Vec<Client> = Vec::new();
+    let mut half: Vec<Client<UnixStream>> = Vec::new();
     for begun in ["", "H", HELLO, "H4\t0\t0\t\tkeys\nLshared/default/"] {
         let mut client = daemon.connect();
-        client.send(begun.as_bytes());
+        client.send(begun);
         half.push(client);
     }
     let endless = HELLO.to_owned() + &"L".repeat(100_000);
@@ -245,22 +177,22 @@ fn a_hostile_client_is_answered_or_closed_and_disturbs_nobody() {
         client.send(&hostile);
         assert_eq!(client.line(), "", "closed");
         let mut other = daemon.connect();
-        other.send(HELLO.as_bytes());
+        other.send(HELLO);
         assert_eq!(
-            other.look_up("shared/default/ES256/ES256"),
+            look_up(&mut other, "shared/default/ES256/ES256"),
             found(&issuer, "ES256")
         );
     }
     let mut client = daemon.connect();
-    client.send(HELLO.as_bytes());
+    client.send(HELLO);
     let endless = format!("shared/default/ES256/{}", "k".repeat(50_000));
-    assert_eq!(client.look_up(&endless), "N\n");
+    assert_eq!(look_up(&mut client, &endless), "N");
     client.send(b"I0\t0\tshared/\n");
-    assert_eq!(client.line(), "Fonly look-ups are served\n");
+    assert_eq!(client.line(), "Fonly look-ups are served");
     assert_eq!(
-        client.look_up("shared/default/ES256/ES256"),
+        look_up(&mut client, "shared/default/ES256/ES256"),
         found(&issuer, "ES256")
     );
-    let log = daemon.stop();
+    let log = daemon.serving.stop();
     assert!(!log.contains("panicked"), "{log}");
 }

@@ -1,16 +1,17 @@
 //! The real command before a provider with every fault: what the auth socket says, for each way of asking.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::process::Stdio;
+use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::stub::{Behaviour, Page, Stub};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::serving::{Client, Serving, command, now};
 
 /// The ways in which a provider is asked, each at a provider of its own for `WAY.test`.
 const WAYS: [&str; 4] = ["tokeninfo", "auth", "get", "post"];
@@ -20,10 +21,9 @@ const MECHANISMS: [&str; 2] = ["XOAUTH2", "OAUTHBEARER"];
 const TOKEN: &str = "an-opaque-token-that-no-log-may-hold";
 
 struct Daemon {
-    child: Child,
+    serving: Serving,
     address: String,
     metrics: String,
-    log: Option<thread::JoinHandle<String>>,
     _root: TempDir,
 }
 
@@ -34,26 +34,14 @@ impl Daemon {
         let head = "listen = \"tcp:127.0.0.1:0\"\nmetrics = \"tcp:127.0.0.1:0\"\n\
                     log = { format = \"json\", level = \"debug\" }\n";
         std::fs::write(&path, format!("{head}{providers}")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
-            .args(["serve", "--config"])
-            .arg(path)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut lines = String::new();
-        let metrics = wait_for(&mut log, &mut lines, "metrics and health");
-        let address = wait_for(&mut log, &mut lines, "listening");
-        // What nobody reads would stop the daemon.
-        let log = thread::spawn(move || {
-            log.read_to_string(&mut lines).unwrap();
-            lines
-        });
+        let mut serving = Serving::start(&path);
+        let metrics = serving.wait_for("metrics and health");
+        let address = serving.wait_for("listening");
+        let address = address["address"].as_str().unwrap();
         Self {
-            child,
+            serving,
             address: address.strip_prefix("tcp:").unwrap().to_owned(),
-            metrics,
-            log: Some(log),
+            metrics: metrics["address"].as_str().unwrap().to_owned(),
             _root: root,
         }
     }
@@ -65,33 +53,6 @@ impl Daemon {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         (answer[9..12].parse().unwrap(), answer)
-    }
-
-    /// Ends it, and gives its whole log.
-    fn stop(mut self) -> String {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.log.take().unwrap().join().unwrap()
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The address of the first log line with `message`.
-fn wait_for(log: &mut BufReader<ChildStderr>, lines: &mut String, message: &str) -> String {
-    loop {
-        let mut line = String::new();
-        assert_ne!(log.read_line(&mut line).unwrap(), 0, "{lines}");
-        lines.push_str(&line);
-        let event: Value = serde_json::from_str(&line).unwrap();
-        if event["message"] == message {
-            return event["address"].as_str().unwrap().to_owned();
-        }
     }
 }
 
@@ -108,36 +69,26 @@ fn log_in(address: &str, mechanism: &str, user: &str, token: &str) -> Answered {
         "XOAUTH2" => format!("user={user}\x01auth=Bearer {token}\x01\x01"),
         _ => format!("n,a={user},\x01auth=Bearer {token}\x01\x01"),
     };
-    let mut stream = BufReader::new(TcpStream::connect(address).unwrap());
-    let timeout = Some(Duration::from_secs(20));
-    stream.get_ref().set_read_timeout(timeout).unwrap();
+    let mut client = Client::tcp(address);
     let response = STANDARD.encode(message);
     let lines =
         format!("VERSION\t1\t2\nCPID\t1\nAUTH\t1\t{mechanism}\tservice=imap\tresp={response}\n");
-    stream.get_mut().write_all(lines.as_bytes()).unwrap();
+    client.send(lines);
     let mut challenge = None;
     loop {
-        let mut line = String::new();
-        assert_ne!(
-            stream.read_line(&mut line).unwrap(),
-            0,
-            "a closed connection"
-        );
-        let line = line.trim_end();
+        let line = client.line();
+        assert_ne!(line, "", "a closed connection");
         if let Some(json) = line.strip_prefix("CONT\t1\t") {
             let json = STANDARD.decode(json).unwrap();
             challenge = Some(serde_json::from_slice(&json).unwrap());
-            stream.get_mut().write_all(b"CONT\t1\t\n").unwrap();
+            client.send("CONT\t1\t\n");
         } else if line.starts_with("OK\t1") || line.starts_with("FAIL\t1") {
-            let last = line.to_owned();
-            return Answered { challenge, last };
+            return Answered {
+                challenge,
+                last: line,
+            };
         }
     }
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap().as_secs()
 }
 
 fn providers(stub: &Stub) -> String {
@@ -260,7 +211,7 @@ fn every_answer_has_its_reason_reply_and_code() {
         "{health}"
     );
     assert_eq!(daemon.get("/other").0, 404);
-    let log = daemon.stop();
+    let log = daemon.serving.stop();
     for secret in [TOKEN, "the-secret-of-the-client", "cnM6dGhlLXNlY3JldA"] {
         assert!(
             !log.contains(secret) && !metrics.contains(secret),
@@ -377,7 +328,7 @@ fn a_provider_with_tls_is_reached_by_its_own_authority_only() {
     // What answers speaks no TLS.
     let found = log_in(&daemon.address, "XOAUTH2", "a@b.test", TOKEN);
     assert!(found.last.contains("code=temp_fail"), "{found:?}");
-    assert!(!daemon.stop().contains(TOKEN));
+    assert!(!daemon.serving.stop().contains(TOKEN));
 }
 
 #[test]
@@ -417,9 +368,7 @@ fn doctor(config: &str, token: &str) -> (String, Option<i32>) {
     let root = TempDir::new().unwrap();
     let path = root.path().join("gatepost.toml");
     std::fs::write(&path, config).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
-        .args(["doctor", "--config"])
-        .arg(path)
+    let mut child = command("doctor", &path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -501,20 +450,17 @@ fn passwords_are_exchanged_for_tokens_where_that_is_configured() {
     );
     let daemon = Daemon::start(&text);
     let log_in = |lines: &[&str]| {
-        let mut stream = BufReader::new(TcpStream::connect(&daemon.address).unwrap());
-        stream
-            .get_mut()
-            .write_all(b"VERSION\t1\t2\nCPID\t1\n")
-            .unwrap();
+        let mut client = Client::tcp(&daemon.address);
+        client.send("VERSION\t1\t2\nCPID\t1\n");
         let mut said = String::new();
         let mut lines = lines.iter();
         loop {
-            let mut line = String::new();
-            assert_ne!(stream.read_line(&mut line).unwrap(), 0, "{said}");
-            said.push_str(&line);
+            let line = client.line();
+            assert_ne!(line, "", "{said}");
+            said += &line;
+            said.push('\n');
             if line.starts_with("DONE") || line.starts_with("CONT") {
-                let next = lines.next().unwrap();
-                stream.get_mut().write_all(next.as_bytes()).unwrap();
+                client.send(lines.next().unwrap());
             } else if line.starts_with("OK") || line.starts_with("FAIL") {
                 return (said, line);
             }
@@ -531,7 +477,7 @@ fn passwords_are_exchanged_for_tokens_where_that_is_configured() {
         said.contains("MECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\n"),
         "{said}"
     );
-    let ok = format!("OK\t1\tuser=alice@p.test\tpass={TOKEN}\tproxy\tproxy_mech=PLAIN\n");
+    let ok = format!("OK\t1\tuser=alice@p.test\tpass={TOKEN}\tproxy\tproxy_mech=PLAIN");
     assert_eq!(last, ok);
     let seen = stub.seen("/token");
     assert_eq!(
@@ -558,7 +504,7 @@ fn passwords_are_exchanged_for_tokens_where_that_is_configured() {
     let (_, last) = plain("pass-word-of-alice");
     assert!(last.contains("code=temp_fail"), "{last}");
 
-    let log = daemon.stop();
+    let log = daemon.serving.stop();
     assert!(log.contains("\"reason\":\"password_refused\""), "{log}");
     for secret in [
         TOKEN,

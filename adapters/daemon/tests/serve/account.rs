@@ -1,20 +1,21 @@
 //! Who the daemon is, where root starts it.
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::path::PathBuf;
 
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::roots::is_root;
 use tempfile::TempDir;
 
+use crate::serving::{Serving, refused};
+
 /// The account without rights of every system.
 const NOBODY: &str = "nobody";
 
-/// A directory that everybody may look into, with a configuration.
-fn directory(user: &str) -> TempDir {
+/// A directory that everybody may look into, with a configuration, which is named as well.
+fn directory(user: &str) -> (TempDir, PathBuf) {
     let root = TempDir::new().unwrap();
     fs::set_permissions(root.path(), Permissions::from_mode(0o755)).unwrap();
     let keys = root.path().join("jwks.json");
@@ -25,49 +26,23 @@ fn directory(user: &str) -> TempDir {
         root.path().join("auth").display(),
         keys.display()
     );
-    fs::write(root.path().join("gatepost.toml"), configuration).unwrap();
-    root
-}
-
-fn serve(root: &TempDir) -> (Child, BufReader<ChildStderr>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
-        .args(["serve", "--config"])
-        .arg(root.path().join("gatepost.toml"))
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let log = BufReader::new(child.stderr.take().unwrap());
-    (child, log)
-}
-
-fn wait_for(log: &mut BufReader<ChildStderr>, words: &str) {
-    let mut line = String::new();
-    while !line.contains(words) {
-        line.clear();
-        assert_ne!(log.read_line(&mut line).unwrap(), 0, "no {words:?}");
-    }
-}
-
-/// What it says when it does not start.
-fn refused(root: &TempDir) -> String {
-    let (mut child, mut log) = serve(root);
-    let mut words = String::new();
-    log.read_to_string(&mut words).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(2), "{words}");
-    words
+    let path = root.path().join("gatepost.toml");
+    fs::write(&path, configuration).unwrap();
+    (root, path)
 }
 
 #[test]
 fn the_rights_of_root_are_given_up_once_the_sockets_are_there() {
     if !is_root() {
-        let words = refused(&directory(NOBODY));
+        let (_root, configuration) = directory(NOBODY);
+        let words = refused(&configuration);
         assert!(words.contains("only root can become"), "{words}");
         return;
     }
-    let root = directory(NOBODY);
-    let (mut child, mut log) = serve(&root);
-    wait_for(&mut log, "\"ready\"");
-    let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let (root, configuration) = directory(NOBODY);
+    let mut daemon = Serving::start(&configuration);
+    daemon.wait_for("ready");
+    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.id())).unwrap();
     for task in tasks {
         let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
         let of = |key: &str| {
@@ -89,17 +64,9 @@ fn the_rights_of_root_are_given_up_once_the_sockets_are_there() {
     }
     // Bound by root, so that nobody else reaches it; and it can be read anew.
     UnixStream::connect(root.path().join("auth")).unwrap();
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-HUP", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    wait_for(&mut log, "\"reloaded\"");
-    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
-    assert!(child.wait().unwrap().success());
+    daemon.signal("HUP");
+    daemon.wait_for("reloaded");
+    daemon.stop();
 }
 
 #[test]
@@ -108,10 +75,10 @@ fn what_the_user_may_not_read_is_noticed_at_the_start() {
         return;
     }
     for name in ["jwks.json", "gatepost.toml"] {
-        let root = directory(NOBODY);
+        let (root, configuration) = directory(NOBODY);
         let path = root.path().join(name);
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        let words = refused(&root);
+        let words = refused(&configuration);
         assert!(
             words.contains(name) && words.contains("ermission"),
             "{words}"
@@ -122,7 +89,8 @@ fn what_the_user_may_not_read_is_noticed_at_the_start() {
 #[test]
 fn a_user_that_is_root_or_not_there_is_refused() {
     for (user, hint) in [("root", "root itself"), ("no-such-user", "adduser")] {
-        let words = refused(&directory(user));
+        let (_root, configuration) = directory(user);
+        let words = refused(&configuration);
         assert!(words.contains(hint), "{words}");
     }
 }

@@ -1,0 +1,9 @@
+//! The real command, spoken to as mail servers do, and as nobody should.
+
+mod account;
+mod dict;
+mod face;
+mod front;
+mod online;
+mod serving;
+mod sockets;
