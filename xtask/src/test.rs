@@ -27,9 +27,6 @@ pub(crate) fn run() -> Outcome {
         install_targets(&BARE_TARGETS)
     });
     lint::check_all(&mut tally);
-    tally.need("build", || {
-        Ok(succeeds(&mut cargo(["build", "--workspace", "--bins"]))?)
-    });
     tally.check("real servers", prepare_servers);
     tally.check("firmware of the appliance", appliance::build_tested);
     tally.check("sizes of the appliance's images", appliance::size::print);
