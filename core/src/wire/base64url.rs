@@ -5,12 +5,15 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+use super::scanned;
+
 /// Decodes `text` into the front of `out`.
 pub(crate) fn decode<'o>(text: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], Error> {
     // Asked for first, since the library cannot tell a full buffer from a bad character beyond it.
     if decoded_len(text.len()) > out.len() {
         return Err(Error::TooLong);
     }
+    scanned::add(text.len());
     let len = URL_SAFE_NO_PAD
         .decode_slice_unchecked(text, out)
         .map_err(|_| Error::Malformed)?;

@@ -10,6 +10,8 @@ mod text;
 pub(crate) use number::Number;
 pub(crate) use text::Text;
 
+use super::scanned;
+
 /// Deepest nesting, in objects and arrays (five levels occur in real tokens).
 pub(crate) const MAX_DEPTH: u8 = 16;
 
@@ -103,6 +105,7 @@ pub(crate) struct Object<'j> {
 impl<'j> Object<'j> {
     /// Reads `bytes` as one object and nothing else; its members are checked as they are walked over.
     pub(crate) fn parse(bytes: &'j [u8]) -> Result<Self, Error> {
+        scanned::add(bytes.len());
         let text = core::str::from_utf8(bytes).map_err(|_| Error::Encoding)?;
         let inside = scan::after(scan::skip_space(text), b'{').ok_or(Error::Syntax)?;
         Ok(Self { inside, depth: 1 })
@@ -129,6 +132,7 @@ pub(crate) struct Members<'j> {
 
 impl<'j> Members<'j> {
     fn check_name(&mut self, name: Text<'j>) -> Result<(), Error> {
+        scanned::add(name.len());
         let fingerprint = name.fingerprint();
         self.any_escaped |= fingerprint.is_none();
         let fingerprint = fingerprint.unwrap_or(0);
@@ -208,10 +212,11 @@ impl<'j> Iterator for Walk<'j> {
     type Item = Result<(Text<'j>, Value<'j>), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.rest.take()?;
-        match self.member(rest) {
+        let before = self.rest.take()?;
+        match self.member(before) {
             Ok(None) => None,
             Ok(Some((name, value, rest))) => {
+                scanned::add(before.len().saturating_sub(rest.len()));
                 self.rest = Some(rest);
                 self.first = false;
                 Some(Ok((name, value)))
@@ -279,10 +284,11 @@ impl<'j> Iterator for Items<'j> {
     type Item = Result<Value<'j>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.rest.take()?;
-        match self.item(rest) {
+        let before = self.rest.take()?;
+        match self.item(before) {
             Ok(None) => None,
             Ok(Some((value, rest))) => {
+                scanned::add(before.len().saturating_sub(rest.len()));
                 self.rest = Some(rest);
                 self.first = false;
                 Some(Ok(value))
