@@ -147,6 +147,10 @@ fn names_are_compared_after_unescaping() {
     check(r#"{"a":1,"\u0061":1}"#, Err(Error::DuplicateName));
     check(r#"{"\u0061":1,"b":2,"a":1}"#, Err(Error::DuplicateName));
     check(r#"{"\u0061":1,"\u0062":1}"#, Ok(2));
+    check(r#"{"a":1,"b":2,"\u0061":1}"#, Err(Error::DuplicateName));
+    check(r#"{"\uD83D\uDE00":1,"😀":1}"#, Err(Error::DuplicateName));
+    check(r#"{"":1,"":1}"#, Err(Error::DuplicateName));
+    check(r#"{"a\u0000":1,"a":1,"\u0000a":1}"#, Ok(3));
     check(r#"{"a":{"b":1,"b":1}}"#, Ok(1)); // only who reads inside compares inside
     let inner = member(r#"{"a":{"b":1,"b":1}}"#, "a").object().unwrap();
     assert!(
@@ -154,6 +158,25 @@ fn names_are_compared_after_unescaping() {
             .members()
             .any(|member| member.err() == Some(Error::DuplicateName))
     );
+}
+
+/// The best known collision of FNV-1a: whoever makes one up loses his own token by it.
+#[test]
+fn names_of_one_fingerprint_count_as_one_name() {
+    check(
+        r#"{"8yn0iYCKYHlIj4-BwPqk":1,"GReLUrM4wMqfg9yzV3KQ":2}"#,
+        Err(Error::DuplicateName),
+    );
+}
+
+#[test]
+fn hints_are_read_however_often_a_name_occurs() {
+    let walk = |text: &str| {
+        let mut members = Object::parse(text.as_bytes())?.members_unchecked();
+        members.try_fold(0, |count, member| member.map(|_| count + 1))
+    };
+    assert_eq!(walk(r#"{"a":1,"a":2,"\u0061":3}"#), Ok(3));
+    assert_eq!(walk(r#"{"a":1,"a":2,}"#), Err(Error::Syntax));
 }
 
 #[test]

@@ -26,11 +26,6 @@ impl<'j> Text<'j> {
         }
     }
 
-    /// Length as it stands, escapes and all, in bytes.
-    pub(super) fn len(self) -> usize {
-        self.raw.len()
-    }
-
     pub(crate) fn is_empty(self) -> bool {
         self.raw.is_empty()
     }
@@ -53,21 +48,17 @@ impl<'j> Text<'j> {
         Some(copy)
     }
 
-    /// A number that tells most names apart; `None` where escapes would have to be decoded first.
-    pub(super) fn fingerprint(self) -> Option<u32> {
-        let bytes = self.as_str()?.as_bytes();
-        let (head, tail) = match (bytes.first_chunk(), bytes.last_chunk()) {
-            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-            _ => (
-                bytes
-                    .iter()
-                    .fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte)),
-                0,
-            ),
-        };
-        let mixed =
-            (head ^ tail.rotate_left(23) ^ bytes.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Some((mixed >> 32) as u32)
+    /// A number that tells decoded texts apart, however they are written: FNV-1a of 64 bits (RFC 9923).
+    pub(super) fn fingerprint(self) -> u64 {
+        scanned::add(self.raw.len());
+        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let basis = 0xcbf2_9ce4_8422_2325;
+        match self.as_str() {
+            Some(text) => text.bytes().fold(basis, mix),
+            None => self.chars().fold(basis, |hash, c| {
+                c.encode_utf8(&mut [0; 4]).bytes().fold(hash, mix)
+            }),
+        }
     }
 }
 
