@@ -42,6 +42,101 @@ fn the_first_claim_that_is_there_names_the_user() {
     check(&policy, &empty, Err("unusable_user_name"));
 }
 
+/// What becomes of a name at a mail server: a path, a line, a query, an address.
+#[test]
+fn a_name_is_one_address_or_one_word() {
+    let named = |name: &str| with(&[("email", json!(name))]);
+    for name in [
+        "alice",
+        "o'brien+tag@example.com",
+        "a.b-c_d@example.com",
+        "!#$%&'*+-=?^_`{|}~@example.com",
+        "auth0|5f7c8ec7c33c6c004bbafe82",
+        "-alice@example.com",
+        "jérôme@exämple.com",
+        "jero\u{302}me@example.com",
+        "ρήγας@παράδειγμα.ελ",
+        "дмитрий@пример.рф",
+        "משה@example.com",
+        "محمد@example.com",
+        "राम@उदाहरण.भारत",
+        "用户@例子.广告",
+        "ユーザー@例え.jp",
+        "사용자@example.com",
+    ] {
+        check(&policy(), &named(name), Ok(name));
+    }
+    let refused = |name: &str| check(&policy(), &named(name), Err("unusable_user_name"));
+    // J12: paths, in either part and in the whole.
+    for name in [
+        "../../x@example.com",
+        "..@example.com",
+        ".@example.com",
+        ".",
+        "..",
+        "alice@..",
+        "alice@.",
+        "alice@../x",
+        "alice/bob@example.com",
+        "alice\\bob@example.com",
+        "/etc/passwd",
+        ".alice@example.com",
+        "alice.@example.com",
+        "a..b@example.com",
+        "alice@.example.com",
+        "alice@example.com.",
+        "alice@example..com",
+        ".alice",
+        "alice.",
+    ] {
+        refused(name);
+    }
+    // Addresses of which two readers could take two parts.
+    for name in ["a@b@c", "a@@b", "@example.com", "alice@", "@"] {
+        refused(name);
+    }
+    // Characters that end a field or have to be quoted (RFC 5321 section 4.1.2).
+    for c in "\"(),:;<>[\\]/ \t\r\n\0\u{7f}".chars() {
+        refused(&format!("al{c}ice@example.com"));
+        refused(&format!("alice@exa{c}mple.com"));
+        refused(&format!("al{c}ice"));
+    }
+}
+
+#[test]
+fn no_character_of_a_name_is_invisible_or_stands_for_another() {
+    let refused = |name: String| {
+        let claims = with(&[("email", json!(name))]);
+        check(&policy(), &claims, Err("unusable_user_name"));
+    };
+    // J12: of each range that is refused, its ends.
+    let everywhere = "\u{80}\u{85}\u{9f}\u{a0}\u{ad}\u{34f}\u{600}\u{605}\u{61c}\u{6dd}\u{70f}\u{890}\u{891}\
+        \u{8e2}\u{115f}\u{1160}\u{1680}\u{17b4}\u{17b5}\u{180b}\u{180e}\u{180f}\u{2000}\u{200b}\u{200c}\u{200d}\
+        \u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{202f}\u{205f}\u{2060}\u{2065}\u{2066}\u{2069}\u{206f}\
+        \u{2800}\u{3000}\u{3164}\u{e000}\u{f8ff}\u{fdd0}\u{fdef}\u{fe00}\u{fe0f}\u{feff}\u{ffa0}\u{fff0}\u{fff9}\
+        \u{fffb}\u{fffc}\u{fffd}\u{ffff}\u{110bd}\u{110cd}\u{13430}\u{1343f}\u{1bca0}\u{1bca3}\u{1d159}\
+        \u{1d173}\u{1d17a}\u{1fffe}\u{2ffff}\u{e0001}\u{e0020}\u{e007f}\u{e0100}\u{e01ef}\u{effff}\u{f0000}\
+        \u{10fffd}\u{10ffff}";
+    // What normalisation makes of these separates: ./@:\
+    let compatible = "\u{2024}\u{2025}\u{2026}\u{2100}\u{2105}\u{2a74}\u{3002}\u{fe13}\u{fe30}\u{fe52}\u{fe55}\u{fe68}\
+        \u{fe6b}\u{ff0e}\u{ff0f}\u{ff1a}\u{ff20}\u{ff3c}\u{ff61}";
+    for c in everywhere.chars().chain(compatible.chars()) {
+        refused(format!("al{c}ice@example.com"));
+        refused(format!("{c}alice@example.com"));
+        refused(format!("alice@example.com{c}"));
+        refused(c.to_string());
+    }
+    // A mark has to have something to combine with.
+    for mark in "\u{300}\u{36f}\u{489}\u{1ab0}\u{1dff}\u{20d0}\u{20f0}\u{3099}".chars() {
+        refused(format!("{mark}"));
+        refused(format!("{mark}alice@example.com"));
+        refused(format!("alice@{mark}example.com"));
+        refused(format!("al.{mark}ice@example.com"));
+        let name = format!("al{mark}ice@example.com");
+        check(&policy(), &with(&[("email", json!(name))]), Ok(&name));
+    }
+}
+
 #[test]
 fn a_path_leads_to_one_place() {
     let mut policy = policy();
