@@ -6,6 +6,8 @@ use gatepost_core::introspection::{About, Mode};
 use super::values::Mode as SocketMode;
 use super::*;
 
+mod faults;
+
 const REFERENCE: &str = include_str!("../../README.md");
 const LISTENER: &str = "[[listener]]\naddress = \"unix:/run/auth\"\n";
 const PROVIDER: &str = "[[provider]]\nname = \"p\"\nissuer = \"https://i\"\n# its keys are found\naudience = [\"mail\"]\n";
