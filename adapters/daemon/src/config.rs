@@ -1,19 +1,50 @@
 //! The configuration file. Whatever it does not say is the safe choice; README.md lists every key.
+//!
+//! # How a key is added
+//!
+//! 1. **One row in its table**: in [`keys!`](reader) of the table's struct (`provider.rs` for `[[provider]]`),
+//!    `name: Type`, or `name: Type = default`, or `name: Type; required`. Field and key have the same name, and
+//!    the type says how it is read:
+//!
+//!    | type | in the file |
+//!    |---|---|
+//!    | `bool`, `Option<bool>` | `true`, `false` |
+//!    | `OneLine`, `PathBuf`, `WebUrl`, .. in an `Option` | text |
+//!    | `Vec<T>` | a list, or one value without brackets |
+//!    | `BTreeMap<String, T>` | a table with free names |
+//!    | `Bounded<1, 64>`, `Seconds<0, 300>`, `Milliseconds<..>` | a number; for times also `"5m"` |
+//!    | an enumeration of `words!` | one of its words |
+//!    | `Option<S>`, `Vec<S>` of another struct of `keys!` | `[s]`, `[[s]]`; add it to `names::TABLES` |
+//!
+//!    Another type implements [`Value`](reader::Value): it matches on `item.value`, reads parts with
+//!    `T::read(&item, faults)`, and answers what is wrong with `item.refuse(faults, "write ..")`. A type that is
+//!    made of its text implements `TryFrom<String>` and stands in the list at the end of `values.rs`.
+//! 2. **Where it goes**: a line in `Provider::settings` or its like; a field that goes nowhere is a warning.
+//! 3. What it must not be together with other keys: `self.places.forbid(faults, &["this", "other"], is_broken,
+//!    "write ..")` in the table's `check`. It points at the last of the keys that is written, and is silent
+//!    where one of them is known to be wrong.
+//! 4. If it relaxes something: its words in `looser_words`.
+//! 5. **Its row in README.md**; a test compares names and defaults.
 
 mod address;
 mod behind;
 mod dict;
-mod error;
 mod face;
+mod fault;
+mod names;
 mod provider;
+mod reader;
+mod relaxed;
+mod rules;
 mod secret;
+mod syntax;
 mod values;
 
 pub(crate) use address::Address;
 pub(crate) use behind::{Dovecot, ListenerProtocol, SocketPath, UserSettings, UsersError};
 pub(crate) use dict::Dict;
-pub(crate) use error::ConfigError;
 pub(crate) use face::Face;
+pub(crate) use fault::{ConfigError, Faults};
 pub(crate) use provider::Provider;
 pub(crate) use values::{FieldName, Mode, WebUrl};
 
@@ -21,68 +52,61 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gatepost_core::sasl::{Compat, Discovery};
-use serde::Deserialize;
-use toml::Spanned;
+use toml::de::DeTable;
 
-use values::{Bounded, OneLine, OneOrMany};
+use reader::{Places, keys};
+use values::{Bounded, OneLine, Seconds, words};
 
 /// Longest configuration file, in bytes: a megabyte is no configuration.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Everything that the file says.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Config {
-    #[serde(default)]
-    pub(crate) backend: BackendName,
-    #[serde(default)]
-    pub(crate) compat: CompatName,
-    #[serde(default)]
-    pub(crate) log: Log,
-    #[serde(default)]
-    pub(crate) limits: Limits,
-    #[serde(default)]
-    pub(crate) discovery: DiscoverySettings,
-    /// The Dovecot behind.
-    pub(crate) dovecot: Option<Spanned<Dovecot>>,
-    /// The users, if they are not Dovecot's to know.
-    pub(crate) users: Option<Spanned<UserSettings>>,
-    /// Where metrics and health are served.
-    pub(crate) metrics: Option<Address>,
-    /// Where Dovecot's oauth2 database is answered.
-    pub(crate) face: Option<Spanned<Face>>,
-    /// Who the daemon is once it has its sockets, if root started it.
-    pub(crate) user: Option<OneLine>,
-    /// Where Dovecot's local validation finds keys.
-    pub(crate) dict: Option<Spanned<Dict>>,
-    /// Where the last good key sets are kept.
-    pub(crate) state_directory: Option<PathBuf>,
-    /// Listeners of which there is nothing to say but where they are.
-    #[serde(default)]
-    listen: Option<Spanned<OneOrMany>>,
-    #[serde(rename = "listener", default)]
-    pub(crate) listeners: Vec<Spanned<Listener>>,
-    #[serde(rename = "provider", default)]
-    pub(crate) providers: Vec<Spanned<Provider>>,
+keys! {
+    /// Everything that the file says.
+    pub(crate) struct Config in "" {
+        pub(crate) backend: BackendName,
+        pub(crate) compat: CompatName,
+        pub(crate) log: Log,
+        pub(crate) limits: Limits = reader::empty(),
+        pub(crate) discovery: DiscoverySettings,
+        /// The Dovecot behind.
+        pub(crate) dovecot: Option<Dovecot>,
+        /// The users, if they are not Dovecot's to know.
+        pub(crate) users: Option<UserSettings>,
+        /// Where metrics and health are served.
+        pub(crate) metrics: Option<Address>,
+        /// Where Dovecot's oauth2 database is answered.
+        pub(crate) face: Option<Face>,
+        /// Who the daemon is once it has its sockets, if root started it.
+        pub(crate) user: Option<OneLine>,
+        /// Where Dovecot's local validation finds keys.
+        pub(crate) dict: Option<Dict>,
+        /// Where the last good key sets are kept.
+        pub(crate) state_directory: Option<PathBuf>,
+        /// Listeners of which there is nothing to say but where they are.
+        listen: Vec<Address>,
+        pub(crate) listeners as "listener": Vec<Listener>,
+        pub(crate) providers as "provider": Vec<Provider>,
+    }
 }
 
-/// Who does the cryptography.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum BackendName {
-    #[default]
-    AwsLc,
-    #[serde(rename = "rustcrypto")]
-    RustCrypto,
+words! {
+    /// Who does the cryptography.
+    #[derive(Default)]
+    pub(crate) enum BackendName {
+        #[default]
+        AwsLc = "aws-lc",
+        RustCrypto = "rustcrypto",
+    }
 }
 
-/// How much grace clients' messages get.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum CompatName {
-    #[default]
-    Strict,
-    Dovecot,
+words! {
+    /// How much grace clients' messages get.
+    #[derive(Default)]
+    pub(crate) enum CompatName {
+        #[default]
+        Strict = "strict",
+        Dovecot = "dovecot",
+    }
 }
 
 impl From<CompatName> for Compat {
@@ -94,72 +118,69 @@ impl From<CompatName> for Compat {
     }
 }
 
-/// `[log]`
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Log {
-    pub(crate) format: LogFormat,
-    pub(crate) level: LogLevel,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
-    #[default]
-    Text,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogLevel {
-    Error,
-    Warn,
-    #[default]
-    Info,
-    Debug,
-}
-
-/// `[limits]`
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Limits {
-    /// Connections at once; each Postfix `smtpd` process keeps one (`default_process_limit` is 100).
-    pub(crate) connections: Bounded<1, 65_536>,
-    /// Logins being judged at once, all connections together; the others wait their turn.
-    pub(crate) logins: Bounded<1, 65_536>,
-    /// Logins waiting for providers at once, all connections together; more are refused for now.
-    pub(crate) waiting: Bounded<1, 65_536>,
-    /// How long a client may take to say its version and process id.
-    pub(crate) handshake_seconds: Bounded<1, 3_600>,
-    /// How long a line may stay unfinished, and how long a client may leave answers unread.
-    pub(crate) line_seconds: Bounded<1, 3_600>,
-    /// How long logins may take to finish when the daemon stops.
-    pub(crate) drain_seconds: Bounded<0, 60>,
-    /// How long an answer to a guess waits at most.
-    pub(crate) penalty_seconds: Bounded<0, 60>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: Bounded::new(1024),
-            logins: Bounded::new(256),
-            waiting: Bounded::new(4096),
-            handshake_seconds: Bounded::new(30),
-            line_seconds: Bounded::new(30),
-            drain_seconds: Bounded::new(5),
-            penalty_seconds: Bounded::new(15),
-        }
+keys! {
+    #[derive(Default)]
+    pub(crate) struct Log in "[log]" {
+        pub(crate) format: LogFormat,
+        pub(crate) level: LogLevel,
     }
 }
 
-/// `[discovery]`
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct DiscoverySettings {
-    pub(crate) scope: Option<OneLine>,
-    pub(crate) openid_configuration: Option<OneLine>,
+words! {
+    #[derive(Default)]
+    pub(crate) enum LogFormat {
+        #[default]
+        Text = "text",
+        Json = "json",
+    }
+}
+
+words! {
+    #[derive(Default)]
+    pub(crate) enum LogLevel {
+        Error = "error",
+        Warn = "warn",
+        #[default]
+        Info = "info",
+        Debug = "debug",
+    }
+}
+
+keys! {
+    pub(crate) struct Limits in "[limits]" {
+        /// Connections at once; each Postfix `smtpd` process keeps one (`default_process_limit` is 100).
+        pub(crate) connections: Bounded<1, 65_536> = Bounded::new(1024),
+        /// Logins being judged at once, all connections together; the others wait their turn.
+        pub(crate) logins: Bounded<1, 65_536> = Bounded::new(256),
+        /// Logins waiting for providers at once, all connections together; more are refused for now.
+        pub(crate) waiting: Bounded<1, 65_536> = Bounded::new(4096),
+        /// How long a client may take to say its version and process id.
+        pub(crate) handshake_seconds: Seconds<1, 3_600> = Seconds::new(30),
+        /// How long a line may stay unfinished, and how long a client may leave answers unread.
+        pub(crate) line_seconds: Seconds<1, 3_600> = Seconds::new(30),
+        /// How long logins may take to finish when the daemon stops.
+        pub(crate) drain_seconds: Seconds<0, 60> = Seconds::new(5),
+        /// How long an answer to a guess waits at most.
+        pub(crate) penalty_seconds: Seconds<0, 60> = Seconds::new(15),
+    }
+}
+
+keys! {
+    #[derive(Default)]
+    pub(crate) struct DiscoverySettings in "[discovery]" {
+        pub(crate) scope: Option<OneLine>,
+        pub(crate) openid_configuration: Option<OneLine>,
+    }
+}
+
+impl Log {
+    /// Text of this level and more important ones.
+    pub(crate) fn of(level: LogLevel) -> Self {
+        Self {
+            level,
+            ..Self::default()
+        }
+    }
 }
 
 impl DiscoverySettings {
@@ -171,25 +192,22 @@ impl DiscoverySettings {
     }
 }
 
-/// `[[listener]]`
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Listener {
-    pub(crate) address: Address,
-    #[serde(default)]
-    pub(crate) protocol: ListenerProtocol,
-    #[serde(default)]
-    pub(crate) mode: Option<Mode>,
-    #[serde(default)]
-    pub(crate) owner: Option<OneLine>,
-    #[serde(default)]
-    pub(crate) group: Option<OneLine>,
-    #[serde(default)]
-    pub(crate) allow_remote: bool,
+keys! {
+    pub(crate) struct Listener in "[[listener]]" {
+        pub(crate) address: Address; required,
+        pub(crate) protocol: ListenerProtocol,
+        pub(crate) mode: Option<Mode>,
+        pub(crate) owner: Option<OneLine>,
+        pub(crate) group: Option<OneLine>,
+        pub(crate) allow_remote: bool,
+    }
 }
 
 impl Config {
     /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    /// Everything that is wrong in it, each with its line.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable {
             path: path.into(),
@@ -199,38 +217,50 @@ impl Config {
             return Err(ConfigError::TooLong { path: path.into() });
         }
         let text = fs::read_to_string(path).map_err(unreadable)?;
-        Self::parse(&text).map_err(|fault| fault.in_file(path, &text))
+        Self::parse(&text).map_err(|faults| faults.in_file(path, &text))
     }
 
     /// Parses and checks the text of a file.
-    pub(crate) fn parse(text: &str) -> Result<Self, error::Fault> {
-        let mut config: Self = toml::from_str(text)?;
-        config.take_listen()?;
-        config.check()?;
-        config.fill_discovery();
-        Ok(config)
+    ///
+    /// # Errors
+    /// Everything that is wrong in it.
+    pub(crate) fn parse(text: &str) -> Result<Self, Faults> {
+        let (text, single) = syntax::with_double_brackets(text);
+        let mut faults = Faults::new(&text);
+        for (at, header) in single {
+            faults.at(
+                at,
+                format_args!("write {header}, with two brackets: there may be several"),
+            );
+        }
+        let text = syntax::without_loose_keys(&text, &mut faults);
+        let (root, errors) = DeTable::parse_recoverable(&text);
+        if !syntax::tell(&errors, &text, &mut faults) {
+            return Err(faults);
+        }
+        let config = reader::read_file::<Self>(&root, &mut faults);
+        let config = config.map(|mut config| {
+            config.take_listen();
+            config.check(&mut faults);
+            config.fill_discovery();
+            config
+        });
+        config.filter(|_| faults.count() == 0).ok_or(faults)
     }
 
     /// Makes listeners of `listen`.
-    fn take_listen(&mut self) -> Result<(), error::Fault> {
-        let Some(listen) = self.listen.take() else {
-            return Ok(());
-        };
-        let span = listen.span();
-        for address in listen.as_ref().iter() {
-            let address = address
-                .parse()
-                .map_err(|hint| error::Fault::at(span.clone(), hint))?;
-            let listener = Listener::at(address);
-            self.listeners.push(Spanned::new(span.clone(), listener));
-        }
-        Ok(())
+    fn take_listen(&mut self) {
+        let at = self.places.of("listen").unwrap_or_default();
+        let listeners = self.listen.drain(..).map(|address| Listener {
+            places: Places::at(at),
+            ..Listener::at(address)
+        });
+        self.listeners.extend(listeners);
     }
 
     /// Tells clients where to get a better token, where that is known and the file does not say.
     fn fill_discovery(&mut self) {
         let [provider] = &*self.providers else { return };
-        let provider = provider.as_ref();
         let mut filled = self.discovery.clone();
         if filled.openid_configuration.is_none()
             && let Some(issuer) = provider.discovered_issuer()
@@ -249,210 +279,15 @@ impl Config {
         }
     }
 
-    fn check(&self) -> Result<(), error::Fault> {
-        if matches!(self.metrics, Some(Address::Unix(_) | Address::Systemd(_))) {
-            let hint = "metrics: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9464\"";
-            return Err(error::Fault::whole(hint));
-        }
-        if self.listeners.is_empty() && self.face.is_none() && self.dict.is_none() {
-            let hint = "nowhere to listen: write listen = \"tcp:127.0.0.1:12345\", or a [[listener]] with \
-                        address = \"unix:/path\" and its rights, or [face], or [dict]";
-            return Err(error::Fault::whole(hint));
-        }
-        if self.providers.is_empty() {
-            let hint = "no [[provider]]: add one, with issuer and audience";
-            return Err(error::Fault::whole(hint));
-        }
-        if !self.discovery.discovery().fits() {
-            let hint = "[discovery]: scope and openid_configuration do not fit a reply of 1,024 bytes; \
-                        shorten them";
-            return Err(error::Fault::whole(hint));
-        }
-        for listener in &self.listeners {
-            listener
-                .as_ref()
-                .check()
-                .map_err(|hint| error::Fault::at(listener.span(), hint))?;
-        }
-        if let Some(face) = &self.face {
-            self.check_face(face)?;
-        }
-        if let Some(dict) = &self.dict {
-            self.check_dict(dict)?;
-        }
-        self.check_distinct()?;
-        self.check_behind()?;
-        for provider in &self.providers {
-            provider
-                .as_ref()
-                .check()
-                .map_err(|hint| error::Fault::at(provider.span(), hint))?;
-        }
-        self.check_routes()
-    }
-
-    /// Two providers that might both be asked about one opaque token: it would be shown to the wrong one.
-    fn check_routes(&self) -> Result<(), error::Fault> {
-        let asked = |provider: &&Spanned<Provider>| provider.as_ref().about().is_some();
-        let asked: Vec<_> = self.providers.iter().filter(asked).collect();
-        for (index, provider) in asked.iter().enumerate() {
-            let domains = |provider: &Provider| -> Vec<String> {
-                provider.domains().map(str::to_lowercase).collect()
-            };
-            let ours = domains(provider.as_ref());
-            let mut earlier = asked.iter().take(index);
-            let is_shared = earlier.any(|earlier| {
-                let theirs = domains(earlier.as_ref());
-                ours.is_empty() && theirs.is_empty() || ours.iter().any(|our| theirs.contains(our))
-            });
-            if is_shared {
-                let hint = "provider: another provider is asked about the same opaque tokens; give each \
-                            domains = [\"...\"] of its own, or write validate = \"local\"";
-                return Err(error::Fault::at(provider.span(), hint));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_face(&self, spanned: &Spanned<Face>) -> Result<(), error::Fault> {
-        let (face, span) = (spanned.as_ref(), spanned.span());
-        let at = |hint: &str| error::Fault::at(span.clone(), hint);
-        face.check().map_err(at)?;
-        for provider in &self.providers {
-            if provider.as_ref().field_names().any(|name| face.hides(name)) {
-                let hint = "provider: fields: the answers of [face] hold a member of that name already; give \
-                            the field another one";
-                return Err(error::Fault::at(provider.span(), hint));
-            }
-        }
-        let is_shared = |ours: &Listener| {
-            let mut others = self.listeners.iter().map(Spanned::as_ref);
-            others.any(|other| other.address == ours.address)
-        };
-        if face.listeners().iter().any(is_shared) {
-            return Err(at(
-                "face: a listener has this address; give the face one of its own",
-            ));
-        }
-        Ok(())
-    }
-
-    fn check_dict(&self, spanned: &Spanned<Dict>) -> Result<(), error::Fault> {
-        let (dict, span) = (spanned.as_ref(), spanned.span());
-        let at = |hint: &str| error::Fault::at(span.clone(), hint);
-        dict.check().map_err(at)?;
-        if self.told_provider().is_none() {
-            return Err(at(
-                "dict: write provider = \"...\", the name of one: Dovecot does not tell issuers apart, so that \
-                 each could sign for the users of another",
-            ));
-        }
-        let mut others = self.listeners.iter().map(Spanned::as_ref);
-        if others.any(|other| other.address == dict.listener().address) {
-            return Err(at(
-                "dict: a listener has this address; give the dict one of its own",
-            ));
-        }
-        Ok(())
-    }
-
     /// The provider whose keys `[dict]` tells; `None` without it, or where it is not clear which.
     pub(crate) fn told_provider(&self) -> Option<String> {
-        let dict = self.dict.as_ref()?.as_ref();
-        let mut names = self
-            .providers
-            .iter()
-            .map(|provider| provider.as_ref().name());
+        let dict = self.dict.as_ref()?;
+        let mut names = self.providers.iter().map(Provider::name);
         match &dict.provider {
             Some(wanted) => names.find(|name| **name == **wanted),
             None => names.next().filter(|_| self.providers.len() == 1),
         }
     }
-
-    /// Two listeners at one address would take each other's connections.
-    fn check_distinct(&self) -> Result<(), error::Fault> {
-        for (index, listener) in self.listeners.iter().enumerate() {
-            let mut earlier = self.listeners.iter().take(index);
-            if earlier.any(|earlier| earlier.as_ref().address == listener.as_ref().address) {
-                let hint = "listener: this address occurs twice; give each listener one of its own";
-                return Err(error::Fault::at(listener.span(), hint));
-            }
-        }
-        Ok(())
-    }
-
-    /// What of `new` a running daemon does not take over.
-    pub(crate) fn parts_for_a_restart(&self, new: &Self) -> Vec<&'static str> {
-        let bare = |listeners: &[Spanned<Listener>]| -> Vec<Listener> {
-            listeners
-                .iter()
-                .map(|listener| listener.as_ref().clone())
-                .collect()
-        };
-        let parts = [
-            (
-                "[[listener]]",
-                bare(&self.listeners) != bare(&new.listeners),
-            ),
-            ("[limits]", self.limits != new.limits),
-            ("[log]", self.log != new.log),
-            ("metrics", self.metrics != new.metrics),
-            ("user", self.user != new.user),
-            (
-                "[dovecot]",
-                bare_one(self.dovecot.as_ref()) != bare_one(new.dovecot.as_ref()),
-            ),
-            (
-                "[users]",
-                bare_one(self.users.as_ref()) != bare_one(new.users.as_ref()),
-            ),
-            (
-                "[face]",
-                bare_one(self.face.as_ref()) != bare_one(new.face.as_ref()),
-            ),
-            (
-                "[dict]",
-                bare_one(self.dict.as_ref()) != bare_one(new.dict.as_ref()),
-            ),
-        ];
-        let changed = parts.into_iter().filter(|(_, changed)| *changed);
-        changed.map(|(part, _)| part).collect()
-    }
-
-    /// The words that make this configuration looser than the default, for the log.
-    pub(crate) fn looser_words(&self) -> Vec<String> {
-        let mut words = Vec::new();
-        if self.compat == CompatName::Dovecot {
-            words.push("compat = \"dovecot\": malformed client messages are taken".to_owned());
-        }
-        for listener in &self.listeners {
-            let listener = listener.as_ref();
-            if listener.allow_remote {
-                let address = &listener.address;
-                words.push(format!(
-                    "listener {address}: allow_remote = true: tokens travel in clear"
-                ));
-            }
-        }
-        if let Some(users) = &self.users {
-            users.as_ref().looser_words(&mut words);
-        }
-        if let Some(face) = &self.face {
-            face.as_ref().looser_words(&mut words);
-        }
-        if let Some(dict) = &self.dict {
-            dict.as_ref().looser_words(&mut words);
-        }
-        for provider in &self.providers {
-            provider.as_ref().looser_words(&mut words);
-        }
-        words
-    }
-}
-
-/// A table without its place in the file.
-fn bare_one<T>(table: Option<&Spanned<T>>) -> Option<&T> {
-    table.map(Spanned::as_ref)
 }
 
 impl Listener {
@@ -465,26 +300,8 @@ impl Listener {
             owner: None,
             group: None,
             allow_remote: false,
+            places: Places::default(),
         }
-    }
-
-    fn check(&self) -> Result<(), &'static str> {
-        let has_rights = self.mode.is_some() || self.owner.is_some() || self.group.is_some();
-        match self.address {
-            Address::Unix(_) if self.allow_remote => {
-                return Err("listener: allow_remote is not for unix: addresses; remove it");
-            }
-            Address::Tcp(_) | Address::Systemd(_) if has_rights => {
-                return Err("listener: mode, owner and group are for unix: addresses; remove them");
-            }
-            Address::Tcp(_) if self.protocol == ListenerProtocol::Master => {
-                return Err(
-                    "listener: protocol = \"master\" hands out logins; write a unix: address",
-                );
-            }
-            _ => {}
-        }
-        Ok(())
     }
 }
 

@@ -68,10 +68,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    log::start(&Log {
-        level: LogLevel::Warn,
-        ..Log::default()
-    });
+    log::start(&Log::of(LogLevel::Warn));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

@@ -32,16 +32,12 @@ impl Generation {
     /// are left out. What `previous` has found is not lost.
     pub(crate) fn load(config: &Config, previous: Option<&Self>) -> Result<Self, GenerationError> {
         let told_provider = config.told_provider();
-        let tells_secrets = config
-            .dict
-            .as_ref()
-            .is_some_and(|dict| dict.as_ref().secrets);
+        let tells_secrets = config.dict.as_ref().is_some_and(|dict| dict.secrets);
         let providers =
             config
                 .providers
                 .iter()
                 .map(|provider| -> Result<ProviderSettings, GenerationError> {
-                    let provider = provider.as_ref();
                     let named = |fault| GenerationError::Settings {
                         provider: provider.name(),
                         fault,

@@ -14,7 +14,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use toml::Spanned;
 
 use crate::account::{Account, AccountError};
 use crate::behind::Behind;
@@ -148,7 +147,7 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
         door.close().await;
     }
     stop.send_replace(true);
-    let patience = Duration::from_secs(current.limits.drain_seconds.get().into());
+    let patience = current.limits.drain_seconds.duration();
     let empty = async {
         for door in &doors {
             door.wait_until_empty().await;
@@ -208,16 +207,16 @@ fn entrances(config: &Config) -> Result<Vec<Entrance>, BindError> {
     let connections = config.limits.connections.get();
     let mut entrances = Vec::new();
     for protocol in ListenerProtocol::ALL {
-        let listeners = config.listeners.iter().map(Spanned::as_ref);
+        let listeners = config.listeners.iter();
         let listeners = listeners.filter(|listener| listener.protocol == protocol);
         entrances.push(Entrance::bind(protocol.into(), connections, listeners)?);
     }
-    if let Some(face) = config.face.as_ref().map(Spanned::as_ref) {
+    if let Some(face) = &config.face {
         let connections = face.connections.get();
         let bound = Entrance::bind(Protocol::Face, connections, face.listeners().iter());
         entrances.push(bound?);
     }
-    if let Some(dict) = config.dict.as_ref().map(Spanned::as_ref) {
+    if let Some(dict) = &config.dict {
         let connections = dict.connections.get();
         entrances.push(Entrance::bind(
             Protocol::Dict,
@@ -236,14 +235,14 @@ fn behind(config: &Config, followed: &mut JoinSet<()>) -> Result<Option<Arc<Behi
     let users = match &config.users {
         None => watch::channel(None).1,
         Some(settings) => {
-            let current = users::load(settings.as_ref().clone())?;
+            let current = users::load(settings.clone())?;
             followed.spawn(current.follow);
             current.users
         }
     };
     let mut random = [0; 4];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
-    let dovecot = config.dovecot.as_ref().map(Spanned::as_ref).cloned();
+    let dovecot = config.dovecot.clone();
     let behind = Behind::new(
         &dovecot.unwrap_or_default(),
         users,
@@ -273,17 +272,17 @@ fn service(
     stopping: watch::Receiver<bool>,
 ) -> Result<Service, Error> {
     let limits = &config.limits;
-    let face = config.face.as_ref().map(|settings| face(settings.as_ref()));
+    let face = config.face.as_ref().map(face);
     Ok(Service {
         face: face.transpose()?,
         generation,
         stopping,
         metrics: Metrics::new(),
         turns: Turns::new(limits.logins.get() as usize, limits.waiting.get() as usize),
-        handshake: Duration::from_secs(limits.handshake_seconds.get().into()),
-        line: Duration::from_secs(limits.line_seconds.get().into()),
+        handshake: limits.handshake_seconds.duration(),
+        line: limits.line_seconds.duration(),
         behind: None,
-        penalties: Penalties::new(Duration::from_secs(limits.penalty_seconds.get().into())),
+        penalties: Penalties::new(limits.penalty_seconds.duration()),
     })
 }
 

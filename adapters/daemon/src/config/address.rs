@@ -4,11 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::Deserialize;
-
 /// `unix:/path`, `tcp:host:port` or `systemd:NAME`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Address {
     Unix(PathBuf),
     Tcp(String),
@@ -19,17 +16,15 @@ impl FromStr for Address {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let hint = "address: write \"unix:/path\", \"tcp:host:port\" or \"systemd:NAME\"";
+        let hint = "write \"unix:/path\", \"tcp:host:port\" or \"systemd:NAME\"";
         let (scheme, rest) = text.split_once(':').ok_or(hint)?;
         match scheme {
             "unix" if rest.starts_with('/') => Ok(Self::Unix(rest.into())),
-            "unix" => {
-                Err("address: write an absolute path behind unix:, as in \"unix:/run/x/auth\"")
-            }
+            "unix" => Err("write an absolute path behind unix:, as in \"unix:/run/x/auth\""),
             "tcp" => {
                 let (host, port) = rest.rsplit_once(':').ok_or(hint)?;
                 if host.is_empty() || port.parse::<u16>().is_err() {
-                    return Err("address: write host and port, as in \"tcp:127.0.0.1:12345\"");
+                    return Err("write host and port, as in \"tcp:127.0.0.1:12345\"");
                 }
                 Ok(Self::Tcp(rest.to_owned()))
             }

@@ -8,42 +8,44 @@ use std::path::{Path, PathBuf};
 
 use gatepost_mail::users::{Common, Exist, PasswdFile, Template, TemplateError, Users};
 use nix::unistd::{Group, User};
-use serde::Deserialize;
-use toml::Spanned;
 
-use super::values::{FieldName, OneLine};
-use super::{Address, Config, error};
+use super::fault::Faults;
+use super::reader::{Item, Value, keys};
+use super::values::{FieldName, OneLine, words};
+use super::{Address, Config, Listener};
 
 /// Longest passwd-file, in bytes: 100,000 users with everything that one can have.
 const MAX_PASSWD_FILE: u64 = 16 << 20;
 
-/// What is spoken over a listener's connections.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ListenerProtocol {
-    /// Dovecot's auth protocol.
-    #[default]
-    Auth,
-    /// Dovecot's master protocol.
-    Master,
-    /// Postfix's socketmap.
-    Socketmap,
+words! {
+    /// What is spoken over a listener's connections.
+    #[derive(Default)]
+    pub(crate) enum ListenerProtocol {
+        /// Dovecot's auth protocol.
+        #[default]
+        Auth = "auth",
+        /// Dovecot's master protocol.
+        Master = "master",
+        /// Postfix's socketmap.
+        Socketmap = "socketmap",
+    }
 }
 
 impl ListenerProtocol {
     pub(crate) const ALL: [Self; 3] = [Self::Auth, Self::Master, Self::Socketmap];
 }
 
-/// `[dovecot]`
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Dovecot {
-    /// Where its login processes log in.
-    pub(crate) login: Option<SocketPath>,
-    /// Where others do.
-    pub(crate) client: Option<SocketPath>,
-    /// Where its mail processes ask.
-    pub(crate) master: Option<SocketPath>,
+keys! {
+    /// The Dovecot behind.
+    #[derive(Default)]
+    pub(crate) struct Dovecot in "[dovecot]" {
+        /// Where its login processes log in.
+        pub(crate) login: Option<SocketPath>,
+        /// Where others do.
+        pub(crate) client: Option<SocketPath>,
+        /// Where its mail processes ask.
+        pub(crate) master: Option<SocketPath>,
+    }
 }
 
 impl Dovecot {
@@ -57,30 +59,38 @@ impl Dovecot {
         all.into_iter().filter_map(|(key, path)| Some((key, path?)))
     }
 
-    pub(super) fn check(&self) -> Result<(), &'static str> {
-        if self.login.is_none() && self.client.is_none() && self.master.is_none() {
-            return Err(
-                "dovecot: name its sockets: login = \"unix:/run/dovecot/login/login\" and master = \
-                 \"unix:/run/dovecot/auth-master\"; for Postfix and Exim client = \
-                 \"unix:/run/dovecot/auth-client\"",
-            );
-        }
-        Ok(())
+    fn check(&self, faults: &mut Faults) {
+        self.places.forbid(
+            faults,
+            &["login", "client", "master"],
+            self.login.is_none() && self.client.is_none() && self.master.is_none(),
+            "dovecot: name its sockets: login = \"unix:/run/dovecot/login/login\" and master = \
+             \"unix:/run/dovecot/auth-master\"; for Postfix and Exim client = \
+             \"unix:/run/dovecot/auth-client\"",
+        );
     }
 }
 
 impl Config {
     /// Whether what stands behind Gatepost is enough for what its listeners are asked.
-    pub(super) fn check_behind(&self) -> Result<(), error::Fault> {
+    pub(super) fn check_behind(&self, faults: &mut Faults) {
         if let Some(dovecot) = &self.dovecot {
-            let at = |hint| error::Fault::at(dovecot.span(), hint);
-            dovecot.as_ref().check().map_err(at)?;
+            dovecot.check(faults);
         }
         if let Some(users) = &self.users {
-            let at = |hint| error::Fault::at(users.span(), hint);
-            users.as_ref().check().map_err(at)?;
+            users.check(faults);
         }
-        let dovecot = self.dovecot.as_ref().map(Spanned::as_ref);
+        let is_known = |key: &str| self.places.is_sound(faults, &[key]);
+        if is_known("dovecot") && is_known("users") {
+            for listener in &self.listeners {
+                self.check_asked(listener, faults);
+            }
+        }
+    }
+
+    /// Whether anybody can answer what this listener is asked.
+    fn check_asked(&self, listener: &Listener, faults: &mut Faults) {
+        let dovecot = self.dovecot.as_ref();
         let has_users =
             self.users.is_some() || dovecot.is_some_and(|dovecot| dovecot.master.is_some());
         let relays =
@@ -88,35 +98,37 @@ impl Config {
         let relays_logins =
             dovecot.is_some_and(|dovecot| dovecot.login.is_some() && dovecot.master.is_some());
         let login_directory = dovecot.and_then(|dovecot| dovecot.login.as_ref()?.parent());
-        for listener in &self.listeners {
-            let protocol = listener.as_ref().protocol;
-            let directory = match &listener.as_ref().address {
-                Address::Unix(path) => path.parent(),
-                Address::Tcp(_) | Address::Systemd(_) => None,
-            };
-            if login_directory.is_some() && directory == login_directory {
-                let hint = "listener: Dovecot does not start while a foreign socket lies right in its login \
-                            directory; write a path below, as in \"unix:/run/dovecot/login/gatepost/auth\"";
-                return Err(error::Fault::at(listener.span(), hint));
-            }
-            if protocol != ListenerProtocol::Auth && !has_users {
-                let hint = "listener: nobody knows the users that are asked for here; write [dovecot] with \
-                            master = \"unix:/run/dovecot/auth-master\", or [users]";
-                return Err(error::Fault::at(listener.span(), hint));
-            }
-            if protocol == ListenerProtocol::Master && relays && !relays_logins {
-                let hint = "listener: a mail process would ask here for logins that Dovecot has made; write \
-                            login and master under [dovecot]";
-                return Err(error::Fault::at(listener.span(), hint));
-            }
-        }
-        Ok(())
+        let directory = match &listener.address {
+            Address::Unix(path) => path.parent(),
+            Address::Tcp(_) | Address::Systemd(_) => None,
+        };
+        let (places, protocol) = (&listener.places, listener.protocol);
+        places.forbid(
+            faults,
+            &["address"],
+            login_directory.is_some() && directory == login_directory,
+            "listener: Dovecot does not start while a foreign socket lies right in its login directory; write a \
+             path below, as in \"unix:/run/dovecot/login/gatepost/auth\"",
+        );
+        places.forbid(
+            faults,
+            &["protocol"],
+            protocol != ListenerProtocol::Auth && !has_users,
+            "listener: nobody knows the users that are asked for here; write [dovecot] with master = \
+             \"unix:/run/dovecot/auth-master\", or [users]",
+        );
+        places.forbid(
+            faults,
+            &["protocol"],
+            protocol == ListenerProtocol::Master && has_users && relays && !relays_logins,
+            "listener: a mail process would ask here for logins that Dovecot has made; write login and master \
+             under [dovecot]",
+        );
     }
 }
 
 /// `unix:/path`, of a socket of Dovecot's.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SocketPath(PathBuf);
 
 impl TryFrom<String> for SocketPath {
@@ -138,31 +150,42 @@ impl Deref for SocketPath {
     }
 }
 
-/// `[users]`
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct UserSettings {
-    passwd_file: Option<PathBuf>,
-    uid: Option<SystemId>,
-    gid: Option<SystemId>,
-    home: Option<UserTemplate>,
-    fields: BTreeMap<FieldName, UserTemplate>,
-    domains: Vec<OneLine>,
-    allow_all_users: bool,
+keys! {
+    /// The users, if they are not Dovecot's to know.
+    pub(crate) struct UserSettings in "[users]" {
+        passwd_file: Option<PathBuf>,
+        uid: Option<SystemId>,
+        gid: Option<SystemId>,
+        home: Option<UserTemplate>,
+        fields: BTreeMap<FieldName, UserTemplate>,
+        domains: Vec<OneLine>,
+        allow_all_users: bool,
+    }
 }
 
 /// A user or group of the system: its number or its name.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(untagged, expecting = "write a number, or the name of a user or group")]
+#[derive(Clone, Debug, PartialEq)]
 enum SystemId {
     Number(u32),
     Name(OneLine),
 }
 
+impl Value for SystemId {
+    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
+        if item.value.is_str() {
+            return OneLine::read(item, faults).map(Self::Name);
+        }
+        let number = item.value.as_integer();
+        match number.and_then(|number| number.as_str().parse().ok()) {
+            Some(number) => Some(Self::Number(number)),
+            None => item.refuse(faults, "write a number, or the name of a user or group"),
+        }
+    }
+}
+
 /// Text with a user's name in it.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(try_from = "String")]
-struct UserTemplate(Template);
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct UserTemplate(Template);
 
 impl TryFrom<String> for UserTemplate {
     type Error = TemplateError;
@@ -189,19 +212,19 @@ pub(crate) enum UsersError {
 }
 
 impl UserSettings {
-    pub(super) fn check(&self) -> Result<(), &'static str> {
+    fn check(&self, faults: &mut Faults) {
         let ways = [
             self.passwd_file.is_some(),
             !self.domains.is_empty(),
             self.allow_all_users,
         ];
-        if ways.into_iter().filter(|way| *way).count() != 1 {
-            return Err(
-                "users: say who exists, in one way: passwd_file = \"/etc/dovecot/users\", or domains = \
-                 [\"example.com\"] for everybody in these, or allow_all_users = true",
-            );
-        }
-        Ok(())
+        self.places.forbid(
+            faults,
+            &["passwd_file", "domains", "allow_all_users"],
+            ways.into_iter().filter(|way| *way).count() != 1,
+            "users: say who exists, in one way: passwd_file = \"/etc/dovecot/users\", or domains = \
+             [\"example.com\"] for everybody in these, or allow_all_users = true",
+        );
     }
 
     /// The file of users, if it says who exists.

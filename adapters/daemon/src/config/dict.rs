@@ -1,25 +1,23 @@
 //! `[dict]`
 
-use serde::Deserialize;
-
+use super::fault::Faults;
+use super::reader::keys;
 use super::values::{Bounded, OneLine};
 use super::{Address, Listener, Mode};
 
-/// Where Dovecot's local validation finds keys.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Dict {
-    address: Address,
-    mode: Option<Mode>,
-    owner: Option<OneLine>,
-    group: Option<OneLine>,
-    /// Whose keys; there is nothing to choose where there is one provider.
-    pub(super) provider: Option<OneLine>,
-    #[serde(default)]
-    pub(crate) secrets: bool,
-    /// Connections at once; one more is closed.
-    #[serde(default = "default_connections")]
-    pub(crate) connections: Bounded<1, 65_536>,
+keys! {
+    /// Where Dovecot's local validation finds keys.
+    pub(crate) struct Dict in "[dict]" {
+        address: Address; required,
+        mode: Option<Mode>,
+        owner: Option<OneLine>,
+        group: Option<OneLine>,
+        /// Whose keys; there is nothing to choose where there is one provider.
+        pub(super) provider: Option<OneLine>,
+        pub(crate) secrets: bool,
+        /// Connections at once; one more is closed.
+        pub(crate) connections: Bounded<1, 65_536> = Bounded::new(32),
+    }
 }
 
 impl Dict {
@@ -28,15 +26,22 @@ impl Dict {
             mode: self.mode,
             owner: self.owner.clone(),
             group: self.group.clone(),
+            places: self.places.clone(),
             ..Listener::at(self.address.clone())
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), &'static str> {
-        if let Address::Tcp(_) = self.address {
-            return Err("dict: write \"unix:/path\": Dovecot asks over a unix socket");
+    pub(super) fn check(&self, faults: &mut Faults) {
+        let is_tcp = matches!(self.address, Address::Tcp(_));
+        self.places.forbid(
+            faults,
+            &["address"],
+            is_tcp,
+            "dict: write \"unix:/path\": Dovecot asks over a unix socket",
+        );
+        if !is_tcp {
+            self.listener().check(faults);
         }
-        self.listener().check()
     }
 
     pub(super) fn looser_words(&self, words: &mut Vec<String>) {
@@ -52,8 +57,4 @@ impl Dict {
             );
         }
     }
-}
-
-const fn default_connections() -> Bounded<1, 65_536> {
-    Bounded::new(32)
 }

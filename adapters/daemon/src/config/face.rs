@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use gatepost_mail::face::{Caller, Shape};
-use serde::Deserialize;
 
+use super::fault::Faults;
+use super::reader::keys;
 use super::secret::{self, Secret};
-use super::values::{Bounded, OneLine, OneOrMany};
+use super::values::{Bounded, OneLine, words};
 use super::{Address, Listener};
 
 /// Attributes of one answer.
@@ -23,41 +24,36 @@ const TAKEN: [&str; 7] = [
     "token_type",
 ];
 
-/// Where and how Dovecot's oauth2 database is answered over HTTP.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Face {
-    listen: OneOrMany,
-    #[serde(default)]
-    allow_remote: bool,
-    #[serde(default)]
-    shape: ShapeName,
-    #[serde(default = "default_attributes")]
-    attributes: Vec<OneLine>,
-    client_id: Option<OneLine>,
-    client_secret: Option<Secret>,
-    client_secret_file: Option<PathBuf>,
-    /// Connections at once; one more is closed.
-    #[serde(default = "default_connections")]
-    pub(crate) connections: Bounded<1, 65_536>,
+keys! {
+    /// Where and how Dovecot's oauth2 database is answered over HTTP.
+    pub(crate) struct Face in "[face]" {
+        listen: Vec<Address>; required,
+        allow_remote: bool,
+        shape: ShapeName,
+        attributes: Vec<OneLine> = default_attributes(),
+        client_id: Option<OneLine>,
+        client_secret: Option<Secret>,
+        client_secret_file: Option<PathBuf>,
+        /// Connections at once; one more is closed.
+        pub(crate) connections: Bounded<1, 65_536> = Bounded::new(128),
+    }
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum ShapeName {
-    #[default]
-    Dovecot,
-    Rfc,
+words! {
+    #[derive(Default)]
+    enum ShapeName {
+        #[default]
+        Dovecot = "dovecot",
+        Rfc = "rfc",
+    }
 }
 
 impl Face {
-    /// Its addresses, as far as they are well written: the rest is reported by [`check`](Self::check).
+    /// Its addresses.
     pub(crate) fn listeners(&self) -> Vec<Listener> {
-        let addresses = self.listen.iter();
-        let addresses = addresses.filter_map(|address| address.parse().ok());
-        let listeners = addresses.map(|address| Listener {
+        let listeners = self.listen.iter().map(|address| Listener {
             allow_remote: self.allow_remote,
-            ..Listener::at(address)
+            ..Listener::at(address.clone())
         });
         listeners.collect()
     }
@@ -85,35 +81,40 @@ impl Face {
         Ok(known.map(|(id, secret)| Caller::new(id, &secret)))
     }
 
-    pub(super) fn check(&self) -> Result<(), &'static str> {
-        if self.listen.is_empty() {
-            return Err("face: nowhere to listen: write listen = \"tcp:127.0.0.1:9080\"");
-        }
-        for address in self.listen.iter() {
-            if let Address::Unix(_) = address.parse()? {
-                return Err(
-                    "face: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9080\"; mail servers do not speak \
-                     HTTP over unix sockets",
-                );
-            }
-        }
+    pub(super) fn check(&self, faults: &mut Faults) {
+        let mut forbid = |keys: &[&str], is_broken, sentence| {
+            self.places.forbid(faults, keys, is_broken, sentence);
+        };
+        forbid(
+            &["listen"],
+            self.listen.is_empty(),
+            "face: nowhere to listen: write listen = \"tcp:127.0.0.1:9080\"",
+        );
+        let is_unix = |address: &Address| matches!(address, Address::Unix(_));
+        forbid(
+            &["listen"],
+            self.listen.iter().any(is_unix),
+            "face: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9080\"; mail servers do not speak HTTP over \
+             unix sockets",
+        );
         let is_taken = |name: &OneLine| TAKEN.contains(&&**name);
         let count = 1..=MAX_ATTRIBUTES;
-        if !count.contains(&self.attributes.len()) || self.attributes.iter().any(is_taken) {
-            return Err(
-                "face: write 1 to 16 attributes such as \"email\": what username_attribute is in Dovecot",
-            );
-        }
-        if self.client_secret.is_some() && self.client_secret_file.is_some() {
-            return Err("face: client_secret and client_secret_file are one thing; remove either");
-        }
+        forbid(
+            &["attributes"],
+            !count.contains(&self.attributes.len()) || self.attributes.iter().any(is_taken),
+            "face: write 1 to 16 attributes such as \"email\": what username_attribute is in Dovecot",
+        );
         let has_secret = self.client_secret.is_some() || self.client_secret_file.is_some();
-        if self.client_id.is_some() != has_secret {
-            return Err(
-                "face: client_id needs client_secret or client_secret_file; write both, or neither",
-            );
-        }
-        Ok(())
+        forbid(
+            &["client_secret", "client_secret_file"],
+            self.client_secret.is_some() && self.client_secret_file.is_some(),
+            "face: client_secret and client_secret_file are one thing; remove either",
+        );
+        forbid(
+            &["client_id", "client_secret", "client_secret_file"],
+            self.client_id.is_some() != has_secret,
+            "face: client_id needs client_secret or client_secret_file; write both, or neither",
+        );
     }
 
     /// Whether a field of that name would be lost behind what the face says itself.
@@ -132,8 +133,4 @@ fn default_attributes() -> Vec<OneLine> {
     let names = ["email", "username", "sub"].map(str::to_owned);
     let names = names.into_iter().map(OneLine::try_from);
     names.flatten().collect()
-}
-
-const fn default_connections() -> Bounded<1, 65_536> {
-    Bounded::new(128)
 }

@@ -8,108 +8,117 @@ use std::path::PathBuf;
 use gatepost_core::introspection::About;
 use gatepost_core::{DEFAULT_SKEW, UserCase, crypto::AlgorithmSet};
 use gatepost_tokio::ProviderSettings;
-use serde::Deserialize;
 
+use super::fault::Faults;
+use super::reader::keys;
 use super::secret::Secret;
-use super::values::{Algorithms, Bounded, FieldName, FieldValue, OneLine, OneOrMany, WebUrl};
+use super::values::{
+    Algorithms, Bounded, FieldName, FieldValue, Milliseconds, OneLine, Seconds, WebUrl, words,
+};
 
-/// One provider.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a word of the file")]
-pub(crate) struct Provider {
-    name: Option<OneLine>,
-    issuer: Option<OneLine>,
-    #[serde(default)]
-    any_issuer: bool,
-    audience: Option<OneOrMany>,
-    #[serde(default)]
-    any_audience: bool,
-    #[serde(default)]
-    allow_missing_audience: bool,
-    #[serde(default)]
-    keys: Vec<PathBuf>,
-    key_set_url: Option<WebUrl>,
-    discovery: Option<bool>,
-    #[serde(default = "all_algorithms")]
-    algorithms: Algorithms,
-    #[serde(default)]
-    domains: Vec<OneLine>,
-    #[serde(default)]
-    scopes: Vec<OneLine>,
-    #[serde(default)]
-    require: BTreeMap<String, OneLine>,
-    #[serde(default = "subject")]
-    username_claims: Vec<OneLine>,
-    #[serde(default)]
-    user_case: UserCaseName,
-    active_attribute: Option<OneLine>,
-    active_value: Option<OneLine>,
-    #[serde(default)]
-    authorized_parties: Vec<OneLine>,
-    #[serde(default)]
-    id_tokens: bool,
-    #[serde(default = "default_skew")]
-    skew_seconds: Bounded<0, 300>,
-    validate: Option<Validate>,
-    #[serde(default)]
-    userinfo: bool,
-    tokeninfo_url: Option<WebUrl>,
-    introspection_url: Option<WebUrl>,
-    introspection_mode: Option<ModeName>,
-    #[serde(default)]
-    force_introspection: bool,
-    grant_url: Option<WebUrl>,
-    grant_scope: Option<OneLine>,
-    #[serde(default)]
-    fields: BTreeMap<FieldName, FieldValue>,
-    client_id: Option<OneLine>,
-    client_secret: Option<Secret>,
-    client_secret_file: Option<PathBuf>,
-    #[serde(default)]
-    client_place: PlaceName,
-    #[serde(default)]
-    unauthorized: Unauthorized,
-    #[serde(default)]
-    signed_answers: bool,
-    #[serde(default)]
-    send_auth_headers: bool,
-    #[serde(default = "default_cache")]
-    cache_seconds: Bounded<0, 3_600>,
-    #[serde(default = "default_negative_cache")]
-    negative_cache_seconds: Bounded<0, 60>,
-    #[serde(default = "default_timeout")]
-    timeout_milliseconds: Bounded<100, 60_000>,
-    #[serde(default = "default_concurrency")]
-    concurrency: Bounded<1, 1_024>,
-    ca_file: Option<PathBuf>,
-    client_certificate: Option<PathBuf>,
-    client_key: Option<PathBuf>,
-    #[serde(default)]
-    allow_http: bool,
+keys! {
+    /// One provider.
+    pub(crate) struct Provider in "[[provider]]" {
+        name: Option<OneLine>,
+        issuer: Option<OneLine>,
+        any_issuer: bool,
+        audience: Option<Vec<OneLine>>,
+        any_audience: bool,
+        allow_missing_audience: bool,
+        keys: Vec<PathBuf>,
+        key_set_url: Option<WebUrl>,
+        discovery: Option<bool>,
+        algorithms: Algorithms = Algorithms(AlgorithmSet::ALL),
+        domains: Vec<OneLine>,
+        scopes: Vec<OneLine>,
+        require: BTreeMap<String, OneLine>,
+        username_claims: Vec<OneLine> = subject(),
+        user_case: UserCaseName,
+        active_attribute: Option<OneLine>,
+        active_value: Option<OneLine>,
+        authorized_parties: Vec<OneLine>,
+        id_tokens: bool,
+        skew_seconds: Seconds<0, 300> = Seconds::new(DEFAULT_SKEW),
+        validate: Option<Validate>,
+        userinfo: bool,
+        tokeninfo_url: Option<WebUrl>,
+        introspection_url: Option<WebUrl>,
+        introspection_mode: Option<ModeName>,
+        force_introspection: bool,
+        grant_url: Option<WebUrl>,
+        grant_scope: Option<OneLine>,
+        fields: BTreeMap<FieldName, FieldValue>,
+        client_id: Option<OneLine>,
+        client_secret: Option<Secret>,
+        client_secret_file: Option<PathBuf>,
+        client_place: PlaceName,
+        unauthorized: Unauthorized,
+        signed_answers: bool,
+        send_auth_headers: bool,
+        cache_seconds: Seconds<0, 3_600> = DEFAULT_CACHE,
+        negative_cache_seconds: Seconds<0, 60> = Seconds::new(5),
+        timeout_milliseconds: Milliseconds<100, 60_000> = Milliseconds::new(3_000),
+        concurrency: Bounded<1, 1_024> = Bounded::new(32),
+        ca_file: Option<PathBuf>,
+        client_certificate: Option<PathBuf>,
+        client_key: Option<PathBuf>,
+        allow_http: bool,
+    }
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-enum UserCaseName {
-    #[default]
-    LowerDomain,
-    Lower,
-    Keep,
+/// How long a provider's word counts.
+const DEFAULT_CACHE: Seconds<0, 3_600> = Seconds::new(60);
+
+words! {
+    #[derive(Default)]
+    enum UserCaseName {
+        #[default]
+        LowerDomain = "lower-domain",
+        Lower = "lower",
+        Keep = "keep",
+    }
 }
 
-/// Which tokens are verified here, and which are asked about.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-enum Validate {
-    /// JWTs here, and no others.
-    Local,
-    /// JWTs here, and others there.
-    Opaque,
-    /// JWTs here as far as there are keys, and everything else there.
-    Fallback,
-    /// Everything there.
-    Online,
+words! {
+    /// Which tokens are verified here, and which are asked about.
+    enum Validate {
+        /// JWTs here, and no others.
+        Local = "local",
+        /// JWTs here, and others there.
+        Opaque = "opaque",
+        /// JWTs here as far as there are keys, and everything else there.
+        Fallback = "fallback",
+        /// Everything there.
+        Online = "online",
+    }
+}
+
+words! {
+    /// Dovecot's names.
+    enum ModeName {
+        Auth = "auth",
+        Get = "get",
+        Post = "post",
+    }
+}
+
+words! {
+    #[derive(Default)]
+    enum PlaceName {
+        #[default]
+        Basic = "basic",
+        Parameters = "parameters",
+    }
+}
+
+words! {
+    /// What 401 means at an introspection endpoint.
+    #[derive(Default)]
+    enum Unauthorized {
+        #[default]
+        Temporary = "temporary",
+        InvalidToken = "invalid-token",
+    }
 }
 
 impl Validate {
@@ -123,62 +132,46 @@ impl Validate {
     }
 }
 
-/// Dovecot's names.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum ModeName {
-    Auth,
-    Get,
-    Post,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum PlaceName {
-    #[default]
-    Basic,
-    Parameters,
-}
-
-/// What 401 means at an introspection endpoint.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-enum Unauthorized {
-    #[default]
-    Temporary,
-    InvalidToken,
-}
-
 impl Provider {
-    pub(super) fn check(&self) -> Result<(), &'static str> {
-        if self.audience.is_some() == self.any_audience {
-            return Err(
-                "provider: write either audience = [\"...\"] with what the provider puts into tokens for \
-                 the mail server, or any_audience = true",
-            );
-        }
-        if self.audience.as_ref().is_some_and(OneOrMany::is_empty) {
-            return Err("provider: audience is empty; name one at least");
-        }
-        if self.name().len() > ProviderSettings::MAX_NAME {
-            return Err("provider: name is longer than 64 bytes; shorten it");
-        }
+    pub(super) fn check(&self, faults: &mut Faults) {
+        let mut forbid = |keys: &[&str], is_broken, sentence| {
+            self.places.forbid(faults, keys, is_broken, sentence);
+        };
+        forbid(
+            &["audience", "any_audience"],
+            self.audience.is_some() == self.any_audience,
+            "provider: write either audience = [\"...\"] with what the provider puts into tokens for the mail \
+             server, or any_audience = true",
+        );
+        forbid(
+            &["audience"],
+            self.audience.as_ref().is_some_and(Vec::is_empty),
+            "provider: audience is empty; name one at least",
+        );
+        forbid(
+            &["name"],
+            self.name().len() > ProviderSettings::MAX_NAME,
+            "provider: name is longer than 64 bytes; shorten it",
+        );
         let claims = 1..=ProviderSettings::MAX_USERNAME_CLAIMS;
-        if !claims.contains(&self.username_claims.len()) {
-            return Err("provider: write 1 to 15 username_claims, such as \"email\"");
-        }
-        if self.active_value.is_some() && self.active_attribute.is_none() {
-            return Err("provider: active_value needs active_attribute; write both, or neither");
-        }
+        forbid(
+            &["username_claims"],
+            !claims.contains(&self.username_claims.len()),
+            "provider: write 1 to 15 username_claims, such as \"email\"",
+        );
+        forbid(
+            &["active_value", "active_attribute"],
+            self.active_value.is_some() && self.active_attribute.is_none(),
+            "provider: active_value needs active_attribute; write both, or neither",
+        );
         let paths = self.username_claims.len() + self.require.len();
         let paths = paths + usize::from(self.active_attribute.is_some());
-        if paths > ProviderSettings::MAX_PATHS {
-            return Err(
-                "provider: username_claims, require and active_attribute name more than 16 claims; name \
-                 fewer",
-            );
-        }
-        self.check_online()
+        forbid(
+            &["username_claims", "require", "active_attribute"],
+            paths > ProviderSettings::MAX_PATHS,
+            "provider: username_claims, require and active_attribute name more than 16 claims; name fewer",
+        );
+        self.check_online(faults);
     }
 
     /// Names of further fields of the answer.
@@ -283,30 +276,6 @@ impl Provider {
     }
 }
 
-fn all_algorithms() -> Algorithms {
-    Algorithms(AlgorithmSet::ALL)
-}
-
 fn subject() -> Vec<OneLine> {
     OneLine::try_from("sub".to_owned()).into_iter().collect()
-}
-
-const fn default_skew() -> Bounded<0, 300> {
-    Bounded::new(DEFAULT_SKEW)
-}
-
-const fn default_cache() -> Bounded<0, 3_600> {
-    Bounded::new(60)
-}
-
-const fn default_negative_cache() -> Bounded<0, 60> {
-    Bounded::new(5)
-}
-
-const fn default_timeout() -> Bounded<100, 60_000> {
-    Bounded::new(3_000)
-}
-
-const fn default_concurrency() -> Bounded<1, 1_024> {
-    Bounded::new(32)
 }

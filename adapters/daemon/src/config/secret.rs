@@ -3,14 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use serde::Deserialize;
-
 /// Longest file with a client secret, in bytes.
 const MAX_SECRET: u64 = 4096;
 
 /// A secret, which is never printed.
-#[derive(Clone, Deserialize, PartialEq)]
-#[serde(try_from = "String")]
+#[derive(Clone, PartialEq)]
 pub(super) struct Secret(String);
 
 impl Secret {
@@ -24,9 +21,7 @@ impl TryFrom<String> for Secret {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         if text.is_empty() || text.chars().any(char::is_control) {
-            return Err(
-                "client_secret: write text that is not empty and holds no control characters",
-            );
+            return Err("write text that is not empty and holds no control characters");
         }
         Ok(Self(text))
     }

@@ -1,14 +1,60 @@
-//! Values that are checked while they are read, so that an error points at their line.
+//! Values that are checked while they are read, so that a fault points at their line.
 
 use std::ops::Deref;
+use std::time::Duration;
 
 use gatepost_core::crypto::{Algorithm, AlgorithmSet};
 use gatepost_tokio::{Template, TemplateError};
-use serde::Deserialize;
+use toml::de::DeValue;
+
+use super::fault::Faults;
+use super::names;
+use super::reader::{Item, Value};
+
+/// Declares an enumeration that is written as one of a few words.
+macro_rules! words {
+    (
+        $(#[$about:meta])*
+        $visible:vis enum $name:ident {$(
+            $(#[$doc:meta])*
+            $variant:ident = $word:literal,
+        )*}
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        $visible enum $name {$(
+            $(#[$doc])*
+            $variant,
+        )*}
+
+        impl $crate::config::reader::Value for $name {
+            fn read(
+                item: &$crate::config::reader::Item<'_>,
+                faults: &mut $crate::config::fault::Faults,
+            ) -> Option<Self> {
+                item.parse(faults, |text| match &*text {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err($crate::config::values::alternatives(&[$($word),*])),
+                })
+            }
+        }
+    };
+}
+
+pub(super) use words;
+
+/// `write "a", "b" or "c"`
+pub(super) fn alternatives(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => format!("write {last}"),
+        Some((last, others)) => format!("write {} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
 
 /// A number from `MIN` to `MAX`.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(try_from = "i64")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Bounded<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> Bounded<MIN, MAX> {
@@ -22,20 +68,105 @@ impl<const MIN: u32, const MAX: u32> Bounded<MIN, MAX> {
     }
 }
 
-impl<const MIN: u32, const MAX: u32> TryFrom<i64> for Bounded<MIN, MAX> {
-    type Error = String;
-
-    fn try_from(number: i64) -> Result<Self, Self::Error> {
-        match u32::try_from(number) {
-            Ok(number) if (MIN..=MAX).contains(&number) => Ok(Self(number)),
-            _ => Err(format!("{number} is out of bounds: write {MIN} to {MAX}")),
+impl<const MIN: u32, const MAX: u32> Value for Bounded<MIN, MAX> {
+    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
+        match item.value {
+            DeValue::Integer(number) => {
+                match u32::from_str_radix(number.as_str(), number.radix()) {
+                    Ok(number) if (MIN..=MAX).contains(&number) => Some(Self(number)),
+                    _ => item.refuse(
+                        faults,
+                        format_args!("{number} is out of bounds; write {MIN} to {MAX}"),
+                    ),
+                }
+            }
+            DeValue::String(text) if is_number(text) => {
+                item.refuse(faults, format_args!("write {text} without quotes"))
+            }
+            _ => item.refuse(faults, format_args!("write {MIN} to {MAX}")),
         }
     }
 }
 
+/// A time of `MIN` to `MAX` units, each of `UNIT` milliseconds: a number of them, or text such as `5m`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Time<const UNIT: u32, const MIN: u32, const MAX: u32>(u32);
+
+/// For keys whose names end in `_seconds`.
+pub(crate) type Seconds<const MIN: u32, const MAX: u32> = Time<1_000, MIN, MAX>;
+
+/// For keys whose names end in `_milliseconds`.
+pub(crate) type Milliseconds<const MIN: u32, const MAX: u32> = Time<1, MIN, MAX>;
+
+impl<const UNIT: u32, const MIN: u32, const MAX: u32> Time<UNIT, MIN, MAX> {
+    pub(crate) const fn new(number: u32) -> Self {
+        assert!(MIN <= number && number <= MAX, "a default out of bounds");
+        Self(number)
+    }
+
+    /// In the unit of the key's name.
+    pub(crate) const fn get(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn duration(self) -> Duration {
+        Duration::from_millis(u64::from(self.0) * u64::from(UNIT))
+    }
+}
+
+impl<const UNIT: u32, const MIN: u32, const MAX: u32> Value for Time<UNIT, MIN, MAX> {
+    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
+        const HINT: &str = "a duration such as \"90s\" or \"5m\"";
+        let text = match item.value {
+            DeValue::String(text) => text,
+            DeValue::Integer(_) => {
+                return Bounded::<MIN, MAX>::read(item, faults).map(|number| Self(number.get()));
+            }
+            _ => {
+                return item.refuse(faults, format_args!("write {MIN} to {MAX}, or {HINT}"));
+            }
+        };
+        if is_number(text) {
+            let sentence = format_args!("write {text} without quotes, or {HINT}");
+            return item.refuse(faults, sentence);
+        }
+        let Some(milliseconds) = milliseconds(text) else {
+            return item.refuse(faults, format_args!("write {HINT}"));
+        };
+        let unit = if UNIT == 1 { "milliseconds" } else { "seconds" };
+        if !milliseconds.is_multiple_of(UNIT.into()) {
+            return item.refuse(faults, format_args!("write whole {unit}"));
+        }
+        match u32::try_from(milliseconds / u64::from(UNIT)) {
+            Ok(number) if (MIN..=MAX).contains(&number) => Some(Self(number)),
+            _ => item.refuse(
+                faults,
+                format_args!("{text:?} is out of bounds; write {MIN} to {MAX} {unit}"),
+            ),
+        }
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A number and its unit, as in `500ms`, `90s`, `5m`, `1h`.
+fn milliseconds(text: &str) -> Option<u64> {
+    let units = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(units);
+    let unit = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
 /// Text that is not empty and has no control characters.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct OneLine(String);
 
 impl TryFrom<String> for OneLine {
@@ -58,8 +189,7 @@ impl Deref for OneLine {
 }
 
 /// Permissions of a socket, in octal.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Mode(u32);
 
 impl Mode {
@@ -71,82 +201,54 @@ impl Mode {
     }
 }
 
-impl TryFrom<String> for Mode {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        match u32::from_str_radix(&text, 8) {
+impl Value for Mode {
+    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
+        if let DeValue::Integer(number) = item.value {
+            let digits = number.as_str();
+            let sentence = format_args!("write it in quotes: mode = \"0{digits}\"");
+            return item.refuse(faults, sentence);
+        }
+        item.parse(faults, |text| match u32::from_str_radix(&text, 8) {
             Ok(bits) if bits <= 0o777 && text.len() >= 3 => Ok(Self(bits)),
-            _ => Err("mode: write three or four octal digits in quotes, as in \"0660\""),
-        }
-    }
-}
-
-/// Names of algorithms.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(try_from = "Vec<String>")]
-pub(crate) struct Algorithms(pub(crate) AlgorithmSet);
-
-impl TryFrom<Vec<String>> for Algorithms {
-    type Error = String;
-
-    fn try_from(names: Vec<String>) -> Result<Self, Self::Error> {
-        let mut set = AlgorithmSet::EMPTY;
-        for name in names {
-            let known = Algorithm::from_name(&name).ok_or_else(|| {
-                let known = Algorithm::ALL.map(Algorithm::name).join(", ");
-                format!("algorithms: {name:?} is not supported; write some of {known}")
-            })?;
-            set = set.union(AlgorithmSet::of(&[known]));
-        }
-        if set.is_empty() {
-            return Err("algorithms: write one at least, or leave the key out".to_owned());
-        }
-        Ok(Self(set))
-    }
-}
-
-/// One text, or a list.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(from = "OneOrManyForm")]
-pub(crate) struct OneOrMany(Vec<OneLine>);
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "write text, or a list of texts, that are not empty and hold no control characters"
-)]
-enum OneOrManyForm {
-    One(OneLine),
-    Many(Vec<OneLine>),
-}
-
-impl From<OneOrManyForm> for OneOrMany {
-    fn from(form: OneOrManyForm) -> Self {
-        Self(match form {
-            OneOrManyForm::One(one) => vec![one],
-            OneOrManyForm::Many(many) => many,
+            _ => Err("write three or four octal digits in quotes, as in \"0660\""),
         })
     }
 }
 
-impl Deref for OneOrMany {
-    type Target = [OneLine];
+/// Names of algorithms.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Algorithms(pub(crate) AlgorithmSet);
 
-    fn deref(&self) -> &[OneLine] {
-        &self.0
+impl Value for Algorithms {
+    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
+        let names = item.list();
+        if names.is_empty() {
+            return item.refuse(faults, "write one at least, or leave the key out");
+        }
+        let mut set = AlgorithmSet::EMPTY;
+        for name in names {
+            let Some(name) = name.parse(faults, |name| algorithm(&name)) else {
+                continue;
+            };
+            set = set.union(AlgorithmSet::of(&[name]));
+        }
+        Some(Self(set))
     }
 }
 
-impl OneOrMany {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    let known = Algorithm::ALL.map(Algorithm::name);
+    Algorithm::from_name(name).ok_or_else(|| {
+        let meant = match names::nearest(name, known.into_iter()) {
+            Some(nearest) => format!("write {nearest:?}"),
+            None => format!("write some of {}", known.join(", ")),
+        };
+        format!("{name:?} is not known; {meant}")
+    })
 }
 
 /// An absolute URL of a provider's.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct WebUrl(String);
 
 impl TryFrom<String> for WebUrl {
@@ -200,8 +302,7 @@ impl Deref for WebUrl {
 }
 
 /// The name of a field of an answer to the mail server.
-#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct FieldName(String);
 
 impl TryFrom<String> for FieldName {
@@ -229,8 +330,7 @@ impl Deref for FieldName {
 }
 
 /// The value of such a field.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FieldValue(Template);
 
 impl TryFrom<String> for FieldValue {
@@ -250,3 +350,24 @@ impl FieldValue {
         self.0.tells_token()
     }
 }
+
+/// Reads types that are made of their text.
+macro_rules! read_as_text {
+    ($($type:ty),*) => {$(
+        impl Value for $type {
+            fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
+                item.parse(faults, Self::try_from)
+            }
+        }
+    )*};
+}
+
+read_as_text!(
+    OneLine,
+    WebUrl,
+    FieldValue,
+    super::Address,
+    super::SocketPath,
+    super::behind::UserTemplate,
+    super::secret::Secret
+);

@@ -42,7 +42,7 @@ pub(super) async fn examine(config: &Config, generation: &Generation, findings: 
         let is_asked = config
             .providers
             .get(index)
-            .and_then(|provider| provider.as_ref().about());
+            .and_then(crate::config::Provider::about);
         match (keys, can_ask, is_asked) {
             (0, false, _) => findings.bad(
                 &format!("{who} has no keys, and nobody can be asked"),

@@ -6,11 +6,11 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::{Findings, note};
-use crate::config::{Address, Config};
+use crate::config::{Address, Config, Dovecot, UserSettings};
 
 pub(super) fn examine(config: &Config, findings: &mut Findings) {
     for listener in &config.listeners {
-        match &listener.as_ref().address {
+        match &listener.address {
             Address::Unix(path) => examine_unix(path, findings),
             Address::Tcp(host) => match TcpStream::connect(host) {
                 Ok(_) => findings.good(&format!("somebody answers at tcp:{host}")),
@@ -27,10 +27,7 @@ pub(super) fn examine(config: &Config, findings: &mut Findings) {
 
 /// What stands behind: Dovecot's sockets, and the users.
 pub(super) fn examine_behind(config: &Config, findings: &mut Findings) {
-    let sockets = config
-        .dovecot
-        .as_ref()
-        .map(|dovecot| dovecot.as_ref().sockets());
+    let sockets = config.dovecot.as_ref().map(Dovecot::sockets);
     for (key, path) in sockets.into_iter().flatten() {
         let shown = format!("Dovecot's {key} at unix:{}", path.display());
         match UnixStream::connect(path) {
@@ -41,7 +38,7 @@ pub(super) fn examine_behind(config: &Config, findings: &mut Findings) {
             ),
         }
     }
-    match config.users.as_ref().map(|users| users.as_ref().load()) {
+    match config.users.as_ref().map(UserSettings::load) {
         None => {}
         Some(Ok(_)) => findings.good("the users can be read"),
         Some(Err(error)) => findings.bad(&error.to_string(), "the daemon would not start"),

@@ -1,104 +1,169 @@
 //! What of `[[provider]]` concerns the network.
 
-use std::time::Duration;
-
 use gatepost_core::introspection::{About, ClientPlace, Mode};
 use gatepost_tokio::{ClientSettings, GrantSettings, HttpSettings, OnlineSettings};
 
+use super::super::fault::Faults;
 use super::super::secret;
-use super::{ModeName, PlaceName, Provider, Unauthorized, Validate};
+use super::{ModeName, PlaceName, Provider, Unauthorized, Validate, WebUrl};
 
 impl Provider {
-    pub(super) fn check_online(&self) -> Result<(), &'static str> {
+    pub(super) fn check_online(&self, faults: &mut Faults) {
+        self.check_issuer(faults);
+        self.check_keys(faults);
+        self.check_client(faults);
+        self.check_asked(faults);
+    }
+
+    fn check_issuer(&self, faults: &mut Faults) {
+        let places = &self.places;
         let has_endpoint = self.introspection_url.is_some() || self.tokeninfo_url.is_some();
-        if self.issuer.is_none() && !has_endpoint && !self.any_issuer {
-            return Err(
-                "provider: no issuer; write issuer = \"https://...\" as the provider's metadata name it, or \
-                 introspection_url or tokeninfo_url, or any_issuer = true",
-            );
-        }
-        if self.issuer.is_some() && self.any_issuer {
-            return Err("provider: issuer and any_issuer contradict each other; remove either");
-        }
+        places.forbid(
+            faults,
+            &["issuer", "any_issuer", "introspection_url", "tokeninfo_url"],
+            self.issuer.is_none() && !has_endpoint && !self.any_issuer,
+            "provider: no issuer; write issuer = \"https://...\" as the provider's metadata name it, or \
+             introspection_url or tokeninfo_url, or any_issuer = true",
+        );
+        places.forbid(
+            faults,
+            &["issuer", "any_issuer"],
+            self.issuer.is_some() && self.any_issuer,
+            "provider: issuer and any_issuer contradict each other; remove either",
+        );
         if let Some(issuer) = self.discovered_issuer() {
-            self.check_issuer(issuer)?;
+            let fault = self.issuer_fault(issuer);
+            let is_broken = fault.is_some();
+            places.forbid(faults, &["issuer"], is_broken, fault.unwrap_or_default());
         }
-        if self.finds_no_keys() && self.about() != Some(About::EveryToken) {
-            return Err(
-                "provider: no keys to verify tokens with; write keys = [..], key_set_url, or an issuer with \
-                 metadata, or validate = \"online\" to have every token asked about",
-            );
+    }
+
+    /// Why an issuer has no metadata.
+    fn issuer_fault(&self, issuer: &str) -> Option<String> {
+        if !issuer.contains(':') {
+            return Some(format!(
+                "issuer: write \"https://{issuer}\", byte for byte what the provider's metadata have as issuer"
+            ));
         }
-        if self.client_secret.is_some() && self.client_secret_file.is_some() {
-            return Err(
-                "provider: client_secret and client_secret_file are one thing; remove either",
-            );
+        if let Some((base, _)) = issuer.split_once("/.well-known/") {
+            return Some(format!(
+                "issuer: write \"{base}\": its metadata are found from there"
+            ));
         }
-        let has_secret = self.client_secret.is_some() || self.client_secret_file.is_some();
-        if self.client_id.is_some() != has_secret {
-            return Err(
-                "provider: client_id needs client_secret or client_secret_file; write both, or neither",
-            );
-        }
-        if self.client_certificate.is_some() != self.client_key.is_some() {
-            return Err("provider: client_certificate needs client_key; write both, or neither");
-        }
-        if self.userinfo && (has_endpoint || self.client_id.is_some()) {
-            return Err(
-                "provider: userinfo = true is for providers without introspection; remove it, or client_id, \
-                 introspection_url and tokeninfo_url",
-            );
-        }
-        let can_ask = self.can_ask();
-        if !can_ask && !matches!(self.validate, None | Some(Validate::Local)) {
-            return Err(
-                "provider: nobody can be asked; write introspection_url, client_id and client_secret, or \
-                 userinfo = true",
-            );
-        }
-        if self.grant_url.is_some() && self.client_id.is_none() {
-            return Err(
-                "provider: grant_url needs client_id and client_secret; write all of them, or none",
-            );
-        }
-        if self.grant_scope.is_some() && self.grant_url.is_none() {
-            return Err("provider: grant_scope needs grant_url; write both, or neither");
-        }
-        let mut urls = [
-            &self.grant_url,
-            &self.introspection_url,
-            &self.tokeninfo_url,
-            &self.key_set_url,
-        ]
-        .into_iter()
-        .flatten();
-        if !self.allow_http && urls.any(super::WebUrl::is_plain_and_remote) {
-            return Err(
+        let fault = match WebUrl::try_from(issuer.to_owned()) {
+            Err(_) => {
+                "the issuer is no https URL, so that it has no metadata; write keys or key_set_url"
+            }
+            Ok(_) if issuer.contains('?') => {
+                "an issuer with metadata has no query; remove what follows the ?"
+            }
+            Ok(url) if !self.allow_http && url.is_plain_and_remote() => {
+                "plain http to another host: anybody on the way could replace its keys; write https, or \
+                 allow_http = true"
+            }
+            Ok(_) => return None,
+        };
+        Some(format!("provider: {fault}"))
+    }
+
+    fn check_keys(&self, faults: &mut Faults) {
+        self.places.forbid(
+            faults,
+            &[
+                "keys",
+                "key_set_url",
+                "issuer",
+                "discovery",
+                "validate",
+                "introspection_url",
+                "tokeninfo_url",
+            ],
+            // Without an issuer, that is what is missing.
+            (self.issuer.is_some() || self.any_issuer)
+                && self.finds_no_keys()
+                && self.about() != Some(About::EveryToken),
+            "provider: no keys to verify tokens with; write keys = [..], key_set_url, or an issuer with \
+             metadata, or validate = \"online\" to have every token asked about",
+        );
+        let urls = [
+            ("grant_url", &self.grant_url),
+            ("introspection_url", &self.introspection_url),
+            ("tokeninfo_url", &self.tokeninfo_url),
+            ("key_set_url", &self.key_set_url),
+        ];
+        for (key, url) in urls {
+            self.places.forbid(
+                faults,
+                &[key],
+                !self.allow_http && url.as_ref().is_some_and(WebUrl::is_plain_and_remote),
                 "provider: plain http to another host: tokens would travel in clear; write https, or \
                  allow_http = true",
             );
         }
-        Ok(())
     }
 
-    fn check_issuer(&self, issuer: &str) -> Result<(), &'static str> {
-        let Ok(url) = super::WebUrl::try_from(issuer.to_owned()) else {
-            return Err(
-                "provider: the issuer is no https URL, so that it has no metadata; write keys or key_set_url",
-            );
+    fn check_client(&self, faults: &mut Faults) {
+        let mut forbid = |keys: &[&str], is_broken, sentence| {
+            self.places.forbid(faults, keys, is_broken, sentence);
         };
-        if issuer.contains('?') {
-            return Err(
-                "provider: an issuer with metadata has no query; remove what follows the ?",
-            );
-        }
-        if !self.allow_http && url.is_plain_and_remote() {
-            return Err(
-                "provider: plain http to another host: anybody on the way could replace its keys; write \
-                 https, or allow_http = true",
-            );
-        }
-        Ok(())
+        let has_secret = self.client_secret.is_some() || self.client_secret_file.is_some();
+        forbid(
+            &["client_secret", "client_secret_file"],
+            self.client_secret.is_some() && self.client_secret_file.is_some(),
+            "provider: client_secret and client_secret_file are one thing; remove either",
+        );
+        forbid(
+            &["client_id", "client_secret", "client_secret_file"],
+            self.client_id.is_some() != has_secret,
+            "provider: client_id needs client_secret or client_secret_file; write both, or neither",
+        );
+        forbid(
+            &["client_certificate", "client_key"],
+            self.client_certificate.is_some() != self.client_key.is_some(),
+            "provider: client_certificate needs client_key; write both, or neither",
+        );
+        forbid(
+            &["grant_url", "client_id"],
+            self.grant_url.is_some() && self.client_id.is_none(),
+            "provider: grant_url needs client_id and client_secret; write all of them, or none",
+        );
+        forbid(
+            &["grant_scope", "grant_url"],
+            self.grant_scope.is_some() && self.grant_url.is_none(),
+            "provider: grant_scope needs grant_url; write both, or neither",
+        );
+    }
+
+    fn check_asked(&self, faults: &mut Faults) {
+        let mut forbid = |keys: &[&str], is_broken, sentence| {
+            self.places.forbid(faults, keys, is_broken, sentence);
+        };
+        let has_endpoint = self.introspection_url.is_some() || self.tokeninfo_url.is_some();
+        forbid(
+            &[
+                "introspection_url",
+                "tokeninfo_url",
+                "client_id",
+                "userinfo",
+            ],
+            self.userinfo && (has_endpoint || self.client_id.is_some()),
+            "provider: userinfo = true is for providers without introspection; remove it, or client_id, \
+             introspection_url and tokeninfo_url",
+        );
+        forbid(
+            &[
+                "introspection_url",
+                "tokeninfo_url",
+                "issuer",
+                "discovery",
+                "client_id",
+                "userinfo",
+                "validate",
+            ],
+            !self.can_ask() && !matches!(self.validate, None | Some(Validate::Local)),
+            "provider: nobody can be asked; write introspection_url, client_id and client_secret, or userinfo = \
+             true",
+        );
     }
 
     pub(super) fn looser_words_online(&self, mut add: impl FnMut(&str)) {
@@ -122,7 +187,7 @@ impl Provider {
         if self.allow_http {
             add("allow_http = true: tokens and keys travel in clear");
         }
-        if self.cache_seconds.get() > super::default_cache().get() {
+        if self.cache_seconds.get() > super::DEFAULT_CACHE.get() {
             let seconds = self.cache_seconds.get();
             add(&format!(
                 "cache_seconds = {seconds}: revoked tokens live that much longer"
@@ -175,7 +240,7 @@ impl Provider {
         if about.is_none() && self.grant_url.is_none() && is_offline {
             return Ok(None);
         }
-        let url = |url: &Option<super::WebUrl>| url.as_ref().map(|url| url.to_string());
+        let url = |url: &Option<WebUrl>| url.as_ref().map(|url| url.to_string());
         let certificate = self.client_certificate.clone().zip(self.client_key.clone());
         Ok(Some(OnlineSettings {
             discovery: self.discovers(),
@@ -194,10 +259,10 @@ impl Provider {
             unauthorized_is_invalid_token: self.unauthorized == Unauthorized::InvalidToken,
             auth_headers: self.send_auth_headers,
             signed_answers: self.signed_answers,
-            cache: Duration::from_secs(self.cache_seconds.get().into()),
-            negative_cache: Duration::from_secs(self.negative_cache_seconds.get().into()),
+            cache: self.cache_seconds.duration(),
+            negative_cache: self.negative_cache_seconds.duration(),
             http: HttpSettings {
-                timeout: Duration::from_millis(self.timeout_milliseconds.get().into()),
+                timeout: self.timeout_milliseconds.duration(),
                 concurrency: self.concurrency.get() as usize,
                 ca_file: self.ca_file.clone(),
                 client_certificate: certificate,

@@ -65,7 +65,7 @@ fn all_faults_are_told_at_once_each_with_its_line() {
 #[test]
 fn one_text_is_a_list_of_one() {
     let text = in_provider("username_claims = \"email\"\nscopes = \"mail\"\nkeys = \"/k\"");
-    let settings = Config::parse(&text).map(|config| config.providers[0].as_ref().settings());
+    let settings = Config::parse(&text).map(|config| config.providers[0].settings());
     let settings = settings.map_err(|_| "refused").unwrap().unwrap();
     assert_eq!(settings.username_claims, ["email"]);
     assert_eq!(settings.scopes, ["mail"]);
@@ -191,7 +191,7 @@ fn a_fault_points_at_its_own_line() {
             "7: provider: grant_scope needs grant_url",
         ),
     ] {
-        let text = in_provider(lines).replace("audience = \"mail\"\n", "audience = \"mail\"\n");
+        let text = in_provider(lines);
         check(&text, &[expected]);
     }
 }
@@ -218,7 +218,7 @@ fn what_follows_from_a_fault_is_not_a_second_one() {
         ),
         (
             "listen = \"tcp:127.0.0.1:1\"\n[[providers]]\nissuer = \"https://i\"\naudience = \"m\"\n",
-            "2: there is no key \"providers\"; write provider",
+            "2: there is no table \"providers\"; write [[provider]]",
         ),
     ] {
         check(text, &[expected]);
@@ -255,7 +255,7 @@ fn times_are_numbers_or_durations() {
             "client_id = \"x\"\nclient_secret = \"x\"\ncache_seconds = {value}"
         ));
         let config = Config::parse(&text).map_err(|_| "refused").unwrap();
-        let online = config.providers[0].as_ref().settings().unwrap().online;
+        let online = config.providers[0].settings().unwrap().online;
         online.unwrap().cache.as_millis()
     };
     for (value, milliseconds) in [

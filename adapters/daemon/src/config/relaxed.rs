@@ -1,0 +1,52 @@
+//! What an operator is told about a configuration without fault: what it relaxes, and what of a new one needs
+//! a restart.
+
+use super::{CompatName, Config};
+
+impl Config {
+    /// What of `new` a running daemon does not take over.
+    pub(crate) fn parts_for_a_restart(&self, new: &Self) -> Vec<&'static str> {
+        let parts = [
+            ("[[listener]]", self.listeners != new.listeners),
+            ("[limits]", self.limits != new.limits),
+            ("[log]", self.log != new.log),
+            ("metrics", self.metrics != new.metrics),
+            ("user", self.user != new.user),
+            ("[dovecot]", self.dovecot != new.dovecot),
+            ("[users]", self.users != new.users),
+            ("[face]", self.face != new.face),
+            ("[dict]", self.dict != new.dict),
+        ];
+        let changed = parts.into_iter().filter(|(_, changed)| *changed);
+        changed.map(|(part, _)| part).collect()
+    }
+
+    /// The words that make this configuration looser than the default, for the log.
+    pub(crate) fn looser_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.compat == CompatName::Dovecot {
+            words.push("compat = \"dovecot\": malformed client messages are taken".to_owned());
+        }
+        for listener in &self.listeners {
+            if listener.allow_remote {
+                let address = &listener.address;
+                words.push(format!(
+                    "listener {address}: allow_remote = true: tokens travel in clear"
+                ));
+            }
+        }
+        if let Some(users) = &self.users {
+            users.looser_words(&mut words);
+        }
+        if let Some(face) = &self.face {
+            face.looser_words(&mut words);
+        }
+        if let Some(dict) = &self.dict {
+            dict.looser_words(&mut words);
+        }
+        for provider in &self.providers {
+            provider.looser_words(&mut words);
+        }
+        words
+    }
+}

@@ -1,0 +1,159 @@
+//! What tables must not say together.
+
+use super::fault::Faults;
+use super::{Address, Config, Dict, Face, Listener, ListenerProtocol, Provider};
+
+impl Config {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        self.places.forbid(
+            faults,
+            &["metrics"],
+            matches!(self.metrics, Some(Address::Unix(_) | Address::Systemd(_))),
+            "metrics: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9464\"",
+        );
+        self.places.demand(
+            faults,
+            &["listen", "listener", "face", "dict"],
+            !self.listeners.is_empty() || self.face.is_some() || self.dict.is_some(),
+            "nowhere to listen: write listen = \"tcp:127.0.0.1:12345\", or a [[listener]] with address = \
+             \"unix:/path\" and its rights, or [face], or [dict]",
+        );
+        self.places.demand(
+            faults,
+            &["provider"],
+            !self.providers.is_empty(),
+            "no [[provider]]: add one, with issuer and audience",
+        );
+        self.discovery.places.forbid(
+            faults,
+            &["scope", "openid_configuration"],
+            !self.discovery.discovery().fits(),
+            "[discovery]: scope and openid_configuration do not fit a reply of 1,024 bytes; shorten them",
+        );
+        for listener in &self.listeners {
+            listener.check(faults);
+        }
+        for provider in &self.providers {
+            provider.check(faults);
+        }
+        if let Some(face) = &self.face {
+            self.check_face(face, faults);
+        }
+        if let Some(dict) = &self.dict {
+            self.check_dict(dict, faults);
+        }
+        self.check_distinct(faults);
+        self.check_behind(faults);
+        self.check_routes(faults);
+    }
+
+    /// Two providers that might both be asked about one opaque token: it would be shown to the wrong one.
+    fn check_routes(&self, faults: &mut Faults) {
+        let domains = |provider: &Provider| -> Vec<String> {
+            provider.domains().map(str::to_lowercase).collect()
+        };
+        let asked = self.providers.iter();
+        let asked: Vec<_> = asked
+            .filter(|provider| provider.about().is_some())
+            .collect();
+        for (index, provider) in asked.iter().enumerate() {
+            let ours = domains(provider);
+            let mut earlier = asked.iter().take(index);
+            let is_shared = earlier.any(|earlier| {
+                let theirs = domains(earlier);
+                earlier.places.is_sound(faults, &["domains", "validate"])
+                    && (ours.is_empty() && theirs.is_empty()
+                        || ours.iter().any(|our| theirs.contains(our)))
+            });
+            provider.places.forbid(
+                faults,
+                &["domains", "validate"],
+                is_shared,
+                "provider: another provider is asked about the same opaque tokens; give each domains = \
+                 [\"...\"] of its own, or write validate = \"local\"",
+            );
+        }
+    }
+
+    fn check_face(&self, face: &Face, faults: &mut Faults) {
+        face.check(faults);
+        for provider in &self.providers {
+            provider.places.forbid(
+                faults,
+                &["fields"],
+                provider.field_names().any(|name| face.hides(name)),
+                "provider: fields: the answers of [face] hold a member of that name already; give the field \
+                 another one",
+            );
+        }
+        let is_shared = |ours: &Listener| {
+            let mut others = self.listeners.iter();
+            others.any(|other| other.address == ours.address)
+        };
+        face.places.forbid(
+            faults,
+            &["listen"],
+            face.listeners().iter().any(is_shared),
+            "face: a listener has this address; give the face one of its own",
+        );
+    }
+
+    fn check_dict(&self, dict: &Dict, faults: &mut Faults) {
+        dict.check(faults);
+        dict.places.forbid(
+            faults,
+            &["provider"],
+            !self.providers.is_empty()
+                && self.places.is_sound(faults, &["provider"])
+                && self.told_provider().is_none(),
+            "dict: write provider = \"...\", the name of one: Dovecot does not tell issuers apart, so that each \
+             could sign for the users of another",
+        );
+        let mut others = self.listeners.iter();
+        let ours = dict.listener().address;
+        dict.places.forbid(
+            faults,
+            &["address"],
+            others.any(|other| other.address == ours),
+            "dict: a listener has this address; give the dict one of its own",
+        );
+    }
+
+    /// Two listeners at one address would take each other's connections.
+    fn check_distinct(&self, faults: &mut Faults) {
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let mut earlier = self.listeners.iter().take(index);
+            listener.places.forbid(
+                faults,
+                &["address"],
+                earlier.any(|earlier| earlier.address == listener.address),
+                "listener: this address occurs twice; give each listener one of its own",
+            );
+        }
+    }
+}
+
+impl Listener {
+    pub(super) fn check(&self, faults: &mut Faults) {
+        let mut forbid = |keys: &[&str], is_broken, sentence| {
+            self.places.forbid(faults, keys, is_broken, sentence);
+        };
+        let has_rights = self.mode.is_some() || self.owner.is_some() || self.group.is_some();
+        let is_unix = matches!(self.address, Address::Unix(_));
+        forbid(
+            &["allow_remote"],
+            is_unix && self.allow_remote,
+            "listener: allow_remote is not for unix: addresses; remove it",
+        );
+        forbid(
+            &["mode", "owner", "group"],
+            !is_unix && has_rights,
+            "listener: mode, owner and group are for unix: addresses; remove them",
+        );
+        forbid(
+            &["address"],
+            matches!(self.address, Address::Tcp(_)) && self.protocol == ListenerProtocol::Master,
+            "listener: protocol = \"master\" hands out logins; write a unix: address",
+        );
+    }
+}
