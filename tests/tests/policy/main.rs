@@ -6,6 +6,7 @@ mod claims;
 mod dates;
 mod keys;
 mod kinds;
+mod messages;
 mod names;
 mod shapes;
 
