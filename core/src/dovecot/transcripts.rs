@@ -1062,6 +1062,47 @@ fn a_name_that_was_left_behind_belongs_to_no_other_login() {
     );
 }
 
+/// J14: what a client of LOGIN has said is not lost to itself.
+#[test]
+fn login_works_with_one_place_left() {
+    let greeting = Greeting {
+        mechanisms: &Mechanism::ALL,
+        ..GREETING
+    };
+    for first in [
+        "AUTH\t9\tLOGIN\tservice=smtp\tresp=Ym9i\n",
+        "AUTH\t9\tLOGIN\tservice=smtp\nCONT\t9\tYm9i\n",
+    ] {
+        let mut said = String::new();
+        let mut connection = Connection::<4>::greet(&greeting, &mut said).unwrap();
+        let mut lines = String::from("VERSION\t1\t2\nCPID\t9\n");
+        for id in 1..=3 {
+            writeln!(lines, "AUTH\t{id}\tPLAIN\tservice=smtp\tresp=AGEAYg==").unwrap();
+        }
+        // Somebody else's, who is gone, and whose place is there to be taken.
+        lines += "AUTH\t8\tLOGIN\tservice=smtp\tresp=YQ==\n";
+        lines += first;
+        lines += "CONT\t9\tc2VjcmV0\nCONT\t8\tYg==\n";
+        let mut input = lines.as_bytes();
+        let mut buffer = [0; 64];
+        let mut heard = vec![];
+        loop {
+            let (used, event) = connection.receive(input, &mut buffer, &mut said);
+            input = &input[used..];
+            match event {
+                Event::Incomplete => break,
+                Event::Response(login) if login.mechanism == Mechanism::Login => {
+                    heard.push(String::from_utf8_lossy(&buffer[..login.length]).into_owned());
+                }
+                Event::Refused(refusal) => heard.push(format!("{:?}", refusal.reason)),
+                event => assert!(!matches!(event, Event::Close(_) | Event::Busy), "{event:?}"),
+            }
+        }
+        assert_eq!(heard, ["\0bob\0secret", "UnknownId"], "{first}");
+        assert_eq!((connection.judging(), connection.outstanding()), (4, 4));
+    }
+}
+
 #[test]
 fn clients_that_leave_between_name_and_password_block_nobody() {
     let mut lines = String::new();
