@@ -1,8 +1,8 @@
 //! Which key may vouch for a token.
 
-use gatepost_core::exchange::{Rules, TrustedKey};
+use gatepost_core::exchange::{Input, Output, Rules, TrustedKey};
 use gatepost_core::sasl::Mechanism;
-use gatepost_core::{Policy, Rejection, UnixTime};
+use gatepost_core::{Exchange, Policy, Rejection, UnixTime};
 use gatepost_tests::judge::{BACKENDS, Outcome, judge, oauthbearer};
 use serde_json::{Value, json};
 
@@ -246,5 +246,39 @@ fn a_key_of_dovecots_layout_signs_for_its_owner() {
             expected,
             "{signer} {kid} {claims}"
         );
+    }
+}
+
+/// J13: how much room there is, is the adapter's doing and none of the token's.
+#[test]
+fn too_little_room_is_our_fault() {
+    let token = KEYS[0].sign("HS256", &claims());
+    let [backend, _] = BACKENDS;
+    let keys = backend.prepare_all(&[KEYS[0].jwk("HS256"), KEYS[1].jwk("HS256")]);
+    let policy = policy();
+    let trusted: Vec<_> = keys.iter().map(|key| key.trusted(&policy)).collect();
+    let message = oauthbearer(&token);
+    // One key is tried at once, several after a look at the payload.
+    for trusted in [&trusted[..1], &trusted] {
+        for room in [0, 1, 40] {
+            let mut scratch = vec![0; room];
+            let mut exchange = Exchange::new(Rules::default(), Mechanism::OAuthBearer, &message);
+            let now = UnixTime::from_seconds(NOW);
+            assert!(matches!(
+                exchange.step(now, Input::Start),
+                Output::FindKeys(_)
+            ));
+            let scratch = &mut scratch;
+            let input = Input::Keys {
+                keys: trusted,
+                scratch,
+            };
+            let Output::Reject(why) = exchange.step(now, input) else {
+                panic!("the client can do nothing about it");
+            };
+            assert_eq!(why.code(), "internal_error");
+            assert_eq!(why.status(), None);
+            assert!(!why.is_guess());
+        }
     }
 }
