@@ -2,7 +2,9 @@
 
 use super::*;
 
-use gatepost_core::introspection::Grant;
+use gatepost_core::Exchange;
+use gatepost_core::exchange::{Input, Output};
+use gatepost_core::introspection::{Answer, Grant};
 use gatepost_tests::judge::BACKENDS;
 use gatepost_tests::mint::Issuer;
 
@@ -112,11 +114,35 @@ fn what_the_token_endpoint_answers_means_one_thing() {
     for (answer, expected) in [
         (error(400, "invalid_grant"), "password_refused"),
         (error(401, "invalid_grant"), "password_refused"),
+        (error(403, "invalid_grant"), "password_refused"),
         (error(400, "invalid_client"), "client_refused"),
         (error(401, "invalid_client"), "client_refused"),
+        (error(403, "invalid_client"), "client_refused"),
         (error(400, "unauthorized_client"), "client_refused"),
         (error(400, "unsupported_grant_type"), "client_refused"),
-        (error(403, "access_denied"), "client_refused"),
+        (error(400, "invalid_scope"), "client_refused"),
+        (error(400, "invalid_request"), "client_refused"),
+        (error(400, "server_error"), "provider_unavailable"),
+        (
+            error(400, "temporarily_unavailable"),
+            "provider_unavailable",
+        ),
+        (error(403, "slow_down"), "provider_unavailable"),
+        (error(403, "what_nobody_knows"), "provider_unavailable"),
+        (Ok(Reply::json(400, "{}")), "provider_unavailable"),
+        (Ok(Reply::json(401, "{}")), "client_refused"),
+        (Ok(Reply::json(403, "")), "provider_unavailable"),
+        (
+            Ok(Reply::json(403, r#"{"error":["invalid_grant"]}"#)),
+            "provider_unavailable",
+        ),
+        (
+            Ok(Reply {
+                www_authenticate: r#"Bearer error="invalid_grant""#.to_owned(),
+                ..Reply::json(401, "")
+            }),
+            "password_refused",
+        ),
         (error(404, "invalid_grant"), "provider_unavailable"),
         (error(429, "invalid_grant"), "provider_unavailable"),
         (error(500, "invalid_grant"), "provider_unavailable"),
@@ -152,6 +178,105 @@ fn what_the_token_endpoint_answers_means_one_thing() {
         let (outcome, _) = run(granting(), MESSAGE, &[answer]);
         assert_eq!(outcome.code(), Err(expected), "{shown}");
     }
+}
+
+/// J7: the password may well be right; the user has to take another way in.
+#[test]
+fn a_user_whom_no_password_lets_in_is_told_so() {
+    let named = |status, error: &str| Reply::json(status, &format!(r#"{{"error":"{error}"}}"#));
+    for error in [
+        "interaction_required",       // Entra, OpenID Connect Core section 3.1.2.6
+        "login_required",             // OpenID Connect Core
+        "consent_required",           // OpenID Connect Core
+        "account_selection_required", // OpenID Connect Core
+        "mfa_required",               // Auth0
+        "mfa_registration_required",  // Auth0
+        "password_leaked",            // Auth0
+        "two_factor_required",        // FusionAuth
+        "change_password_required",   // FusionAuth
+        "access_denied",              // Okta, FusionAuth; RFC 6749 section 4.1.2.1
+    ] {
+        for status in [400, 401, 403] {
+            check_refused(named(status, error));
+        }
+    }
+    // Entra: the grant is invalid for want of something that only a browser can give.
+    for suberror in [
+        "basic_action",
+        "additional_action",
+        "message_only",
+        "consent_required",
+        "user_password_expired",
+    ] {
+        check_refused(Reply::json(
+            400,
+            &format!(r#"{{"error":"invalid_grant","suberror":"{suberror}"}}"#),
+        ));
+    }
+    for members in [
+        r#","suberror":"""#,
+        r#","suberror":null"#,
+        r#","suberror":"bad_token""#,
+    ] {
+        let body = format!(r#"{{"error":"invalid_grant"{members}}}"#);
+        let (outcome, _) = run(granting(), MESSAGE, &[Ok(Reply::json(400, &body))]);
+        assert_eq!(outcome.code(), Err("password_refused"), "{body}");
+    }
+}
+
+#[track_caller]
+fn check_refused(reply: Reply) {
+    let shown = format!("{reply:?}");
+    let (outcome, _) = run(granting(), MESSAGE, &[Ok(reply)]);
+    assert_eq!(outcome.code(), Err("password_grant_refused"), "{shown}");
+    let rejection = outcome.verdict.expect_err("refused");
+    assert!(rejection.status().is_some(), "no temporary failure");
+    assert!(!rejection.is_guess(), "{shown}");
+}
+
+#[test]
+fn a_wrong_password_is_a_guess_whatever_the_status() {
+    for status in [400, 401, 403] {
+        let reply = Reply::json(status, r#"{"error":"invalid_grant"}"#);
+        let (outcome, _) = run(granting(), MESSAGE, &[Ok(reply)]);
+        let rejection = outcome.verdict.expect_err("refused");
+        assert!(rejection.is_guess(), "{status}");
+    }
+}
+
+/// J13: the adapter lends the room for a token that is granted.
+#[test]
+fn too_little_room_for_a_granted_token_is_our_fault() {
+    let policy = policy();
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(granting()),
+    }];
+    let rules = Rules {
+        providers: &providers,
+        ..Rules::default()
+    };
+    let body = format!(r#"{{"access_token":"{TOKEN}"}}"#);
+    let answer = Answer {
+        status: 200,
+        content_type: "application/json",
+        www_authenticate: "",
+        body: body.as_bytes(),
+    };
+    let mut room = [0; 4];
+    let mut exchange = Exchange::new(rules, Mechanism::Plain, MESSAGE).with_room(&mut room);
+    let now = UnixTime::from_seconds(NOW);
+    assert!(matches!(exchange.step(now, Input::Start), Output::Fetch(_)));
+    let (answer, keys, scratch) = (&answer, &[], &mut [][..]);
+    let input = Input::Fetched {
+        answer,
+        keys,
+        scratch,
+    };
+    let Output::Reject(why) = exchange.step(now, input) else {
+        panic!("the client can do nothing about it");
+    };
+    assert_eq!(why.code(), "internal_error");
 }
 
 #[test]
