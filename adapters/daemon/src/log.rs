@@ -116,6 +116,7 @@ pub(crate) const fn refusal_code(reason: RefusalReason) -> &'static str {
         RefusalReason::ResponseTooLong => "response_too_long",
         RefusalReason::UnexpectedContinuation => "unexpected_continuation",
         RefusalReason::UnknownId => "unknown_id",
+        RefusalReason::Busy => "busy",
         _ => "refused",
     }
 }

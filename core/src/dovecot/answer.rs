@@ -172,6 +172,13 @@ pub(super) fn write_refusal(
                 "reason=The token, name or password is too long: let the identity provider put fewer claims into tokens"
             )
         }
+        RefusalReason::Busy => {
+            let code = FailCode::TempFail.name();
+            writeln!(
+                out,
+                "code={code}\treason=Temporary failure: too many logins at once"
+            )
+        }
         // These two are Dovecot's words, which people search their logs for.
         RefusalReason::UnexpectedContinuation => writeln!(out, "reason=Unexpected continuation"),
         RefusalReason::UnknownId => writeln!(out, "reason=Authentication request timed out"),

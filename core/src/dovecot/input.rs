@@ -274,8 +274,8 @@ impl<const PENDING: usize> Connection<PENDING> {
             return self.judge(id, mechanism, origin, response, out);
         };
         let name = buffer.get(..length).unwrap_or_default();
-        if !self.pending.await_password(id, name, origin.clone()) {
-            return self.refuse(id, Some(origin), RefusalReason::ResponseTooLong, out);
+        if let Err((origin, reason)) = self.pending.await_password(id, name, origin) {
+            return self.refuse(id, Some(origin), reason, out);
         }
         write_challenge(id, b"Password:", out)?;
         Ok(Event::ResponseRequested { id })

@@ -108,6 +108,8 @@ pub enum RefusalReason {
     UnexpectedContinuation,
     /// `CONT` for an id that is not, or no longer, known.
     UnknownId,
+    /// LOGIN takes two places in the table, and logins that are being judged leave less: a temporary failure.
+    Busy,
 }
 
 /// What an `AUTH` line has said so far.

@@ -3,7 +3,7 @@
 use heapless::Vec;
 
 use super::answer::{FailCode, Failure};
-use super::login::{Origin, Ticket};
+use super::login::{Origin, RefusalReason, Ticket};
 use crate::sasl::Mechanism;
 
 /// What is kept of a refused user's name until its client has answered the challenge; a longer name
@@ -107,16 +107,30 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
         Some(self.entries.remove(at).state)
     }
 
-    /// Keeps a client of LOGIN and its name until its password comes; false where the name is longer than
-    /// any that is taken.
-    pub(super) fn await_password(&mut self, id: u32, name: &[u8], origin: Origin) -> bool {
+    /// Keeps a client of LOGIN and its name until its password comes, which takes two places.
+    ///
+    /// # Errors
+    /// [`RefusalReason::ResponseTooLong`] where the name is longer than any that is taken,
+    /// [`RefusalReason::Busy`] where logins that are being judged leave less than two places.
+    pub(super) fn await_password(
+        &mut self,
+        id: u32,
+        name: &[u8],
+        origin: Origin,
+    ) -> Result<(), (Origin, RefusalReason)> {
         let Ok(name) = LoginName::from_slice(name) else {
-            return false;
+            return Err((origin, RefusalReason::ResponseTooLong));
         };
         self.take_name(id);
+        // Before either is there, so that neither drops the other.
+        while CAPACITY.saturating_sub(self.entries.len()) < 2 {
+            if !self.evict() {
+                return Err((origin, RefusalReason::Busy));
+            }
+        }
         self.put(id, State::AwaitingPassword(origin));
         self.put(id, State::Name(name));
-        true
+        Ok(())
     }
 
     /// The name that was kept for a login that waits for its password.
@@ -169,19 +183,22 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
         self.entries.push(Entry { id, state }).ok();
     }
 
-    /// Drops the login that loses least: one that has failed anyway, else one that has sent nothing
-    /// yet. Clients that hang up leave such logins behind, since Postfix cancels nothing.
-    fn evict(&mut self) {
+    /// Drops the login that loses least, name and all: one that has failed anyway, else one that has sent
+    /// nothing yet. Clients that hang up leave such logins behind, since Postfix cancels nothing. False
+    /// where every login is being judged: no new one is let in then.
+    fn evict(&mut self) -> bool {
         let worth = |entry: &Entry| match entry.state {
-            State::AwaitingReply(_) => 0,
-            State::AwaitingResponse(..) => 1,
-            State::AwaitingPassword(_) | State::Name(_) => 2,
-            State::Judging(_) => 3,
+            State::AwaitingReply(_) => Some(0),
+            State::AwaitingResponse(..) => Some(1),
+            State::AwaitingPassword(_) | State::Name(_) => Some(2),
+            State::Judging(_) => None,
         };
-        let all = self.entries.iter().enumerate();
-        if let Some((at, _)) = all.min_by_key(|(_, entry)| worth(entry)) {
-            let id = self.entries.remove(at).id;
-            self.take_name(id);
-        }
+        let all = self.entries.iter();
+        let waiting = all.filter_map(|entry| Some((worth(entry)?, entry.id)));
+        let Some((_, id)) = waiting.min_by_key(|(worth, _)| *worth) else {
+            return false;
+        };
+        self.remove(id);
+        true
     }
 }

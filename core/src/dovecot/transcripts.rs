@@ -1064,25 +1064,29 @@ fn a_name_that_was_left_behind_belongs_to_no_other_login() {
 
 /// J14: what a client of LOGIN has said is not lost to itself.
 #[test]
-fn login_works_with_one_place_left() {
+fn login_works_or_is_told_that_there_is_no_place() {
     let greeting = Greeting {
         mechanisms: &Mechanism::ALL,
         ..GREETING
     };
-    for first in [
-        "AUTH\t9\tLOGIN\tservice=smtp\tresp=Ym9i\n",
-        "AUTH\t9\tLOGIN\tservice=smtp\nCONT\t9\tYm9i\n",
-    ] {
+    for (judged, first) in [0, 1, 2, 3].into_iter().flat_map(|judged| {
+        [
+            (judged, "AUTH\t9\tLOGIN\tservice=smtp\tresp=Ym9i\n"),
+            (judged, "AUTH\t9\tLOGIN\tservice=smtp\nCONT\t9\tYm9i\n"),
+        ]
+    }) {
         let mut said = String::new();
         let mut connection = Connection::<4>::greet(&greeting, &mut said).unwrap();
         let mut lines = String::from("VERSION\t1\t2\nCPID\t9\n");
-        for id in 1..=3 {
+        // Somebody else's who are gone, and whose places are there to be taken.
+        for id in 11..=14 {
+            writeln!(lines, "AUTH\t{id}\tXOAUTH2\tservice=smtp").unwrap();
+        }
+        for id in 1..=judged {
             writeln!(lines, "AUTH\t{id}\tPLAIN\tservice=smtp\tresp=AGEAYg==").unwrap();
         }
-        // Somebody else's, who is gone, and whose place is there to be taken.
-        lines += "AUTH\t8\tLOGIN\tservice=smtp\tresp=YQ==\n";
         lines += first;
-        lines += "CONT\t9\tc2VjcmV0\nCONT\t8\tYg==\n";
+        lines += "CONT\t9\tc2VjcmV0\n";
         let mut input = lines.as_bytes();
         let mut buffer = [0; 64];
         let mut heard = vec![];
@@ -1098,8 +1102,14 @@ fn login_works_with_one_place_left() {
                 event => assert!(!matches!(event, Event::Close(_) | Event::Busy), "{event:?}"),
             }
         }
-        assert_eq!(heard, ["\0bob\0secret", "UnknownId"], "{first}");
-        assert_eq!((connection.judging(), connection.outstanding()), (4, 4));
+        let expected: &[&str] = if judged < 3 {
+            &["\0bob\0secret"]
+        } else {
+            &["Busy", "UnknownId"]
+        };
+        assert_eq!(heard, expected, "{judged} {first}");
+        let busy = "FAIL\t9\tcode=temp_fail\treason=Temporary failure: too many logins at once\n";
+        assert_eq!(said.contains(busy), judged == 3, "{said}");
     }
 }
 
