@@ -43,18 +43,22 @@ pub enum Rejection {
     PasswordNotTaken,
     /// The provider grants no token for this name and password.
     PasswordRefused,
+    /// The provider grants this user no token for a password, right or wrong: it wants a second factor, say.
+    PasswordGrantRefused,
     /// The key that the token names may be newer than those known here, and newer ones cannot be had.
     KeysUnavailable,
     /// The provider could not be asked, or failed to answer.
     ProviderUnavailable,
     /// The provider answered something that says nothing about the token.
     UnusableAnswer,
-    /// The provider does not accept the credentials that it is asked with.
+    /// The provider does not accept the credentials that it is asked with, or does not let us ask so.
     ClientRefused,
     /// Too many logins at once.
     Busy,
     /// The program that drives the exchange gave it something that it had not asked for.
     OutOfOrder,
+    /// The program that drives the exchange lent less room than a token takes.
+    NoRoom,
 }
 
 impl Rejection {
@@ -64,6 +68,7 @@ impl Rejection {
         match self {
             Self::Response(sasl::Error::TokenTooLong) => "token_too_long",
             Self::Response(sasl::Error::BadToken) => "malformed_token",
+            Self::Response(sasl::Error::MissingToken) => "no_token",
             Self::Response(_) => "malformed_response",
             Self::ResponseTooLong => "response_too_long",
             Self::Token(error) => token_code(error),
@@ -78,12 +83,13 @@ impl Rejection {
             Self::TokenRefused => "token_refused",
             Self::PasswordNotTaken => "password_not_taken",
             Self::PasswordRefused => "password_refused",
+            Self::PasswordGrantRefused => "password_grant_refused",
             Self::KeysUnavailable => "keys_unavailable",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::UnusableAnswer => "unusable_answer",
             Self::ClientRefused => "client_refused",
             Self::Busy => "busy",
-            Self::OutOfOrder => "internal_error",
+            Self::OutOfOrder | Self::NoRoom => "internal_error",
         }
     }
 
@@ -91,9 +97,9 @@ impl Rejection {
     #[must_use]
     pub const fn status(self) -> Option<Status> {
         match self {
-            Self::Response(sasl::Error::TokenTooLong | sasl::Error::BadToken) => {
-                Some(Status::InvalidToken)
-            }
+            Self::Response(
+                sasl::Error::TokenTooLong | sasl::Error::BadToken | sasl::Error::MissingToken,
+            ) => Some(Status::InvalidToken),
             Self::Response(_) | Self::ResponseTooLong => Some(Status::InvalidRequest),
             Self::Claims(Violation::InsufficientScope | Violation::UnmetRequirement) => {
                 Some(Status::InsufficientScope)
@@ -107,6 +113,7 @@ impl Rejection {
             | Self::TokenRefused
             | Self::PasswordNotTaken
             | Self::PasswordRefused
+            | Self::PasswordGrantRefused
             | Self::Claims(_) => Some(Status::InvalidToken),
             Self::NoKeys
             | Self::ClockNotSet
@@ -115,7 +122,8 @@ impl Rejection {
             | Self::UnusableAnswer
             | Self::ClientRefused
             | Self::Busy
-            | Self::OutOfOrder => None,
+            | Self::OutOfOrder
+            | Self::NoRoom => None,
         }
     }
 
@@ -140,7 +148,8 @@ impl Rejection {
                 | Violation::WrongDomain
                 | Violation::InsufficientScope
                 | Violation::UnmetRequirement,
-            ) => Some(FailCode::AuthzFail),
+            )
+            | Self::PasswordGrantRefused => Some(FailCode::AuthzFail),
             Self::Claims(Violation::Inactive) => Some(FailCode::UserDisabled),
             _ if self.status().is_none() => Some(FailCode::TempFail),
             _ => None,
@@ -174,6 +183,9 @@ impl Rejection {
                 "No identity provider is configured to take passwords: log in with a token"
             }
             Self::PasswordRefused => "The identity provider refuses this name and password",
+            Self::PasswordGrantRefused => {
+                "The identity provider wants more of this user than a password: log in with a token"
+            }
             Self::KeysUnavailable => {
                 "Temporary failure: the identity provider's newest keys cannot be had"
             }
@@ -182,10 +194,10 @@ impl Rejection {
                 "Temporary failure: the identity provider's answer cannot be used"
             }
             Self::ClientRefused => {
-                "Temporary failure: the identity provider refuses this mail server's credentials"
+                "Temporary failure: the identity provider refuses this mail server as its client"
             }
             Self::Busy => "Temporary failure: too many logins at once",
-            Self::OutOfOrder => "Temporary failure: internal error",
+            Self::OutOfOrder | Self::NoRoom => "Temporary failure: internal error",
         }
     }
 }
@@ -250,7 +262,7 @@ const fn response_reason(error: sasl::Error) -> &'static str {
         sasl::Error::TrailingData => "The SASL response goes on behind its end",
         sasl::Error::MissingAuth => "The SASL response holds no auth=",
         sasl::Error::NotBearer => "The SASL response holds no Bearer token",
-        sasl::Error::MissingToken => "The token is empty",
+        sasl::Error::MissingToken => "The client has no token: get one from the identity provider",
         sasl::Error::BadToken => "The token holds characters that no token may have",
         sasl::Error::TokenTooLong => "The token is longer than 8192 bytes",
     }
@@ -300,6 +312,7 @@ impl From<jose::Error> for Rejection {
     fn from(error: jose::Error) -> Self {
         match error {
             jose::Error::NotCompactJws => Self::OpaqueToken,
+            jose::Error::PayloadTooLong => Self::NoRoom,
             _ => Self::Token(error),
         }
     }

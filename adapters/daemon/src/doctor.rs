@@ -174,7 +174,9 @@ fn advice(rejection: Rejection) -> &'static str {
         "expired" | "token_refused" => "get a new token",
         "insufficient_scope" | "unmet_requirement" => "give the user the scope, group or role",
         "issued_in_future" | "not_yet_valid" => "set the clocks",
-        "client_refused" => "correct client_id and client_secret",
+        "client_refused" => {
+            "correct client_id and client_secret, or register the client for the grant type and scope"
+        }
         "keys_unavailable" | "no_keys" | "provider_unavailable" | "unusable_answer" => {
             "see what is wrong with the provider above"
         }

@@ -72,8 +72,10 @@ impl<'b> Exchange<'b> {
         let mut length = 0_usize;
         for c in granted.chars() {
             let end = length.saturating_add(c.len_utf8());
-            let place = room.get_mut(length..end);
-            c.encode_utf8(place.ok_or(Rejection::UnusableAnswer)?);
+            if end > BearerToken::MAX_LEN {
+                return Err(Rejection::UnusableAnswer);
+            }
+            c.encode_utf8(room.get_mut(length..end).ok_or(Rejection::NoRoom)?);
             length = end;
         }
         let room: &'b [u8] = room;
@@ -83,13 +85,12 @@ impl<'b> Exchange<'b> {
     }
 }
 
-/// RFC 6749 sections 5.1 and 5.2: a refused password is the only thing that is the client's fault.
+/// RFC 6749 section 5.1: a token, and of which type.
 fn read<'a>(answer: &Answer<'a>) -> Result<Text<'a>, Rejection> {
     match answer.status {
         200..=299 if is_json(answer.content_type) => {}
         200..=299 => return Err(Rejection::UnusableAnswer),
-        400 | 401 if says_error(answer, "invalid_grant") => return Err(Rejection::PasswordRefused),
-        400 | 401 | 403 => return Err(Rejection::ClientRefused),
+        400 | 401 | 403 => return Err(read_refusal(answer)),
         _ => return Err(Rejection::ProviderUnavailable),
     }
     let object = Object::parse(answer.body).map_err(|_| Rejection::UnusableAnswer)?;
@@ -104,4 +105,67 @@ fn read<'a>(answer: &Answer<'a>) -> Result<Text<'a>, Rejection> {
         Some(Value::String(token)) => Ok(token),
         _ => Err(Rejection::UnusableAnswer),
     }
+}
+
+/// RFC 6749 section 5.2: `error` says whose fault it is, whatever the status.
+///
+/// What says nothing that is known here may be the provider's own failure, and no fault of the user's.
+fn read_refusal(answer: &Answer<'_>) -> Rejection {
+    let object = Object::parse(answer.body).ok();
+    let text = |name| match object.map(|object| member(object, name)) {
+        Some(Ok(Some(Value::String(text)))) => Some(text),
+        _ => None,
+    };
+    let Some(error) = text("error") else {
+        return match answer.status {
+            401 if says_error(answer, "invalid_grant") => Rejection::PasswordRefused,
+            // Only the client authenticates itself by HTTP.
+            401 => Rejection::ClientRefused,
+            _ => Rejection::ProviderUnavailable,
+        };
+    };
+    if error == *"invalid_grant" {
+        let wants_more = text("suberror").is_some_and(is_about_user);
+        return if wants_more {
+            Rejection::PasswordGrantRefused
+        } else {
+            Rejection::PasswordRefused
+        };
+    }
+    if is_about_user(error) {
+        return Rejection::PasswordGrantRefused;
+    }
+    if CLIENT_ERRORS.iter().any(|name| error == **name) {
+        return Rejection::ClientRefused;
+    }
+    Rejection::ProviderUnavailable
+}
+
+/// Our credentials, or what we are registered for and ask (RFC 6749 section 5.2).
+const CLIENT_ERRORS: [&str; 5] = [
+    "invalid_client",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_request",
+];
+
+/// What this user lacks beside a password, other than `.._required`.
+const USER_ERRORS: [&str; 6] = [
+    "access_denied",         // Okta, FusionAuth: a policy (RFC 6749 section 4.1.2.1)
+    "password_leaked",       // Auth0
+    "basic_action",          // Entra's `suberror`, from here on: a browser may help
+    "additional_action",     // ..
+    "message_only",          // nothing helps
+    "user_password_expired", // ..
+];
+
+// OpenID Connect Core section 3.1.2.6 has `interaction_required`, `login_required`, `consent_required` and
+// `account_selection_required`, of which Entra sends the first; Auth0 has `mfa_required`, FusionAuth
+// `two_factor_required` and `change_password_required`.
+/// Whether `error` says that this user needs more than a password.
+fn is_about_user(error: Text<'_>) -> bool {
+    const SUFFIX: &str = "_required";
+    let before = error.chars().count().saturating_sub(SUFFIX.len());
+    error.chars().skip(before).eq(SUFFIX.chars()) || USER_ERRORS.iter().any(|name| error == **name)
 }

@@ -44,7 +44,7 @@ pub enum Error {
     SignatureTooLong,
     /// The payload is not one JSON object (RFC 7519 section 7.2), or two readers could read it differently.
     Payload,
-    /// The payload does not fit the scratch space that was lent.
+    /// The payload does not fit the scratch space that was lent: the caller's fault, not the token's.
     PayloadTooLong,
 }
 

@@ -215,10 +215,14 @@ impl<'m> BearerToken<'m> {
         self.0
     }
 
-    // credentials = "Bearer" 1*SP b64token
+    // credentials = "Bearer" 1*SP b64token; a client that has no token yet sends none (RFC 7628 section 4.3)
     fn from_credentials(credentials: &'m [u8]) -> Result<Self, Error> {
+        if credentials.iter().all(|byte| *byte == b' ') {
+            return Err(Error::MissingToken);
+        }
         let (scheme, rest) = credentials.split_at_checked(6).ok_or(Error::NotBearer)?;
-        if !scheme.eq_ignore_ascii_case(b"Bearer") || rest.first() != Some(&b' ') {
+        if !scheme.eq_ignore_ascii_case(b"Bearer") || rest.first().is_some_and(|byte| *byte != b' ')
+        {
             return Err(Error::NotBearer);
         }
         let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
@@ -284,7 +288,7 @@ pub enum Error {
     MissingAuth,
     /// `auth=` holds another scheme than `Bearer`.
     NotBearer,
-    /// `auth=Bearer` without a token.
+    /// `auth=` or `auth=Bearer` without a token: the client asks where to get one (RFC 7628 section 4.3).
     MissingToken,
     /// The token has characters that no token may have (RFC 6750 section 2.1).
     BadToken,

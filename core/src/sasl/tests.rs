@@ -170,21 +170,21 @@ fn only_the_bearer_scheme() {
         "Bearert",
         "Bearer\tt",
         "t",
-        "",
+        "\t",
         " Bearer t",
         "Beare",
     ] {
         oauthbearer(&std::format!("n,,^Aauth={auth}^A^A"), "NotBearer");
     }
-    for auth in ["Bearer", "Bearer "] {
-        xoauth2(
-            &std::format!("user=u^Aauth={auth}^A^A"),
-            if auth.len() == 6 {
-                "NotBearer"
-            } else {
-                "MissingToken"
-            },
-        );
+}
+
+#[test]
+fn a_client_may_have_no_token_yet() {
+    for auth in ["", " ", "  ", "Bearer", "bearer", "Bearer ", "Bearer  "] {
+        xoauth2(&std::format!("user=u^Aauth={auth}^A^A"), "MissingToken");
+        oauthbearer(&std::format!("n,,^Aauth={auth}^A^A"), "MissingToken");
+        let message = std::format!("n,a=u,^Aauth={auth}^A^A");
+        loose(Mechanism::OAuthBearer, &message, "MissingToken");
     }
 }
 
