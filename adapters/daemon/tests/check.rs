@@ -25,6 +25,11 @@ fn main() {
         trial("reads keys as files and as Dovecot's directory", reads_keys),
         trial("bounds its input", bounds_its_input),
         trial("tells usage from verdicts", tells_usage_from_verdicts),
+        trial("takes no input for an error", takes_no_input_for_an_error),
+        trial(
+            "says on a terminal what it waits for",
+            says_what_it_waits_for,
+        ),
     ];
     let mut left_out = vec![];
     match folder("wycheproof") {
@@ -105,6 +110,41 @@ fn accepts_every_algorithm() {
                               "issuer": "https://id.example", "expires_at": NOW + 300});
         assert_eq!(object, &expected);
     }
+}
+
+/// A17
+fn takes_no_input_for_an_error() {
+    let (_, root) = issuer();
+    for input in ["", "\n", " \r\n\n"] {
+        for lines in [&[][..], &["--lines"], &["--response", "xoauth2"]] {
+            let keys = root.path().join("keys.json");
+            let arguments = [&["--any-audience"], lines].concat();
+            let (objects, code) = check(&keys, &arguments, input);
+            assert!(objects.is_empty(), "{objects:?}");
+            assert_eq!(code, 2, "{input:?} {lines:?}");
+        }
+    }
+}
+
+/// A17: somebody who sees nothing happen is told what to do.
+fn says_what_it_waits_for() {
+    let (_, root) = issuer();
+    let keys = root.path().join("keys.json");
+    let line = format!(
+        "{} check --any-audience --keys {}",
+        env!("CARGO_BIN_EXE_gatepost"),
+        keys.display()
+    );
+    // script(1) gives it a terminal, whose input ends at once.
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("script runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("waiting for a token"), "{said}");
+    assert!(said.contains("Ctrl-D"), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
 }
 
 fn says_why_it_rejects() {

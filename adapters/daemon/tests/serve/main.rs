@@ -2,6 +2,7 @@
 
 mod account;
 mod dict;
+mod doctor;
 mod face;
 mod front;
 mod online;

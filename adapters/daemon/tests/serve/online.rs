@@ -389,7 +389,7 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
     let issuer = Issuer::new();
     stub.set_json("/jwks", &json!({"keys": [issuer.jwk("ES256")]}));
     let config = format!(
-        "listen = \"tcp:127.0.0.1:1\"\n[[provider]]\nissuer = \"{}\"\naudience = \"mail\"\n",
+        "listen = \"tcp:127.0.0.1:0\"\n[[provider]]\nissuer = \"{}\"\naudience = \"mail\"\n",
         stub.issuer()
     );
     let token = |aud: &str| {

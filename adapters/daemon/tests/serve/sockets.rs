@@ -265,7 +265,10 @@ fn a_bad_configuration_ends_with_2_and_says_what_to_write() {
     let path = root.path().join("gatepost.toml");
     fs::write(&path, "compat = \"loose\"\n").unwrap();
     let told = refused(&path);
-    let expected = format!("{}:1: compat: write \"strict\" or \"dovecot\"", path.display());
+    let expected = format!(
+        "{}:1: compat: write \"strict\" or \"dovecot\"",
+        path.display()
+    );
     assert!(told.contains(&expected), "{told}");
 }
 
