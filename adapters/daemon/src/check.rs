@@ -112,8 +112,20 @@ fn judge_input(check: &Check) -> Result<bool, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let mut stdin = io::stdin().lock();
     let mut stdout = io::stdout().lock();
+    if stdin.is_terminal() {
+        eprintln!(
+            "gatepost: waiting for a {}: paste it, then Enter and Ctrl-D",
+            check.input_name()
+        );
+    }
     let mut all_good = true;
+    let mut is_empty = true;
     while let Some(input) = check.read(&mut stdin)? {
+        // Of lines, each has its answer, the empty ones too.
+        if input.trim().is_empty() && !check.lines {
+            break;
+        }
+        is_empty = false;
         let report = runtime.block_on(check.judge(&providers, &input));
         all_good &= report.is_accepted();
         if stdout.is_terminal() {
@@ -125,6 +137,13 @@ fn judge_input(check: &Check) -> Result<bool, Box<dyn std::error::Error>> {
         } else {
             writeln!(stdout, "{}", report.json())?;
         }
+    }
+    if is_empty {
+        return Err(format!(
+            "nothing to judge: give a {} on standard input",
+            check.input_name()
+        )
+        .into());
     }
     Ok(all_good)
 }
@@ -143,6 +162,14 @@ impl Check {
             settings.algorithms = AlgorithmSet::of(&self.algorithms);
         }
         settings
+    }
+
+    /// What is read.
+    fn input_name(&self) -> &'static str {
+        match self.response {
+            Some(_) => "base64 SASL response",
+            None => "token",
+        }
     }
 
     fn now(&self) -> UnixTime {

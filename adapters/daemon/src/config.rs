@@ -29,6 +29,7 @@
 mod address;
 mod behind;
 mod dict;
+mod exposed;
 mod face;
 mod fault;
 mod names;

@@ -1,6 +1,7 @@
 //! `gatepost doctor`: walks through a configuration as the daemon would use it, and says in words what is
 //! wrong and what to do.
 
+mod holder;
 mod network;
 mod sockets;
 
@@ -11,11 +12,11 @@ use std::time::{Duration, SystemTime};
 
 use gatepost_core::{Rejection, UnixTime, sasl::Mechanism};
 use gatepost_tokio::{Attempt, Outcome, Turns, judge};
-use tokio::time::timeout;
 
 use crate::config::{Config, Log, LogLevel};
 use crate::generation::Generation;
 use crate::log;
+use crate::prepare::{Kept, prepare};
 
 /// How long providers may take to be found.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -95,20 +96,51 @@ async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
     for word in config.looser_words() {
         note(&format!("looser than the default: {word}"));
     }
-    sockets::examine(config, &mut findings);
-    sockets::examine_behind(config, &mut findings);
-    match Generation::load(config, None) {
-        Err(error) => findings.bad(&error.to_string(), "the daemon would not start"),
-        Ok(generation) => {
-            let found = generation.providers.looked_for();
-            if timeout(PATIENCE, found).await.is_err() {
-                note("not every provider has been found in ten seconds");
-            }
-            network::examine(config, &generation, &mut findings).await;
-            examine_token(options, &generation, &mut findings).await?;
+    for file in config.exposed_secrets(&options.config) {
+        note(&format!(
+            "{} holds a secret and can be read by others: chmod o= it",
+            file.display()
+        ));
+    }
+    let prepared = prepare(&options.config, config, PATIENCE).await;
+    for fault in &prepared.faults {
+        if !sockets::is_our_own(fault) {
+            findings.bad(&fault.to_string(), "the daemon would not start");
         }
     }
+    examine_kept(&prepared.kept, &mut findings);
+    sockets::examine(config, &mut findings);
+    sockets::examine_behind(config, &mut findings);
+    if prepared.users.is_some() {
+        findings.good("the users can be read");
+    }
+    if let Some(generation) = prepared.generation {
+        if !prepared.has_looked {
+            note("not every provider has been found in ten seconds");
+        }
+        network::examine(config, &generation, &mut findings).await;
+        examine_token(options, &generation, &mut findings).await?;
+    }
     Ok(findings)
+}
+
+/// Where keys that were fetched survive a restart.
+fn examine_kept(kept: &Kept, findings: &mut Findings) {
+    match kept {
+        Kept::NotNeeded => {}
+        Kept::Nowhere => note(
+            "no state_directory: a start while the provider is away has no keys; write one, or \
+             StateDirectory= in the systemd unit",
+        ),
+        Kept::In(directory) => findings.good(&format!(
+            "state_directory {} can be written",
+            directory.display()
+        )),
+        Kept::Unusable(directory, error) => findings.bad(
+            &format!("state_directory {}: {error}", directory.display()),
+            "create it, and let it belong to gatepost's user",
+        ),
+    }
 }
 
 /// Judges a token as the daemon would.

@@ -50,7 +50,7 @@ impl Generation {
         let providers = providers.collect::<Result<Vec<_>, _>>()?;
         let place = Place {
             runtime: Handle::current(),
-            state: config.state_directory.clone().or_else(systemd_state),
+            state: state_directory(config),
         };
         let previous = previous.map(|previous| &previous.providers);
         let (providers, warnings) = match config.backend {
@@ -97,7 +97,11 @@ impl Generation {
     }
 }
 
-/// The directory that systemd has made for a service with `StateDirectory=`.
+/// Where the last good keys are kept: what is written, or what systemd has made for `StateDirectory=`.
+pub(crate) fn state_directory(config: &Config) -> Option<PathBuf> {
+    config.state_directory.clone().or_else(systemd_state)
+}
+
 fn systemd_state() -> Option<PathBuf> {
     let directories = std::env::var_os("STATE_DIRECTORY")?;
     std::env::split_paths(&directories).next()

@@ -71,6 +71,19 @@ pub(crate) fn bind(listener: &Listener) -> Result<Vec<Bound>, BindError> {
     }
 }
 
+/// Tries whether [`bind`] would succeed: takes nothing from a daemon that listens there, and leaves nothing behind.
+/// Sockets of systemd's cannot be tried.
+pub(crate) fn rehearse(listener: &Listener) -> Result<(), BindError> {
+    match &listener.address {
+        Address::Unix(path) => unix::stage(listener, path).map(drop),
+        Address::Tcp(host) => tcp_addresses(listener, host)?
+            .into_iter()
+            .try_for_each(|address| socket_at(address).map(drop))
+            .map_err(tcp_failed(listener)),
+        Address::Systemd(_) => Ok(()),
+    }
+}
+
 /// Listens for whoever watches, which may be another host: no token travels there.
 pub(crate) fn bind_http(address: &Address) -> Result<Vec<TcpListener>, BindError> {
     let mut listener = Listener::at(address.clone());
@@ -84,17 +97,28 @@ pub(crate) fn bind_http(address: &Address) -> Result<Vec<TcpListener>, BindError
 }
 
 fn bind_tcp(listener: &Listener, host: &str) -> Result<Vec<Bound>, BindError> {
-    let unresolved = BindError::io(listener, "give an address or a host name that resolves");
-    let failed = BindError::io(
-        listener,
-        "choose an address of this machine and a free port",
-    );
-    let addresses: Vec<SocketAddr> = host.to_socket_addrs().map_err(unresolved)?.collect();
-    let sockets = addresses.into_iter().map(|address| {
-        check_remote(listener, address)?;
-        listen(address).map(Bound::Tcp).map_err(&failed)
+    let sockets = tcp_addresses(listener, host)?.into_iter().map(|address| {
+        let socket = socket_at(address).and_then(|socket| socket.listen(BACKLOG));
+        socket.map(Bound::Tcp).map_err(tcp_failed(listener))
     });
     sockets.collect()
+}
+
+/// The addresses of a host, each of which may be listened at.
+fn tcp_addresses(listener: &Listener, host: &str) -> Result<Vec<SocketAddr>, BindError> {
+    let unresolved = BindError::io(listener, "give an address or a host name that resolves");
+    let addresses: Vec<SocketAddr> = host.to_socket_addrs().map_err(unresolved)?.collect();
+    for address in &addresses {
+        check_remote(listener, *address)?;
+    }
+    Ok(addresses)
+}
+
+fn tcp_failed(listener: &Listener) -> impl Fn(io::Error) -> BindError {
+    BindError::io(
+        listener,
+        "choose an address of this machine and a free port",
+    )
 }
 
 fn check_remote(listener: &Listener, address: SocketAddr) -> Result<(), BindError> {
@@ -105,7 +129,8 @@ fn check_remote(listener: &Listener, address: SocketAddr) -> Result<(), BindErro
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// A socket that is bound, and does not listen yet.
+fn socket_at(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -114,7 +139,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // A new daemon can listen before the old one has ended.
     socket.set_reuseport(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    Ok(socket)
 }
 
 impl Bound {

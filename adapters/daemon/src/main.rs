@@ -3,6 +3,7 @@
 mod account;
 mod behind;
 mod check;
+mod check_config;
 mod config;
 mod connection;
 mod demo;
@@ -18,6 +19,7 @@ mod log;
 mod master;
 mod metrics;
 mod penalty;
+mod prepare;
 mod serve;
 mod socketmap;
 mod users;
@@ -37,6 +39,8 @@ enum Verb {
     /// Answers mail servers over Dovecot's auth protocol.
     Serve(serve::Options),
     Check(check::Check),
+    /// Reads a configuration without network, and prints everything that is wrong with it.
+    CheckConfig(check_config::Options),
     Demo(demo::Demo),
     /// Walks through a configuration, says what is wrong, and what to do.
     Doctor(doctor::Options),
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
     match Verb::parse() {
         Verb::Serve(options) => serve::run(&options),
         Verb::Check(check) => check::run(&check),
+        Verb::CheckConfig(options) => check_config::run(&options),
         Verb::Demo(demo) => demo::run(&demo),
         Verb::Doctor(options) => doctor::run(&options),
         Verb::Import(options) => import::run(&options),

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_mail::face::Face;
 use gatepost_tokio::Turns;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -15,17 +14,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::account::{Account, AccountError};
 use crate::behind::Behind;
-use crate::config::{self, Config, ConfigError, Listener, ListenerProtocol, UsersError};
+use crate::config::{Config, Listener, ListenerProtocol};
 use crate::connection::Service;
 use crate::door::Door;
-use crate::generation::{Generation, GenerationError};
+use crate::generation::Generation;
 use crate::listener::{self, BindError, Bound};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::penalty::Penalties;
-use crate::users;
+use crate::prepare::{Kept, StartError, prepare};
+use crate::users::Followed;
 use crate::web;
 use crate::worker::{Protocol, Workers};
 
@@ -40,29 +39,20 @@ pub(crate) struct Options {
     config: PathBuf,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Load(#[from] GenerationError),
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    #[error(transparent)]
-    Users(#[from] UsersError),
-    #[error(transparent)]
-    Account(#[from] AccountError),
-    #[error("{0}")]
-    Face(String),
-    #[error("{0}; gatepost cannot run here")]
-    Io(#[from] io::Error),
+/// Why it does not serve: everything that is known of it.
+struct Error(Vec<StartError>);
+
+impl<E: Into<StartError>> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(vec![error.into()])
+    }
 }
 
 impl Error {
     /// 2 for what the configuration has to change, 1 for the rest.
     fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Io(_) => ExitCode::from(1),
+        match &*self.0 {
+            [StartError::Io(_)] => ExitCode::from(1),
             _ => ExitCode::from(2),
         }
     }
@@ -82,25 +72,25 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("gatepost: {error}");
+            for fault in &error.0 {
+                eprintln!("gatepost: {fault}");
+            }
             error.exit_code()
         }
     }
 }
 
 async fn serve(options: &Options, config: Config) -> Result<(), Error> {
-    let account = account(&config)?;
-    if let Some(account) = &account {
-        account.lower()?;
-        // What a reload will read has to be readable now.
-        Config::read(&options.config)?;
-    }
-    let generation = Arc::new(Generation::load(&config, None)?);
     // A provider that is away delays the start by this at most.
-    let _ = timeout(FIRST_LOOK, generation.providers.looked_for()).await;
-    announce(&config, &generation);
-    if let Some(account) = &account {
-        account.raise()?;
+    let prepared = prepare(&options.config, &config, FIRST_LOOK).await;
+    let (generation, account) = match prepared.generation {
+        Some(generation) if prepared.faults.is_empty() => (generation, prepared.account),
+        _ => return Err(Error(prepared.faults)),
+    };
+    announce(options, &config, &generation);
+    if let Kept::Unusable(path, error) = prepared.kept {
+        let (path, error) = (path.display().to_string(), error.to_string());
+        tracing::warn!(path, error, "state_directory cannot be written");
     }
     let entrances = entrances(&config)?;
     let watchers = match &config.metrics {
@@ -111,7 +101,7 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
         account.become_it()?;
     }
     let mut followed = JoinSet::new();
-    let behind = behind(&config, &mut followed)?;
+    let behind = behind(&config, prepared.users, &mut followed)?;
     if let Some(behind) = &behind {
         let _ = timeout(FIRST_LOOK, behind.tried()).await;
     }
@@ -122,7 +112,8 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     let (stop, stopping) = watch::channel(false);
     let service = Arc::new(Service {
         behind,
-        ..service(&config, generation, stopping)?
+        face: prepared.face,
+        ..service(&config, generation, stopping)
     });
     let workers = Arc::new(Workers::start(&service)?);
     let _watched = watch_at(watchers, &service)?;
@@ -158,14 +149,6 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Who the daemon is to become.
-fn account(config: &Config) -> Result<Option<Account>, AccountError> {
-    match config.user.as_deref() {
-        Some(name) => Account::find(name),
-        None => Ok(None),
-    }
 }
 
 /// The sockets of one protocol.
@@ -228,14 +211,17 @@ fn entrances(config: &Config) -> Result<Vec<Entrance>, BindError> {
 }
 
 /// Knows what stands behind us, and keeps current in `followed` what is known of it.
-fn behind(config: &Config, followed: &mut JoinSet<()>) -> Result<Option<Arc<Behind>>, Error> {
+fn behind(
+    config: &Config,
+    users: Option<Followed>,
+    followed: &mut JoinSet<()>,
+) -> io::Result<Option<Arc<Behind>>> {
     if config.dovecot.is_none() && config.users.is_none() {
         return Ok(None);
     }
-    let users = match &config.users {
+    let users = match users {
         None => watch::channel(None).1,
-        Some(settings) => {
-            let current = users::load(settings.clone())?;
+        Some(current) => {
             followed.spawn(current.follow);
             current.users
         }
@@ -270,11 +256,10 @@ fn service(
     config: &Config,
     generation: watch::Receiver<Arc<Generation>>,
     stopping: watch::Receiver<bool>,
-) -> Result<Service, Error> {
+) -> Service {
     let limits = &config.limits;
-    let face = config.face.as_ref().map(face);
-    Ok(Service {
-        face: face.transpose()?,
+    Service {
+        face: None,
         generation,
         stopping,
         metrics: Metrics::new(),
@@ -283,19 +268,15 @@ fn service(
         line: limits.line_seconds.duration(),
         behind: None,
         penalties: Penalties::new(limits.penalty_seconds.duration()),
-    })
-}
-
-fn face(settings: &config::Face) -> Result<Face, Error> {
-    let mut nonce = [0; 16];
-    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| io::Error::other("no random numbers"))?;
-    let caller = settings.caller().map_err(Error::Face)?;
-    let (shape, attributes) = (settings.shape(), settings.attributes());
-    Ok(Face::new(shape, attributes, caller, nonce))
+    }
 }
 
 /// Names what an operator should know about the configuration that is in force.
-fn announce(config: &Config, generation: &Generation) {
+fn announce(options: &Options, config: &Config, generation: &Generation) {
+    for path in config.exposed_secrets(&options.config) {
+        let path = path.display().to_string();
+        tracing::warn!(path, "holds a secret and can be read by others");
+    }
     for word in config.looser_words() {
         tracing::warn!(word, "looser than the default");
     }
@@ -330,7 +311,7 @@ async fn reread(
         Ok((generation, config)) => {
             // The old one judges until the new one knows its providers.
             let _ = timeout(FIRST_LOOK, generation.providers.looked_for()).await;
-            announce(&config, &generation);
+            announce(options, &config, &generation);
             for part in current.parts_for_a_restart(&config) {
                 tracing::warn!(part, "changed, which takes effect after a restart only");
             }
@@ -339,8 +320,9 @@ async fn reread(
             tracing::info!("reloaded");
         }
         Err(error) => {
+            let faults: Vec<String> = error.0.iter().map(ToString::to_string).collect();
             tracing::error!(
-                error = error.to_string(),
+                error = faults.join("\n"),
                 "not reloaded: the old configuration stays"
             );
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -19,20 +20,18 @@ const PAUSE: Duration = Duration::from_secs(1);
 type Stamp = Option<(SystemTime, u64)>;
 
 /// The users as they are at present, and what keeps them so.
-pub(crate) struct Followed<F> {
+pub(crate) struct Followed {
     pub(crate) users: watch::Receiver<Option<Arc<Users>>>,
-    pub(crate) follow: F,
+    pub(crate) follow: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 /// Reads the users, and keeps them current as long as the future is polled.
-pub(crate) fn load(
-    settings: UserSettings,
-) -> Result<Followed<impl Future<Output = ()>>, UsersError> {
+pub(crate) fn load(settings: UserSettings) -> Result<Followed, UsersError> {
     // Before it is read: a change meanwhile is noticed.
     let stamp = settings.passwd_file().and_then(stamp);
     let users = settings.load()?;
     let (sender, users) = watch::channel(Some(Arc::new(users)));
-    let follow = follow(settings, stamp, sender);
+    let follow = Box::pin(follow(settings, stamp, sender));
     Ok(Followed { users, follow })
 }
 

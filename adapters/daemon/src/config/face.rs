@@ -58,6 +58,15 @@ impl Face {
         listeners.collect()
     }
 
+    /// Whether the configuration itself holds a secret of its.
+    pub(super) fn holds_secret(&self) -> bool {
+        self.client_secret.is_some()
+    }
+
+    pub(super) fn secret_file(&self) -> Option<PathBuf> {
+        self.client_secret_file.clone()
+    }
+
     pub(crate) fn shape(&self) -> Shape {
         match self.shape {
             ShapeName::Dovecot => Shape::Dovecot,

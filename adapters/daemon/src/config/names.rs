@@ -51,6 +51,9 @@ pub(super) fn advice(key: &str, keys: &'static [&'static str]) -> Advice {
     if let Some(key) = known(&spelt) {
         return Advice::Meant(key);
     }
+    if let Some(key) = nearest(&spelt, 1, keys.iter().copied()) {
+        return Advice::Meant(key);
+    }
     let holding = TABLES
         .iter()
         .filter(|(_, keys)| keys.contains(&key))
@@ -64,17 +67,21 @@ pub(super) fn advice(key: &str, keys: &'static [&'static str]) -> Advice {
     }
     let elsewhere = ELSEWHERE.iter().find(|(theirs, _)| *theirs == spelt);
     let meant = elsewhere.and_then(|(_, ours)| known(ours));
-    match meant.or_else(|| nearest(&spelt, keys.iter().copied())) {
+    match meant.or_else(|| nearest(&spelt, 3, keys.iter().copied())) {
         Some(key) => Advice::Meant(key),
         None => Advice::Unknown,
     }
 }
 
-/// The name that differs from `written` by a slip or two, if any does.
-pub(super) fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+/// The name that differs from `written` by a few slips at most, and not by a third of it.
+pub(super) fn nearest<'n>(
+    written: &str,
+    most: usize,
+    names: impl Iterator<Item = &'n str>,
+) -> Option<&'n str> {
     let distance = |name: &str| strsim::damerau_levenshtein(written, name);
     let (slips, name) = names.map(|name| (distance(name), name)).min()?;
-    (slips <= (name.len() / 3).clamp(1, 3)).then_some(name)
+    (slips <= (name.len() / 3).clamp(1, most)).then_some(name)
 }
 
 /// `Username-Claims` and `usernameClaims` as we would write them.

@@ -228,6 +228,26 @@ impl Provider {
         self.issuer.as_deref().filter(|_| self.discovers())
     }
 
+    /// Whether the configuration itself holds a secret of its.
+    pub(super) fn holds_secret(&self) -> bool {
+        self.client_secret.is_some()
+    }
+
+    /// Files that hold its secrets.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = PathBuf> {
+        let files = [&self.client_secret_file, &self.client_key];
+        files.into_iter().flatten().cloned()
+    }
+
+    pub(super) fn key_files(&self) -> &[PathBuf] {
+        &self.keys
+    }
+
+    /// Whether its keys are found over the network.
+    pub(crate) fn finds_keys(&self) -> bool {
+        self.discovers() || self.key_set_url.is_some()
+    }
+
     /// Scopes that a token needs.
     pub(super) fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scopes.iter().map(|scope| &**scope)

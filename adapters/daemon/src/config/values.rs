@@ -239,7 +239,7 @@ impl Value for Algorithms {
 fn algorithm(name: &str) -> Result<Algorithm, String> {
     let known = Algorithm::ALL.map(Algorithm::name);
     Algorithm::from_name(name).ok_or_else(|| {
-        let meant = match names::nearest(name, known.into_iter()) {
+        let meant = match names::nearest(name, 3, known.into_iter()) {
             Some(nearest) => format!("write {nearest:?}"),
             None => format!("write some of {}", known.join(", ")),
         };

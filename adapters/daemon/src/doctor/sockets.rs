@@ -1,31 +1,53 @@
-//! Where mail servers ask: whether somebody answers there, or could.
+//! Where mail servers ask, and what is behind: who answers there.
 
-use std::net::TcpStream;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use super::holder::{self, Holder};
 use super::{Findings, note};
-use crate::config::{Address, Config, Dovecot, UserSettings};
+use crate::config::{Address, Config, Dovecot};
+use crate::listener::BindError;
+use crate::prepare::{self, StartError};
 
 pub(super) fn examine(config: &Config, findings: &mut Findings) {
-    for listener in &config.listeners {
+    for listener in prepare::listeners(config) {
         match &listener.address {
             Address::Unix(path) => examine_unix(path, findings),
-            Address::Tcp(host) => match TcpStream::connect(host) {
-                Ok(_) => findings.good(&format!("somebody answers at tcp:{host}")),
-                Err(error) => note(&format!(
-                    "nobody answers at tcp:{host} ({error}): start `gatepost serve`"
-                )),
-            },
-            Address::Systemd(name) => {
-                note(&format!("systemd:{name} is opened by its socket unit"));
-            }
+            Address::Tcp(host) => examine_tcp(host, findings),
+            Address::Systemd(_) => {}
+        }
+    }
+    for listener in &config.listeners {
+        if let Address::Systemd(name) = &listener.address {
+            note(&format!("systemd:{name} is opened by its socket unit"));
         }
     }
 }
 
-/// What stands behind: Dovecot's sockets, and the users.
+/// Whether this only says that a daemon of ours is running.
+pub(super) fn is_our_own(fault: &StartError) -> bool {
+    let StartError::Bind(BindError::Io {
+        address: Address::Tcp(host),
+        source,
+        ..
+    }) = fault
+    else {
+        return false;
+    };
+    let is_held = |address| {
+        let holder = holder::of_tcp(address);
+        holder.is_some_and(|holder| holder.is_gatepost() != Some(false))
+    };
+    source.kind() == io::ErrorKind::AddrInUse
+        && host
+            .to_socket_addrs()
+            .is_ok_and(|mut addresses| addresses.all(is_held))
+}
+
+/// What stands behind: Dovecot's sockets.
 pub(super) fn examine_behind(config: &Config, findings: &mut Findings) {
     let sockets = config.dovecot.as_ref().map(Dovecot::sockets);
     for (key, path) in sockets.into_iter().flatten() {
@@ -38,37 +60,51 @@ pub(super) fn examine_behind(config: &Config, findings: &mut Findings) {
             ),
         }
     }
-    match config.users.as_ref().map(UserSettings::load) {
-        None => {}
-        Some(Ok(_)) => findings.good("the users can be read"),
-        Some(Err(error)) => findings.bad(&error.to_string(), "the daemon would not start"),
-    }
 }
 
 fn examine_unix(path: &Path, findings: &mut Findings) {
-    let shown = path.display();
-    let Some(directory) = path.parent().filter(|directory| directory.is_dir()) else {
-        let what = format!("unix:{shown}: its directory is not there");
-        return findings.bad(&what, "create it, or correct the address");
-    };
-    match UnixStream::connect(path) {
-        Ok(_) => {
+    let shown = format!("unix:{}", path.display());
+    match holder::of_unix(path) {
+        Some(holder) => {
             let rights = path.metadata().map(|socket| {
                 let (uid, gid) = (socket.uid(), socket.gid());
-                format!(
-                    "mode {:o}, owner {uid}, group {gid}",
-                    socket.permissions().mode() & 0o777
-                )
+                let mode = socket.permissions().mode() & 0o777;
+                format!(" (mode {mode:o}, owner {uid}, group {gid})")
             });
-            let rights = rights.unwrap_or_default();
-            findings.good(&format!("somebody answers at unix:{shown} ({rights})"));
+            let shown = format!("{shown}{}", rights.unwrap_or_default());
+            let advice = "`gatepost serve` would take its place: choose another path, or stop it";
+            examine_holder(&holder, &shown, advice, findings);
         }
-        Err(error) if path.exists() => note(&format!(
-            "nobody answers at unix:{shown} ({error}): start `gatepost serve`"
+        None if path.exists() => note(&format!(
+            "nobody answers at {shown}: start `gatepost serve`"
         )),
-        Err(_) => note(&format!(
-            "unix:{shown} will be made in {} when `gatepost serve` starts",
-            directory.display()
+        None => note(&format!(
+            "{shown} will be made when `gatepost serve` starts"
         )),
+    }
+}
+
+fn examine_tcp(host: &str, findings: &mut Findings) {
+    let addresses = host.to_socket_addrs().into_iter().flatten();
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    let holders = addresses
+        .iter()
+        .filter_map(|address| holder::of_tcp(*address));
+    let Some(holder) = holders.into_iter().next() else {
+        note(&format!(
+            "nobody answers at tcp:{host}: start `gatepost serve`"
+        ));
+        return;
+    };
+    let advice = "choose another port, or stop it";
+    examine_holder(&holder, &format!("tcp:{host}"), advice, findings);
+}
+
+fn examine_holder(holder: &Holder, address: &str, advice: &str, findings: &mut Findings) {
+    let what = format!("{holder} listens at {address}");
+    match holder.is_gatepost() {
+        Some(true) => findings.good(&what),
+        Some(false) => findings.bad(&what, advice),
+        None => note(&format!("{what}; if that is not gatepost, {advice}")),
     }
 }

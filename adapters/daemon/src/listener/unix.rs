@@ -41,8 +41,35 @@ impl fmt::Display for Path {
     }
 }
 
+/// A socket with all of its rights, beside the path that it is to have.
+pub(super) struct Staged {
+    socket: UnixListener,
+    staging: Staging,
+    identity: (u64, u64),
+}
+
 /// Listens at `path`. What mail servers see is the old socket or the new one with all of its rights.
 pub(super) fn bind(listener: &Listener, path: &std::path::Path) -> Result<Bound, BindError> {
+    let staged = stage(listener, path)?;
+    let moved = fs::rename(staged.staging.socket(), path);
+    moved.map_err(failed(listener))?;
+    let path = Path {
+        path: path.into(),
+        identity: staged.identity,
+    };
+    Ok(Bound::Unix(staged.socket, path))
+}
+
+fn failed(listener: &Listener) -> impl Fn(io::Error) -> BindError {
+    BindError::io(
+        listener,
+        "its directory must exist, be writable for gatepost, and leave the path short (about 80 bytes); \
+         owner and group may need root",
+    )
+}
+
+/// Makes the socket, which nobody can find yet.
+pub(super) fn stage(listener: &Listener, path: &std::path::Path) -> Result<Staged, BindError> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
             return Err(BindError::NotASocket(listener.address.clone()));
@@ -50,13 +77,9 @@ pub(super) fn bind(listener: &Listener, path: &std::path::Path) -> Result<Bound,
         _ => {}
     }
     let (owner, group) = (owner(listener)?, group(listener)?);
-    let failed = BindError::io(
-        listener,
-        "its directory must exist, be writable for gatepost, and leave the path short (about 80 bytes); \
-         owner and group may need root",
-    );
+    let failed = failed(listener);
     let staging = Staging::new(path).map_err(&failed)?;
-    let temporary = staging.directory.join("s");
+    let temporary = staging.socket();
     let socket = UnixListener::bind(&temporary).map_err(&failed)?;
     let mode = listener.mode.unwrap_or(Mode::DEFAULT);
     if owner.is_some() || group.is_some() {
@@ -64,12 +87,11 @@ pub(super) fn bind(listener: &Listener, path: &std::path::Path) -> Result<Bound,
     }
     fs::set_permissions(&temporary, Permissions::from_mode(mode.bits())).map_err(&failed)?;
     let found = fs::symlink_metadata(&temporary).map_err(&failed)?;
-    fs::rename(&temporary, path).map_err(&failed)?;
-    let path = Path {
-        path: path.into(),
+    Ok(Staged {
+        socket,
+        staging,
         identity: (found.dev(), found.ino()),
-    };
-    Ok(Bound::Unix(socket, path))
+    })
 }
 
 /// A directory for nobody but us beside the socket: nobody connects before all rights are set.
@@ -86,6 +108,10 @@ impl Staging {
         let _ = fs::remove_dir(&directory);
         DirBuilder::new().mode(0o700).create(&directory)?;
         Ok(Self { directory })
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.join("s")
     }
 }
 

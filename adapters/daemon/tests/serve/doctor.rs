@@ -25,11 +25,14 @@ impl Desk {
         fs::write(&keys, Issuer::new().jwk_set().to_string()).unwrap();
         let here = root.path().display().to_string();
         let text = format!(
-            "{top}\n[[provider]]\nname = \"p\"\nissuer = \"i\"\naudience = \"mail\"\nkeys = {keys:?}\n{end}\n"
+            "{top}\n[[provider]]\nname = \"p\"\nissuer = \"i\"\naudience = \"mail\"\nkeys = \"{}\"\n{end}\n",
+            keys.display()
         );
         let path = root.path().join("gatepost.toml");
         fs::write(&path, text.replace("HERE", &here)).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        for file in [&path, &keys] {
+            fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+        }
         Self { root }
     }
 
@@ -131,9 +134,8 @@ fn the_doctor_fails_wherever_the_daemon_would() {
             "there is no uid \"no-such\"",
         ),
         (
-            format!(
-                "[face]\nlisten = \"tcp:127.0.0.1:0\"\nclient_id = \"x\"\nclient_secret_file = \"HERE/none\"\n"
-            ),
+            "[face]\nlisten = \"tcp:127.0.0.1:0\"\nclient_id = \"x\"\nclient_secret_file = \"HERE/none\"\n"
+                .to_owned(),
             "",
             "none: No such file",
         ),

@@ -1,0 +1,151 @@
+//! What a daemon needs before it can serve, found out in one place: `serve` goes on from here, `doctor` reports it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_mail::face::Face;
+use tokio::time::timeout;
+
+use crate::account::{Account, AccountError};
+use crate::config::{self, Address, Config, ConfigError, Listener, Provider, UsersError};
+use crate::generation::{self, Generation, GenerationError};
+use crate::listener::{self, BindError};
+use crate::users::{self, Followed};
+
+/// Why a daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Load(#[from] GenerationError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Users(#[from] UsersError),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error("{0}")]
+    Face(String),
+    #[error("{0}; gatepost cannot run here")]
+    Io(#[from] io::Error),
+}
+
+/// What there is to serve with; complete where there is no fault.
+#[derive(Default)]
+pub(crate) struct Preparation {
+    /// Who the daemon is to become.
+    pub(crate) account: Option<Account>,
+    pub(crate) generation: Option<Arc<Generation>>,
+    pub(crate) users: Option<Followed>,
+    pub(crate) face: Option<Face>,
+    /// Whether every provider has been looked for.
+    pub(crate) has_looked: bool,
+    /// Where the last good keys are kept.
+    pub(crate) kept: Kept,
+    /// Everything that keeps it from starting.
+    pub(crate) faults: Vec<StartError>,
+}
+
+impl Preparation {
+    /// What `result` holds; its error is one more fault.
+    fn take<T>(&mut self, result: Result<T, impl Into<StartError>>) -> Option<T> {
+        result.map_err(|error| self.faults.push(error.into())).ok()
+    }
+}
+
+/// Prepares for what the file at `path` says, which is `config`; providers may take `patience` to be found.
+/// No socket is taken from anybody: binding is only tried.
+pub(crate) async fn prepare(path: &Path, config: &Config, patience: Duration) -> Preparation {
+    let mut ready = Preparation::default();
+    if let Some(name) = config.user.as_deref() {
+        ready.account = ready.take(Account::find(name)).flatten();
+    }
+    let lowered = ready.account.as_ref().map(Account::lower).transpose();
+    if ready.take(lowered).is_some() {
+        prepare_as_account(path, config, patience, &mut ready).await;
+    }
+    let raised = ready.account.as_ref().map(Account::raise).transpose();
+    ready.take(raised);
+    for listener in listeners(config) {
+        let tried = listener::rehearse(&listener);
+        ready.take(tried);
+    }
+    ready
+}
+
+/// Reads everything that is read with the rights that a reload will have.
+async fn prepare_as_account(
+    path: &Path,
+    config: &Config,
+    patience: Duration,
+    ready: &mut Preparation,
+) {
+    if ready.account.is_some() {
+        ready.take(Config::read(path));
+    }
+    let generation = Generation::load(config, None);
+    ready.generation = ready.take(generation).map(Arc::new);
+    let users = config.users.clone().map(users::load).transpose();
+    ready.users = ready.take(users).flatten();
+    let face = config.face.as_ref().map(face).transpose();
+    ready.face = ready.take(face).flatten();
+    ready.kept = kept(config);
+    if let Some(generation) = &ready.generation {
+        // What is found is kept on disk as well: now, and not with the rights of root.
+        let found = timeout(patience, generation.providers.looked_for()).await;
+        ready.has_looked = found.is_ok();
+    }
+}
+
+fn face(settings: &config::Face) -> Result<Face, StartError> {
+    let mut nonce = [0; 16];
+    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| io::Error::other("no random numbers"))?;
+    let caller = settings.caller().map_err(StartError::Face)?;
+    let (shape, attributes) = (settings.shape(), settings.attributes());
+    Ok(Face::new(shape, attributes, caller, nonce))
+}
+
+/// Everything that is listened at, but what systemd opens.
+pub(crate) fn listeners(config: &Config) -> Vec<Listener> {
+    let metrics = config.metrics.iter().map(|address| {
+        let mut listener = Listener::at(address.clone());
+        // It may be watched from other hosts: no token travels there.
+        listener.allow_remote = true;
+        listener
+    });
+    let mut all = config.listeners.clone();
+    all.extend(metrics);
+    all.extend(config.face.iter().flat_map(config::Face::listeners));
+    all.extend(config.dict.as_ref().map(config::Dict::listener));
+    all.retain(|listener| !matches!(listener.address, Address::Systemd(_)));
+    all
+}
+
+/// What becomes of the last good keys of providers that are found over the network.
+#[derive(Default)]
+pub(crate) enum Kept {
+    /// All keys are in files.
+    #[default]
+    NotNeeded,
+    Nowhere,
+    In(PathBuf),
+    /// The directory cannot be written.
+    Unusable(PathBuf, io::Error),
+}
+
+/// Tries the directory for the last good keys.
+fn kept(config: &Config) -> Kept {
+    if !config.providers.iter().any(Provider::finds_keys) {
+        return Kept::NotNeeded;
+    }
+    let Some(directory) = generation::state_directory(config) else {
+        return Kept::Nowhere;
+    };
+    match tempfile::tempfile_in(&directory) {
+        Ok(_) => Kept::In(directory),
+        Err(error) => Kept::Unusable(directory, error),
+    }
+}
