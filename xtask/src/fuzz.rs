@@ -56,8 +56,13 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     Ok(crashed.is_empty())
 }
 
+/// What this machine lacks for it.
+pub(crate) fn lacking() -> Vec<String> {
+    nightly().err().iter().map(ToString::to_string).collect()
+}
+
 /// The names of all targets, in their order.
-fn targets() -> Result<Vec<String>, Box<dyn Error>> {
+pub(crate) fn targets() -> Result<Vec<String>, Box<dyn Error>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root().join(TARGETS))? {
         let path = entry?.path();

@@ -7,6 +7,7 @@ mod budget;
 mod fuzz;
 mod libtest;
 mod lint;
+mod long;
 mod mutants;
 mod tally;
 mod test;
@@ -23,6 +24,7 @@ cargo xtask VERB
 
   test                          everything; ends with `N passed, N failed, N skipped`
                                 (with CI=true in the environment, a skipped test is a failure)
+  test --long [THEME]..         what takes a night, or the themes named (mutants, fuzz); the same last line
   lint                          format, clippy, docs, builds without std, arrows, what core may hold
   bench core [ARG]..            what judging a token costs, beside its targets
   bench daemon                  the daemon and Dovecot's auth on one core (Debian, root)
@@ -33,7 +35,8 @@ cargo xtask VERB
   login PORT USER < TOKEN       one login at an auth socket on loopback
   size                          what images of the appliance take in flash and memory, beside their targets
   fuzz [--seconds N] [TARGET].. each fuzz target, or those named, for N seconds (60) on nightly
-  mutants [ARG]..               cargo-mutants over what judges; survivors against tests/mutants.md
+  mutants [ARG]..               cargo-mutants over what judges and reads; survivors against tests/mutants.md
+                                (with --shard I/N: the Ith part of N, from 0)
   help                          this text
 ";
 
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["test"] => test::run(),
+        ["test", "--long", themes @ ..] => long::run(themes),
         ["lint"] => Ok(lint::run()),
         ["bench", "core", rest @ ..] => bench::core(rest),
         ["bench", "daemon"] => bench::daemon(),

@@ -1,22 +1,55 @@
 //! `cargo xtask mutants`: which changes to what judges no test notices.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use crate::Outcome;
 use crate::tools;
 use crate::workspace::{announce, cargo, root, target_dir};
 
-/// What is mutated: whatever decides about a token.
-const JUDGING: [&str; 7] = [
-    "core/src/policy.rs",
-    "core/src/policy/**",
-    "core/src/rejection.rs",
-    "core/src/claims.rs",
-    "core/src/sasl/**",
-    "core/src/jose/**",
-    "core/src/exchange/granting.rs",
+/// A part of core that is mutated by itself.
+pub(crate) struct Room {
+    /// What it is called.
+    pub(crate) name: &'static str,
+    /// Its files: whole names, or folders with `/**` behind.
+    files: &'static [&'static str],
+}
+
+/// What is mutated: whatever decides about a token, and what reads the bytes of strangers.
+pub(crate) const ROOMS: [Room; 6] = [
+    Room {
+        name: "policy",
+        files: &[
+            "core/src/policy.rs",
+            "core/src/policy/**",
+            "core/src/rejection.rs",
+            "core/src/claims.rs",
+            "core/src/claims/**",
+        ],
+    },
+    Room {
+        name: "sasl",
+        files: &["core/src/sasl/**"],
+    },
+    Room {
+        name: "jose",
+        files: &["core/src/jose/**"],
+    },
+    Room {
+        name: "exchange",
+        files: &["core/src/exchange.rs", "core/src/exchange/**"],
+    },
+    Room {
+        name: "dovecot",
+        files: &["core/src/dovecot/**"],
+    },
+    Room {
+        name: "wire",
+        files: &["core/src/wire/**"],
+    },
 ];
 
 /// The list of survivors that are explained, one ``- `file: mutation`: reason`` each.
@@ -25,77 +58,146 @@ const EXPLAINED: &str = "tests/mutants.md";
 /// Exit codes of cargo-mutants after a whole run: all caught, some missed, some ran too long.
 const RAN: [i32; 3] = [0, 2, 3];
 
-/// Who judges, in two rounds: core's own tests, which are quick to build, and for what survives those the
-/// tests of behaviour, which both backends are linked into.
-const ROUNDS: [&[&str]; 2] = [
-    &["--test-package", "gatepost-core", "--", "--lib"],
-    &[
-        "--iterate",
-        // The first round has shown that the tests pass, but not these; their time is bounded all the same.
-        "--baseline",
-        "skip",
-        "--timeout",
-        "90",
-        "--test-package",
-        "gatepost-tests",
-        "--",
-        "--test",
-        "policy",
-        "--test",
-        "online",
-        "--test",
-        "invariants",
-        "--test",
-        "dovecot_cases",
-    ],
+/// Who judges first: core's own tests, which are quick to build.
+const FIRST: [&str; 4] = ["--test-package", "gatepost-core", "--", "--lib"];
+
+/// Who judges what survives those: the tests of behaviour, which both backends are linked into.
+const SECOND: [&str; 17] = [
+    // The first round has shown that the tests pass, but not these; their time is bounded all the same.
+    "--baseline",
+    "skip",
+    "--timeout",
+    "90",
+    "--test-package",
+    "gatepost-tests",
+    "--",
+    "--test",
+    "policy",
+    "--test",
+    "online",
+    "--test",
+    "invariants",
+    "--test",
+    "dovecot_cases",
+    "--test",
+    "clients",
 ];
 
-/// Runs cargo-mutants with `arguments`, then compares the survivors with the explained ones.
+/// Runs cargo-mutants over all rooms, or over what `arguments` leave of them, then compares the survivors
+/// with the explained ones. `--shard 0/8`, say, takes the first eighth.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
+    let rooms: Vec<&Room> = ROOMS.iter().collect();
+    judge(&rooms, arguments)
+}
+
+/// Runs cargo-mutants over one room, whole.
+pub(crate) fn run_room(room: &Room) -> Outcome {
+    judge(&[room], &[])
+}
+
+fn judge(rooms: &[&Room], arguments: &[&str]) -> Outcome {
     let folder = target_dir().join("mutants");
     fs::create_dir_all(folder.join("tmp"))?;
-    // What an earlier run has caught would not be tried again.
-    match fs::remove_dir_all(folder.join("mutants.out")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+    let mut first: Vec<String> = rooms
+        .iter()
+        .flat_map(|room| room.files)
+        .flat_map(|file| ["--file".to_owned(), (*file).to_owned()])
+        .collect();
+    first.extend(
+        arguments
+            .iter()
+            .chain(&FIRST)
+            .map(|word| (*word).to_owned()),
+    );
+    let found = round(&folder, &first)?;
+    let mut noticed = found.noticed;
+    let mut survived = found.missed;
+    if !survived.is_empty() {
+        // By name, for a shard of what is left would be another than what was left of the shard.
+        let names = survived
+            .lines()
+            .flat_map(|name| ["--re".to_owned(), exactly(name)]);
+        let second = names.chain(SECOND.map(str::to_owned)).collect::<Vec<_>>();
+        let found = round(&folder, &second)?;
+        noticed += &found.noticed;
+        survived = found.missed;
     }
-    let listed = |name: &str| read_if_there(&folder.join("mutants.out").join(name));
-    let mut noticed = String::new();
-    for round in ROUNDS {
-        let mut command = cargo([
-            "mutants",
-            "--package",
-            "gatepost-core",
-            "--no-shuffle",
-            "--output",
-        ]);
-        command.arg(&folder);
-        command.env("PATH", tools::path_with("mutants")?);
-        command.env("TMPDIR", folder.join("tmp"));
-        for file in JUDGING {
-            command.args(["--file", file]);
-        }
-        command.args(arguments).args(round);
-        announce(&command);
-        let status = command.status()?;
-        if !status.code().is_some_and(|code| RAN.contains(&code)) {
-            return Err(format!("cargo mutants: {status}").into());
-        }
-        noticed += &(listed("caught.txt")? + &listed("timeout.txt")? + &listed("unviable.txt")?);
-    }
-    let survived = counted(listed("missed.txt")?.lines().map(without_line));
+    let survived = counted(survived.lines().map(without_line));
     let noticed = counted(noticed.lines().map(without_line));
-    let explained = explained(&read_if_there(&root().join(EXPLAINED))?)?;
+    let mut explained = explained(&read_if_there(&root().join(EXPLAINED))?)?;
+    explained.retain(|name, _| rooms.iter().any(|room| room.holds(name)));
     let complaints = compare(&survived, &noticed, &explained, arguments.is_empty());
     for complaint in &complaints {
         println!("{complaint}");
     }
     println!(
-        "{} survivors, {} complaints",
+        "{} noticed, {} survivors, {} complaints",
+        noticed.values().sum::<usize>(),
         survived.values().sum::<usize>(),
         complaints.len()
     );
     Ok(complaints.is_empty())
+}
+
+/// What came of a round, one mutant a line.
+struct Found {
+    /// Those that a test, the compiler or a time limit stopped.
+    noticed: String,
+    /// Those that nothing stopped.
+    missed: String,
+}
+
+/// Runs cargo-mutants once.
+fn round(folder: &Path, arguments: &[String]) -> Result<Found, Box<dyn Error>> {
+    match fs::remove_dir_all(folder.join("mutants.out")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let mut command = cargo([
+        "mutants",
+        "--package",
+        "gatepost-core",
+        "--no-shuffle",
+        "--output",
+    ]);
+    command.arg(folder).args(arguments);
+    command.env("PATH", tools::path_with("mutants")?);
+    command.env("TMPDIR", folder.join("tmp"));
+    announce(&command);
+    let status = command.status()?;
+    if !status.code().is_some_and(|code| RAN.contains(&code)) {
+        return Err(format!("cargo mutants: {status}").into());
+    }
+    let listed = |name: &str| read_if_there(&folder.join("mutants.out").join(name));
+    Ok(Found {
+        noticed: listed("caught.txt")? + &listed("timeout.txt")? + &listed("unviable.txt")?,
+        missed: listed("missed.txt")?,
+    })
+}
+
+/// A regular expression that fits `name` alone.
+fn exactly(name: &str) -> String {
+    let mut pattern = String::from("^");
+    for c in name.chars() {
+        if c.is_ascii_punctuation() {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('$');
+    pattern
+}
+
+impl Room {
+    /// Whether the mutant called `name` is of one of its files.
+    fn holds(&self, name: &str) -> bool {
+        self.files.iter().any(|file| match file.strip_suffix("**") {
+            Some(folder) => name.starts_with(folder),
+            None => name
+                .strip_prefix(file)
+                .is_some_and(|rest| rest.starts_with(':')),
+        })
+    }
 }
 
 /// How often each mutation occurs: one function may hold two of the same name.
@@ -150,7 +252,7 @@ fn explained(list: &str) -> Result<Counts, String> {
     Ok(counted(names?.into_iter()))
 }
 
-fn read_if_there(path: &std::path::Path) -> io::Result<String> {
+fn read_if_there(path: &Path) -> io::Result<String> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         read => read,
@@ -203,6 +305,30 @@ mod tests {
             1
         );
         assert!(compare(&counts(&[]), &counts(&[]), &explained, false).is_empty());
+    }
+
+    #[test]
+    fn every_file_is_in_one_room() {
+        let room = |name: &str| {
+            let holding = ROOMS.iter().filter(|room| room.holds(name));
+            holding.map(|room| room.name).collect::<Vec<_>>()
+        };
+        assert_eq!(room(MUTANT), ["policy"]);
+        assert_eq!(
+            room("core/src/policy/answer.rs: replace a with b"),
+            ["policy"]
+        );
+        assert_eq!(room("core/src/exchange.rs: replace a with b"), ["exchange"]);
+        assert_eq!(room("core/src/wire/json.rs: replace a with b"), ["wire"]);
+        assert!(room("core/src/time.rs: replace a with b").is_empty());
+    }
+
+    #[test]
+    fn a_name_is_found_by_itself_alone() {
+        assert_eq!(
+            exactly("core/src/a.rs:12:5: replace == with != in f"),
+            r"^core\/src\/a\.rs\:12\:5\: replace \=\= with \!\= in f$"
+        );
     }
 
     #[test]

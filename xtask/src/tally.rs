@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
-use crate::budget;
+use crate::budget::Plan;
 
 /// The sum over a run.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(crate) struct Tally {
     pub(crate) left_out: Vec<String>,
     /// Each group of tests, in the order in which they ran, with its duration.
     pub(crate) durations: Vec<(String, Duration)>,
+    /// What they may take.
+    pub(crate) plan: &'static Plan,
 }
 
 impl Tally {
@@ -105,14 +107,14 @@ impl Tally {
     fn write_budget(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut themes: Vec<(&str, Duration, Duration)> = Vec::new();
         for (name, duration) in &self.durations {
-            let (theme, budget) = budget::of(name);
+            let (theme, budget) = self.plan.of(name);
             match themes.iter_mut().find(|(known, ..)| *known == theme) {
                 Some((_, took, _)) => *took += *duration,
                 None => themes.push((theme, *duration, budget)),
             }
         }
         let all = self.durations.iter().map(|(_, duration)| *duration).sum();
-        themes.push(("everything", all, budget::TOTAL));
+        themes.push(("everything", all, self.plan.total));
         for (theme, took, budget) in themes {
             let theme = if theme.is_empty() {
                 "all else"
@@ -172,8 +174,9 @@ mod tests {
             failures: vec!["a".to_owned()],
             left_out: vec!["b: no reason".to_owned()],
             durations: vec![("core".to_owned(), Duration::from_millis(1500))],
+            ..Tally::default()
         };
-        let budget = budget::of("core").1.as_secs();
+        let budget = tally.plan.of("core").1.as_secs();
         let text = format!(
             "     1.5 s  core\nbudget:      1.5 s of {budget:>4} s  all else\nbudget:      1.5 s of 1800 s  everything\n\
              skipped: b: no reason\nfailed: a\n3 passed, 1 failed, 1 skipped"
