@@ -3,21 +3,27 @@
 //! White space, padding, characters of the other alphabet and non-zero trailing bits are all refused:
 //! one token must have one spelling.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
 use super::scanned;
+
+/// How many characters are decoded together, and into how many bytes.
+const BLOCK: (usize, usize) = (32, 24);
 
 /// Decodes `text` into the front of `out`.
 pub(crate) fn decode<'o>(text: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], Error> {
-    // Asked for first, since the library cannot tell a full buffer from a bad character beyond it.
-    if decoded_len(text.len()) > out.len() {
-        return Err(Error::TooLong);
-    }
+    let len = decoded_len(text.len());
+    let out = out.get_mut(..len).ok_or(Error::TooLong)?;
     scanned::add(text.len());
-    let len = URL_SAFE_NO_PAD
-        .decode_slice_unchecked(text, out)
-        .map_err(|_| Error::Malformed)?;
-    out.get(..len).ok_or(Error::TooLong)
+    let (blocks, rest) = text.as_chunks();
+    let (decoded, decoded_rest) = out.as_chunks_mut();
+    let mut are_known = true;
+    for (block, decoded) in blocks.iter().zip(decoded) {
+        are_known &= decode_block(block, decoded);
+    }
+    if are_known && decode_rest(rest, decoded_rest).is_some() {
+        Ok(out)
+    } else {
+        Err(Error::Malformed)
+    }
 }
 
 /// Length of what `encoded` characters decode to, in bytes.
@@ -25,6 +31,69 @@ pub(crate) const fn decoded_len(encoded: usize) -> usize {
     (encoded / 4)
         .saturating_mul(3)
         .saturating_add((encoded % 4).saturating_sub(1))
+}
+
+/// Decodes the last characters, fewer than a block; `None` where they are not the one spelling of anything.
+fn decode_rest(rest: &[u8], out: &mut [u8]) -> Option<()> {
+    // `A` stands for six zero bits.
+    let mut block = [b'A'; BLOCK.0];
+    let mut decoded = [0; BLOCK.1];
+    block.get_mut(..rest.len())?.copy_from_slice(rest);
+    let are_known = decode_block(&block, &mut decoded);
+    let (bytes, behind) = decoded.split_at_checked(out.len())?;
+    out.copy_from_slice(bytes);
+    // One character alone is no byte, and the bits behind the last byte are zero.
+    let is_whole = rest.len() % 4 != 1 && behind.iter().all(|byte| *byte == 0);
+    (are_known && is_whole).then_some(())
+}
+
+/// Decodes a block; false where a character is not of the alphabet.
+fn decode_block(block: &[u8; BLOCK.0], out: &mut [u8; BLOCK.1]) -> bool {
+    let mut words = [0; 4];
+    let are_known = read_block(block, &mut words);
+    let [a, b, c, d] = words;
+    let words = [a << 16 | b >> 32, b << 32 | c >> 16, c << 48 | d];
+    out.copy_from_slice(words.map(u64::to_be_bytes).as_flattened());
+    are_known
+}
+
+/// Reads eight characters into the lower 48 bits of each word; false where one is not of the alphabet.
+///
+/// Nothing here depends on what the characters are, and all of it ends in memory: so compilers use vectors,
+/// where the processor has them.
+#[inline(never)]
+fn read_block(block: &[u8; BLOCK.0], words: &mut [u64; 4]) -> bool {
+    let mut sextets = *block;
+    let mut is_foreign = false;
+    for character in &mut sextets {
+        let offset = offset(*character);
+        is_foreign |= offset == 0;
+        *character = character.wrapping_add(offset);
+    }
+    for (word, eight) in words.iter_mut().zip(sextets.as_chunks().0) {
+        *word = join(u64::from_le_bytes(*eight));
+    }
+    !is_foreign
+}
+
+/// What has to be added to a character to have its six bits; 0 where the alphabet lacks it (RFC 4648 section 5).
+fn offset(character: u8) -> u8 {
+    let of_range = |first: u8, count: u8, bits: u8| {
+        let is_in = character.wrapping_sub(first) < count;
+        if is_in { bits.wrapping_sub(first) } else { 0 }
+    };
+    of_range(b'A', 26, 0)
+        | of_range(b'a', 26, 26)
+        | of_range(b'0', 10, 52)
+        | of_range(b'-', 1, 62)
+        | of_range(b'_', 1, 63)
+}
+
+/// Joins eight times six bits to 48: neighbours join, then pairs, then fours.
+fn join(ones: u64) -> u64 {
+    let pairs = (ones << 6) & 0x0FC0_0FC0_0FC0_0FC0 | (ones >> 8) & 0x003F_003F_003F_003F;
+    let fours = (pairs << 12) & 0x00FF_F000_00FF_F000 | (pairs >> 16) & 0x0000_0FFF_0000_0FFF;
+    (fours << 24) & 0x0000_FFFF_FF00_0000 | fours >> 32
 }
 
 /// Why text is not base64url.
@@ -59,6 +128,45 @@ mod tests {
             "/w", "_w==", "_w=", "_w ", " _w", "_\nw", "_x", "_", "AAAAA", "_w\0", "é",
         ] {
             check(text, Err(Error::Malformed));
+        }
+    }
+
+    /// The `base64` crate is as strict, and reads one character after the other.
+    #[test]
+    fn decodes_what_the_base64_crate_decodes() {
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        let bytes: std::vec::Vec<u8> = (0..=255).cycle().step_by(7).take(200).collect();
+        for len in 0..=bytes.len() {
+            let mut text = [0; 300];
+            let encoded = URL_SAFE_NO_PAD.encode_slice(&bytes[..len], &mut text);
+            let text = &text[..encoded.unwrap()];
+            let mut out = std::vec![0; len];
+            assert_eq!(decode(text, &mut out), Ok(&bytes[..len]));
+            if let Some(short) = out.get_mut(1..) {
+                assert_eq!(decode(text, short), Err(Error::TooLong));
+            }
+        }
+    }
+
+    #[test]
+    fn every_character_is_looked_at_wherever_it_stands() {
+        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+        for len in (31..=39).chain([66, 99]) {
+            let mut text = std::vec![b'A'; len];
+            for place in 0..len {
+                for character in 0..=255 {
+                    text[place] = character;
+                    let mut theirs = [0; 99];
+                    let expected = URL_SAFE_NO_PAD.decode_slice(&text, &mut theirs);
+                    let expected = expected.map(|len| &theirs[..len]);
+                    assert_eq!(
+                        decode(&text, &mut [0; 99]),
+                        expected.map_err(|_| Error::Malformed),
+                        "{character} at {place} of {len}"
+                    );
+                }
+                text[place] = b'A';
+            }
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) use number::Number;
 pub(crate) use text::Text;
 
 use super::scanned;
+use scan::Cursor;
 
 /// Deepest nesting, in objects and arrays (five levels occur in real tokens).
 pub(crate) const MAX_DEPTH: u8 = 16;
@@ -108,8 +109,14 @@ impl<'j> Object<'j> {
     pub(crate) fn parse(bytes: &'j [u8]) -> Result<Self, Error> {
         scanned::add(bytes.len());
         let text = core::str::from_utf8(bytes).map_err(|_| Error::Encoding)?;
-        let inside = scan::after(scan::skip_space(text), b'{').ok_or(Error::Syntax)?;
-        Ok(Self { inside, depth: 1 })
+        let mut cursor = Cursor::new(text);
+        match cursor.token() {
+            Some(b'{') => Ok(Self {
+                inside: cursor.behind(1)?,
+                depth: 1,
+            }),
+            _ => Err(Error::Syntax),
+        }
     }
 
     /// The members in order; a second one of the same name is an error.
@@ -123,9 +130,8 @@ impl<'j> Object<'j> {
     /// The members in order, however often a name occurs: for hints, which something else vouches for later.
     pub(crate) fn members_unchecked(self) -> Walk<'j> {
         Walk {
-            rest: Some(self.inside),
+            entries: Entries::new(self.inside),
             depth: self.depth,
-            first: true,
         }
     }
 }
@@ -168,28 +174,27 @@ impl<'j> Iterator for Members<'j> {
 
 /// Walks over an object's members, checking grammar alone. Ends after its first error.
 pub(crate) struct Walk<'j> {
-    rest: Option<&'j str>,
+    entries: Entries<'j>,
     depth: u8,
-    first: bool,
 }
 
 impl<'j> Walk<'j> {
-    /// `None` at the closing brace; otherwise the member and the text behind it.
-    fn member(&self, rest: &'j str) -> Result<Option<(Text<'j>, Value<'j>, &'j str)>, Error> {
-        let rest = scan::skip_space(rest);
-        if let Some(behind) = scan::after(rest, b'}') {
-            return self.close(behind).map(|()| None);
+    /// Reads the member that is next.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `next`")]
+    fn member(&mut self) -> Result<(Text<'j>, Value<'j>), Error> {
+        let cursor = &mut self.entries.cursor;
+        if cursor.token() != Some(b'"') {
+            return Err(Error::Syntax);
         }
-        let rest = behind_comma(rest, self.first)?;
-        let (name, rest) = scan::text(rest)?;
-        let rest = scan::after(scan::skip_space(rest), b':').ok_or(Error::Syntax)?;
-        let (value, rest) = scan::value(scan::skip_space(rest), self.depth)?;
-        Ok(Some((name, value, rest)))
+        let name = cursor.name()?;
+        let value = cursor.value(self.depth)?;
+        Ok((name, value))
     }
 
     /// Nothing but white space may follow the outermost object.
-    fn close(&self, behind: &str) -> Result<(), Error> {
-        if self.depth > 1 || scan::skip_space(behind).is_empty() {
+    fn close(&mut self) -> Result<(), Error> {
+        if self.depth > 1 || self.entries.cursor.token().is_none() {
             Ok(())
         } else {
             Err(Error::Syntax)
@@ -200,29 +205,68 @@ impl<'j> Walk<'j> {
 impl<'j> Iterator for Walk<'j> {
     type Item = Result<(Text<'j>, Value<'j>), Error>;
 
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "to move a member costs more than to read it"
+    )]
     fn next(&mut self) -> Option<Self::Item> {
-        let before = self.rest.take()?;
-        match self.member(before) {
-            Ok(None) => None,
-            Ok(Some((name, value, rest))) => {
-                scanned::add(before.len().saturating_sub(rest.len()));
-                self.rest = Some(rest);
-                self.first = false;
-                Some(Ok((name, value)))
-            }
-            Err(error) => Some(Err(error)),
-        }
+        let member = match self.entries.next(b'}') {
+            Next::Entry => self.member(),
+            Next::End => return self.close().err().map(Err),
+            Next::Error => Err(Error::Syntax),
+            Next::Over => return None,
+        };
+        self.entries.is_over = member.is_err();
+        Some(member)
     }
 }
 
-/// All but the first entry of a container follow a comma.
-fn behind_comma(rest: &str, first: bool) -> Result<&str, Error> {
-    if first {
-        return Ok(rest);
+/// A place among the entries of a container.
+struct Entries<'j> {
+    cursor: Cursor<'j>,
+    is_first: bool,
+    is_over: bool,
+}
+
+/// What a container goes on with.
+enum Next {
+    Entry,
+    End,
+    Error,
+    /// The end, or an error, was there before.
+    Over,
+}
+
+impl<'j> Entries<'j> {
+    fn new(inside: &'j str) -> Self {
+        Self {
+            cursor: Cursor::new(inside),
+            is_first: true,
+            is_over: false,
+        }
     }
-    scan::after(rest, b',')
-        .map(scan::skip_space)
-        .ok_or(Error::Syntax)
+
+    /// Moves to the next entry, or behind the `end`; all but the first follow a comma.
+    fn next(&mut self, end: u8) -> Next {
+        if self.is_over {
+            return Next::Over;
+        }
+        let token = self.cursor.token();
+        if token == Some(end) {
+            self.is_over = true;
+            self.cursor.advance(1);
+            return Next::End;
+        }
+        if !self.is_first {
+            if token != Some(b',') {
+                return Next::Error;
+            }
+            self.cursor.advance(1);
+        }
+        self.is_first = false;
+        Next::Entry
+    }
 }
 
 /// An array; its elements are read by [`items`](Self::items).
@@ -235,37 +279,26 @@ pub(crate) struct Array<'j> {
 impl<'j> Array<'j> {
     pub(crate) fn items(self) -> Items<'j> {
         Items {
-            rest: Some(self.inside),
+            entries: Entries::new(self.inside),
             depth: self.depth,
-            first: true,
         }
     }
 }
 
 /// Iterates over the elements of an [`Array`]. Ends after its first error.
 pub(crate) struct Items<'j> {
-    rest: Option<&'j str>,
+    entries: Entries<'j>,
     depth: u8,
-    first: bool,
 }
 
-impl<'j> Items<'j> {
+impl Items<'_> {
     /// No element.
     pub(crate) fn empty() -> Self {
-        Self {
-            rest: None,
+        Array {
+            inside: "]",
             depth: 0,
-            first: true,
         }
-    }
-
-    fn item(&self, rest: &'j str) -> Result<Option<(Value<'j>, &'j str)>, Error> {
-        let rest = scan::skip_space(rest);
-        if scan::after(rest, b']').is_some() {
-            return Ok(None);
-        }
-        let rest = behind_comma(rest, self.first)?;
-        scan::value(rest, self.depth).map(Some)
+        .items()
     }
 }
 
@@ -273,17 +306,13 @@ impl<'j> Iterator for Items<'j> {
     type Item = Result<Value<'j>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let before = self.rest.take()?;
-        match self.item(before) {
-            Ok(None) => None,
-            Ok(Some((value, rest))) => {
-                scanned::add(before.len().saturating_sub(rest.len()));
-                self.rest = Some(rest);
-                self.first = false;
-                Some(Ok(value))
-            }
-            Err(error) => Some(Err(error)),
-        }
+        let item = match self.entries.next(b']') {
+            Next::Entry => self.entries.cursor.value(self.depth),
+            Next::Error => Err(Error::Syntax),
+            Next::End | Next::Over => return None,
+        };
+        self.entries.is_over = item.is_err();
+        Some(item)
     }
 }
 

@@ -1,45 +1,159 @@
 //! The grammar of RFC 8259, walked once from left to right.
 
 use super::{Array, Error, MAX_DEPTH, Number, Object, Text, Value};
+use crate::wire::scanned;
 
-// ws = *( %x20 / %x09 / %x0A / %x0D )
-pub(super) fn skip_space(text: &str) -> &str {
-    match text.as_bytes().first() {
-        Some(b' ' | b'\t' | b'\n' | b'\r') => text.trim_start_matches([' ', '\t', '\n', '\r']),
-        _ => text,
-    }
+/// A place in a text. It only ever moves on.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor<'j> {
+    text: &'j str,
+    at: usize,
 }
 
-/// What follows the ASCII character `mark`, if `text` begins with it.
-pub(super) fn after(text: &str, mark: u8) -> Option<&str> {
-    // Looking for a `char` costs ten times as much on a small processor.
-    match text.as_bytes().first() {
-        Some(first) if *first == mark => text.get(1..),
-        _ => None,
+impl<'j> Cursor<'j> {
+    pub(super) fn new(text: &'j str) -> Self {
+        Self { text, at: 0 }
     }
-}
 
-/// The value at the front of `text`, which lies `depth` containers deep, and what follows it.
-pub(super) fn value(text: &str, depth: u8) -> Result<(Value<'_>, &str), Error> {
-    match text.as_bytes().first().ok_or(Error::Syntax)? {
-        b'"' => self::text(text).map(|(string, rest)| (Value::String(string), rest)),
-        b'{' | b'[' => container(text, depth),
-        _ => scalar(text),
+    // ws = *( %x20 / %x09 / %x0A / %x0D )
+    /// Moves to the next byte that is no white space, and returns it.
+    pub(super) fn token(&mut self) -> Option<u8> {
+        while let Some(&byte) = self.text.as_bytes().get(self.at) {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
+            self.advance(1);
+        }
+        None
     }
-}
 
-fn scalar(text: &str) -> Result<(Value<'_>, &str), Error> {
-    for (word, value) in [
-        ("true", Value::Bool(true)),
-        ("false", Value::Bool(false)),
-        ("null", Value::Null),
-    ] {
-        if let Some(rest) = text.strip_prefix(word) {
-            return Ok((value, rest));
+    /// Moves on by so many bytes, which lie before the end.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.move_to(self.at.wrapping_add(bytes));
+    }
+
+    fn move_to(&mut self, at: usize) {
+        scanned::add(at.wrapping_sub(self.at));
+        self.at = at;
+    }
+
+    fn rest(&self) -> &'j [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    /// Moves on by so many bytes, and returns all that follows them.
+    pub(super) fn behind(&mut self, bytes: usize) -> Result<&'j str, Error> {
+        self.advance(bytes);
+        self.text.get(self.at..).ok_or(Error::Syntax)
+    }
+
+    /// Moves behind the next `len` bytes, and returns them.
+    fn take(&mut self, len: usize) -> Result<&'j str, Error> {
+        let start = self.at;
+        self.advance(len);
+        self.text.get(start..self.at).ok_or(Error::Syntax)
+    }
+
+    /// Moves behind `word`.
+    fn word(&mut self, word: &str, value: Value<'j>) -> Result<Value<'j>, Error> {
+        if !self.rest().starts_with(word.as_bytes()) {
+            return Err(Error::Syntax);
+        }
+        self.advance(word.len());
+        Ok(value)
+    }
+
+    /// Reads the name of a member, whose quote is next, and the colon behind it.
+    pub(super) fn name(&mut self) -> Result<Text<'j>, Error> {
+        let name = self.string()?;
+        if self.token() != Some(b':') {
+            return Err(Error::Syntax);
+        }
+        self.advance(1);
+        Ok(name)
+    }
+
+    /// Reads a value that lies `depth` containers deep.
+    #[inline]
+    pub(super) fn value(&mut self, depth: u8) -> Result<Value<'j>, Error> {
+        match self.token() {
+            Some(b'"') => self.string().map(Value::String),
+            Some(first @ (b'{' | b'[')) => self.container(first == b'{', depth),
+            _ => self.scalar(),
         }
     }
-    let (number, rest) = split(text, number_len(text.as_bytes()).ok_or(Error::Syntax)?)?;
-    Ok((Value::Number(Number::new(number)), rest))
+
+    fn scalar(&mut self) -> Result<Value<'j>, Error> {
+        match self.token() {
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'n') => self.word("null", Value::Null),
+            _ => {
+                let len = number_len(self.rest()).ok_or(Error::Syntax)?;
+                Ok(Value::Number(Number::new(self.take(len)?)))
+            }
+        }
+    }
+
+    /// Reads a string, whose quote is next.
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<Text<'j>, Error> {
+        match self.plain() {
+            Some(raw) => Ok(Text::plain(raw)),
+            None => self.escaped(),
+        }
+    }
+
+    /// Reads a string without escapes, whose quote is next; stays where it is if there is none.
+    fn plain(&mut self) -> Option<&'j str> {
+        let start = self.at.wrapping_add(1);
+        let inside = self.text.as_bytes().get(start..)?;
+        let end = start.wrapping_add(plain_len(inside));
+        if self.text.as_bytes().get(end) != Some(&b'"') {
+            return None;
+        }
+        self.move_to(end.wrapping_add(1));
+        self.text.get(start..end)
+    }
+
+    /// Reads a string with escapes, whose quote is next.
+    #[cold]
+    #[inline(never)]
+    fn escaped(&mut self) -> Result<Text<'j>, Error> {
+        self.advance(1);
+        let inside = self.rest();
+        let mut rest = inside;
+        loop {
+            rest = rest.get(plain_len(rest)..).unwrap_or_default();
+            match rest {
+                [b'"', ..] => break,
+                [b'\\', behind @ ..] => rest = escape(behind)?,
+                _ => return Err(Error::Syntax),
+            }
+        }
+        let raw = self.take(inside.len().wrapping_sub(rest.len()))?;
+        self.advance(1);
+        Ok(Text::escaped(raw))
+    }
+
+    /// Checks a whole object or array without recursion: one bit a level says which of both it is.
+    fn container(&mut self, is_object: bool, outer: u8) -> Result<Value<'j>, Error> {
+        let mut open = Nesting {
+            objects: 0,
+            depth: outer,
+        };
+        let mut expect = open.enter(is_object)?;
+        let inside = self.behind(1)?;
+        while open.depth > outer {
+            expect = open.advance(expect, self)?;
+        }
+        let depth = outer.saturating_add(1);
+        Ok(if is_object {
+            Value::Object(Object { inside, depth })
+        } else {
+            Value::Array(Array { inside, depth })
+        })
+    }
 }
 
 // number = [ "-" ] ( "0" / digit1-9 *DIGIT ) [ "." 1*DIGIT ] [ ( "e" / "E" ) [ "-" / "+" ] 1*DIGIT ]
@@ -69,63 +183,36 @@ fn digits(text: &[u8]) -> Option<&[u8]> {
     text.get(count..).filter(|_| count > 0)
 }
 
-/// The string at the front of `text`, and what follows its closing quote.
-pub(super) fn text(text: &str) -> Result<(Text<'_>, &str), Error> {
-    let inside = after(text, b'"').ok_or(Error::Syntax)?;
-    let (len, escaped) = string_len(inside.as_bytes())?;
-    let (raw, rest) = split(inside, len)?;
-    Ok((
-        Text::new(raw, escaped),
-        after(rest, b'"').ok_or(Error::Syntax)?,
-    ))
-}
-
-/// Length up to the closing quote, and whether a backslash was seen.
-fn string_len(inside: &[u8]) -> Result<(usize, bool), Error> {
-    let mut rest = inside;
-    let mut escaped = false;
-    loop {
-        rest = skip_plain(rest);
-        match rest {
-            [b'"', ..] => return Ok((inside.len().saturating_sub(rest.len()), escaped)),
-            [b'\\', behind @ ..] => {
-                escaped = true;
-                rest = escape(behind)?;
-            }
-            _ => return Err(Error::Syntax),
-        }
-    }
-}
-
-/// What starts with a quote, a backslash or a control character, or nothing.
-fn skip_plain(mut text: &[u8]) -> &[u8] {
-    while let Some((word, behind)) = text.split_first_chunk::<8>() {
+/// How many bytes come before the first quote, backslash or control character.
+#[inline]
+fn plain_len(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks();
+    let mut len = 0_usize;
+    for word in words {
         let plain = plain_bytes(u64::from_le_bytes(*word));
+        len = len.wrapping_add(plain);
         if plain < 8 {
-            return text.get(plain..).unwrap_or_default();
+            return len;
         }
-        text = behind;
     }
-    let count = text
-        .iter()
-        .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20))
-        .count();
-    text.get(count..).unwrap_or_default()
+    // Control characters come behind the end.
+    let mut word = [0; 8];
+    for (place, byte) in word.iter_mut().zip(rest) {
+        *place = *byte;
+    }
+    len.wrapping_add(plain_bytes(u64::from_le_bytes(word)))
 }
 
 /// How many of eight bytes come before the first quote, backslash or control character.
 ///
-/// The high bit of each byte of `x - 01..01 & !x` is set where that byte of `x` is the first that is zero;
-/// a borrow disturbs only bytes behind it. Adding works likewise for "below a space".
+/// The high bit of each byte of `x - nn..nn & !x` is set where that byte of `x` is the first below `nn`; a
+/// borrow disturbs only bytes behind it.
 fn plain_bytes(word: u64) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-    let quote = zero(word ^ u64::from_le_bytes([b'"'; 8]));
-    let backslash = zero(word ^ u64::from_le_bytes([b'\\'; 8]));
-    let control = word.wrapping_sub(u64::from_le_bytes([0x20; 8])) & !word;
-    let special = (quote | backslash | control) & HIGH;
-    (special.trailing_zeros() / 8) as usize
+    let all = |byte: u8| u64::from_le_bytes([byte; 8]);
+    let below = |x: u64, bound: u8| x.wrapping_sub(all(bound)) & !x;
+    // With its second bit flipped a quote, 0x22, comes right behind the control characters.
+    let special = below(word ^ all(2), 0x21) | below(word ^ all(b'\\'), 1);
+    ((special & all(0x80)).trailing_zeros() / 8) as usize
 }
 
 // char escape: %x22 / %x5C / %x2F / %x62 / %x66 / %x6E / %x72 / %x74 / %x75 4HEXDIG
@@ -165,28 +252,6 @@ enum Expect {
     CommaOrEnd,
 }
 
-/// Checks a whole object or array without recursion: one bit a level says which of both it is.
-fn container(text: &str, outer: u8) -> Result<(Value<'_>, &str), Error> {
-    let mut open = Nesting {
-        objects: 0,
-        depth: outer,
-    };
-    let inside = text.get(1..).ok_or(Error::Syntax)?;
-    let is_object = text.starts_with('{');
-    let mut expect = open.enter(is_object)?;
-    let mut rest = inside;
-    while open.depth > outer {
-        (expect, rest) = open.advance(expect, skip_space(rest))?;
-    }
-    let depth = outer.saturating_add(1);
-    let value = if is_object {
-        Value::Object(Object { inside, depth })
-    } else {
-        Value::Array(Array { inside, depth })
-    };
-    Ok((value, rest))
-}
-
 struct Nesting {
     /// Bit 0 is the innermost container: 1 for an object.
     objects: u32,
@@ -217,41 +282,28 @@ impl Nesting {
         self.objects & 1 == 1
     }
 
-    fn advance<'j>(&mut self, expect: Expect, text: &'j str) -> Result<(Expect, &'j str), Error> {
-        let (first, behind) = split(text, 1)?;
-        match (expect, first) {
-            (Expect::NameOrEnd | Expect::Name, "\"") => {
-                let (_, rest) = self::text(text)?;
-                Ok((
-                    Expect::Value,
-                    after(skip_space(rest), b':').ok_or(Error::Syntax)?,
-                ))
+    /// Reads what is next where it is expected.
+    fn advance(&mut self, expect: Expect, cursor: &mut Cursor<'_>) -> Result<Expect, Error> {
+        let token = cursor.token().ok_or(Error::Syntax)?;
+        let next = match (expect, token) {
+            (Expect::NameOrEnd | Expect::Name, b'"') => {
+                return cursor.name().map(|_| Expect::Value);
             }
-            (Expect::NameOrEnd, "}") | (Expect::ValueOrEnd, "]") => Ok((self.leave(), behind)),
-            (Expect::Value | Expect::ValueOrEnd, "{" | "[") => {
-                Ok((self.enter(first == "{")?, behind))
+            (Expect::Value | Expect::ValueOrEnd, b'"') => {
+                return cursor.string().map(|_| Expect::CommaOrEnd);
             }
-            (Expect::Value | Expect::ValueOrEnd, "\"") => {
-                self::text(text).map(|(_, rest)| (Expect::CommaOrEnd, rest))
-            }
+            (Expect::NameOrEnd, b'}') | (Expect::ValueOrEnd, b']') => self.leave(),
+            (Expect::Value | Expect::ValueOrEnd, b'{' | b'[') => self.enter(token == b'{')?,
             (Expect::Value | Expect::ValueOrEnd, _) => {
-                scalar(text).map(|(_, rest)| (Expect::CommaOrEnd, rest))
+                return cursor.scalar().map(|_| Expect::CommaOrEnd);
             }
-            (Expect::CommaOrEnd, ",") => Ok((
-                if self.in_object() {
-                    Expect::Name
-                } else {
-                    Expect::Value
-                },
-                behind,
-            )),
-            (Expect::CommaOrEnd, "}") if self.in_object() => Ok((self.leave(), behind)),
-            (Expect::CommaOrEnd, "]") if !self.in_object() => Ok((self.leave(), behind)),
-            _ => Err(Error::Syntax),
-        }
+            (Expect::CommaOrEnd, b',') if self.in_object() => Expect::Name,
+            (Expect::CommaOrEnd, b',') => Expect::Value,
+            (Expect::CommaOrEnd, b'}') if self.in_object() => self.leave(),
+            (Expect::CommaOrEnd, b']') if !self.in_object() => self.leave(),
+            _ => return Err(Error::Syntax),
+        };
+        cursor.advance(1);
+        Ok(next)
     }
-}
-
-fn split(text: &str, at: usize) -> Result<(&str, &str), Error> {
-    text.split_at_checked(at).ok_or(Error::Syntax)
 }

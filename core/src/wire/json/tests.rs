@@ -50,6 +50,10 @@ fn refuses_what_is_no_object() {
         "{},",
         "{} x",
         "\u{feff}{}",
+        "\u{c}{}",
+        "{}\u{c}",
+        "{\u{c}}",
+        "\u{a0}{}",
     ] {
         check(text, Err(Error::Syntax));
     }

@@ -10,9 +10,17 @@ pub(crate) struct Text<'j> {
 }
 
 impl<'j> Text<'j> {
-    /// `raw` lies between the quotes; `escaped` says whether it holds a backslash.
-    pub(super) fn new(raw: &'j str, escaped: bool) -> Self {
-        Self { raw, escaped }
+    /// `raw` lies between the quotes, and holds no backslash.
+    pub(super) fn plain(raw: &'j str) -> Self {
+        Self {
+            raw,
+            escaped: false,
+        }
+    }
+
+    /// `raw` lies between the quotes, and holds escapes.
+    pub(super) fn escaped(raw: &'j str) -> Self {
+        Self { raw, escaped: true }
     }
 
     /// The text as it stands, where it holds no escape.
@@ -51,15 +59,27 @@ impl<'j> Text<'j> {
     /// A number that tells decoded texts apart, however they are written: FNV-1a of 64 bits (RFC 9923).
     pub(super) fn fingerprint(self) -> u64 {
         scanned::add(self.raw.len());
-        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        let basis = 0xcbf2_9ce4_8422_2325;
         match self.as_str() {
-            Some(text) => text.bytes().fold(basis, mix),
-            None => self.chars().fold(basis, |hash, c| {
-                c.encode_utf8(&mut [0; 4]).bytes().fold(hash, mix)
-            }),
+            Some(text) => text.bytes().fold(FNV_BASIS, mix),
+            None => self.fingerprint_escaped(),
         }
     }
+
+    #[cold]
+    #[inline(never)]
+    fn fingerprint_escaped(self) -> u64 {
+        self.chars().fold(FNV_BASIS, |hash, c| {
+            c.encode_utf8(&mut [0; 4]).bytes().fold(hash, mix)
+        })
+    }
+}
+
+/// What the hash of nothing is.
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// The hash of what `hash` is of with one more byte.
+fn mix(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
 }
 
 impl PartialEq for Text<'_> {
