@@ -2,10 +2,20 @@
 
 use crate::Outcome;
 use crate::appliance;
+use crate::instructions;
 use crate::workspace::{cargo, succeeds};
 
-/// What judging costs; `arguments` go to the bench.
+/// What judging costs: instructions by function, then times; `arguments` go to what measures the times.
 pub(crate) fn core(arguments: &[&str]) -> Outcome {
+    match arguments {
+        ["--check"] => return instructions::check(),
+        ["--record"] => return instructions::record(),
+        _ => {}
+    }
+    match instructions::lacking().as_slice() {
+        [] => _ = instructions::print()?,
+        lacking => println!("instructions are not counted: {}", lacking.join(", ")),
+    }
     let mut bench = cargo(["bench", "-p", "gatepost-tests", "--bench", "core", "--"]);
     Ok(succeeds(bench.args(arguments))?)
 }

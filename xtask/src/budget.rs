@@ -20,6 +20,7 @@ pub(crate) const TESTS: Plan = Plan {
         ("lint: docs", 80),
         ("lint: ", 95),
         ("build of the tests", 320),
+        ("instructions of a login", 60),
         ("real servers", 150),
         ("firmware of the appliance", 80),
         ("sizes of the appliance", 30),
@@ -33,7 +34,7 @@ pub(crate) const TESTS: Plan = Plan {
         ("static ARM build", 150),
         ("gateway on a board", 15),
         // Everything else together.
-        ("", 160),
+        ("", 100),
     ],
     total: Duration::from_mins(30),
 };

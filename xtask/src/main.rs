@@ -5,6 +5,7 @@ mod appliance;
 mod bench;
 mod budget;
 mod fuzz;
+mod instructions;
 mod libtest;
 mod lint;
 mod long;
@@ -26,7 +27,8 @@ cargo xtask VERB
                                 (with CI=true in the environment, a skipped test is a failure)
   test --long [THEME]..         what takes a night, or the themes named (mutants, fuzz); the same last line
   lint                          format, clippy, docs, builds without std, arrows, what core may hold
-  bench core [ARG]..            what judging a token costs, beside its targets
+  bench core [ARG]..            what judging a token costs: instructions by function, times beside their targets
+  bench core --check            fails where it takes 3 % more instructions than recorded; --record records them
   bench daemon                  the daemon and Dovecot's auth on one core (Debian, root)
   bench appliance               what a login costs on the appliance: instructions and stack, beside their targets
   aarch64                       the daemon for 64-bit ARM, as one static file (pip fetches the C compiler)

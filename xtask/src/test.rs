@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Outcome;
 use crate::aarch64;
 use crate::appliance;
+use crate::instructions;
 use crate::libtest::Reading;
 use crate::lint;
 use crate::tally::Tally;
@@ -33,6 +34,11 @@ pub(crate) fn run() -> Outcome {
     if tally.need("build of the tests", build_tests) {
         tally.add(test_workspace()?);
     }
+    tally.check_unless(
+        &instructions::lacking(),
+        "instructions of a login",
+        instructions::check,
+    );
     tally.check("demo", || {
         Ok(succeeds(&mut cargo(["run", "--release", "--", "demo"]))?)
     });
