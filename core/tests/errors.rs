@@ -1,0 +1,117 @@
+//! Every error of the core is one for a program, and a sentence for whoever reads a log.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt::Debug;
+
+use gatepost_core::crypto::{InvalidSignature, Unsupported};
+use gatepost_core::dovecot::{NotSent, ProtocolError, RefusalReason};
+use gatepost_core::introspection::FetchFailure;
+use gatepost_core::jose::{self, VerifyError};
+use gatepost_core::{Rejection, sasl};
+
+/// Each of `errors` says something of its own.
+#[track_caller]
+fn check<E: Error + Copy + Debug>(errors: &[E]) {
+    let mut said = BTreeSet::new();
+    for error in errors {
+        let text = error.to_string();
+        let begins_well = text.starts_with(|c: char| c.is_ascii_uppercase());
+        assert!(begins_well && text.contains(' '), "{error:?}: {text}");
+        assert!(!text.ends_with('.') && text.is_ascii(), "{error:?}: {text}");
+        assert!(!text.contains(&format!("{error:?}")), "{error:?}: {text}");
+        assert!(said.insert(text), "{error:?} says what another says");
+    }
+}
+
+#[test]
+fn an_error_is_a_sentence() {
+    check(&[InvalidSignature]);
+    check(&[
+        Unsupported::NoAlgorithm,
+        Unsupported::SecretLength,
+        Unsupported::ModulusSize,
+        Unsupported::Modulus,
+        Unsupported::Exponent,
+        Unsupported::Point,
+    ]);
+    check(&[NotSent::NotPending, NotSent::OutputFull]);
+    check(&[
+        ProtocolError::LineTooLong,
+        ProtocolError::VersionExpected,
+        ProtocolError::UnsupportedVersion,
+        ProtocolError::CpidExpected,
+        ProtocolError::InvalidCpid,
+        ProtocolError::UnknownCommand,
+        ProtocolError::MissingParameter,
+        ProtocolError::InvalidId,
+        ProtocolError::DuplicateId,
+        ProtocolError::MissingService,
+        ProtocolError::FieldAfterResponse,
+        ProtocolError::OutputFull,
+    ]);
+    check(&[
+        RefusalReason::MechanismNotOffered,
+        RefusalReason::UnusableService,
+        RefusalReason::InvalidBase64,
+        RefusalReason::ResponseTooLong,
+        RefusalReason::UnexpectedContinuation,
+        RefusalReason::UnknownId,
+        RefusalReason::Busy,
+    ]);
+    check(&[
+        FetchFailure::Timeout,
+        FetchFailure::Connection,
+        FetchFailure::Tls,
+        FetchFailure::TooLarge,
+        FetchFailure::NotAsked,
+    ]);
+    check(&[
+        sasl::Error::Empty,
+        sasl::Error::BadPlain,
+        sasl::Error::ForeignAuthzid,
+        sasl::Error::BadPassword,
+        sasl::Error::BadGs2Header,
+        sasl::Error::ChannelBinding,
+        sasl::Error::BadName,
+        sasl::Error::MissingUser,
+        sasl::Error::BadKeyValue,
+        sasl::Error::DuplicateKey,
+        sasl::Error::Unterminated,
+        sasl::Error::TrailingData,
+        sasl::Error::MissingAuth,
+        sasl::Error::NotBearer,
+        sasl::Error::MissingToken,
+        sasl::Error::BadToken,
+        sasl::Error::TokenTooLong,
+    ]);
+    check(&[
+        jose::Error::NotCompactJws,
+        jose::Error::Encoding,
+        jose::Error::Header,
+        jose::Error::HeaderTooLong,
+        jose::Error::DuplicateHeader,
+        jose::Error::MissingAlgorithm,
+        jose::Error::UnsupportedAlgorithm,
+        jose::Error::KeyId,
+        jose::Error::TokenType,
+        jose::Error::CriticalExtension,
+        jose::Error::UnencodedPayload,
+        jose::Error::SignatureTooLong,
+        jose::Error::Payload,
+        jose::Error::PayloadTooLong,
+    ]);
+    check(&[
+        VerifyError::Signature,
+        VerifyError::Token(jose::Error::Encoding),
+    ]);
+    check(&[Rejection::UnknownKey, Rejection::Busy]);
+}
+
+#[test]
+fn an_error_names_its_cause() {
+    let error = VerifyError::Token(jose::Error::Payload);
+    let source = error.source().expect("what is wrong with the token");
+    assert_eq!(source.to_string(), jose::Error::Payload.to_string());
+    assert!(VerifyError::Signature.source().is_none());
+}
