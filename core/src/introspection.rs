@@ -139,3 +139,19 @@ pub enum FetchFailure {
     /// Nobody was asked: too many are being asked already, or the provider has failed too often lately.
     NotAsked,
 }
+
+impl core::fmt::Display for FetchFailure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "The provider did not answer in time",
+            Self::Connection => "The connection to the provider was refused or broke",
+            Self::Tls => "TLS with the provider failed",
+            Self::TooLarge => "The provider's answer is too long",
+            Self::NotAsked => {
+                "The provider was not asked: too many are asking, or it has failed too often lately"
+            }
+        })
+    }
+}
+
+impl core::error::Error for FetchFailure {}

@@ -165,7 +165,7 @@ impl Rejection {
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::Response(error) => response_reason(error),
+            Self::Response(error) => error.sentence(),
             Self::ResponseTooLong => "The SASL response is longer than 12288 characters",
             Self::Token(error) => token_reason(error),
             Self::OpaqueToken => {
@@ -241,30 +241,6 @@ const fn claims_code(violation: Violation) -> &'static str {
         Violation::Inactive => "inactive",
         Violation::UnusableUserName => "unusable_user_name",
         Violation::WrongUser => "wrong_user",
-    }
-}
-
-const fn response_reason(error: sasl::Error) -> &'static str {
-    match error {
-        sasl::Error::Empty => "The SASL response is empty",
-        sasl::Error::BadPlain => "The SASL response is not authzid NUL name NUL password",
-        sasl::Error::ForeignAuthzid => "One user cannot log in as another here",
-        sasl::Error::BadPassword => "The password is empty, longer than 1024 bytes, or not UTF-8",
-        sasl::Error::BadGs2Header => {
-            "The SASL response does not start with a GS2 header such as n,a=user,"
-        }
-        sasl::Error::ChannelBinding => "Channel binding is not offered",
-        sasl::Error::BadName => "The user name in the SASL response is malformed",
-        sasl::Error::MissingUser => "The SASL response does not start with user=",
-        sasl::Error::BadKeyValue => "The SASL response holds a malformed key-value pair",
-        sasl::Error::DuplicateKey => "The SASL response holds a key twice",
-        sasl::Error::Unterminated => "The SASL response is not terminated",
-        sasl::Error::TrailingData => "The SASL response goes on behind its end",
-        sasl::Error::MissingAuth => "The SASL response holds no auth=",
-        sasl::Error::NotBearer => "The SASL response holds no Bearer token",
-        sasl::Error::MissingToken => "The client has no token: get one from the identity provider",
-        sasl::Error::BadToken => "The token holds characters that no token may have",
-        sasl::Error::TokenTooLong => "The token is longer than 8192 bytes",
     }
 }
 

@@ -111,7 +111,7 @@ fn an_error_is_a_sentence() {
 #[test]
 fn an_error_names_its_cause() {
     let error = VerifyError::Token(jose::Error::Payload);
-    let source = error.source().expect("what is wrong with the token");
-    assert_eq!(source.to_string(), jose::Error::Payload.to_string());
+    let cause = error.source().map(ToString::to_string);
+    assert_eq!(cause, Some(jose::Error::Payload.to_string()));
     assert!(VerifyError::Signature.source().is_none());
 }

@@ -60,6 +60,14 @@ pub trait Backend {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct InvalidSignature;
 
+impl core::fmt::Display for InvalidSignature {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("The signature does not hold")
+    }
+}
+
+impl core::error::Error for InvalidSignature {}
+
 /// Why key material cannot serve.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -79,3 +87,18 @@ pub enum Unsupported {
     /// The point is not on the curve, or not in the uncompressed form of SEC 1 section 2.3.3.
     Point,
 }
+
+impl core::fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NoAlgorithm => "The key fits none of the wanted algorithms",
+            Self::SecretLength => "The secret is too short or too long",
+            Self::ModulusSize => "The RSA modulus does not have 2048 to 4096 bits",
+            Self::Modulus => "The RSA modulus is even, or can be factored",
+            Self::Exponent => "The RSA exponent is even, below 3, or over 32 bits",
+            Self::Point => "The point is not on the curve, or not uncompressed",
+        })
+    }
+}
+
+impl core::error::Error for Unsupported {}

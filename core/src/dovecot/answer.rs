@@ -92,6 +92,17 @@ pub enum NotSent {
     OutputFull,
 }
 
+impl Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotPending => "The login is over already",
+            Self::OutputFull => "The output has no room for the answer",
+        })
+    }
+}
+
+impl core::error::Error for NotSent {}
+
 impl From<fmt::Error> for NotSent {
     fn from(_: fmt::Error) -> Self {
         Self::OutputFull

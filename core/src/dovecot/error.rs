@@ -33,6 +33,27 @@ pub enum ProtocolError {
     OutputFull,
 }
 
+impl core::fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::LineTooLong => "The line is longer than 16384 bytes",
+            Self::VersionExpected => "The first line is not VERSION: this is no auth client",
+            Self::UnsupportedVersion => "The major version is not 1",
+            Self::CpidExpected => "The second line is not CPID",
+            Self::InvalidCpid => "The process id is 0 or no number",
+            Self::UnknownCommand => "The command is none of the protocol, or comes too late",
+            Self::MissingParameter => "A parameter of the command is missing",
+            Self::InvalidId => "The request id is 0 or no 32-bit number",
+            Self::DuplicateId => "The request id belongs to a login that is not over",
+            Self::MissingService => "AUTH names no service",
+            Self::FieldAfterResponse => "A field follows resp=",
+            Self::OutputFull => "The output has no room for the line",
+        })
+    }
+}
+
+impl core::error::Error for ProtocolError {}
+
 impl From<core::fmt::Error> for ProtocolError {
     fn from(_: core::fmt::Error) -> Self {
         Self::OutputFull

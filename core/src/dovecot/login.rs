@@ -112,6 +112,22 @@ pub enum RefusalReason {
     Busy,
 }
 
+impl core::fmt::Display for RefusalReason {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::MechanismNotOffered => "The mechanism was not offered",
+            Self::UnusableService => "The service's name is empty, too long or not UTF-8",
+            Self::InvalidBase64 => "The response is not base64",
+            Self::ResponseTooLong => "The response is too long",
+            Self::UnexpectedContinuation => "The client went on while its login was being judged",
+            Self::UnknownId => "The client went on with a login that is over",
+            Self::Busy => "There is no place left for another login",
+        })
+    }
+}
+
+impl core::error::Error for RefusalReason {}
+
 /// What an `AUTH` line has said so far.
 #[derive(Default)]
 pub(super) struct Request {

@@ -124,6 +124,24 @@ pub enum VerifyError {
     Token(Error),
 }
 
+impl core::fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Signature => "The signature does not hold",
+            Self::Token(_) => "The token is malformed",
+        })
+    }
+}
+
+impl core::error::Error for VerifyError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Signature => None,
+            Self::Token(error) => Some(error),
+        }
+    }
+}
+
 impl From<InvalidSignature> for VerifyError {
     fn from(_: InvalidSignature) -> Self {
         Self::Signature

@@ -48,6 +48,29 @@ pub enum Error {
     PayloadTooLong,
 }
 
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NotCompactJws => "The token does not have the three parts of a JWS",
+            Self::Encoding => "A part of the token is not base64url",
+            Self::Header => "The token's header is not one JSON object",
+            Self::HeaderTooLong => "The token's header is too long",
+            Self::DuplicateHeader => "A name occurs twice in the token's header",
+            Self::MissingAlgorithm => "The token's header names no algorithm",
+            Self::UnsupportedAlgorithm => "The token's algorithm is not supported",
+            Self::KeyId => "The token's key identifier is no string, empty or too long",
+            Self::TokenType => "The token is not of a type that gives access",
+            Self::CriticalExtension => "The token needs an extension that is not supported",
+            Self::UnencodedPayload => "The token's payload is not encoded",
+            Self::SignatureTooLong => "The token's signature is too long",
+            Self::Payload => "The token's payload is not one JSON object",
+            Self::PayloadTooLong => "The token's payload does not fit the room lent for it",
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
 impl From<base64url::Error> for Error {
     fn from(_: base64url::Error) -> Self {
         Self::Encoding

@@ -296,6 +296,41 @@ pub enum Error {
     TokenTooLong,
 }
 
+impl Error {
+    /// What is wrong, for the client's user.
+    pub(crate) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Empty => "The SASL response is empty",
+            Self::BadPlain => "The SASL response is not authzid NUL name NUL password",
+            Self::ForeignAuthzid => "One user cannot log in as another here",
+            Self::BadPassword => "The password is empty, longer than 1024 bytes, or not UTF-8",
+            Self::BadGs2Header => {
+                "The SASL response does not start with a GS2 header such as n,a=user,"
+            }
+            Self::ChannelBinding => "Channel binding is not offered",
+            Self::BadName => "The user name in the SASL response is malformed",
+            Self::MissingUser => "The SASL response does not start with user=",
+            Self::BadKeyValue => "The SASL response holds a malformed key-value pair",
+            Self::DuplicateKey => "The SASL response holds a key twice",
+            Self::Unterminated => "The SASL response is not terminated",
+            Self::TrailingData => "The SASL response goes on behind its end",
+            Self::MissingAuth => "The SASL response holds no auth=",
+            Self::NotBearer => "The SASL response holds no Bearer token",
+            Self::MissingToken => "The client has no token: get one from the identity provider",
+            Self::BadToken => "The token holds characters that no token may have",
+            Self::TokenTooLong => "The token is longer than 8192 bytes",
+        }
+    }
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.sentence())
+    }
+}
+
+impl core::error::Error for Error {}
+
 /// The byte that separates the parts of both messages.
 const KVSEP: u8 = 1;
 
