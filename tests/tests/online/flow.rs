@@ -179,7 +179,7 @@ fn an_answer_is_judged_as_a_token_is() {
         (without(&["email"]), "no_user_name"),
         (with(&[("exp", json!("soon"))]), "unusable_answer"),
         (with(&[("aud", json!(7))]), "unusable_answer"),
-        (with(&[("email", json!(["x"]))]), "unusable_answer"),
+        (with(&[("email", json!({"x": 1}))]), "unusable_answer"),
     ] {
         check(&plain, post, &[answer], Err(code));
     }
@@ -222,7 +222,7 @@ fn rules_beyond_the_standard_claims_are_asked_for() {
     check(&strict, post, &[extra(&[])], Ok(ALICE));
     for (change, code) in [
         (("scope", json!("openid")), "insufficient_scope"),
-        (("scope", Value::Null), "unusable_answer"),
+        (("scope", Value::Null), "insufficient_scope"),
         (("enabled", json!(false)), "inactive"),
         (
             ("realm_access", json!({"roles": ["x"]})),
@@ -351,4 +351,159 @@ fn jwts_are_verified_here_and_asked_about_only_where_that_is_wanted() {
         &[unsupported()],
         Err("token_refused"),
     );
+}
+
+/// J3, J2: what Janssen and Hydra answer.
+#[test]
+fn null_members_of_an_answer_are_absent() {
+    let post = endpoints(Mode::Post);
+    let nulls = [
+        "nbf", "cnf", "jti", "username", "events", "acr_values", "token_use", "typ",
+    ];
+    let answer = with(&nulls.map(|name| (name, Value::Null)));
+    check(&policy(), post, &[answer], Ok(ALICE));
+    let mut behind = with(&[("email", Value::Null), ("username", json!(ALICE))]);
+    check(&policy(), post, &[behind.clone()], Ok(ALICE));
+    behind["token_use"] = json!("access_token");
+    check(&policy(), post, &[behind], Ok(ALICE));
+}
+
+/// J4: a token that gives no access gives none by introspection either.
+#[test]
+fn an_answer_tells_the_kind_of_a_token_as_its_claims_do() {
+    let post = endpoints(Mode::Post);
+    let logout = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
+    for (changes, code) in [
+        (vec![("typ", json!("ID"))], "not_access_token"),
+        (vec![("typ", json!("Logout"))], "not_access_token"),
+        (vec![("typ", json!("Refresh"))], "not_access_token"),
+        (vec![("events", logout)], "not_access_token"),
+        (
+            vec![("nonce", json!("n")), ("at_hash", json!("h"))],
+            "not_access_token",
+        ),
+        (vec![("token_use", json!("id_token"))], "not_access_token"),
+        (vec![("token_type", json!("id_token"))], "not_access_token"),
+        (vec![("cnf", json!({}))], "key_bound_token"),
+    ] {
+        let shown = format!("{changes:?}");
+        let providers = [Provider {
+            policy: &policy(),
+            endpoints: Some(post),
+        }];
+        let (outcome, _) = Setup::new(&providers).run(&[ok(&with(&changes))]);
+        assert_eq!(outcome.code(), Err(code), "{shown}");
+    }
+}
+
+/// J4: what a JWT says against itself is heard, even where its provider vouches for it.
+#[test]
+fn a_jwt_that_speaks_against_itself_is_refused_whoever_vouches() {
+    let issuer = Issuer::new();
+    let policy = policy();
+    let claims = |changes: &[(&str, Value)]| {
+        let mut claims = json!({"iss": ISSUER, "sub": "s-1", "aud": "mail", "exp": NOW + 300});
+        for (name, value) in changes {
+            claims[*name] = value.clone();
+        }
+        claims.to_string()
+    };
+    let sign = |typ: &str, changes: &[(&str, Value)]| {
+        let header = json!({"alg": "ES256", "typ": typ});
+        issuer.sign_with_header("ES256", &header, claims(changes).as_bytes())
+    };
+    for (token, expected) in [
+        (sign("JWT", &[]), Ok(ALICE)),
+        (sign("at+jwt", &[]), Ok(ALICE)),
+        (sign("logout+jwt", &[]), Err("not_access_token")),
+        (
+            sign("JWT", &[("cnf", json!({"jkt": "x"}))]),
+            Err("key_bound_token"),
+        ),
+        (sign("JWT", &[("typ", json!("ID"))]), Err("not_access_token")),
+        (
+            sign("JWT", &[("events", json!({}))]),
+            Err("not_access_token"),
+        ),
+    ] {
+        for about in [About::EveryToken, About::UnverifiableTokens] {
+            let providers = [Provider {
+                policy: &policy,
+                endpoints: Some(Endpoints {
+                    about: Some(about),
+                    ..endpoints(Mode::Post)
+                }),
+            }];
+            let mut setup = Setup::new(&providers);
+            setup.token = &token;
+            let (outcome, _) = setup.run(&[ok(&good())]);
+            assert_eq!(outcome.code(), expected, "{token} {about:?}");
+        }
+    }
+}
+
+/// J5: an account that an endpoint calls inactive is refused, whatever the endpoint is for.
+#[test]
+fn inactive_is_inactive_at_every_endpoint() {
+    let mut tokeninfo = endpoints(Mode::Auth);
+    (tokeninfo.tokeninfo, tokeninfo.introspection) = (Some(TOKENINFO), None);
+    for endpoints in [tokeninfo, endpoints(Mode::Auth), endpoints(Mode::Post)] {
+        let inactive = with(&[("active", json!(false))]);
+        check(&policy(), endpoints, &[inactive], Err("token_refused"));
+        check(&policy(), endpoints, &[good()], Ok(ALICE));
+    }
+    // Where an answer need not say so, null and absence are one.
+    for value in [Value::Null, json!(true), json!("true")] {
+        let answer = with(&[("active", value)]);
+        check(&policy(), endpoints(Mode::Auth), &[answer], Ok(ALICE));
+    }
+    let answer = with(&[("active", json!("false"))]);
+    check(
+        &policy(),
+        endpoints(Mode::Auth),
+        &[answer],
+        Err("token_refused"),
+    );
+}
+
+/// J6: whichever answer says so.
+#[test]
+fn an_unverified_address_in_an_answer_names_nobody() {
+    let post = endpoints(Mode::Post);
+    let unverified = with(&[("email_verified", json!("false"))]);
+    check(&policy(), post, &[unverified], Err("email_not_verified"));
+    let mut both = endpoints(Mode::Auth);
+    both.tokeninfo = Some(TOKENINFO);
+    both.force_introspection = true;
+    let mut second = without(&["email"]);
+    second["email_verified"] = json!(false);
+    let answers = [good(), second.clone()];
+    check(&policy(), both, &answers, Err("email_not_verified"));
+    let answers = [second, good()];
+    check(&policy(), both, &answers, Err("email_not_verified"));
+}
+
+/// J10: each requirement may be met by another answer.
+#[test]
+fn requirements_are_met_by_any_of_the_answers() {
+    let mut both = endpoints(Mode::Auth);
+    both.tokeninfo = Some(TOKENINFO);
+    let mut strict = policy();
+    strict.required = &[
+        Requirement {
+            claim: "groups",
+            value: "mail",
+        },
+        Requirement {
+            claim: "roles",
+            value: "user",
+        },
+    ];
+    let groups = with(&[("groups", json!(["mail"]))]);
+    let roles = with(&[("roles", json!(["user"]))]);
+    let answers = [groups.clone(), roles.clone()];
+    check(&strict, both, &answers, Ok(ALICE));
+    check(&strict, both, &[roles, groups.clone()], Ok(ALICE));
+    let answers = [groups.clone(), groups];
+    check(&strict, both, &answers, Err("unmet_requirement"));
 }

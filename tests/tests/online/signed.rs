@@ -93,3 +93,32 @@ fn userinfo_may_be_signed_and_its_audience_is_not_the_tokens() {
     foreign["aud"] = json!("mail");
     check(&foreign, Err("unusable_answer"));
 }
+
+/// K7: a name is for the log; a provider's answers are signed with its own keys.
+#[test]
+fn a_key_of_another_provider_of_the_same_name_signs_nothing() {
+    let (issuer, stranger) = (Issuer::new(), Issuer::new());
+    let (ours, theirs) = (policy(), policy());
+    let keys = [&issuer, &stranger].map(|issuer| BACKENDS[0].prepare_all(&[issuer.jwk("ES256")]));
+    let keys = [keys[0][0].trusted(&ours), keys[1][0].trusted(&theirs)];
+    let providers = [
+        Provider {
+            policy: &ours,
+            endpoints: Some(endpoints(Mode::Post)),
+        },
+        Provider {
+            policy: &theirs,
+            endpoints: None,
+        },
+    ];
+    let payload = json!({"iss": ISSUER, "aud": "rs", "token_introspection": good()});
+    for (signer, expected) in [(&issuer, Ok(ALICE)), (&stranger, Err("unusable_answer"))] {
+        let reply = answer(
+            INTROSPECTION,
+            sign(signer, "ES256", "token-introspection+jwt", &payload),
+        );
+        let mut setup = Setup::new(&providers);
+        setup.keys = Some(&keys);
+        setup.check(&[Ok(reply)], expected);
+    }
+}

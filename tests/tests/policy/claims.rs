@@ -107,7 +107,7 @@ fn an_authorized_party_is_one_of_those_listed() {
             (azp(json!("other")), "wrong_authorized_party"),
             (azp(json!("Roundcube")), "wrong_authorized_party"),
             (azp(json!(["roundcube"])), "malformed_claims"),
-            (azp(Value::Null), "malformed_claims"),
+            (azp(Value::Null), "missing_claim"),
         ],
     );
 }
@@ -137,7 +137,7 @@ fn every_scope_is_needed_whatever_claim_holds_them() {
                     (scope(json!("mail,imap")), "insufficient_scope"),
                     (scope(json!("mail\timap")), "insufficient_scope"),
                     (scope(json!(5)), "malformed_claims"),
-                    (scope(Value::Null), "malformed_claims"),
+                    (scope(Value::Null), "insufficient_scope"),
                 ],
             );
         }
@@ -148,4 +148,54 @@ fn every_scope_is_needed_whatever_claim_holds_them() {
         &with(&[("aud", json!(["mail", "imap"]))]),
         Err("insufficient_scope"),
     );
+}
+
+/// J11: RFC 9068 and Cognito write `client_id`, Okta `cid`, Entra's first version `appid`.
+#[test]
+fn an_authorized_party_has_four_names() {
+    let mut policy = policy();
+    policy.authorized_parties = &["roundcube"];
+    for name in ["azp", "client_id", "cid", "appid"] {
+        pair(
+            &policy,
+            &with(&[(name, json!("roundcube"))]),
+            &[
+                (with(&[(name, json!("other"))]), "wrong_authorized_party"),
+                (with(&[(name, json!(5))]), "malformed_claims"),
+                (with(&[(name, Value::Null)]), "missing_claim"),
+            ],
+        );
+    }
+    // The standard's own name counts first.
+    let both = with(&[("azp", json!("other")), ("client_id", json!("roundcube"))]);
+    check(&policy, &both, Err("wrong_authorized_party"));
+    let null = with(&[("azp", Value::Null), ("client_id", json!("roundcube"))]);
+    check(&policy, &null, ALICE);
+}
+
+/// J6: an address that the provider has not verified names nobody.
+#[test]
+fn an_unverified_address_names_nobody() {
+    let verified = |value: Value| with(&[("email_verified", value)]);
+    let refused = "email_not_verified";
+    for good in [json!(true), json!("true"), Value::Null] {
+        pair(
+            &policy(),
+            &verified(good),
+            &[
+                (verified(json!(false)), refused),
+                (verified(json!("false")), refused),
+                (verified(json!(0)), refused),
+                (verified(json!("no")), refused),
+                (verified(json!([])), refused),
+            ],
+        );
+    }
+    // Where another claim names the user, the address does not matter.
+    let by_sub = policy_with(|policy| policy.username_claims = &["sub"]);
+    check(&by_sub, &verified(json!(false)), Ok("s-1"));
+    let first = policy_with(|policy| policy.username_claims = &["preferred_username", "email"]);
+    let mut named = verified(json!(false));
+    named["preferred_username"] = json!("alice@example.com");
+    check(&first, &named, ALICE);
 }

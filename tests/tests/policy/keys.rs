@@ -282,3 +282,56 @@ fn too_little_room_is_our_fault() {
         }
     }
 }
+
+/// K1: whose `kid` it is does not matter; the issuer chooses the provider first.
+#[test]
+fn a_kid_of_one_provider_says_nothing_of_anothers_keys() {
+    let [a, b] = [("a", "https://a.example"), ("b", "https://b.example")].map(|(name, issuer)| {
+        policy_with(|policy| {
+            policy.provider = name;
+            policy.issuer = Some(issuer);
+        })
+    });
+    let list = [(0, Some("b-2026"), None, &a), (1, None, None, &b)];
+    let claims = with(&[("iss", json!("https://b.example"))]);
+    let outcome = choose(&list, 1, Some("b-2026"), &claims);
+    assert_eq!(
+        (outcome.code(), outcome.provider.as_deref()),
+        (ALICE, Some("b"))
+    );
+    let forged = choose(&list, 0, Some("b-2026"), &claims);
+    assert_eq!(forged.code(), Err("bad_signature"));
+    // Where b has no key at all, a's are not tried either.
+    let list = [(0, Some("k"), None, &a), (1, Some("l"), None, &b)];
+    let unknown = choose(&list, 0, Some("k"), &claims);
+    assert_eq!(unknown.code(), Err("unknown_key"));
+}
+
+/// K3: `kid` and `alg` choose together (RFC 7517 section 4.5 asks for no more).
+#[test]
+fn one_kid_may_stand_for_a_key_of_each_algorithm() {
+    let policy = policy();
+    for backend in BACKENDS {
+        let keys = backend.prepare_all(&[KEYS[0].jwk("ES256"), KEYS[0].jwk("RS256")]);
+        let trusted: Vec<_> = keys
+            .iter()
+            .map(|key| TrustedKey {
+                kid: Some("k"),
+                ..key.trusted(&policy)
+            })
+            .collect();
+        for alg in ["ES256", "RS256"] {
+            let header = json!({"alg": alg, "kid": "k"});
+            let token = KEYS[0].sign_with_header(alg, &header, claims().to_string().as_bytes());
+            let (message, now) = (oauthbearer(&token), UnixTime::from_seconds(NOW));
+            let outcome = judge(
+                Rules::default(),
+                Mechanism::OAuthBearer,
+                &message,
+                &trusted,
+                now,
+            );
+            assert_eq!(outcome.code(), ALICE, "{alg}");
+        }
+    }
+}

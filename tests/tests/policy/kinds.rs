@@ -13,7 +13,6 @@ fn a_token_that_is_bound_to_a_key_is_refused() {
         json!([]),
         json!("x"),
         json!(false),
-        Value::Null,
     ];
     let bad: Vec<_> = shapes
         .into_iter()
@@ -97,4 +96,50 @@ fn tokens_that_give_no_access_are_told_apart() {
         &[("nonce", json!("n")), string("typ", "Bearer")],
         access,
     );
+}
+
+/// J1: a nonce alone makes no ID token where something stands beside it that only access tokens have.
+#[test]
+fn an_access_token_of_a_code_exchange_may_carry_the_nonce() {
+    let authentik: &[(&str, Value)] = &[
+        ("nonce", json!("n-0S6_WzA2Mj")),
+        ("azp", json!("mail")),
+        ("uid", json!("x1")),
+        ("auth_time", json!(NOW - 5)),
+        ("acr", json!("goauthentik.io/providers/oauth2/default")),
+        ("amr", json!(["pwd"])),
+        ("sid", json!("s1")),
+    ];
+    check_kind(Some("JWT"), authentik, [ALICE, ALICE]);
+    let id = [Err("not_access_token"), ALICE];
+    for name in ["uid", "azp"] {
+        let without: Vec<_> = authentik
+            .iter()
+            .filter(|(other, _)| *other != name)
+            .cloned()
+            .collect();
+        check_kind(Some("JWT"), &without, id);
+    }
+}
+
+/// J2: Hydra writes `access_token`.
+#[test]
+fn every_spelling_of_access_gives_access() {
+    for value in ["access", "access_token"] {
+        check_kind(None, &[("token_use", json!(value))], [ALICE, ALICE]);
+    }
+    for value in ["id_token", "refresh_token"] {
+        let changes = [("token_use", json!(value))];
+        let header = json!({"alg": "HS256"});
+        let outcome = outcome(&policy(), NOW, &header, &with(&changes).to_string(), None);
+        assert_eq!(outcome.code(), Err("not_access_token"), "{value}");
+    }
+}
+
+/// J3: what is null is not there.
+#[test]
+fn a_null_member_tells_nothing() {
+    for name in ["cnf", "events", "nonce", "at_hash", "typ", "token_use"] {
+        check_kind(None, &[(name, Value::Null)], [ALICE, ALICE]);
+    }
 }

@@ -29,7 +29,6 @@ fn the_first_claim_that_is_there_names_the_user() {
             (second(json!("a".repeat(257))), "unusable_user_name"),
             (second(json!("a@Gatepost.invalid")), "unusable_user_name"),
             (second(json!(5)), "malformed_claims"),
-            (second(json!(["alice@example.com"])), "malformed_claims"),
         ],
     );
     let longest = "a".repeat(256);
@@ -230,7 +229,7 @@ fn an_account_is_active_or_not() {
         &on(json!(false)),
         &[
             (claims(), "inactive"),
-            (on(Value::Null), "malformed_claims"),
+            (on(Value::Null), "inactive"),
         ],
     );
     for (wanted, good, bad) in [
@@ -249,7 +248,7 @@ fn an_account_is_active_or_not() {
             &[
                 (on(bad), "inactive"),
                 (claims(), "inactive"),
-                (on(Value::Null), "malformed_claims"),
+                (on(Value::Null), "inactive"),
                 (on(json!([wanted])), "malformed_claims"),
             ],
         );
@@ -264,4 +263,65 @@ fn an_account_is_active_or_not() {
         &nested(json!(true)),
         &[(nested(json!(false)), "inactive")],
     );
+}
+
+/// J3, J15: what is null is not there, and an array with one usable name names somebody.
+#[test]
+fn a_name_may_stand_in_an_array_or_behind_a_null() {
+    let mut policy = policy();
+    policy.username_claims = &["email", "emails"];
+    let emails = |value: Value| with(&[("email", Value::Null), ("emails", value)]);
+    for good in [
+        json!("alice@example.com"),
+        json!(["alice@example.com"]),
+        json!([null, "alice@example.com"]),
+        json!(["", "alice@example.com"]),
+    ] {
+        pair(
+            &policy,
+            &emails(good),
+            &[
+                (emails(json!([])), "unusable_user_name"),
+                (emails(json!([""])), "unusable_user_name"),
+                (
+                    emails(json!(["alice@example.com", "bob@example.com"])),
+                    "unusable_user_name",
+                ),
+                (emails(json!([["alice@example.com"]])), "malformed_claims"),
+                (emails(json!({"a": "b"})), "malformed_claims"),
+            ],
+        );
+    }
+    // Of several names one may be of a domain that the provider speaks for.
+    policy.domains = &["example.com"];
+    let two = json!(["alice@example.org", "alice@example.com"]);
+    check(&policy, &emails(two), ALICE);
+}
+
+/// J15: roles are an array (Keycloak), or an object whose members are the roles (Zitadel).
+#[test]
+fn a_requirement_is_held_by_a_scalar_an_array_or_an_object() {
+    let mut policy = policy();
+    policy.required = &[gatepost_core::Requirement {
+        claim: "roles",
+        value: "mail",
+    }];
+    let roles = |value: Value| with(&[("roles", value)]);
+    for good in [
+        json!("mail"),
+        json!(["x", "mail"]),
+        json!({"x": {"1": "a"}, "mail": {"2": "b"}}),
+    ] {
+        pair(
+            &policy,
+            &roles(good),
+            &[
+                (roles(json!({"mail": null})), "unmet_requirement"),
+                (roles(json!({"mail": false})), "unmet_requirement"),
+                (roles(json!({"mails": {}})), "unmet_requirement"),
+                (roles(json!({"x": "mail"})), "unmet_requirement"),
+                (roles(json!([["mail"]])), "unmet_requirement"),
+            ],
+        );
+    }
 }
