@@ -518,3 +518,33 @@ async fn too_many_logins_that_wait_are_told_to_come_again() {
     codes.sort_unstable();
     assert_eq!(codes, [Err("busy"), Err("provider_unavailable")]);
 }
+
+/// K2: a provider that rotates without a new `kid` is looked at again, once in a while.
+#[tokio::test]
+async fn a_new_key_under_the_old_kid_is_found() {
+    let stub = Stub::provider().unwrap();
+    let (old, new) = (Issuer::new(), Issuer::new());
+    stub.set_json("/jwks", &json!({"keys": [public(&old, "k")]}));
+    let providers = start(settings(&stub.issuer()), &place(None)).await;
+    let claims = claims(&stub.issuer());
+    check(
+        &login(&providers, &signed(&old, "k", &claims)).await,
+        Ok(ALICE),
+    );
+    stub.set_json("/jwks", &json!({"keys": [public(&new, "k")]}));
+    check(
+        &login(&providers, &signed(&new, "k", &claims)).await,
+        Ok(ALICE),
+    );
+    check(
+        &login(&providers, &signed(&old, "k", &claims)).await,
+        Err("bad_signature"),
+    );
+    // Whoever forges has the keys fetched no more often than that.
+    let fetched = stub.seen("/jwks").len();
+    for _ in 0..20 {
+        let forged = signed(&Issuer::new(), "k", &claims);
+        check(&login(&providers, &forged).await, Err("bad_signature"));
+    }
+    assert_eq!(stub.seen("/jwks").len(), fetched);
+}

@@ -122,3 +122,81 @@ fn a_key_of_another_provider_of_the_same_name_signs_nothing() {
         setup.check(&[Ok(reply)], expected);
     }
 }
+
+/// A key that counts how often it is asked, and never verifies.
+#[derive(Default)]
+struct CountingKey(std::sync::atomic::AtomicUsize);
+
+impl gatepost_core::crypto::VerifyingKey for CountingKey {
+    fn algorithms(&self) -> gatepost_core::crypto::AlgorithmSet {
+        gatepost_core::crypto::AlgorithmSet::ALL
+    }
+
+    fn verify(
+        &self,
+        _: gatepost_core::crypto::Algorithm,
+        _: &[u8],
+        _: &[u8],
+    ) -> Result<(), gatepost_core::crypto::InvalidSignature> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Err(gatepost_core::crypto::InvalidSignature)
+    }
+}
+
+/// K8: a signed answer costs one verification a step, however many keys may have signed it.
+#[test]
+fn a_signed_answer_costs_one_verification_a_step() {
+    use gatepost_core::Exchange;
+    use gatepost_core::exchange::{Input, Output};
+    use gatepost_core::introspection::Answer;
+    let key = CountingKey::default();
+    let policy = policy();
+    let payload = json!({"iss": ISSUER, "aud": "rs", "token_introspection": good()});
+    let header = json!({"alg": "ES256", "typ": "token-introspection+jwt"});
+    let jwt = Issuer::new().sign_with_header("ES256", &header, payload.to_string().as_bytes());
+    let answer = Answer {
+        status: 200,
+        content_type: INTROSPECTION,
+        www_authenticate: "",
+        body: jwt.as_bytes(),
+    };
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(endpoints(Mode::Post)),
+    }];
+    let rules = Rules {
+        providers: &providers,
+        ..Rules::default()
+    };
+    let keys = vec![
+        TrustedKey {
+            key: &key,
+            kid: None,
+            owner: None,
+            policy: &policy,
+        };
+        6
+    ];
+    let mut scratch = vec![0; Answer::MAX_LEN];
+    let message = oauthbearer(TOKEN);
+    let mut exchange = Exchange::new(rules, Mechanism::OAuthBearer, &message);
+    let mut steps = Vec::new();
+    let mut input = Input::Start;
+    let code = loop {
+        let before = key.0.load(std::sync::atomic::Ordering::Relaxed);
+        let output = exchange.step(UnixTime::from_seconds(NOW), input);
+        steps.push(key.0.load(std::sync::atomic::Ordering::Relaxed) - before);
+        input = match output {
+            Output::Fetch(_) => Input::Fetched {
+                answer: &answer,
+                keys: &keys,
+                scratch: &mut scratch,
+            },
+            Output::Reject(why) => break why.code(),
+            other => panic!("{other:?}"),
+        };
+    };
+    assert_eq!(code, "unusable_answer");
+    assert_eq!(steps.iter().max(), Some(&1));
+    assert_eq!(steps.iter().sum::<usize>(), 4, "four an answer");
+}
