@@ -17,15 +17,19 @@
 //! # let now = || UnixTime::from_seconds(1_795_312_000);
 //! # let message = b"user=alice@example.com\x01auth=Bearer eyJhbGciOiJFUzI1NiJ9.e30.c2ln\x01\x01";
 //! let policy = Policy::new("example", Audience::OneOf(&["mail"]));
-//! let keys = [TrustedKey { key: &Never, kid: None, owner: None, policy: &policy }];
+//! let providers = [Provider { policy: &policy, endpoints: None }];
+//! let keys: [&[TrustedKey<'_>]; 1] = [&[TrustedKey::new(&Never, None)]]; // for each provider its own
 //! let mut scratch = [0; MAX_PAYLOAD];
 //!
-//! let mut exchange = Exchange::new(Rules::default(), Mechanism::XOAuth2, message);
+//! let rules = Rules { providers: &providers, ..Rules::default() };
+//! let mut exchange = Exchange::new(rules, Mechanism::XOAuth2, message);
 //! let mut input = Input::Start;
 //! let verdict = loop {
 //!     input = match exchange.step(now(), input) {
 //!         Output::FindKeys(_query) => Input::Keys { keys: &keys, scratch: &mut scratch },
+//!         Output::FindNewerKeys(_query) => Input::NoNewerKeys, // or Keys, or KeysUnavailable
 //!         Output::Fetch(_request) => Input::FetchFailed(FetchFailure::Connection), // or what it answered
+//!         Output::Again => unreachable!("nobody has answered"), // the same input, once more
 //!         Output::Challenge(reply) => {
 //!             let _to_the_client = reply.json();
 //!             Input::Reply // whatever the client answered
@@ -38,25 +42,29 @@
 //! ```
 
 use crate::{
-    crypto::{Algorithm, VerifyingKey},
-    introspection::{Answer, Endpoints, FetchFailure, Request},
+    claims::{Hints, VerifiedPayload},
+    introspection::{About, Answer, Endpoints, FetchFailure, Request},
     jose::{UnverifiedJwt, VerifyError},
     policy::{Identity, Policy},
     rejection::Rejection,
     sasl::{
         BearerToken, ClientResponse, Compat, Credential, Discovery, FailureReply, Mechanism,
-        SaslName,
+        SaslName, Status,
     },
     time::UnixTime,
 };
-use asking::{Asking, Told};
+use asking::{Asking, Heard, Means};
+use candidates::{Candidate, Origin, Search};
+use course::{Asked, NewerKeys, Verification};
 use granting::Granting;
 
-pub use crate::claims::Hints;
+pub use key::{KeyQuery, NewerKeysQuery, TrustedKey};
 
 mod asking;
 mod candidates;
+mod course;
 mod granting;
+mod key;
 mod reading;
 mod routing;
 
@@ -73,11 +81,11 @@ pub struct Rules<'r> {
     pub compat: Compat,
     /// Where clients are sent for a better token.
     pub discovery: Discovery<'r>,
-    /// The providers that can be asked about tokens.
+    /// The providers whose tokens are taken: the place in this list names each of them everywhere.
     pub providers: &'r [Provider<'r>],
 }
 
-/// A provider that can be asked about tokens, and what its answers have to say.
+/// A provider, what its tokens have to say, and where it can be asked about them.
 #[derive(Clone, Copy, Debug)]
 pub struct Provider<'p> {
     /// Its policy.
@@ -86,24 +94,10 @@ pub struct Provider<'p> {
     pub endpoints: Option<Endpoints<'p>>,
 }
 
-/// A prepared key, whose it is, and what its provider's tokens have to say.
-#[derive(Clone, Copy)]
-pub struct TrustedKey<'k> {
-    /// The prepared key.
-    pub key: &'k dyn VerifyingKey,
-    /// Its identifier, where it has one.
-    pub kid: Option<&'k str>,
-    /// The one client (`azp`) that it signs for, in Dovecot's layout of keys.
-    pub owner: Option<&'k str>,
-    /// The policy of the provider that it belongs to.
-    pub policy: &'k Policy<'k>,
-}
-
-impl core::fmt::Debug for TrustedKey<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("TrustedKey")
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
+impl Provider<'_> {
+    /// Which tokens it is asked about.
+    fn about(&self) -> Option<About> {
+        self.endpoints?.about
     }
 }
 
@@ -112,26 +106,24 @@ impl core::fmt::Debug for TrustedKey<'_> {
 pub enum Input<'i> {
     /// The client's message is there.
     Start,
-    /// The keys that were asked for; more than those asked for do no harm, two lists that differ in
-    /// order between steps make it try some key twice.
+    /// The keys that are known. A list that differs in order between steps makes the exchange try some key
+    /// twice.
     Keys {
-        /// Candidates; all of a provider's keys, or those that a store has found.
-        keys: &'i [TrustedKey<'i>],
+        /// One list for each provider, in the order of [`Rules::providers`].
+        keys: &'i [&'i [TrustedKey<'i>]],
         /// Room for one decoded payload: [`MAX_PAYLOAD`] bytes, or as much as this adapter takes.
         scratch: &'i mut [u8],
     },
-    /// There may be newer keys than those known, one of which the token may be signed with, and they
-    /// cannot be had. As [`Keys`](Self::Keys) without any, but for what it says of the token: nothing.
-    KeysUnavailable {
-        /// As above.
-        scratch: &'i mut [u8],
-    },
+    /// The provider has no newer keys than those known.
+    NoNewerKeys,
+    /// The provider may have newer keys, one of which the token may be signed with, and they cannot be fetched.
+    KeysUnavailable,
     /// A provider's answer.
     Fetched {
         /// The answer.
         answer: &'i Answer<'i>,
-        /// Keys, for answers that are signed.
-        keys: &'i [TrustedKey<'i>],
+        /// Keys as above, for answers that are signed.
+        keys: &'i [&'i [TrustedKey<'i>]],
         /// As above; [`Answer::MAX_LEN`] bytes hold every signed answer.
         scratch: &'i mut [u8],
     },
@@ -147,7 +139,8 @@ impl core::fmt::Debug for Input<'_> {
             Self::Start => "Start",
             // The scratch space may hold the claims of the last token.
             Self::Keys { .. } => "Keys(..)",
-            Self::KeysUnavailable { .. } => "KeysUnavailable",
+            Self::NoNewerKeys => "NoNewerKeys",
+            Self::KeysUnavailable => "KeysUnavailable",
             Self::Fetched { .. } => "Fetched(..)",
             Self::FetchFailed(_) => "FetchFailed(..)",
             Self::Reply => "Reply",
@@ -159,11 +152,16 @@ impl core::fmt::Debug for Input<'_> {
 #[derive(Debug)]
 #[must_use]
 pub enum Output<'o> {
-    /// Look up keys; give them as [`Input::Keys`]. May come again, when a key did not verify.
+    /// Give the keys that are known as [`Input::Keys`]. May come again, when a key did not verify.
     FindKeys(KeyQuery<'o>),
+    /// Look at a provider's keys again, unless that was done a moment ago; give those that there are now as
+    /// [`Input::Keys`], or [`Input::NoNewerKeys`], or [`Input::KeysUnavailable`].
+    FindNewerKeys(NewerKeysQuery),
     /// Ask a provider; give what comes as [`Input::Fetched`] or [`Input::FetchFailed`]. May come again,
     /// when one endpoint has not said everything.
     Fetch(Request<'o>),
+    /// Give the same [`Input::Fetched`] once more: another key is to be tried for the answer's signature.
+    Again,
     /// The token is good: this is whose it is.
     Accept(&'o Identity),
     /// Send this to the client; when it has replied, whatever it replied, give [`Input::Reply`].
@@ -175,43 +173,6 @@ pub enum Output<'o> {
     Reject(Rejection),
 }
 
-/// Which keys may verify a token: what its header says, and nobody has vouched for.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyQuery<'o> {
-    jwt: &'o UnverifiedJwt<'o>,
-}
-
-impl<'o> KeyQuery<'o> {
-    /// The algorithm that the key must serve.
-    #[must_use]
-    pub fn algorithm(&self) -> Algorithm {
-        self.jwt.header().algorithm()
-    }
-
-    /// The key's identifier, where the token has one.
-    #[must_use]
-    pub fn kid(&self) -> Option<&'o str> {
-        self.jwt.header().kid()
-    }
-
-    /// Whether one of `keys` may be the one, so that no other need be looked for.
-    #[must_use]
-    pub fn is_met_by(&self, keys: &[TrustedKey<'_>], scratch: &mut [u8]) -> bool {
-        !matches!(
-            candidates::find(self.jwt, keys, 0, scratch),
-            Err(Rejection::UnknownKey | Rejection::NoKeys)
-        )
-    }
-
-    /// Where the token says it comes from; `None` where its payload is no object.
-    ///
-    /// Nobody has vouched for that: it may choose whose keys are looked at again, nothing else.
-    #[must_use]
-    pub fn hints<'s>(&self, scratch: &'s mut [u8]) -> Option<Hints<'s>> {
-        Hints::read(self.jwt.decode_payload(scratch).ok()?).ok()
-    }
-}
-
 /// One login.
 pub struct Exchange<'b> {
     rules: Rules<'b>,
@@ -219,7 +180,7 @@ pub struct Exchange<'b> {
     mechanism: Option<Mechanism>,
     claimed: Option<SaslName<'b>>,
     token: Option<BearerToken<'b>>,
-    provider: Option<heapless::String<64>>,
+    provider: Option<usize>,
     /// Where a token that is granted is kept.
     room: &'b mut [u8],
     /// The provider that has been asked for a token.
@@ -229,26 +190,35 @@ pub struct Exchange<'b> {
 
 enum State<'b> {
     Received(&'b [u8]),
-    AwaitingKeys {
-        jwt: UnverifiedJwt<'b>,
-        attempt: usize,
-        /// Whether its provider was asked about it before, and does not judge JWTs.
-        was_asked: bool,
-    },
+    AwaitingKeys(Verification<'b>),
+    AwaitingNewerKeys(NewerKeys<'b>),
     AwaitingGrant(Granting<'b>),
     AwaitingAnswer(Asking<'b>),
+    /// The same answer is wanted once more.
+    AwaitingSameAnswer(Asking<'b>),
     Accepted(Identity),
-    Challenged(Rejection),
+    /// The client is told why, and then rejected.
+    Challenged(Challenge),
     Rejected(Rejection),
+}
+
+/// What a client is told, and why.
+#[derive(Clone, Copy)]
+struct Challenge {
+    why: Rejection,
+    status: Status,
+    mechanism: Mechanism,
 }
 
 impl core::fmt::Debug for State<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Received(_) => "Received",
-            Self::AwaitingKeys { .. } => "AwaitingKeys",
+            Self::AwaitingKeys(_) => "AwaitingKeys",
+            Self::AwaitingNewerKeys(_) => "AwaitingNewerKeys",
             Self::AwaitingGrant(_) => "AwaitingGrant",
             Self::AwaitingAnswer(_) => "AwaitingAnswer",
+            Self::AwaitingSameAnswer(_) => "AwaitingSameAnswer",
             Self::Accepted(_) => "Accepted",
             Self::Challenged(_) => "Challenged",
             Self::Rejected(_) => "Rejected",
@@ -324,34 +294,33 @@ impl<'b> Exchange<'b> {
         let state = core::mem::replace(&mut self.state, State::Rejected(Rejection::OutOfOrder));
         let next = match (state, input) {
             (State::Received(message), Input::Start) => self.parse(message),
-            (
-                State::AwaitingKeys {
-                    jwt,
-                    attempt,
-                    was_asked,
-                },
-                Input::Keys { keys, scratch },
-            ) => self.verify(now, jwt, (attempt, was_asked), keys, scratch),
-            (State::AwaitingKeys { jwt, was_asked, .. }, Input::KeysUnavailable { scratch }) => {
-                let why = Rejection::KeysUnavailable;
-                match self.ask_first(&jwt, was_asked, scratch) {
-                    Some(asking) => Ok(asking),
-                    None => self.ask_instead(&jwt, was_asked, why, scratch),
-                }
+            (State::AwaitingKeys(verification), Input::Keys { keys, scratch }) => {
+                self.verify(now, verification, keys, scratch)
+            }
+            (State::AwaitingNewerKeys(newer), Input::Keys { keys, scratch }) => {
+                let mut verification = newer.verification;
+                (verification.attempt, verification.is_refreshed) = (0, true);
+                self.verify(now, verification, keys, scratch)
+            }
+            (State::AwaitingNewerKeys(newer), Input::NoNewerKeys) => {
+                self.go_on_without_newer(newer, false)
+            }
+            (State::AwaitingNewerKeys(newer), Input::KeysUnavailable) => {
+                self.go_on_without_newer(newer, true)
             }
             (
-                State::AwaitingAnswer(asking),
+                State::AwaitingAnswer(asking) | State::AwaitingSameAnswer(asking),
                 Input::Fetched {
                     answer,
                     keys,
                     scratch,
                 },
-            ) => self.hear(now, &asking, answer, keys, scratch),
+            ) => self.hear(now, asking, answer, keys, scratch),
             (State::AwaitingGrant(_), Input::Fetched { answer, .. }) => self.take_grant(answer),
             (State::AwaitingGrant(_) | State::AwaitingAnswer(_), Input::FetchFailed(why)) => {
                 Err(why.into())
             }
-            (State::Challenged(why), Input::Reply) => Ok(State::Rejected(why)),
+            (State::Challenged(challenge), Input::Reply) => Ok(State::Rejected(challenge.why)),
             (state @ (State::Accepted(_) | State::Rejected(_)), _) => Ok(state),
             _ => Ok(State::Rejected(Rejection::OutOfOrder)),
         };
@@ -371,17 +340,19 @@ impl<'b> Exchange<'b> {
         self.token
     }
 
-    /// The provider whose policy judged, once a signature has verified, or that was asked.
+    /// The provider whose policy judged, once a signature has verified, or that was asked: its place in
+    /// [`Rules::providers`].
     #[must_use]
-    pub fn provider(&self) -> Option<&str> {
-        self.provider.as_deref()
+    pub fn provider(&self) -> Option<usize> {
+        self.provider
     }
 
     /// Why the login has failed, where it has: already known when the challenge is sent.
     #[must_use]
     pub fn rejection(&self) -> Option<Rejection> {
         match self.state {
-            State::Challenged(why) | State::Rejected(why) => Some(why),
+            State::Challenged(challenge) => Some(challenge.why),
+            State::Rejected(why) => Some(why),
             _ => None,
         }
     }
@@ -405,7 +376,13 @@ impl<'b> Exchange<'b> {
     /// our own faults it cannot.
     fn refused(&self, why: Rejection) -> State<'b> {
         match (why.status(), self.mechanism) {
-            (Some(_), Some(mechanism)) if !mechanism.is_password() => State::Challenged(why),
+            (Some(status), Some(mechanism)) if !mechanism.is_password() => {
+                State::Challenged(Challenge {
+                    why,
+                    status,
+                    mechanism,
+                })
+            }
             _ => State::Rejected(why),
         }
     }
@@ -413,11 +390,7 @@ impl<'b> Exchange<'b> {
     fn present(&mut self, token: BearerToken<'b>) -> Result<State<'b>, Rejection> {
         self.token = Some(token);
         match UnverifiedJwt::parse(token.expose()) {
-            Ok(jwt) => Ok(State::AwaitingKeys {
-                jwt,
-                attempt: 0,
-                was_asked: false,
-            }),
+            Ok(jwt) => Ok(State::AwaitingKeys(Verification::new(jwt, Asked::NotYet))),
             // What is no JWT of ours may still be a token of a provider's.
             Err(error) => self.ask_about_opaque(error.into()),
         }
@@ -427,44 +400,55 @@ impl<'b> Exchange<'b> {
     fn verify(
         &mut self,
         now: Option<UnixTime>,
-        jwt: UnverifiedJwt<'b>,
-        (attempt, was_asked): (usize, bool),
-        keys: &[TrustedKey<'_>],
+        mut verification: Verification<'b>,
+        keys: &[&[TrustedKey<'_>]],
         scratch: &mut [u8],
     ) -> Result<State<'b>, Rejection> {
-        if attempt == 0
-            && let Some(asking) = self.ask_first(&jwt, was_asked, scratch)
-        {
+        let payload = verification.jwt.decode_payload(scratch)?;
+        let origin = Origin::of(payload, self.rules.providers);
+        if let Some(asking) = self.ask_first(verification.asked, origin) {
             return Ok(asking);
         }
-        let trusted = match candidates::find(&jwt, keys, attempt, scratch) {
-            Ok(found) => found.ok_or(Rejection::BadSignature)?,
-            Err(why @ (Rejection::UnknownKey | Rejection::NoKeys)) => {
-                return self.ask_instead(&jwt, was_asked, why, scratch);
-            }
-            Err(why) => return Err(why),
+        let hints = Hints::of(payload).unwrap_or_default();
+        let search = Search {
+            header: verification.jwt.header(),
+            origin,
+            hints,
         };
-        let payload = match jwt.verify(trusted.key, scratch) {
-            Ok(payload) => payload,
+        let providers = self.rules.providers;
+        let candidate = match search.find(providers, keys, verification.attempt) {
+            Ok(Some(candidate)) => candidate,
+            Ok(None) => return Err(Rejection::BadSignature),
+            Err(why) => return self.look_for_newer_keys(verification, origin, hints, why),
+        };
+        match verification.jwt.verify_decoded(candidate.key.key, payload) {
+            Ok(payload) => self.judge(now, &candidate, &payload),
+            Err(VerifyError::Token(error)) => Err(error.into()),
+            Err(VerifyError::Signature)
+                if search.is_last(providers, keys, verification.attempt) =>
+            {
+                let why = Rejection::BadSignature;
+                self.look_for_newer_keys(verification, origin, hints, why)
+            }
             Err(VerifyError::Signature) => {
-                let attempt = attempt.saturating_add(1);
-                return match candidates::find(&jwt, keys, attempt, scratch)? {
-                    Some(_) if attempt < MAX_ATTEMPTS => Ok(State::AwaitingKeys {
-                        jwt,
-                        attempt,
-                        was_asked,
-                    }),
-                    _ => Err(Rejection::BadSignature),
-                };
+                verification.attempt = verification.attempt.saturating_add(1);
+                Ok(State::AwaitingKeys(verification))
             }
-            Err(VerifyError::Token(error)) => return Err(error.into()),
-        };
-        self.provider = trusted.policy.provider.try_into().ok();
+        }
+    }
+
+    fn judge(
+        &mut self,
+        now: Option<UnixTime>,
+        candidate: &Candidate<'_>,
+        payload: &VerifiedPayload<'_>,
+    ) -> Result<State<'b>, Rejection> {
+        let provider = self.rules.providers.get(candidate.provider);
+        let policy = provider.ok_or(Rejection::OutOfOrder)?.policy;
+        self.provider = Some(candidate.provider);
         let now = now.ok_or(Rejection::ClockNotSet)?;
-        let identity =
-            trusted
-                .policy
-                .check_signed_for(now, &payload, self.claimed, trusted.owner)?;
+        let owner = candidate.key.owner;
+        let identity = policy.check_signed_for(now, payload, self.claimed, owner)?;
         Ok(State::Accepted(identity))
     }
 
@@ -473,42 +457,42 @@ impl<'b> Exchange<'b> {
     fn hear(
         &mut self,
         now: Option<UnixTime>,
-        asking: &Asking<'b>,
+        asking: Asking<'b>,
         answer: &Answer<'_>,
-        keys: &[TrustedKey<'_>],
+        keys: &[&[TrustedKey<'_>]],
         scratch: &mut [u8],
     ) -> Result<State<'b>, Rejection> {
-        match asking.hear(now, answer, keys, scratch, self.claimed)? {
-            Told::Everything(identity) => Ok(State::Accepted(identity)),
-            Told::Part(asking) => Ok(State::AwaitingAnswer(asking)),
-            Told::NotJudged if asking.instead_of.is_some() => {
-                Err(routing::nobody_vouches(asking.instead_of))
-            }
-            Told::NotJudged => match UnverifiedJwt::parse(asking.token.expose()) {
-                Ok(jwt) => Ok(State::AwaitingKeys {
-                    jwt,
-                    attempt: 0,
-                    was_asked: true,
-                }),
-                Err(_) => Err(Rejection::TokenRefused),
-            },
+        let asked = asking.asked;
+        let means = Means {
+            now,
+            keys: keys.get(asking.provider()).copied().unwrap_or_default(),
+            scratch,
+            claimed: self.claimed,
+        };
+        match asking.hear(answer, means)? {
+            Heard::Good(identity) => Ok(State::Accepted(identity)),
+            Heard::Next(asking) => Ok(State::AwaitingAnswer(asking)),
+            Heard::Again(asking) => Ok(State::AwaitingSameAnswer(asking)),
+            Heard::NotJudged => self.go_on_unjudged(asked),
         }
     }
 
     fn output(&self) -> Output<'_> {
         match &self.state {
-            State::AwaitingKeys { jwt, .. } => Output::FindKeys(KeyQuery { jwt }),
+            State::AwaitingKeys(verification) => {
+                let jwt = &verification.jwt;
+                Output::FindKeys(KeyQuery { jwt })
+            }
+            State::AwaitingNewerKeys(newer) => Output::FindNewerKeys(newer.query),
             State::AwaitingGrant(granting) => Output::Fetch(granting.request()),
             State::AwaitingAnswer(asking) => Output::Fetch(asking.request()),
+            State::AwaitingSameAnswer(_) => Output::Again,
             State::Accepted(identity) => Output::Accept(identity),
-            State::Challenged(why) => match (why.status(), self.mechanism) {
-                (Some(status), Some(mechanism)) => Output::Challenge(FailureReply {
-                    mechanism,
-                    status,
-                    discovery: self.rules.discovery,
-                }),
-                _ => Output::Reject(*why),
-            },
+            State::Challenged(challenge) => Output::Challenge(FailureReply {
+                mechanism: challenge.mechanism,
+                status: challenge.status,
+                discovery: self.rules.discovery,
+            }),
             State::Rejected(why) => Output::Reject(*why),
             State::Received(_) => Output::Reject(Rejection::OutOfOrder),
         }

@@ -31,7 +31,8 @@ mod wire;
 pub use claims::{TokenType, VerifiedPayload};
 pub use exchange::Exchange;
 pub use policy::{
-    Active, Audience, Claim, DEFAULT_SKEW, Identity, Policy, Requirement, UserCase, Violation,
+    Active, Audience, Claim, DEFAULT_SKEW, Delegate, Identity, Policy, Requirement, TemplateError,
+    Tenant, UserCase, Violation, check_username_template,
 };
 pub use rejection::Rejection;
 pub use time::UnixTime;

@@ -215,6 +215,7 @@ const fn token_code(error: jose::Error) -> &'static str {
     match error {
         jose::Error::UnsupportedAlgorithm => "unsupported_algorithm",
         jose::Error::TokenType => "not_access_token",
+        jose::Error::Encrypted => "encrypted_token",
         jose::Error::CriticalExtension | jose::Error::UnencodedPayload => "unsupported_extension",
         _ => "malformed_token",
     }
@@ -228,13 +229,14 @@ const fn claims_code(violation: Violation) -> &'static str {
         Violation::Missing(Claim::User) => "no_user_name",
         Violation::Missing(_) => "missing_claim",
         Violation::KeyBound => "key_bound_token",
-        Violation::NotAccessToken => "not_access_token",
+        Violation::NotAccessToken(_) => "not_access_token",
         Violation::Expired { .. } => "expired",
         Violation::NotYetValid { .. } => "not_yet_valid",
         Violation::IssuedInFuture => "issued_in_future",
         Violation::WrongIssuer => "wrong_issuer",
         Violation::WrongAudience => "wrong_audience",
         Violation::WrongAuthorizedParty => "wrong_authorized_party",
+        Violation::EmailNotVerified => "email_not_verified",
         Violation::InsufficientScope => "insufficient_scope",
         Violation::UnmetRequirement => "unmet_requirement",
         Violation::WrongDomain => "wrong_domain",
@@ -248,6 +250,7 @@ const fn token_reason(error: jose::Error) -> &'static str {
     match error {
         jose::Error::UnsupportedAlgorithm => "The token's algorithm is not supported",
         jose::Error::TokenType => "The token is not an access token",
+        jose::Error::Encrypted => "The token is encrypted (JWE), and only the provider can read it",
         jose::Error::CriticalExtension | jose::Error::UnencodedPayload => {
             "The token needs an extension that is not supported"
         }
@@ -262,13 +265,14 @@ const fn claims_reason(violation: Violation) -> &'static str {
         Violation::Missing(Claim::User) => "The token does not name a user",
         Violation::Missing(_) => "The token lacks a required claim",
         Violation::KeyBound => "The token is bound to a key and cannot be used over SASL",
-        Violation::NotAccessToken => "The token is not an access token",
+        Violation::NotAccessToken(_) => "The token is not an access token",
         Violation::Expired { .. } => "The token has expired",
         Violation::NotYetValid { .. } => "The token is not valid yet",
         Violation::IssuedInFuture => "The token was issued in the future",
         Violation::WrongIssuer => "The token comes from another issuer",
         Violation::WrongAudience => "The token was minted for another audience",
         Violation::WrongAuthorizedParty => "The token was minted for another client",
+        Violation::EmailNotVerified => "The provider has not verified the user's address",
         Violation::InsufficientScope => "The token lacks a required scope",
         Violation::UnmetRequirement => "The token lacks a required group, role or claim",
         Violation::WrongDomain => "The token's provider does not speak for the user's domain",

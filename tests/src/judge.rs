@@ -2,7 +2,7 @@
 
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::crypto::{RustCrypto, VerifyingKey};
-use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Rules, TrustedKey};
+use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
 use gatepost_core::introspection::{Answer, FetchFailure, Method, Request};
 use gatepost_core::jose::{Jwk, KeyBuffer, KeyError};
 use gatepost_core::sasl::{BearerToken, Mechanism};
@@ -73,12 +73,59 @@ pub struct PreparedKey {
 impl PreparedKey {
     /// The key as one of a provider's whose policy is `policy`.
     #[must_use]
-    pub fn trusted<'k>(&'k self, policy: &'k Policy<'k>) -> TrustedKey<'k> {
-        TrustedKey {
+    pub fn trusted<'k>(&'k self, policy: &'k Policy<'k>) -> Key<'k> {
+        Key {
             key: &*self.key,
             kid: self.kid.as_deref(),
             owner: None,
+            issuer: None,
             policy,
+        }
+    }
+}
+
+/// A key of the provider that has this very policy.
+#[derive(Clone, Copy)]
+pub struct Key<'k> {
+    /// The key.
+    pub key: &'k dyn VerifyingKey,
+    /// Its identifier, where it has one.
+    pub kid: Option<&'k str>,
+    /// The one client that it signs for.
+    pub owner: Option<&'k str>,
+    /// The one issuer that it signs for.
+    pub issuer: Option<&'k str>,
+    /// The provider's policy.
+    pub policy: &'k Policy<'k>,
+}
+
+/// The providers of a login, each with its keys.
+struct Grouped<'k> {
+    providers: Vec<Provider<'k>>,
+    keys: Vec<Vec<TrustedKey<'k>>>,
+}
+
+impl<'k> Grouped<'k> {
+    /// Those of `providers`, and of each policy that a key has beside.
+    fn new(providers: &[Provider<'k>], keys: &[Key<'k>]) -> Self {
+        let mut providers = providers.to_vec();
+        let mut grouped = vec![Vec::new(); providers.len()];
+        for key in keys {
+            let is_its = |one: &Provider<'_>| std::ptr::eq(one.policy, key.policy);
+            let place = providers.iter().position(is_its).unwrap_or_else(|| {
+                let policy = key.policy;
+                let endpoints = None;
+                providers.push(Provider { policy, endpoints });
+                grouped.push(Vec::new());
+                providers.len() - 1
+            });
+            let mut trusted = TrustedKey::new(key.key, key.kid);
+            (trusted.owner, trusted.issuer) = (key.owner, key.issuer);
+            grouped[place].push(trusted);
+        }
+        Self {
+            providers,
+            keys: grouped,
         }
     }
 }
@@ -185,7 +232,7 @@ pub fn judge(
     rules: Rules<'_>,
     mechanism: Mechanism,
     message: &[u8],
-    keys: &[TrustedKey<'_>],
+    keys: &[Key<'_>],
     now: impl Into<Option<UnixTime>>,
 ) -> Outcome {
     let mut ask = |asked: &Asked| panic!("nobody is configured to be asked {asked:?}");
@@ -198,29 +245,41 @@ pub fn judge_asking(
     rules: Rules<'_>,
     mechanism: Mechanism,
     message: &[u8],
-    keys: Option<&[TrustedKey<'_>]>,
+    keys: Option<&[Key<'_>]>,
     now: impl Into<Option<UnixTime>>,
     ask: Ask<'_>,
 ) -> Outcome {
     let mut scratch = vec![0; MAX_PAYLOAD.max(Answer::MAX_LEN)];
     let mut reply;
-    let mut answer;
+    let mut answer = Answer {
+        status: 0,
+        content_type: "",
+        www_authenticate: "",
+        body: b"",
+    };
     let mut challenges = vec![];
     let mut attempts = 0;
     let mut room = vec![0; BearerToken::MAX_LEN];
     let now = now.into();
+    let grouped = Grouped::new(rules.providers, keys.unwrap_or_default());
+    let lists: Vec<&[TrustedKey<'_>]> = grouped.keys.iter().map(Vec::as_slice).collect();
+    let rules = Rules {
+        providers: &grouped.providers,
+        ..rules
+    };
     let mut exchange = Exchange::new(rules, mechanism, message).with_room(&mut room);
     let mut input = Input::Start;
     let verdict = loop {
         input = match exchange.step(now, input) {
             Output::FindKeys(_) => {
                 attempts += 1;
-                let scratch = &mut scratch;
-                match keys {
-                    Some(keys) => Input::Keys { keys, scratch },
-                    None => Input::KeysUnavailable { scratch },
+                Input::Keys {
+                    keys: &lists,
+                    scratch: &mut scratch,
                 }
             }
+            Output::FindNewerKeys(_) if keys.is_some() => Input::NoNewerKeys,
+            Output::FindNewerKeys(_) => Input::KeysUnavailable,
             Output::Fetch(request) => match ask(&Asked::new(&request)) {
                 Ok(answered) => {
                     reply = answered;
@@ -232,11 +291,16 @@ pub fn judge_asking(
                     };
                     Input::Fetched {
                         answer: &answer,
-                        keys: keys.unwrap_or_default(),
+                        keys: &lists,
                         scratch: &mut scratch,
                     }
                 }
                 Err(why) => Input::FetchFailed(why),
+            },
+            Output::Again => Input::Fetched {
+                answer: &answer,
+                keys: &lists,
+                scratch: &mut scratch,
             },
             Output::Challenge(reply) => {
                 challenges.push(String::from_utf8_lossy(&reply.json()).into_owned());
@@ -248,7 +312,9 @@ pub fn judge_asking(
     };
     Outcome {
         verdict,
-        provider: exchange.provider().map(str::to_owned),
+        provider: exchange
+            .provider()
+            .map(|place| grouped.providers[place].policy.provider.to_owned()),
         challenges,
         attempts,
     }

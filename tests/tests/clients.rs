@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatepost_core::dovecot::{Connection, Event, Greeting, Login, MAX_RESPONSE};
-use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Rules};
+use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
 use gatepost_core::sasl::{ClientResponse, Compat, Mechanism};
 use gatepost_core::{Audience, Exchange, Policy, UnixTime};
 use gatepost_tests::corpora::{self, json_files, read_json, trial};
@@ -290,18 +290,28 @@ impl Server {
     fn judge(&mut self, login: Login) {
         let now = UnixTime::from_seconds(NOW);
         let policy = Policy::new("example", Audience::OneOf(&["mail"]));
-        let keys = [KEY.trusted(&policy)];
+        let keys = [TrustedKey::new(&*KEY.key, KEY.kid.as_deref())];
+        let providers = [Provider {
+            policy: &policy,
+            endpoints: None,
+        }];
+        let grouped = [&keys[..]];
+        let rules = Rules {
+            providers: &providers,
+            ..Rules::default()
+        };
         let mut scratch = [0; MAX_PAYLOAD];
         let message = &self.buffer[..login.length];
-        let mut exchange = Exchange::new(Rules::default(), login.mechanism, message);
+        let mut exchange = Exchange::new(rules, login.mechanism, message);
         let (connection, out) = (&mut self.connection, &mut self.out);
         let mut input = Input::Start;
         let challenge = loop {
             input = match exchange.step(now, input) {
                 Output::FindKeys(_) => Input::Keys {
-                    keys: &keys,
+                    keys: &grouped,
                     scratch: &mut scratch,
                 },
+                Output::FindNewerKeys(_) => Input::NoNewerKeys,
                 Output::Accept(identity) => {
                     let sent = connection.accept(login.ticket, identity.user(), &[], out);
                     return sent.expect("the login is pending");

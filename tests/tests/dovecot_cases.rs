@@ -12,10 +12,10 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use gatepost_core::exchange::{Rules, TrustedKey};
+use gatepost_core::exchange::Rules;
 use gatepost_core::sasl::{ClientResponse, Compat, Error, Mechanism};
 use gatepost_core::{Audience, Policy, UnixTime};
-use gatepost_tests::judge::{BACKENDS, judge, xoauth2};
+use gatepost_tests::judge::{BACKENDS, Key, judge, xoauth2};
 use gatepost_tests::mint::Issuer;
 use serde_json::{Value, json};
 
@@ -102,10 +102,11 @@ fn takes(stored: &[Stored<'_>], policy: &Policy<'_>, token: &str) -> bool {
         let keys = backend.prepare_all(&jwks);
         let mut trusted = vec![];
         for (key, (owner, _, kid, _)) in keys.iter().zip(stored) {
-            trusted.push(TrustedKey {
+            trusted.push(Key {
                 key: &*key.key,
                 kid: Some(kid),
                 owner: Some(owner),
+                issuer: None,
                 policy,
             });
         }

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use gatepost_core::exchange::{Provider, Rules, TrustedKey};
+use gatepost_core::exchange::{Provider, Rules};
 use gatepost_core::introspection::{About, Client, ClientPlace, Endpoints, Mode};
 use gatepost_core::jose::JwkSet;
 use gatepost_core::provider::Metadata;
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Policy, UnixTime};
 use gatepost_tests::corpora::{self, folder, trial};
-use gatepost_tests::judge::{Asked, BACKENDS, PreparedKey, Reply, judge_asking, oauthbearer};
+use gatepost_tests::judge::{Asked, BACKENDS, Key, PreparedKey, Reply, judge_asking, oauthbearer};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
@@ -99,7 +99,7 @@ fn judge_file(
     policy.issuer = Some(issuer);
     policy.username_claims = &["email", "sub", "username"];
     let keys = keys(idp, folder);
-    let trusted: Vec<TrustedKey<'_>> = keys.iter().map(|key| key.trusted(&policy)).collect();
+    let trusted: Vec<Key<'_>> = keys.iter().map(|key| key.trusted(&policy)).collect();
     let mode = match asked {
         "get" => Mode::Get,
         "post" => Mode::Post,

@@ -14,12 +14,12 @@ use gatepost_core::crypto::{
     Algorithm, AlgorithmSet, HmacSecret, InvalidSignature, KeyMaterial, VerifyingKey,
 };
 use gatepost_core::dovecot::FailCode;
-use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Rules, TrustedKey};
+use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
 use gatepost_core::introspection::{Answer, FetchFailure};
 use gatepost_core::jose::{self, Jwk, JwkSet, KeyBuffer, UnverifiedJwt};
 use gatepost_core::sasl::{self, BearerToken, ClientResponse, Compat, Mechanism};
 use gatepost_core::{Audience, Claim, Exchange, Policy, Rejection, UnixTime, Violation};
-use gatepost_tests::judge::{BACKENDS, judge, oauthbearer, xoauth2};
+use gatepost_tests::judge::{BACKENDS, Key, judge, oauthbearer, xoauth2};
 use gatepost_tests::mint::{ALGORITHMS, Issuer};
 use serde_json::{Value, json};
 
@@ -64,10 +64,20 @@ unsafe impl GlobalAlloc for Counting {
 static HEAP: Counting = Counting;
 
 /// From the first step to the last: how often the heap was asked, and whether the login was accepted.
-fn heap_requests(message: &[u8], keys: &[TrustedKey<'_>]) -> (usize, bool) {
+fn heap_requests(message: &[u8], key: Key<'_>) -> (usize, bool) {
     let mut scratch = [0; MAX_PAYLOAD];
+    let providers = [Provider {
+        policy: key.policy,
+        endpoints: None,
+    }];
+    let keys = [TrustedKey::new(key.key, key.kid)];
+    let keys = &[&keys[..]];
+    let rules = Rules {
+        providers: &providers,
+        ..Rules::default()
+    };
     let before = REQUESTS.get();
-    let mut exchange = Exchange::new(Rules::default(), Mechanism::OAuthBearer, message);
+    let mut exchange = Exchange::new(rules, Mechanism::OAuthBearer, message);
     let mut input = Input::Start;
     let accepted = loop {
         input = match exchange.step(now(), input) {
@@ -81,7 +91,8 @@ fn heap_requests(message: &[u8], keys: &[TrustedKey<'_>]) -> (usize, bool) {
             }
             Output::Accept(_) => break true,
             Output::Reject(_) => break false,
-            other @ Output::Fetch(_) => panic!("{other:?}"),
+            Output::FindNewerKeys(_) => Input::NoNewerKeys,
+            other @ (Output::Fetch(_) | Output::Again) => panic!("{other:?}"),
         };
     };
     (REQUESTS.get() - before, accepted)
@@ -97,16 +108,16 @@ fn invariant_1_the_core_cannot_allocate() {
     assert!(REQUESTS.get() > before, "the counter counts");
     for alg in ALGORITHMS {
         let keys = rustcrypto.prepare_all(&[issuer.jwk(alg)]);
-        let trusted = [keys[0].trusted(&policy)];
+        let trusted = keys[0].trusted(&policy);
         let good = issuer.sign(alg, &claims());
         let bad = format!("{good}A");
         assert_eq!(
-            heap_requests(&oauthbearer(&good), &trusted),
+            heap_requests(&oauthbearer(&good), trusted),
             (0, true),
             "{alg}"
         );
         assert_eq!(
-            heap_requests(&oauthbearer(&bad), &trusted),
+            heap_requests(&oauthbearer(&bad), trusted),
             (0, false),
             "{alg}"
         );
@@ -206,7 +217,8 @@ const RESPONSES: [sasl::Error; 17] = [
     sasl::Error::TokenTooLong,
 ];
 
-const TOKENS: [jose::Error; 14] = [
+const TOKENS: [jose::Error; 15] = [
+    jose::Error::Encrypted,
     jose::Error::NotCompactJws,
     jose::Error::Encoding,
     jose::Error::Header,
@@ -223,12 +235,12 @@ const TOKENS: [jose::Error; 14] = [
     jose::Error::PayloadTooLong,
 ];
 
-const VIOLATIONS: [Violation; 18] = [
+const VIOLATIONS: [Violation; 19] = [
     Violation::Malformed,
     Violation::MalformedClaim(Claim::Exp),
     Violation::Missing(Claim::User),
     Violation::KeyBound,
-    Violation::NotAccessToken,
+    Violation::NotAccessToken(Claim::Typ),
     Violation::Expired {
         now: SOME_TIME,
         expires_at: SOME_TIME,
@@ -241,6 +253,7 @@ const VIOLATIONS: [Violation; 18] = [
     Violation::WrongIssuer,
     Violation::WrongAudience,
     Violation::WrongAuthorizedParty,
+    Violation::EmailNotVerified,
     Violation::InsufficientScope,
     Violation::UnmetRequirement,
     Violation::WrongDomain,
@@ -403,9 +416,18 @@ fn invariant_5_debug_shows_no_token_and_no_secret() {
         body: token.as_bytes(),
     });
 
-    for keys in [&[key.trusted(&policy)][..], &[]] {
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: None,
+    }];
+    let trusted = [TrustedKey::new(&*key.key, key.kid.as_deref())];
+    for keys in [&[&trusted[..]], &[&[][..]]] {
         show(&keys);
-        let mut exchange = Exchange::new(Rules::default(), Mechanism::OAuthBearer, &message);
+        let rules = Rules {
+            providers: &providers,
+            ..Rules::default()
+        };
+        let mut exchange = Exchange::new(rules, Mechanism::OAuthBearer, &message);
         show(&exchange);
         show(&exchange.step(now(), Input::Start));
         show(&exchange);
@@ -481,18 +503,19 @@ impl VerifyingKey for CountingKey {
 fn verifications(mechanism: Mechanism, message: &[u8], count: usize) -> (&'static str, Vec<usize>) {
     let key = CountingKey::default();
     let policy = policy();
-    let keys = vec![
-        TrustedKey {
-            key: &key,
-            kid: None,
-            owner: None,
-            policy: &policy
-        };
-        count
-    ];
+    let keys = vec![TrustedKey::new(&key, None); count];
+    let keys = [keys.as_slice()];
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: None,
+    }];
+    let rules = Rules {
+        providers: &providers,
+        ..Rules::default()
+    };
     let mut scratch = [0; MAX_PAYLOAD];
     let mut steps = vec![];
-    let mut exchange = Exchange::new(Rules::default(), mechanism, message);
+    let mut exchange = Exchange::new(rules, mechanism, message);
     let mut input = Input::Start;
     loop {
         let before = key.0.load(Ordering::Relaxed);
@@ -505,7 +528,10 @@ fn verifications(mechanism: Mechanism, message: &[u8], count: usize) -> (&'stati
             },
             Output::Challenge(_) => Input::Reply,
             Output::Reject(rejection) => return (rejection.code(), steps),
-            other @ (Output::Fetch(_) | Output::Accept(_)) => panic!("{other:?}"),
+            Output::FindNewerKeys(_) => Input::NoNewerKeys,
+            other @ (Output::Fetch(_) | Output::Again | Output::Accept(_)) => {
+                panic!("{other:?}")
+            }
         };
     }
 }

@@ -207,7 +207,7 @@ impl Check {
 
     async fn judge(&self, providers: &Providers, input: &str) -> Report {
         if self.jws {
-            return judge_signature(providers.trust().keys(), input);
+            return judge_signature(&providers.trust().keys().concat(), input);
         }
         let (mechanism, message) = match self.response {
             Some(response) => match decode_response(input) {

@@ -281,10 +281,8 @@ fn announce(options: &Options, config: &Config, generation: &Generation) {
         tracing::warn!(word, "looser than the default");
     }
     let trust = generation.providers.trust();
-    for policy in trust.policies() {
-        let of_this =
-            |key: &&gatepost_core::exchange::TrustedKey<'_>| key.policy.provider == policy.provider;
-        let keys = trust.keys().iter().filter(of_this).count();
+    for (policy, keys) in trust.policies().iter().zip(trust.keys()) {
+        let keys = keys.len();
         tracing::info!(
             provider = policy.provider,
             issuer = policy.issuer,

@@ -8,7 +8,7 @@ use embassy_futures::yield_now;
 use embassy_time::{Duration, Timer};
 use gatepost_core::{
     Exchange, Rejection,
-    exchange::{Input, KeyQuery, Output, Rules},
+    exchange::{Input, NewerKeysQuery, Output, Rules},
     introspection::{Answer, FetchFailure, Request},
     sasl::{Compat, Discovery},
 };
@@ -39,6 +39,7 @@ pub struct Court<const N: usize, const KEYS: usize, const ARENA: usize> {
 enum Next<I> {
     Start,
     Keys,
+    NoNewerKeys,
     KeysUnavailable,
     Fetched(Result<I, FetchFailure>),
 }
@@ -48,8 +49,8 @@ trait Outside {
     /// An answer of a provider.
     type Incoming;
 
-    /// Looks for newer keys where those that are known do not do.
-    async fn find_keys(&self, query: KeyQuery<'_>) -> Option<Next<Self::Incoming>>;
+    /// Looks for newer keys.
+    async fn find_newer_keys(&self, query: NewerKeysQuery) -> Option<Next<Self::Incoming>>;
 
     /// Asks a provider about a token.
     async fn ask(&self, request: &Request<'_>) -> Option<Result<Self::Incoming, FetchFailure>>;
@@ -63,8 +64,8 @@ struct Alone;
 impl Outside for Alone {
     type Incoming = Infallible;
 
-    async fn find_keys(&self, _: KeyQuery<'_>) -> Option<Next<Infallible>> {
-        Some(Next::Keys)
+    async fn find_newer_keys(&self, _: NewerKeysQuery) -> Option<Next<Infallible>> {
+        Some(Next::NoNewerKeys)
     }
 
     async fn ask(&self, _: &Request<'_>) -> Option<Result<Infallible, FetchFailure>> {
@@ -80,37 +81,29 @@ impl Outside for Alone {
 struct Online<const N: usize, const KEYS: usize, const ARENA: usize> {
     court: &'static Court<N, KEYS, ARENA>,
     seat: &'static Seat,
-    is_refreshed: Cell<bool>,
 }
 
 impl<const N: usize, const KEYS: usize, const ARENA: usize> Online<N, KEYS, ARENA> {
     const fn new(court: &'static Court<N, KEYS, ARENA>, seat: &'static Seat) -> Self {
-        Self {
-            court,
-            seat,
-            is_refreshed: Cell::new(false),
-        }
+        Self { court, seat }
     }
 }
 
 impl<const N: usize, const KEYS: usize, const ARENA: usize> Outside for Online<N, KEYS, ARENA> {
     type Incoming = Incoming;
 
-    async fn find_keys(&self, query: KeyQuery<'_>) -> Option<Next<Incoming>> {
+    async fn find_newer_keys(&self, query: NewerKeysQuery) -> Option<Next<Incoming>> {
         let providers = self.court.providers;
-        let Some((provider, issued_at)) = providers.wanting(query) else {
-            return Some(Next::Keys);
-        };
-        if self.is_refreshed.replace(true) {
-            return Some(Next::Keys);
+        if !providers.finds_keys(query.provider) {
+            return Some(Next::NoNewerKeys);
         }
         let _place = self.court.place()?;
-        let freshness = providers.refresh(provider, issued_at, self.seat).await;
-        let is_met = || providers.wanting(query).is_none();
-        Some(if freshness == Freshness::Current || is_met() {
-            Next::Keys
-        } else {
-            Next::KeysUnavailable
+        let known = providers.generation(query.provider);
+        let looked = providers.refresh(query.provider, query.issued_at, self.seat);
+        Some(match looked.await {
+            _ if providers.generation(query.provider) != known => Next::Keys,
+            Freshness::Current => Next::NoNewerKeys,
+            Freshness::Unavailable => Next::KeysUnavailable,
         })
     }
 
@@ -203,11 +196,10 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
                     yield_now().await;
                     output
                 }
-                Next::KeysUnavailable => self
-                    .providers
-                    .with_keys(|_, scratch| exchange.step(now, Input::KeysUnavailable { scratch })),
-                Next::Fetched(Ok(incoming)) => self.providers.with_keys(|keys, scratch| {
-                    let answer = &O::answer(&incoming);
+                Next::NoNewerKeys => exchange.step(now, Input::NoNewerKeys),
+                Next::KeysUnavailable => exchange.step(now, Input::KeysUnavailable),
+                Next::Fetched(Ok(ref incoming)) => self.providers.with_keys(|keys, scratch| {
+                    let answer = &O::answer(incoming);
                     exchange.step(
                         now,
                         Input::Fetched {
@@ -220,7 +212,12 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
                 Next::Fetched(Err(why)) => exchange.step(now, Input::FetchFailed(why)),
             };
             let found = match output {
-                Output::FindKeys(query) => outside.find_keys(query).await,
+                Output::FindKeys(_) => Some(Next::Keys),
+                Output::FindNewerKeys(query) => outside.find_newer_keys(query).await,
+                Output::Again => {
+                    yield_now().await;
+                    Some(next)
+                }
                 Output::Fetch(request) => outside.ask(&request).await.map(Next::Fetched),
                 Output::Challenge(reply) => {
                     self.say(&reply.json());

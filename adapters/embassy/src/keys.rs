@@ -4,7 +4,6 @@
 //! times their number. Preparing one takes a thousandth of its verification.
 
 use gatepost_core::{
-    Policy,
     crypto::{
         Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519Key, Ed25519PublicKey, HmacKey,
         HmacSecret, InvalidSignature, KeyMaterial, P256Key, P384Key, P521Key, RsaPublicKey,
@@ -282,11 +281,10 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         self.keys.retain(|key| key.provider != provider);
     }
 
-    /// Lends all keys, with the policies of their providers.
-    pub(crate) fn lend<R>(
+    /// Lends all keys: a list for each of `N` providers.
+    pub(crate) fn lend<const N: usize, R>(
         &self,
-        policy: impl Fn(u8) -> Option<&'static Policy<'static>>,
-        to: impl FnOnce(&[TrustedKey<'_>]) -> R,
+        to: impl FnOnce(&[&[TrustedKey<'_>]; N]) -> R,
     ) -> R {
         let mut rest = &*self.arena;
         let lent = self.keys.iter().filter_map(|stored| {
@@ -300,17 +298,20 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
                 kid,
             })
         });
-        let lent: Vec<_, KEYS> = lent.collect();
-        let trusted = lent.iter().filter_map(|key| {
+        let mut lent: Vec<_, KEYS> = lent.collect();
+        lent.sort_unstable_by_key(|key| key.stored.provider);
+        let trusted = lent.iter().map(|key| {
             let kid = core::str::from_utf8(key.kid).ok();
-            Some(TrustedKey {
-                key,
-                kid: kid.filter(|kid| !kid.is_empty()),
-                owner: None,
-                policy: policy(key.stored.provider)?,
-            })
+            TrustedKey::new(key, kid.filter(|kid| !kid.is_empty()))
         });
-        to(&trusted.collect::<Vec<_, KEYS>>())
+        let trusted = trusted.collect::<Vec<_, KEYS>>();
+        let mut rest = &*trusted;
+        let grouped = core::array::from_fn(|provider| {
+            let is_its = |key: &&Lent<'_>| usize::from(key.stored.provider) == provider;
+            let count = lent.iter().filter(is_its).count();
+            rest.split_off(..count).unwrap_or_default()
+        });
+        to(&grouped)
     }
 
     fn add(

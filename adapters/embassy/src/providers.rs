@@ -10,8 +10,8 @@ use embassy_sync::channel::Channel;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gatepost_core::{
-    Policy, UnixTime, exchange,
-    exchange::{KeyQuery, TrustedKey},
+    UnixTime, exchange,
+    exchange::TrustedKey,
     introspection::{Endpoints, FetchFailure, Request},
     provider::{
         Breaker, Change, KeySetLife, Metadata, MetadataError, Url, write_oauth_url, write_oidc_url,
@@ -54,6 +54,8 @@ struct Provider {
     breaker: RefCell<Breaker>,
     /// When it was looked at last, and with what success.
     looked_at: Cell<Option<(Instant, Freshness)>>,
+    /// Counts how often its keys have been replaced.
+    generation: Cell<u32>,
 }
 
 /// A login that waits for a key.
@@ -131,14 +133,13 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     }
 
     /// Lends all keys, and room for a payload.
-    pub(crate) fn with_keys<R>(&self, with: impl FnOnce(&[TrustedKey<'_>], &mut [u8]) -> R) -> R {
+    pub(crate) fn with_keys<R>(
+        &self,
+        with: impl FnOnce(&[&[TrustedKey<'_>]], &mut [u8]) -> R,
+    ) -> R {
         let mut scratch = self.scratch.borrow_mut();
-        let policy = |provider: u8| -> Option<&'static Policy<'static>> {
-            let provider = self.all.get(usize::from(provider))?;
-            Some(&provider.settings.policy)
-        };
         let ring = self.ring.borrow();
-        ring.lend(policy, |keys| with(keys, &mut scratch))
+        ring.lend::<N, R>(|keys| with(keys, &mut scratch))
     }
 
     /// The room for a payload.
@@ -185,20 +186,16 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         freshness.unwrap_or(Freshness::Unavailable)
     }
 
-    /// The provider whose keys are to be looked at again for `query`, and when the token says it was issued.
-    pub(crate) fn wanting(&self, query: KeyQuery<'_>) -> Option<(usize, Option<UnixTime>)> {
-        self.with_keys(|keys, scratch| {
-            if query.algorithm().is_mac() || query.is_met_by(keys, scratch) {
-                return None;
-            }
-            let hints = query.hints(scratch)?;
-            let index = self.all.iter().position(|provider| {
-                let issuer = provider.settings.policy.issuer;
-                provider.settings.finds_keys()
-                    && issuer.is_none_or(|issuer| hints.is_issued_by(issuer))
-            })?;
-            Some((index, hints.issued_at()))
-        })
+    /// Whether a provider's keys are looked for.
+    pub(crate) fn finds_keys(&self, provider: usize) -> bool {
+        let provider = self.all.get(provider);
+        provider.is_some_and(|provider| provider.settings.finds_keys())
+    }
+
+    /// How often a provider's keys have been replaced.
+    pub(crate) fn generation(&self, provider: usize) -> u32 {
+        let provider = self.all.get(provider);
+        provider.map_or(0, |provider| provider.generation.get())
     }
 
     /// Looks at the providers whenever it is time to.
@@ -311,9 +308,12 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         let settings = provider.settings;
         let served = settings.algorithms;
         let mut ring = self.ring.borrow_mut();
-        ring.replace(place, served, key_set, |why| {
+        let number = ring.replace(place, served, key_set, |why| {
             complain(settings, why);
-        })
+        });
+        let replaced = provider.generation.get().saturating_add(1);
+        provider.generation.set(replaced);
+        number
     }
 
     /// Keys that have not been seen for so long are used no more.
@@ -408,6 +408,7 @@ impl Provider {
             life: RefCell::default(),
             breaker: RefCell::default(),
             looked_at: Cell::new(None),
+            generation: Cell::new(0),
         }
     }
 

@@ -9,7 +9,7 @@ use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,
     crypto::Algorithm,
     dovecot::Origin,
-    exchange::{Input, KeyQuery, MAX_PAYLOAD, Output, Rules},
+    exchange::{Input, MAX_PAYLOAD, NewerKeysQuery, Output, Rules},
     introspection::Answer,
     sasl::{BearerToken, Mechanism, SaslName},
 };
@@ -120,6 +120,7 @@ impl Verdict {
 enum Next {
     Start,
     Keys,
+    NoNewerKeys,
     KeysUnavailable,
     Fetched(Arc<Known>),
 }
@@ -194,9 +195,8 @@ async fn drive(
                 }
                 output
             }
-            Next::KeysUnavailable => SCRATCH.with_borrow_mut(|scratch| {
-                exchange.step(now(), Input::KeysUnavailable { scratch })
-            }),
+            Next::NoNewerKeys => exchange.step(now(), Input::NoNewerKeys),
+            Next::KeysUnavailable => exchange.step(now(), Input::KeysUnavailable),
             Next::Fetched(known) => match known.answer() {
                 Ok(incoming) => SCRATCH.with_borrow_mut(|scratch| {
                     let answer = &incoming.answer();
@@ -214,18 +214,20 @@ async fn drive(
             Output::FindKeys(query) => {
                 algorithm = Some(query.algorithm());
                 kid = query.kid().map(str::to_owned);
-                match wanting(query, providers, keys, newer.is_some()) {
-                    None => Next::Keys,
-                    Some((provider, issued_at)) => {
-                        drop(turn.take());
-                        let Ok(_place) = turns.waiting.try_acquire() else {
-                            break Outcome::refused(Rejection::Busy, None);
-                        };
-                        let freshness = providers.refresh(provider, issued_at).await;
-                        turn = turns.judging().await;
-                        newer = Some(providers.trust());
-                        unless_found(query, newer.as_deref().unwrap_or(trust), freshness)
-                    }
+                Next::Keys
+            }
+            Output::FindNewerKeys(query) => {
+                drop(turn.take());
+                let known = newer.as_deref().unwrap_or(trust).generation(query.provider);
+                let Some(freshness) = look(providers, turns, query).await else {
+                    break Outcome::refused(Rejection::Busy, None);
+                };
+                turn = turns.judging().await;
+                let trust = newer.insert(providers.trust());
+                match freshness {
+                    _ if trust.generation(query.provider) != known => Next::Keys,
+                    Freshness::Current => Next::NoNewerKeys,
+                    Freshness::Unavailable => Next::KeysUnavailable,
                 }
             }
             Output::Fetch(request) => {
@@ -237,6 +239,7 @@ async fn drive(
                 turn = turns.judging().await;
                 Next::Fetched(known)
             }
+            Output::Again => next,
             Output::Challenge(reply) => {
                 let challenge = Some(reply.json().to_vec());
                 let rejection = exchange.rejection().unwrap_or(Rejection::OutOfOrder);
@@ -251,7 +254,9 @@ async fn drive(
     let fields = fields(&exchange, &outcome, mechanism, trust);
     Verdict {
         claimed: exchange.claimed_user().map(copy_name),
-        provider: exchange.provider().map(str::to_owned),
+        provider: exchange
+            .provider()
+            .and_then(|place| Some(trust.providers().get(place)?.name.clone())),
         algorithm,
         kid,
         is_asked: asked.is_any(),
@@ -270,47 +275,19 @@ fn fields(
     let Outcome::Accepted(identity) = outcome else {
         return Fields::default();
     };
-    let mut all = trust.providers().iter();
-    let judged = all.find(|settings| Some(&*settings.name) == exchange.provider());
+    let place = exchange.provider();
+    let judged = place.and_then(|place| trust.providers().get(place));
     let templates = judged.map_or(&[][..], |settings| &settings.fields);
     Fields::fill(templates, identity.user(), mechanism, exchange.token())
 }
 
-/// The provider whose keys are to be looked at again for `query`, and when the token says it was issued.
-fn wanting(
-    query: KeyQuery<'_>,
-    providers: &Providers,
-    keys: &[gatepost_core::exchange::TrustedKey<'_>],
-    is_refreshed: bool,
-) -> Option<(usize, Option<UnixTime>)> {
-    // No provider publishes secrets, so that no look finds one.
-    if query.algorithm().is_mac() || is_refreshed || !providers.is_any_found() {
-        return None;
+/// Looks for newer keys; `None` where too many logins wait for providers.
+async fn look(providers: &Providers, turns: &Turns, query: NewerKeysQuery) -> Option<Freshness> {
+    if let Some(freshness) = providers.freshness(query.provider, query.issued_at) {
+        return Some(freshness);
     }
-    SCRATCH.with_borrow_mut(|scratch| {
-        if query.is_met_by(keys, scratch) {
-            return None;
-        }
-        let hints = query.hints(scratch)?;
-        let trust = providers.trust();
-        let all = trust.providers().iter().enumerate();
-        let mut found = all.filter(|(index, _)| providers.is_found(*index));
-        let (index, _) = found.find(|(_, settings)| {
-            let issuer = settings.issuer.as_deref();
-            issuer.is_none_or(|issuer| hints.is_issued_by(issuer))
-        })?;
-        Some((index, hints.issued_at()))
-    })
-}
-
-/// Newer keys, or none where the one that is wanted may be among those that cannot be had.
-fn unless_found(query: KeyQuery<'_>, trust: &crate::Trust, freshness: Freshness) -> Next {
-    let is_met = SCRATCH.with_borrow_mut(|scratch| query.is_met_by(trust.keys(), scratch));
-    if is_met || freshness == Freshness::Current {
-        Next::Keys
-    } else {
-        Next::KeysUnavailable
-    }
+    let _place = turns.waiting.try_acquire().ok()?;
+    Some(providers.refresh(query.provider, query.issued_at).await)
 }
 
 fn copy_name(name: SaslName<'_>) -> String {

@@ -150,18 +150,14 @@ impl Providers {
     #[must_use]
     pub fn state(&self) -> Vec<(String, usize, bool)> {
         let trust = self.trust();
-        let keys = |name: &str| {
-            let keys = trust.keys().iter();
-            keys.filter(|key| key.policy.provider == name).count()
-        };
-        let state = trust.asked().iter().map(|asked| {
+        let providers = trust.asked().iter().zip(trust.keys());
+        let state = providers.map(|(asked, keys)| {
             let endpoints = asked.endpoints.as_ref();
             let can_ask = endpoints.is_some_and(|endpoints| {
                 let has_url = endpoints.introspection.is_some() || endpoints.tokeninfo.is_some();
                 endpoints.about.is_some() && has_url
             });
-            let name = asked.policy.provider;
-            (name.to_owned(), keys(name), can_ask)
+            (asked.policy.provider.to_owned(), keys.len(), can_ask)
         });
         state.collect()
     }
@@ -222,6 +218,19 @@ impl Providers {
         }
     }
 
+    /// What a look for newer keys would come to, where that is known without one.
+    pub(crate) fn freshness(
+        &self,
+        provider: usize,
+        issued_at: Option<UnixTime>,
+    ) -> Option<Freshness> {
+        let online = self.online.get(provider).and_then(Option::as_ref);
+        match online.and_then(|online| online.source.as_ref()) {
+            Some(source) => source.freshness(issued_at),
+            None => Some(Freshness::Current),
+        }
+    }
+
     /// Looks for a key that a token names and that is not known.
     pub(crate) async fn refresh(&self, provider: usize, issued_at: Option<UnixTime>) -> Freshness {
         let online = self.online.get(provider).and_then(Option::as_ref);
@@ -229,18 +238,6 @@ impl Providers {
             Some(source) => source.refresh(issued_at).await,
             None => Freshness::Current,
         }
-    }
-
-    /// Whether any provider is found over the network.
-    pub(crate) fn is_any_found(&self) -> bool {
-        let mut online = self.online.iter().flatten();
-        online.any(|online| online.source.is_some())
-    }
-
-    /// Whether this one is.
-    pub(crate) fn is_found(&self, provider: usize) -> bool {
-        let online = self.online.get(provider).and_then(Option::as_ref);
-        online.is_some_and(|online| online.source.is_some())
     }
 
     pub(crate) fn http(&self, provider: usize) -> Option<&HttpClient> {

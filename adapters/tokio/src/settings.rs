@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use crate::fields::Template;
 use gatepost_core::introspection::{About, ClientPlace, Mode};
-use gatepost_core::{Audience, DEFAULT_SKEW, Policy, Requirement, UserCase, crypto::AlgorithmSet};
+use gatepost_core::{
+    Audience, DEFAULT_SKEW, Delegate, Policy, Requirement, Tenant, UserCase, crypto::AlgorithmSet,
+};
 
 /// A provider: what its tokens have to say, and where its keys are.
 ///
 /// Each setting but `algorithms`, `keys`, `fields`, `tells_secrets` and `online` is the field of the same name of [`Policy`].
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word of the configuration"
+)]
 pub struct ProviderSettings {
     /// What the operator calls it, at most [`MAX_NAME`](Self::MAX_NAME) bytes.
     pub name: String,
@@ -30,6 +36,16 @@ pub struct ProviderSettings {
     pub active: Option<(String, Option<String>)>,
     /// Whether ID tokens are taken as well.
     pub id_tokens: bool,
+    /// Whether a JWT's header has to say `at+jwt`.
+    pub require_type: bool,
+    /// Whether an address names the user that the provider says it has not verified.
+    pub unverified_email: bool,
+    /// Tenants of the issuer, and the domains that each may name users of.
+    pub tenants: Vec<(String, Vec<String>)>,
+    /// Users, and whom each may log in as.
+    pub delegates: Vec<(String, Vec<String>)>,
+    /// A claim that holds whom its user may log in as.
+    pub delegates_claim: Option<String>,
     /// Clock skew allowed, in seconds.
     pub skew: u32,
     /// The algorithms that its keys may serve.
@@ -38,8 +54,8 @@ pub struct ProviderSettings {
     pub keys: Vec<PathBuf>,
     /// Domains that it may name users of; empty for any.
     pub domains: Vec<String>,
-    /// Claims, and what each has to hold.
-    pub required: Vec<(String, String)>,
+    /// Claims, and what each has to hold: any of these.
+    pub required: Vec<(String, Vec<String>)>,
     /// Further fields of the answer that a login is good, by their names.
     pub fields: Vec<(String, Template)>,
     /// Whether [`Trust::written_key`](crate::Trust::written_key) gives out secrets as well.
@@ -188,6 +204,11 @@ impl ProviderSettings {
             user_case: UserCase::default(),
             active: None,
             id_tokens: false,
+            require_type: false,
+            unverified_email: false,
+            tenants: Vec::new(),
+            delegates: Vec::new(),
+            delegates_claim: None,
             skew: DEFAULT_SKEW,
             algorithms: AlgorithmSet::ALL,
             keys: Vec::new(),
@@ -207,7 +228,16 @@ pub(crate) struct Lists<'s> {
     scopes: Vec<&'s str>,
     username_claims: Vec<&'s str>,
     domains: Vec<&'s str>,
-    required: Vec<Requirement<'s>>,
+    required: Vec<(&'s str, Vec<&'s str>)>,
+    tenants: Vec<(&'s str, Vec<&'s str>)>,
+    delegates: Vec<(&'s str, Vec<&'s str>)>,
+}
+
+/// What of the lists borrows from the lists themselves.
+pub(crate) struct Tables<'l> {
+    required: Vec<Requirement<'l>>,
+    tenants: Vec<Tenant<'l>>,
+    delegates: Vec<Delegate<'l>>,
 }
 
 impl<'s> Lists<'s> {
@@ -218,35 +248,70 @@ impl<'s> Lists<'s> {
             scopes: borrow(&settings.scopes),
             username_claims: borrow(&settings.username_claims),
             domains: borrow(&settings.domains),
-            required: settings.required.iter().map(requirement).collect(),
+            required: settings.required.iter().map(borrow_row).collect(),
+            tenants: settings.tenants.iter().map(borrow_row).collect(),
+            delegates: settings.delegates.iter().map(borrow_row).collect(),
         }
     }
 
-    pub(crate) fn policy<'l>(&'l self, settings: &'l ProviderSettings) -> Policy<'l> {
+    pub(crate) fn tables(&self) -> Tables<'_> {
+        Tables {
+            required: rows(&self.required, |claim, any_of| Requirement {
+                claim,
+                any_of,
+            }),
+            tenants: rows(&self.tenants, |id, domains| Tenant { id, domains }),
+            delegates: rows(&self.delegates, |user, may_act_as| Delegate {
+                user,
+                may_act_as,
+            }),
+        }
+    }
+
+    pub(crate) fn policy<'l>(
+        &'l self,
+        tables: &'l Tables<'l>,
+        settings: &'l ProviderSettings,
+    ) -> Policy<'l> {
         let audience = self.audience.as_deref();
         let audience = audience.map_or(Audience::Any, Audience::OneOf);
         let mut policy = Policy::new(&settings.name, audience);
         policy.issuer = settings.issuer.as_deref();
+        policy.tenants = &tables.tenants;
         policy.authorized_parties = &self.authorized_parties;
         policy.scopes = &self.scopes;
         policy.username_claims = &self.username_claims;
         policy.domains = &self.domains;
-        policy.required = &self.required;
+        policy.required = &tables.required;
         policy.user_case = settings.user_case;
         policy.active = settings.active.as_ref().map(|(claim, value)| {
             let value = value.as_deref();
             gatepost_core::Active { claim, value }
         });
         policy.id_tokens = settings.id_tokens;
+        policy.require_type = settings.require_type;
+        policy.unverified_email = settings.unverified_email;
+        policy.delegates = &tables.delegates;
+        policy.delegates_claim = settings.delegates_claim.as_deref();
         policy.skew = settings.skew;
         policy
     }
 }
 
-fn requirement((claim, value): &(String, String)) -> Requirement<'_> {
-    Requirement { claim, value }
-}
-
 fn borrow(strings: &[String]) -> Vec<&str> {
     strings.iter().map(String::as_str).collect()
+}
+
+fn borrow_row((name, values): &(String, Vec<String>)) -> (&str, Vec<&str>) {
+    (name, borrow(values))
+}
+
+fn rows<'l, T>(
+    lists: &'l [(&'l str, Vec<&'l str>)],
+    row: impl Fn(&'l str, &'l [&'l str]) -> T,
+) -> Vec<T> {
+    lists
+        .iter()
+        .map(|(name, values)| row(name, values))
+        .collect()
 }

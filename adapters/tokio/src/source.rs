@@ -3,6 +3,7 @@
 mod disk;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,16 @@ pub(crate) enum Freshness {
     Unavailable,
 }
 
+impl Freshness {
+    fn of(life: &KeySetLife, issued_at: Option<UnixTime>) -> Self {
+        if life.covers(now(), issued_at) {
+            Self::Current
+        } else {
+            Self::Unavailable
+        }
+    }
+}
+
 /// What all sources of one generation publish together.
 pub(crate) struct Shared {
     owned: Mutex<Owned>,
@@ -67,6 +78,7 @@ impl Shared {
         let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = owned.found.get_mut(index) {
             change(found);
+            found.generation = found.generation.saturating_add(1);
             self.publish
                 .send_replace(Arc::new(Trust::build(owned.clone())));
         }
@@ -92,6 +104,9 @@ struct Inner {
     /// Taken by the task that answers.
     asked: TokenMutex<mpsc::Receiver<Ask>>,
     waiting: Semaphore,
+    life: Mutex<KeySetLife>,
+    /// Whether somebody is looking: whoever asks meanwhile waits for that very look.
+    is_looking: AtomicBool,
     first_look: Notify,
     has_looked: watch::Sender<bool>,
 }
@@ -130,6 +145,8 @@ impl Source {
             asks,
             asked: TokenMutex::new(asked),
             waiting: Semaphore::new(WAITING),
+            life: Mutex::default(),
+            is_looking: AtomicBool::new(false),
             first_look: Notify::new(),
             has_looked: watch::Sender::new(false),
         }))
@@ -170,6 +187,16 @@ impl Source {
             .await;
     }
 
+    /// What a look would come to where none is due: it was done a moment ago.
+    pub(crate) fn freshness(&self, issued_at: Option<UnixTime>) -> Option<Freshness> {
+        let life = self.0.life();
+        let is_due = life.due_in(now()) == 0 || life.may_ask_for_unknown_key(now());
+        if is_due || self.0.is_looking.load(Ordering::SeqCst) {
+            return None;
+        }
+        Some(Freshness::of(&life, issued_at))
+    }
+
     /// Asks for a look because of a key that is not known.
     pub(crate) async fn refresh(&self, issued_at: Option<UnixTime>) -> Freshness {
         let Ok(_place) = self.0.waiting.try_acquire() else {
@@ -193,27 +220,25 @@ impl Source {
     {
         let inner = &*self.0;
         let mut asked = inner.asked.lock().await;
-        let kept = self.kept();
-        let mut life = kept.map_or_else(KeySetLife::default, |kept| {
-            KeySetLife::recovered(kept.fetched_at())
-        });
+        if let Some(kept) = self.kept() {
+            *inner.life() = KeySetLife::recovered(kept.fetched_at());
+        }
         loop {
-            let due = Duration::from_secs(life.due_in(now()).into()).min(MAX_SLEEP);
+            let due = Duration::from_secs(inner.life().due_in(now()).into()).min(MAX_SLEEP);
             let ask = tokio::select! {
                 ask = asked.recv() => ask,
                 () = sleep(due) => None,
             };
-            let is_due = life.due_in(now()) == 0;
-            let looks = is_due || ask.is_some() && life.ask_for_unknown_key(now());
-            if looks {
+            if inner.begins_to_look(ask.is_some()) {
                 let found = inner.look(index, &backend, &shared).await;
-                match found {
+                inner.end_looking(|life| match found {
                     Some(max_age) => life.fetched(now(), max_age),
                     None => life.failed(now()),
-                }
+                });
                 inner.has_looked.send_replace(true);
                 inner.first_look.notify_waiters();
-                if life.is_over(now()) && self.kept().is_some() {
+                let is_over = inner.life().is_over(now());
+                if is_over && self.kept().is_some() {
                     inner.forget(index, &shared);
                 }
                 // Whoever asked meanwhile has waited for this very look.
@@ -226,12 +251,8 @@ impl Source {
                     waiting = asked.try_recv().ok();
                 }
             } else if let Some(ask) = ask {
-                let is_covered = life.covers(now(), ask.issued_at);
-                let _ = ask.reply.send(if is_covered {
-                    Freshness::Current
-                } else {
-                    Freshness::Unavailable
-                });
+                let freshness = Freshness::of(&inner.life(), ask.issued_at);
+                let _ = ask.reply.send(freshness);
             }
         }
     }
@@ -240,6 +261,25 @@ impl Source {
 impl Inner {
     fn kept(&self) -> std::sync::MutexGuard<'_, Option<Arc<Kept>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn life(&self) -> std::sync::MutexGuard<'_, KeySetLife> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is time to look, or somebody asks and that is not too soon.
+    fn begins_to_look(&self, is_asked: bool) -> bool {
+        let mut life = self.life();
+        let is_due = life.due_in(now()) == 0;
+        let looks = is_due || is_asked && life.ask_for_unknown_key(now());
+        self.is_looking.store(looks, Ordering::SeqCst);
+        looks
+    }
+
+    fn end_looking(&self, note: impl FnOnce(&mut KeySetLife)) {
+        let mut life = self.life();
+        note(&mut life);
+        self.is_looking.store(false, Ordering::SeqCst);
     }
 
     /// Fetches metadata and keys; gives how long they say to be good, or `None` where they cannot be had.

@@ -17,12 +17,13 @@ pub use wanted::WantedKey;
 
 use crate::http::HttpError;
 use crate::keys::{self, KeyFileError, LoadedKey, Warning};
-use crate::settings::{Lists, OnlineSettings, ProviderSettings};
+use crate::settings::{Lists, OnlineSettings, ProviderSettings, Tables};
 
 /// One generation of providers and prepared keys. It never changes: a reload makes another one.
-pub struct Trust(Keyed);
+pub struct Trust(Grouped);
 
-// Each storey borrows from the one below: settings, their lists, the policies of both, the keys of those.
+// Each storey borrows from the one below: settings, their lists, the policies of both, the keys of those, and
+// the lists of these in the form in which an exchange takes them.
 self_cell!(
     struct Listed {
         owner: Owned,
@@ -31,8 +32,15 @@ self_cell!(
     }
 );
 self_cell!(
-    struct Judged {
+    struct Tabled {
         owner: Listed,
+        #[covariant]
+        dependent: TablesOfAll,
+    }
+);
+self_cell!(
+    struct Judged {
+        owner: Tabled,
         #[covariant]
         dependent: Policies,
     }
@@ -42,6 +50,13 @@ self_cell!(
         owner: Judged,
         #[covariant]
         dependent: Lent,
+    }
+);
+self_cell!(
+    struct Grouped {
+        owner: Keyed,
+        #[covariant]
+        dependent: KeysOfAll,
     }
 );
 
@@ -57,14 +72,18 @@ pub(crate) struct Owned {
 pub(crate) struct Found {
     pub(crate) keys: Vec<LoadedKey>,
     pub(crate) metadata: Metadata,
+    /// Counts the changes.
+    pub(crate) generation: u64,
 }
 
 type ListsOfAll<'t> = Vec<Lists<'t>>;
+type TablesOfAll<'t> = Vec<Tables<'t>>;
 type Policies<'t> = Vec<Policy<'t>>;
+type KeysOfAll<'t> = Vec<&'t [TrustedKey<'t>]>;
 
 /// What an exchange borrows.
 struct Lent<'t> {
-    keys: Vec<TrustedKey<'t>>,
+    keys: Vec<Vec<TrustedKey<'t>>>,
     providers: Vec<Provider<'t>>,
 }
 
@@ -91,18 +110,26 @@ impl Trust {
         let listed = Listed::new(owned, |owned| {
             owned.providers.iter().map(Lists::new).collect()
         });
-        let judged = Judged::new(listed, |listed| {
-            let lists = listed.borrow_dependent().iter();
-            let settings = &listed.borrow_owner().providers;
-            lists
-                .zip(settings.iter())
-                .map(|(lists, settings)| lists.policy(settings))
+        let tabled = Tabled::new(listed, |listed| {
+            listed
+                .borrow_dependent()
+                .iter()
+                .map(Lists::tables)
                 .collect()
         });
-        Self(Keyed::new(judged, |judged| {
+        let judged = Judged::new(tabled, |tabled| {
+            let listed = tabled.borrow_owner();
+            let lists = listed.borrow_dependent().iter();
+            let both = lists.zip(tabled.borrow_dependent());
+            let settings = listed.borrow_owner().providers.iter();
+            let all = both.zip(settings);
+            all.map(|((lists, tables), settings)| lists.policy(tables, settings))
+                .collect()
+        });
+        let keyed = Keyed::new(judged, |judged| {
             let policies = judged.borrow_dependent();
-            let owned = judged.borrow_owner().borrow_owner();
-            let keys = policies.iter().zip(&owned.found).flat_map(trusted);
+            let owned = judged.borrow_owner().borrow_owner().borrow_owner();
+            let keys = owned.found.iter().map(trusted);
             let settings = owned.providers.iter().zip(&owned.found);
             let providers = policies.iter().zip(settings);
             Lent {
@@ -114,32 +141,49 @@ impl Trust {
                     })
                     .collect(),
             }
+        });
+        Self(Grouped::new(keyed, |keyed| {
+            let keys = keyed.borrow_dependent().keys.iter();
+            keys.map(Vec::as_slice).collect()
         }))
     }
 
-    /// Every key, with the policy of its provider.
+    /// The keys of each provider, in the order of their settings.
     #[must_use]
-    pub fn keys(&self) -> &[TrustedKey<'_>] {
-        &self.0.borrow_dependent().keys
+    pub fn keys(&self) -> &[&[TrustedKey<'_>]] {
+        self.0.borrow_dependent()
+    }
+
+    /// How often what is known of a provider has been replaced.
+    pub(crate) fn generation(&self, provider: usize) -> u64 {
+        let found = self.owned().found.get(provider);
+        found.map_or(0, |found| found.generation)
+    }
+
+    /// The settings, and what has been found.
+    fn owned(&self) -> &Owned {
+        let judged = self.0.borrow_owner().borrow_owner();
+        let listed = judged.borrow_owner().borrow_owner();
+        listed.borrow_owner()
     }
 
     /// Every provider, with where it can be asked, as far as that is known.
     #[must_use]
     pub fn asked(&self) -> &[Provider<'_>] {
-        &self.0.borrow_dependent().providers
+        &self.0.borrow_owner().borrow_dependent().providers
     }
 
     /// The policies of the providers, in the order of their settings.
     #[must_use]
     pub fn policies(&self) -> &[Policy<'_>] {
-        self.0.borrow_owner().borrow_dependent()
+        let judged = self.0.borrow_owner().borrow_owner();
+        judged.borrow_dependent()
     }
 
     /// The settings that all of this was made from.
     #[must_use]
     pub fn providers(&self) -> &[ProviderSettings] {
-        let listed = self.0.borrow_owner().borrow_owner();
-        &listed.borrow_owner().providers
+        &self.owned().providers
     }
 }
 
@@ -147,7 +191,7 @@ impl std::fmt::Debug for Trust {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Trust")
             .field("providers", &self.providers().len())
-            .field("keys", &self.keys().len())
+            .field("keys", &self.keys().concat().len())
             .finish()
     }
 }
@@ -178,15 +222,13 @@ impl Owned {
     }
 }
 
-fn trusted<'t>(
-    (policy, found): (&'t Policy<'t>, &'t Found),
-) -> impl Iterator<Item = TrustedKey<'t>> {
-    found.keys.iter().map(move |loaded| TrustedKey {
-        key: &*loaded.key,
-        kid: loaded.kid.as_deref(),
-        owner: loaded.owner.as_deref(),
-        policy,
-    })
+fn trusted(found: &Found) -> Vec<TrustedKey<'_>> {
+    let keys = found.keys.iter().map(|loaded| {
+        let mut key = TrustedKey::new(&*loaded.key, loaded.kid.as_deref());
+        key.owner = loaded.owner.as_deref();
+        key
+    });
+    keys.collect()
 }
 
 /// Where a provider is asked: what the operator says, and then what its metadata say.

@@ -214,7 +214,7 @@ fn trust_is_shared_between_threads() {
     let (_root, trust) = trust(&AwsLc, &Issuer::new());
     shared(&trust);
     let trust = trust.trust();
-    assert_eq!(trust.keys().len(), ALGORITHMS.len());
+    assert_eq!(trust.keys()[0].len(), ALGORITHMS.len());
     assert_eq!(trust.policies().len(), 1);
 }
 

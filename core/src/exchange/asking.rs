@@ -1,13 +1,15 @@
 //! Asking a provider about a token: which endpoint first, and what its answer leaves to be asked.
 
 use super::{
-    Provider, TrustedKey,
+    MAX_ATTEMPTS, Provider, TrustedKey,
+    course::Asked,
     reading::{Reading, check_active, read},
 };
 use crate::{
+    claims::TokenType,
     introspection::{Answer, Endpoints, Question, Request, Subject},
-    jose::UnverifiedJwt,
-    policy::{Claim, Findings, Identity, Policy, Violation},
+    jose::{UnverifiedJwt, VerifyError},
+    policy::{Claim, Context, Findings, Identity, Policy, Source, Violation},
     rejection::Rejection,
     sasl::{BearerToken, SaslName},
     time::UnixTime,
@@ -21,23 +23,35 @@ pub(super) struct Asking<'b> {
     index: usize,
     policy: &'b Policy<'b>,
     endpoints: &'b Endpoints<'b>,
-    pub(super) token: BearerToken<'b>,
-    /// Why the token could not be verified here, where that was tried first.
-    pub(super) instead_of: Option<Rejection>,
+    token: BearerToken<'b>,
+    pub(super) asked: Asked,
     question: Question,
     url: &'b str,
     /// What earlier answers said.
     findings: Option<Findings>,
+    /// How many keys have failed to verify a signed answer.
+    attempt: usize,
 }
 
-/// What an answer told.
-pub(super) enum Told<'b> {
-    /// All that is needed: the token is good.
-    Everything(Identity),
-    /// A part; the rest is to be asked.
-    Part(Asking<'b>),
-    /// That tokens of this kind are not judged there.
+/// What an answer comes to.
+pub(super) enum Heard<'b> {
+    /// All that is needed has been said: the token is good.
+    Good(Identity),
+    /// More is to be asked.
+    Next(Asking<'b>),
+    /// Another key is to be tried for the answer's signature: the answer is wanted once more.
+    Again(Asking<'b>),
+    /// Tokens of this kind are not judged there.
     NotJudged,
+}
+
+/// What an answer is judged with.
+pub(super) struct Means<'m> {
+    pub(super) now: Option<UnixTime>,
+    /// The keys of the provider that was asked.
+    pub(super) keys: &'m [TrustedKey<'m>],
+    pub(super) scratch: &'m mut [u8],
+    pub(super) claimed: Option<SaslName<'m>>,
 }
 
 impl<'b> Asking<'b> {
@@ -46,7 +60,7 @@ impl<'b> Asking<'b> {
         index: usize,
         provider: &'b Provider<'b>,
         token: BearerToken<'b>,
-        instead_of: Option<Rejection>,
+        asked: Asked,
     ) -> Option<Self> {
         let endpoints = provider.endpoints.as_ref()?;
         let tokeninfo = endpoints.tokeninfo.map(|url| (url, Question::Tokeninfo));
@@ -60,11 +74,16 @@ impl<'b> Asking<'b> {
             policy: provider.policy,
             endpoints,
             token,
-            instead_of,
+            asked,
             question,
             url,
             findings: None,
+            attempt: 0,
         })
+    }
+
+    pub(super) fn provider(&self) -> usize {
+        self.index
     }
 
     pub(super) fn request(&self) -> Request<'_> {
@@ -77,73 +96,135 @@ impl<'b> Asking<'b> {
         }
     }
 
-    /// Takes the answer to this question; `keys` verify one that is signed.
+    /// Reads the answer to this question; `means.keys` verify one that is signed.
     pub(super) fn hear(
-        &self,
-        now: Option<UnixTime>,
+        mut self,
         answer: &Answer<'_>,
-        keys: &[TrustedKey<'_>],
-        scratch: &mut [u8],
-        claimed: Option<SaslName<'_>>,
-    ) -> Result<Told<'b>, Rejection> {
-        let findings = match read(self.question, self.endpoints, answer)? {
-            Reading::Vouched(object) => {
-                let now = now.ok_or(Rejection::ClockNotSet)?;
-                let findings = self.policy.read_answer(now, object, true);
-                findings.map_err(blame)?
-            }
-            Reading::Signed(jwt) => {
-                let now = now.ok_or(Rejection::ClockNotSet)?;
-                self.judge_signed(now, jwt, keys, scratch)?
-            }
-            Reading::UnsupportedTokenType => return Ok(Told::NotJudged),
+        means: Means<'_>,
+    ) -> Result<Heard<'b>, Rejection> {
+        let Means {
+            now,
+            keys,
+            scratch,
+            claimed,
+        } = means;
+        let reading = read(self.question, self.endpoints, answer)?;
+        let at = || Ok::<_, Rejection>((now.ok_or(Rejection::ClockNotSet)?, claimed));
+        let findings = match reading {
+            Reading::Signed(jwt) => self.read_signed(jwt, keys, at()?, scratch)?,
+            Reading::Vouched(object) => Some(self.read_object(object, self.source(true), at()?)?),
+            Reading::UnsupportedTokenType => return Ok(Heard::NotJudged),
         };
-        let findings = match self.findings.clone() {
+        let Some(findings) = findings else {
+            return Ok(Heard::Again(self));
+        };
+        self.check_token_itself(scratch)?;
+        let findings = match self.findings.take() {
             None => findings,
             Some(earlier) => earlier.merge(findings).ok_or(Rejection::UnusableAnswer)?,
         };
-        if let Some(next) = self.next(&findings) {
-            return Ok(Told::Part(next));
+        if let Some(url) = self.next_url(&findings)? {
+            return Ok(Heard::Next(Self {
+                question: Question::Introspection(self.endpoints.mode),
+                url,
+                findings: Some(findings),
+                attempt: 0,
+                ..self
+            }));
         }
-        let allow_missing = self.endpoints.allow_missing_audience;
-        let identity = self.policy.conclude(findings, claimed, allow_missing)?;
-        Ok(Told::Everything(identity))
+        let source = self.source(true);
+        let identity = self.policy.conclude(findings, source, claimed);
+        identity.map(Heard::Good).map_err(blame)
+    }
+
+    fn source(&self, has_audience: bool) -> Source {
+        Source::Answer {
+            has_audience,
+            needs_audience: !self.endpoints.allow_missing_audience,
+        }
+    }
+
+    fn context(&self, now: UnixTime, source: Source) -> Context<'_> {
+        Context {
+            now,
+            source,
+            key_owner: None,
+            asking_client: self.endpoints.client.map(|client| client.id),
+        }
+    }
+
+    fn read_object(
+        &self,
+        object: Object<'_>,
+        source: Source,
+        (now, claimed): (UnixTime, Option<SaslName<'_>>),
+    ) -> Result<Findings, Rejection> {
+        let findings = self
+            .policy
+            .read(object, &self.context(now, source), claimed);
+        findings.map_err(blame)
+    }
+
+    /// What a JWT says against itself is heard, whoever vouches for it: that it is bound to a key, or of a
+    /// kind that gives no access.
+    fn check_token_itself(&self, scratch: &mut [u8]) -> Result<(), Rejection> {
+        let Ok(jwt) = UnverifiedJwt::parse(self.token.expose()) else {
+            return Ok(());
+        };
+        let Ok(payload) = jwt.decode_payload(scratch) else {
+            return Ok(());
+        };
+        let Ok(object) = Object::parse(payload) else {
+            return Ok(());
+        };
+        let checked = self.policy.check_outright(object, jwt.header().token_type);
+        checked.map_err(Rejection::from)
     }
 
     /// Introspection follows tokeninfo where that has not said everything, or where it has to.
-    fn next(&self, findings: &Findings) -> Option<Self> {
-        let is_enough =
-            || !self.endpoints.force_introspection && self.policy.is_satisfied_by(findings);
-        if self.question != Question::Tokeninfo || is_enough() {
-            return None;
+    fn next_url(&self, findings: &Findings) -> Result<Option<&'b str>, Rejection> {
+        if self.question != Question::Tokeninfo {
+            return Ok(None);
         }
-        Some(Self {
-            question: Question::Introspection(self.endpoints.mode),
-            url: self.endpoints.introspection?,
-            findings: Some(findings.clone()),
-            ..*self
-        })
+        // What one answer breaks another does not mend.
+        if let Some(violation) = findings.broken() {
+            return Err(blame(violation));
+        }
+        let is_enough =
+            !self.endpoints.force_introspection && self.policy.is_satisfied_by(findings);
+        Ok(self.endpoints.introspection.filter(|_| !is_enough))
     }
 
-    /// RFC 9701 section 5, OIDC Core section 5.3.2: signed by the provider, and meant for us.
-    fn judge_signed(
-        &self,
-        now: UnixTime,
+    /// RFC 9701 section 5, OIDC Core section 5.3.2: signed by the provider, and meant for us. `None` where
+    /// another key is to be tried.
+    fn read_signed(
+        &mut self,
         jwt: &str,
         keys: &[TrustedKey<'_>],
+        at: (UnixTime, Option<SaslName<'_>>),
         scratch: &mut [u8],
-    ) -> Result<Findings, Rejection> {
+    ) -> Result<Option<Findings>, Rejection> {
         let unusable = |_| Rejection::UnusableAnswer;
         let jwt = UnverifiedJwt::parse(jwt).map_err(|_| Rejection::UnusableAnswer)?;
-        let kid = jwt.header().kid();
-        let ours = keys.iter().filter(|key| {
-            let may_be = kid.is_none() || key.kid.is_none() || key.kid == kid;
-            key.policy.provider == self.policy.provider && may_be
+        let (kid, algorithm) = (jwt.header().kid(), jwt.header().algorithm());
+        let mut ours = keys.iter().filter(|key| {
+            let is_named = kid.is_none() || key.kid.is_none() || key.kid == kid;
+            is_named && key.key.algorithms().contains(algorithm)
         });
-        let ours = ours.map(|key| key.key).take(super::MAX_ATTEMPTS);
-        let payload = jwt
-            .verify_with_any(ours, scratch)
-            .map_err(|_| Rejection::UnusableAnswer)?;
+        let key = ours.nth(self.attempt).ok_or(Rejection::UnusableAnswer)?;
+        let payload = match jwt.verify(key.key, scratch) {
+            Ok(payload) => payload,
+            Err(VerifyError::Signature) => {
+                self.attempt = self.attempt.saturating_add(1);
+                let is_next = ours.next().is_some() && self.attempt < MAX_ATTEMPTS;
+                return if is_next {
+                    Ok(None)
+                } else {
+                    Err(Rejection::UnusableAnswer)
+                };
+            }
+            Err(VerifyError::Token(_)) => return Err(Rejection::UnusableAnswer),
+        };
         let object = Object::parse(payload.bytes()).map_err(unusable)?;
         let mut said = Signed::default();
         for member in object.members() {
@@ -157,8 +238,7 @@ impl<'b> Asking<'b> {
             }
         }
         self.check_addressed(&said)?;
-        let is_introspection =
-            payload.token_type() == crate::claims::TokenType::IntrospectionAnswer;
+        let is_introspection = payload.token_type() == TokenType::IntrospectionAnswer;
         let object = match (said.introspection, is_introspection) {
             (Some(Value::Object(inner)), true) => inner,
             (None, false) => object,
@@ -166,14 +246,14 @@ impl<'b> Asking<'b> {
         };
         check_active(self.question, object)?;
         // Userinfo's `aud` names us as a client of the provider: it says nothing of the token's.
-        let findings = self.policy.read_answer(now, object, is_introspection);
-        findings.map_err(blame)
+        let source = self.source(is_introspection);
+        self.read_object(object, source, at).map(Some)
     }
 
     fn check_addressed(&self, said: &Signed<'_>) -> Result<(), Rejection> {
         let issuer = said.issuer.and_then(|value| value.string().ok());
         let is_from_provider = match (self.policy.issuer, issuer) {
-            (Some(ours), Some(theirs)) => theirs == *ours,
+            (Some(_), Some(theirs)) => self.policy.is_issued_here(theirs),
             (ours, theirs) => ours.is_none() && theirs.is_none(),
         };
         let client = self.endpoints.client.ok_or(Rejection::UnusableAnswer)?;

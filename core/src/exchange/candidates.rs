@@ -1,56 +1,194 @@
-//! Which of the trusted keys may have signed a token.
+//! Which of the trusted keys may have signed a token: the issuer chooses the provider, then `kid` and `alg`
+//! choose among its keys.
 //!
-//! The token's `kid` and, where that does not decide, its unverified `iss` and `azp` are hints: they
-//! choose among keys that are trusted already, never whom to trust.
+//! The token's unverified `iss`, `kid` and `azp` are hints: they choose among keys that are trusted already,
+//! never whom to trust. No key of one provider is ever tried for another's token.
 
-use super::TrustedKey;
+use super::{MAX_ATTEMPTS, Provider, TrustedKey};
 use crate::{
     claims::Hints,
-    jose::{Header, UnverifiedJwt},
+    jose::Header,
+    policy::{Policy, tenant_in},
     rejection::Rejection,
+    wire::json::{Text, Value},
 };
 
-/// The `attempt`th key to try; `None` where no more are left.
-pub(super) fn find<'k>(
-    jwt: &UnverifiedJwt<'_>,
-    keys: &'k [TrustedKey<'k>],
-    attempt: usize,
-    scratch: &mut [u8],
-) -> Result<Option<&'k TrustedKey<'k>>, Rejection> {
-    if keys.is_empty() {
-        return Err(Rejection::NoKeys);
+/// The providers that may have issued a token.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Origin {
+    /// Those with the same issuer as this one, which is nearly always alone.
+    Issuer(usize),
+    /// The token names no issuer: those that are configured without one, or, failing them, any.
+    Unnamed,
+    /// The token names an issuer that no provider has, or cannot be read. The keys of a provider that is
+    /// alone tell whether it is forged; nothing else is done for it.
+    Foreign,
+}
+
+impl Origin {
+    /// Reads who issued a token whose payload nobody has vouched for.
+    pub(super) fn of(payload: &[u8], providers: &[Provider<'_>]) -> Self {
+        let issuer = match Hints::of(payload).and_then(Hints::issuer) {
+            Ok(None) => return Self::Unnamed,
+            Ok(Some(Value::String(issuer))) => issuer,
+            _ => return Self::Foreign,
+        };
+        let position = |is_one: &dyn Fn(&Policy<'_>) -> bool| {
+            providers.iter().position(|one| is_one(one.policy))
+        };
+        // One without an issuer of its own may have issued what no other has.
+        position(&|policy| policy.is_issued_here(issuer))
+            .or_else(|| position(&|policy| policy.issuer.is_none()))
+            .map_or(Self::Foreign, Self::Issuer)
     }
-    let choice = Choice::new(jwt.header(), keys);
-    let mut matching = keys.iter().filter(|key| choice.admits(key));
-    let first = matching.next().ok_or(choice.refusal())?;
-    if matching.next().is_none() {
-        return Ok(Some(first).filter(|_| attempt == 0));
+
+    /// Whether the `index`th provider may have issued the token.
+    pub(super) fn admits(self, index: usize, providers: &[Provider<'_>]) -> bool {
+        let issuer = |index: usize| providers.get(index).map(|one| one.policy.issuer);
+        match self {
+            Self::Issuer(first) => issuer(index) == issuer(first),
+            Self::Unnamed => {
+                let is_any = |one: &Provider<'_>| one.policy.issuer.is_none();
+                issuer(index) == Some(None) || !providers.iter().any(is_any)
+            }
+            Self::Foreign => providers.len() == 1,
+        }
     }
-    let payload = jwt.decode_payload(scratch)?;
-    let hints = Hints::read(payload).map_err(|_| Rejection::Token(crate::jose::Error::Payload))?;
-    let narrowed = || {
-        keys.iter()
-            .filter(|key| choice.admits(key) && is_hinted_at(key, &hints))
-    };
-    if choice.by_kid && is_ambiguous(&narrowed()) {
-        return Err(Rejection::AmbiguousKey);
-    }
-    match narrowed().nth(attempt) {
-        None if attempt == 0 => Err(Rejection::UnknownKey),
-        found => Ok(found),
+
+    /// The first provider after `last` whose newer keys may verify the token.
+    pub(super) fn next(self, last: Option<usize>, providers: &[Provider<'_>]) -> Option<usize> {
+        if self == Self::Foreign {
+            return None;
+        }
+        let first = last.map_or(0, |last| last.saturating_add(1));
+        (first..providers.len()).find(|index| self.admits(*index, providers))
     }
 }
 
-/// What the header asks for, and whether some key has the very identifier.
+/// A key to try, and the provider that it belongs to.
+#[derive(Clone, Copy)]
+pub(super) struct Candidate<'k> {
+    pub(super) provider: usize,
+    pub(super) key: TrustedKey<'k>,
+}
+
+/// What a token says of its key.
+pub(super) struct Search<'h> {
+    pub(super) header: &'h Header,
+    pub(super) origin: Origin,
+    pub(super) hints: Hints<'h>,
+}
+
+impl Search<'_> {
+    /// The `attempt`th key to try; `None` where no more are left.
+    pub(super) fn find<'k>(
+        &self,
+        providers: &[Provider<'_>],
+        keys: &[&'k [TrustedKey<'k>]],
+        attempt: usize,
+    ) -> Result<Option<Candidate<'k>>, Rejection> {
+        let admitted = (0..providers.len()).filter(|index| self.origin.admits(*index, providers));
+        let mut is_any = self.origin == Origin::Foreign && keys.iter().any(|ours| !ours.is_empty());
+        let mut is_named = false;
+        let mut left = attempt;
+        let mut is_found = false;
+        for provider in admitted {
+            let ours = keys.get(provider).copied().unwrap_or_default();
+            let choice = Choice::new(self.header, ours);
+            is_any |= !ours.is_empty();
+            is_named |= choice.by_kid;
+            let mut fitting = ours.iter().filter(|key| self.fits(&choice, key));
+            if choice.by_kid && self.is_ambiguous(&choice, ours) {
+                return Err(Rejection::AmbiguousKey);
+            }
+            is_found |= fitting.clone().next().is_some();
+            if let Some(key) = fitting.nth(left) {
+                let key = *key;
+                return Ok(Some(Candidate { provider, key }));
+            }
+            left = left.saturating_sub(ours.iter().filter(|key| self.fits(&choice, key)).count());
+        }
+        match (is_found, is_any, is_named) {
+            (true, ..) => Ok(None),
+            (_, false, _) => Err(Rejection::NoKeys),
+            (_, _, true) => Err(self.refusal_of_named(providers, keys)),
+            _ => Err(Rejection::UnknownKey),
+        }
+    }
+
+    /// Whether a key that has failed was the last one that may be tried.
+    pub(super) fn is_last(
+        &self,
+        providers: &[Provider<'_>],
+        keys: &[&[TrustedKey<'_>]],
+        attempt: usize,
+    ) -> bool {
+        let next = attempt.saturating_add(1);
+        next >= MAX_ATTEMPTS || !matches!(self.find(providers, keys, next), Ok(Some(_)))
+    }
+
+    fn fits(&self, choice: &Choice<'_>, key: &TrustedKey<'_>) -> bool {
+        // A key that is alone needs no hint: the policy judges whose it is.
+        let is_owners = !choice.is_one_of_several
+            || key
+                .owner
+                .is_none_or(|owner| self.hints.is_minted_for(owner));
+        choice.admits(key) && is_owners && key.issuer.is_none_or(|issuer| self.is_issued_by(issuer))
+    }
+
+    /// `issuer` is what a key says of itself, with `{tenantid}` for any tenant.
+    fn is_issued_by(&self, issuer: &str) -> bool {
+        let is_it = |ours: Text<'_>| ours == *issuer || tenant_in(issuer, ours).is_some();
+        match self.hints.issuer() {
+            Ok(Some(Value::String(ours))) => is_it(ours),
+            _ => false,
+        }
+    }
+
+    /// Whether two keys of one provider and one owner are left (RFC 7517 section 4.5).
+    fn is_ambiguous(&self, choice: &Choice<'_>, keys: &[TrustedKey<'_>]) -> bool {
+        let fitting = || keys.iter().filter(|key| self.fits(choice, key));
+        // Those that belong to one client belong to the same: the hint has chosen it.
+        let owned = fitting().filter(|key| key.owner.is_some()).count();
+        owned > 1 || fitting().count().saturating_sub(owned) > 1
+    }
+
+    /// Why no key of the very `kid` does.
+    fn refusal_of_named(
+        &self,
+        providers: &[Provider<'_>],
+        keys: &[&[TrustedKey<'_>]],
+    ) -> Rejection {
+        let admitted = (0..providers.len()).filter(|index| self.origin.admits(*index, providers));
+        let mut ours = admitted.flat_map(|index| keys.get(index).copied().unwrap_or_default());
+        let (kid, algorithm) = (self.header.kid(), self.header.algorithm());
+        let serves = |key: &TrustedKey<'_>| key.key.algorithms().contains(algorithm);
+        // Of those that serve the algorithm none is for this client or issuer.
+        if ours.any(|key| key.kid == kid && serves(key)) {
+            Rejection::UnknownKey
+        } else {
+            Rejection::AlgorithmNotAllowed
+        }
+    }
+}
+
+/// What the header asks for, and whether some key of a provider has the very identifier.
 struct Choice<'h> {
     header: &'h Header,
     by_kid: bool,
+    is_one_of_several: bool,
 }
 
 impl<'h> Choice<'h> {
     fn new(header: &'h Header, keys: &[TrustedKey<'_>]) -> Self {
         let by_kid = header.kid().is_some() && keys.iter().any(|key| key.kid == header.kid());
-        Self { header, by_kid }
+        let mut choice = Self {
+            header,
+            by_kid,
+            is_one_of_several: false,
+        };
+        choice.is_one_of_several = keys.iter().filter(|key| choice.admits(key)).count() > 1;
+        choice
     }
 
     /// A key without `kid`, from a PEM file say, may have signed a token with one, and the reverse.
@@ -63,27 +201,4 @@ impl<'h> Choice<'h> {
         };
         is_named && key.key.algorithms().contains(self.header.algorithm())
     }
-
-    fn refusal(&self) -> Rejection {
-        if self.by_kid {
-            Rejection::AlgorithmNotAllowed
-        } else {
-            Rejection::UnknownKey
-        }
-    }
-}
-
-fn is_hinted_at(key: &TrustedKey<'_>, hints: &Hints<'_>) -> bool {
-    key.policy
-        .issuer
-        .is_none_or(|issuer| hints.is_issued_by(issuer))
-        && key.owner.is_none_or(|owner| hints.is_minted_for(owner))
-}
-
-/// Whether two keys of one provider and one owner are left.
-fn is_ambiguous<'k>(keys: &(impl Iterator<Item = &'k TrustedKey<'k>> + Clone)) -> bool {
-    keys.clone().enumerate().any(|(index, one)| {
-        let mut later = keys.clone().skip(index.saturating_add(1));
-        later.any(|other| core::ptr::eq(one.policy, other.policy) && one.owner == other.owner)
-    })
 }

@@ -43,7 +43,7 @@ impl<'b> Exchange<'b> {
             return Err(Rejection::PasswordNotTaken);
         }
         let providers = self.rules.providers;
-        let index = choose(providers, self.claimed, |provider| {
+        let index = choose(providers, self.claimed, |_, provider| {
             let endpoints = provider.endpoints.as_ref();
             endpoints.is_some_and(|endpoints| endpoints.grant.is_some())
         });
@@ -51,7 +51,7 @@ impl<'b> Exchange<'b> {
             let provider = providers.get(index)?;
             let endpoints = provider.endpoints.as_ref()?;
             let url = endpoints.grant?.url;
-            self.provider = provider.policy.provider.try_into().ok();
+            self.provider = Some(index);
             self.granter = Some(index);
             Some(Granting {
                 index,

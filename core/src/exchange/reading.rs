@@ -30,11 +30,18 @@ pub(super) fn read<'a>(
     }
 }
 
-/// An object of an introspection answer that says so vouches; of the others any object does.
+/// An object of an introspection answer that says so vouches; of the others any object does that does not
+/// deny it.
 pub(super) fn check_active(question: Question, object: Object<'_>) -> Result<(), Rejection> {
+    let active = member(object, "active")?;
     match question {
-        Question::Grant | Question::Tokeninfo | Question::Introspection(Mode::Auth) => Ok(()),
-        Question::Introspection(Mode::Get | Mode::Post) => match member(object, "active")? {
+        Question::Grant => Ok(()),
+        Question::Tokeninfo | Question::Introspection(Mode::Auth) => match active {
+            None | Some(Value::Bool(true)) => Ok(()),
+            Some(Value::String(text)) if text == *"true" => Ok(()),
+            Some(_) => Err(Rejection::TokenRefused),
+        },
+        Question::Introspection(Mode::Get | Mode::Post) => match active {
             Some(Value::Bool(true)) => Ok(()),
             Some(Value::Bool(false)) => Err(Rejection::TokenRefused),
             // RFC 7662 section 2.2: required, a boolean.
@@ -97,12 +104,13 @@ pub(super) fn says_error(answer: &Answer<'_>, name: &str) -> bool {
     parts.any(|part| part == name)
 }
 
+/// The member of that name, unless it is `null`.
 pub(super) fn member<'a>(object: Object<'a>, wanted: &str) -> Result<Option<Value<'a>>, Rejection> {
     let mut found = None;
     for member in object.members() {
         let (name, value) = member.map_err(|_| Rejection::UnusableAnswer)?;
         if name == *wanted {
-            found = Some(value);
+            found = Some(value).filter(|value| !matches!(value, Value::Null));
         }
     }
     Ok(found)

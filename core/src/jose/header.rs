@@ -39,6 +39,19 @@ impl Header {
         self.kid.as_deref()
     }
 
+    /// Whether an encoded header is that of a JWE (RFC 7516 section 4.1.2).
+    pub(super) fn names_encryption(encoded: &[u8]) -> bool {
+        let mut decoded = [0; Self::MAX_LEN];
+        let Ok(decoded) = base64url::decode(encoded, &mut decoded) else {
+            return false;
+        };
+        let Ok(object) = Object::parse(decoded) else {
+            return false;
+        };
+        let mut members = object.members_unchecked().flatten();
+        members.any(|(name, _)| name == *"enc")
+    }
+
     /// Decodes and reads a header.
     pub(super) fn parse(encoded: &[u8]) -> Result<Self, Error> {
         let mut decoded = [0; Self::MAX_LEN];

@@ -32,8 +32,14 @@ impl<'t> UnverifiedJwt<'t> {
         let token = token.as_bytes();
         let (header, rest) = split_dot(token).ok_or(Error::NotCompactJws)?;
         let (payload, signature) = split_dot(rest).ok_or(Error::NotCompactJws)?;
-        if memchr(b'.', signature).is_some() {
-            return Err(Error::NotCompactJws);
+        if let Some((_, rest)) = split_dot(signature) {
+            // RFC 7516 section 9: five parts, and `enc` in the header.
+            let is_jwe = memchr::memchr_iter(b'.', rest).count() == 1;
+            return Err(if is_jwe && Header::names_encryption(header) {
+                Error::Encrypted
+            } else {
+                Error::NotCompactJws
+            });
         }
         if base64url::decoded_len(signature.len()) > MAX_SIGNATURE {
             return Err(Error::SignatureTooLong);
@@ -68,19 +74,18 @@ impl<'t> UnverifiedJwt<'t> {
         scratch: &'s mut [u8],
     ) -> Result<VerifiedPayload<'s>, VerifyError> {
         self.check_signature(key)?;
-        self.verified(scratch)
+        let bytes = self.decode_payload(scratch)?;
+        Ok(VerifiedPayload::new(bytes, self.header.token_type))
     }
 
-    /// As [`verify`](Self::verify), with whichever of `keys` it is that verifies.
-    pub(crate) fn verify_with_any<'s, 'k>(
+    /// As [`verify`](Self::verify), for a payload that [`decode_payload`](Self::decode_payload) has decoded.
+    pub(crate) fn verify_decoded<'s>(
         &self,
-        mut keys: impl Iterator<Item = &'k dyn VerifyingKey>,
-        scratch: &'s mut [u8],
+        key: &dyn VerifyingKey,
+        payload: &'s [u8],
     ) -> Result<VerifiedPayload<'s>, VerifyError> {
-        if !keys.any(|key| self.check_signature(key).is_ok()) {
-            return Err(VerifyError::Signature);
-        }
-        self.verified(scratch)
+        self.check_signature(key)?;
+        Ok(VerifiedPayload::new(payload, self.header.token_type))
     }
 
     fn check_signature(&self, key: &dyn VerifyingKey) -> Result<(), VerifyError> {
@@ -91,11 +96,6 @@ impl<'t> UnverifiedJwt<'t> {
             return Err(VerifyError::Signature);
         }
         Ok(key.verify(algorithm, self.signing_input, signature)?)
-    }
-
-    fn verified<'s>(&self, scratch: &'s mut [u8]) -> Result<VerifiedPayload<'s>, VerifyError> {
-        let bytes = self.decode_payload(scratch)?;
-        Ok(VerifiedPayload::new(bytes, self.header.token_type))
     }
 
     /// The payload before anything vouches for it: good for hints only.

@@ -20,6 +20,8 @@ use crate::wire::{base64url, json};
 pub enum Error {
     /// Not three parts between dots: an opaque token, or another serialisation.
     NotCompactJws,
+    /// A JWE (RFC 7516 section 7.1): only its recipient can read it.
+    Encrypted,
     /// A part is not strict base64url (RFC 7515 section 2).
     Encoding,
     /// The header is not one JSON object (RFC 7515 section 4).
@@ -51,6 +53,7 @@ pub enum Error {
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
+            Self::Encrypted => "the token is encrypted (JWE), and only its recipient can read it",
             Self::NotCompactJws => "The token does not have the three parts of a JWS",
             Self::Encoding => "A part of the token is not base64url",
             Self::Header => "The token's header is not one JSON object",

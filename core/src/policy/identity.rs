@@ -16,6 +16,7 @@ use crate::time::UnixTime;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
     user: UserName,
+    actor: Option<UserName>,
     expires_at: Option<UnixTime>,
 }
 
@@ -25,14 +26,28 @@ impl Identity {
     /// section 6.4).
     pub const NOBODYS_DOMAIN: &'static str = "gatepost.invalid";
 
-    pub(super) fn new(user: UserName, expires_at: Option<UnixTime>) -> Self {
-        Self { user, expires_at }
+    pub(super) fn new(
+        user: UserName,
+        actor: Option<UserName>,
+        expires_at: Option<UnixTime>,
+    ) -> Self {
+        Self {
+            user,
+            actor,
+            expires_at,
+        }
     }
 
     /// The user's name, normalised.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user.0
+    }
+
+    /// Who it really is, where a delegate logs in as [`user`](Self::user).
+    #[must_use]
+    pub fn actor(&self) -> Option<&str> {
+        self.actor.as_ref().map(|actor| &*actor.0)
     }
 
     /// The token's `exp`; a provider's answer may name none.
@@ -61,6 +76,12 @@ pub(super) struct UserName(heapless::String<{ UserName::MAX_LEN }>);
 impl UserName {
     /// Longest name, in bytes: a path of RFC 5321 section 4.5.3.1.3.
     const MAX_LEN: usize = 256;
+
+    /// Whether its domain is one of `domains`, without case.
+    pub(super) fn is_of_any(&self, domains: &[&str]) -> bool {
+        let is_ours = |domain: &str| domains.iter().any(|ours| ours.eq_ignore_ascii_case(domain));
+        self.domain().is_some_and(is_ours)
+    }
 
     /// What follows the `@`.
     pub(super) fn domain(&self) -> Option<&str> {
@@ -124,7 +145,7 @@ mod tests {
         let user = UserName::new("Alice@Example.COM".chars(), UserCase::LowerDomain).unwrap();
         assert_eq!(user.domain(), Some("example.com"));
         let until = UnixTime::from_seconds(7);
-        let identity = Identity::new(user, Some(until));
+        let identity = Identity::new(user, None, Some(until));
         assert_eq!(identity.user(), "Alice@example.com");
         assert_eq!(identity.expires_at(), Some(until));
     }

@@ -77,14 +77,20 @@ impl KeySetLife {
 
     /// Whether a key that is not known is reason to fetch now; taking it as one begins a cooldown.
     pub fn ask_for_unknown_key(&mut self, now: UnixTime) -> bool {
-        let is_cool = self.asked_for_at.is_none_or(|asked| {
-            // A clock that was set back does not lengthen a cooldown.
-            now >= asked.plus(COOLDOWN) || now < asked
-        });
+        let is_cool = self.may_ask_for_unknown_key(now);
         if is_cool {
             self.asked_for_at = Some(now);
         }
         is_cool
+    }
+
+    /// Whether [`ask_for_unknown_key`](Self::ask_for_unknown_key) would say so.
+    #[must_use]
+    pub fn may_ask_for_unknown_key(&self, now: UnixTime) -> bool {
+        self.asked_for_at.is_none_or(|asked| {
+            // A clock that was set back does not lengthen a cooldown.
+            now >= asked.plus(COOLDOWN) || now < asked
+        })
     }
 
     /// Whether a key that the set lacks is not the provider's: the token was issued well before the set was

@@ -110,7 +110,8 @@ fn members_are_read_once() {
 fn hints_are_read_once() {
     for (what, payload) in hostile() {
         check(what, &payload, READINGS, |payload| {
-            assert!(Hints::read(payload).is_ok(), "{what}");
+            let issuer = Hints::of(payload).and_then(Hints::issuer);
+            assert!(issuer.is_ok(), "{what}");
         });
     }
 }

@@ -258,7 +258,7 @@ fn policy(provider: &Provider, name: &str) -> String {
     };
     let required = provider.require.iter();
     let required: Vec<String> = required
-        .map(|(claim, value)| format!("Requirement {{ claim: {claim:?}, value: {value:?} }}"))
+        .map(|(claim, value)| format!("Requirement {{ claim: {claim:?}, any_of: &[{value:?}] }}"))
         .collect();
     format!(
         "{{ let mut policy = Policy::new({name:?}, {audience}); policy.issuer = {:?}; \

@@ -7,7 +7,7 @@ use gatepost_aws_lc::AwsLc;
 use gatepost_core::{
     Audience, Exchange, Policy, UnixTime,
     crypto::{Algorithm, AlgorithmSet, InvalidSignature, RustCrypto, VerifyingKey},
-    exchange::{Input, MAX_PAYLOAD, Output, Rules, TrustedKey},
+    exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey},
     sasl::Mechanism,
 };
 
@@ -129,22 +129,25 @@ fn login(name: String, token: &Token, key: impl VerifyingKey + 'static) -> Subje
         policy.issuer = Some("https://id.example.com/realms/example");
         policy.username_claims = &["email"];
         policy.scopes = &["mail"];
-        let keys = [TrustedKey {
-            key: &key,
-            kid: Some(alg),
-            owner: None,
+        let keys = [TrustedKey::new(&key, Some(alg))];
+        let providers = [Provider {
             policy: &policy,
+            endpoints: None,
         }];
+        let rules = Rules {
+            providers: &providers,
+            ..Rules::default()
+        };
         let scratch = &mut *scratch.borrow_mut();
         let message = black_box(message.as_bytes());
-        let mut exchange = Exchange::new(Rules::default(), Mechanism::XOAuth2, message);
+        let mut exchange = Exchange::new(rules, Mechanism::XOAuth2, message);
         let now = UnixTime::from_seconds(NOW);
         let asked = exchange.step(now, Input::Start);
         assert!(matches!(asked, Output::FindKeys(_)));
         let verdict = exchange.step(
             now,
             Input::Keys {
-                keys: &keys,
+                keys: &[&keys],
                 scratch,
             },
         );

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gatepost_core::crypto::{Algorithm, AlgorithmSet, InvalidSignature, VerifyingKey};
 use gatepost_core::dovecot::{Connection, Event, Greeting, MAX_RESPONSE};
-use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Rules, TrustedKey};
+use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Exchange, Policy, Rejection, UnixTime};
 
@@ -82,24 +82,30 @@ fn login(
         policy.issuer = Some("https://id.example.com/realms/example");
         policy.username_claims = &["email"];
         policy.scopes = &["mail"];
-        let key = |kid: &'static &str| TrustedKey {
-            key: &NoSignature,
-            kid: Some(kid),
-            owner: None,
+        let key = |kid: &'static &str| TrustedKey::new(&NoSignature, Some(kid));
+        let providers = [Provider {
             policy: &policy,
+            endpoints: None,
+        }];
+        let rules = Rules {
+            providers: &providers,
+            ..Rules::default()
         };
         let mut keys = [key(&"RS256"); 6];
         for (place, kid) in keys.iter_mut().zip(kids) {
             *place = key(kid);
         }
-        let keys = &keys[..kids.len()];
+        let keys = &[&keys[..kids.len()]];
         let scratch = &mut *scratch.borrow_mut();
         let message = black_box(message.as_bytes());
-        let mut exchange = Exchange::new(Rules::default(), Mechanism::XOAuth2, message);
+        let mut exchange = Exchange::new(rules, Mechanism::XOAuth2, message);
         let now = UnixTime::from_seconds(NOW);
         let asked = exchange.step(now, Input::Start);
         assert!(matches!(asked, Output::FindKeys(_)));
-        drop(exchange.step(now, Input::Keys { keys, scratch }));
+        let judged = exchange.step(now, Input::Keys { keys, scratch });
+        if let Output::FindNewerKeys(_) = judged {
+            drop(exchange.step(now, Input::NoNewerKeys));
+        }
         assert_eq!(exchange.rejection().map(Rejection::code), refusal);
     })
 }

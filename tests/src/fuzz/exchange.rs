@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 use aws_lc_rs::{hmac, signature};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use gatepost_core::exchange::{Rules, TrustedKey};
+use gatepost_core::exchange::Rules;
 use gatepost_core::sasl::{ClientResponse, Compat, Mechanism};
 use serde_json::{Value, json};
 
 use super::claims::{NOW, assert_accepted, policy};
-use crate::judge::{BACKENDS, PreparedKey, judge};
+use crate::judge::{BACKENDS, Key, PreparedKey, judge};
 
 /// Most keys that are tried for one token.
 const MAX_ATTEMPTS: usize = 4;
@@ -69,7 +69,7 @@ pub fn exchange(data: &[u8]) {
 
 fn run(mechanism: Mechanism, compat: Compat, message: &[u8]) {
     let policy = policy();
-    let keys: Vec<TrustedKey<'_>> = KEYS.iter().map(|key| key.trusted(&policy)).collect();
+    let keys: Vec<Key<'_>> = KEYS.iter().map(|key| key.trusted(&policy)).collect();
     let rules = Rules {
         compat,
         ..Rules::default()

@@ -102,7 +102,7 @@ fn introspection_is_asked_only_for_what_tokeninfo_left_out() {
     });
     strict.required = &[Requirement {
         claim: "groups",
-        value: "mail",
+        any_of: &["mail"],
     }];
     let everything = with(&[
         ("azp", json!("client")),
@@ -205,7 +205,7 @@ fn rules_beyond_the_standard_claims_are_asked_for() {
     });
     strict.required = &[Requirement {
         claim: "realm_access.roles",
-        value: "mail-user",
+        any_of: &["mail-user"],
     }];
     let extra = |changes: &[(&str, Value)]| {
         let mut answer = with(&[
@@ -358,7 +358,14 @@ fn jwts_are_verified_here_and_asked_about_only_where_that_is_wanted() {
 fn null_members_of_an_answer_are_absent() {
     let post = endpoints(Mode::Post);
     let nulls = [
-        "nbf", "cnf", "jti", "username", "events", "acr_values", "token_use", "typ",
+        "nbf",
+        "cnf",
+        "jti",
+        "username",
+        "events",
+        "acr_values",
+        "token_use",
+        "typ",
     ];
     let answer = with(&nulls.map(|name| (name, Value::Null)));
     check(&policy(), post, &[answer], Ok(ALICE));
@@ -420,7 +427,10 @@ fn a_jwt_that_speaks_against_itself_is_refused_whoever_vouches() {
             sign("JWT", &[("cnf", json!({"jkt": "x"}))]),
             Err("key_bound_token"),
         ),
-        (sign("JWT", &[("typ", json!("ID"))]), Err("not_access_token")),
+        (
+            sign("JWT", &[("typ", json!("ID"))]),
+            Err("not_access_token"),
+        ),
         (
             sign("JWT", &[("events", json!({}))]),
             Err("not_access_token"),
@@ -492,11 +502,11 @@ fn requirements_are_met_by_any_of_the_answers() {
     strict.required = &[
         Requirement {
             claim: "groups",
-            value: "mail",
+            any_of: &["mail"],
         },
         Requirement {
             claim: "roles",
-            value: "user",
+            any_of: &["user"],
         },
     ];
     let groups = with(&[("groups", json!(["mail"]))]);

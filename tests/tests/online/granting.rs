@@ -34,7 +34,7 @@ fn run(
 fn run_with(
     endpoints: Endpoints<'_>,
     message: &[u8],
-    keys: &[TrustedKey<'_>],
+    keys: &[Key<'_>],
     answers: &[Result<Reply, FetchFailure>],
 ) -> (Outcome, Vec<Asked>) {
     let policy = policy();

@@ -9,11 +9,11 @@ mod requests;
 mod routing;
 mod signed;
 
-use gatepost_core::exchange::{Provider, Rules, TrustedKey};
+use gatepost_core::exchange::{Provider, Rules};
 use gatepost_core::introspection::{About, Client, ClientPlace, Endpoints, FetchFailure, Mode};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Policy, UnixTime};
-use gatepost_tests::judge::{Asked, Outcome, Reply, judge_asking, oauthbearer, xoauth2};
+use gatepost_tests::judge::{Asked, Key, Outcome, Reply, judge_asking, oauthbearer, xoauth2};
 
 const NOW: i64 = 1_795_312_000;
 const ISSUER: &str = "https://id.example.com";
@@ -57,7 +57,7 @@ fn good() -> serde_json::Value {
 /// Providers, the keys of all of them, and the token that is presented.
 struct Setup<'s> {
     providers: &'s [Provider<'s>],
-    keys: Option<&'s [TrustedKey<'s>]>,
+    keys: Option<&'s [Key<'s>]>,
     token: &'s str,
     user: Option<&'s str>,
 }

@@ -168,15 +168,8 @@ fn a_signed_answer_costs_one_verification_a_step() {
         providers: &providers,
         ..Rules::default()
     };
-    let keys = vec![
-        TrustedKey {
-            key: &key,
-            kid: None,
-            owner: None,
-            policy: &policy,
-        };
-        6
-    ];
+    let keys = vec![gatepost_core::exchange::TrustedKey::new(&key, None); 6];
+    let keys = [keys.as_slice()];
     let mut scratch = vec![0; Answer::MAX_LEN];
     let message = oauthbearer(TOKEN);
     let mut exchange = Exchange::new(rules, Mechanism::OAuthBearer, &message);
@@ -187,7 +180,7 @@ fn a_signed_answer_costs_one_verification_a_step() {
         let output = exchange.step(UnixTime::from_seconds(NOW), input);
         steps.push(key.0.load(std::sync::atomic::Ordering::Relaxed) - before);
         input = match output {
-            Output::Fetch(_) => Input::Fetched {
+            Output::Fetch(_) | Output::Again => Input::Fetched {
                 answer: &answer,
                 keys: &keys,
                 scratch: &mut scratch,

@@ -227,10 +227,7 @@ fn an_account_is_active_or_not() {
     pair(
         &policy,
         &on(json!(false)),
-        &[
-            (claims(), "inactive"),
-            (on(Value::Null), "inactive"),
-        ],
+        &[(claims(), "inactive"), (on(Value::Null), "inactive")],
     );
     for (wanted, good, bad) in [
         ("true", json!(true), json!(false)),
@@ -304,7 +301,7 @@ fn a_requirement_is_held_by_a_scalar_an_array_or_an_object() {
     let mut policy = policy();
     policy.required = &[gatepost_core::Requirement {
         claim: "roles",
-        value: "mail",
+        any_of: &["mail"],
     }];
     let roles = |value: Value| with(&[("roles", value)]);
     for good in [

@@ -270,7 +270,7 @@ impl Provider {
         settings.required = self
             .require
             .iter()
-            .map(|(claim, value)| (claim.clone(), value.to_string()))
+            .map(|(claim, value)| (claim.clone(), vec![value.to_string()]))
             .collect();
         settings.fields = self
             .fields

@@ -25,8 +25,7 @@ impl Trust {
     /// no key, nor one that belongs to another client.
     #[must_use]
     pub fn written_key(&self, provider: &str, wanted: &WantedKey<'_>) -> Option<&str> {
-        let listed = self.0.borrow_owner().borrow_owner();
-        let owned = listed.borrow_owner();
+        let owned = self.owned();
         let mut all = owned.providers.iter().zip(&owned.found);
         let (settings, found) = all.find(|(settings, _)| settings.name == provider)?;
         let parties = &settings.authorized_parties;

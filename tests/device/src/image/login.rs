@@ -5,7 +5,7 @@ use core::hint::black_box;
 use cortex_m_semihosting::hprintln;
 use gatepost_core::crypto::{Algorithm, VerifyingKey};
 use gatepost_core::dovecot::{Connection, Event, Greeting, Login as Arrived, MAX_RESPONSE};
-use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Rules, TrustedKey};
+use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
 use gatepost_core::jose::{Jwk, KeyBuffer};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Exchange, Policy, UnixTime};
@@ -74,22 +74,24 @@ fn whole(login: &Login<'_>, kid: Option<&str>, key: &Lent<'_>) -> Option<Cost> {
     policy.issuer = Some(login.issuer);
     policy.username_claims = &usernames;
     policy.scopes = &scopes;
-    let keys = [TrustedKey {
-        key,
-        kid,
-        owner: None,
+    let keys = [TrustedKey::new(key, kid)];
+    let providers = [Provider {
         policy: &policy,
+        endpoints: None,
     }];
     let now = UnixTime::from_seconds(login.now);
     let mut server = Server::greet()?;
     let mut scratch = [0; MAX_PAYLOAD];
     let cost = meter::measure(&mut || {
         for piece in black_box(login.line).chunks(PIECE) {
-            server.receive(piece, now, &keys, &mut scratch);
+            server.receive(piece, now, (&providers, &[&keys]), &mut scratch);
         }
     });
     (server.out == login.answer).then_some(cost)
 }
+
+/// Providers, and the keys of each.
+type Trust<'t> = (&'t [Provider<'t>], &'t [&'t [TrustedKey<'t>]]);
 
 /// The core as an adapter has it: a connection, the buffer for its response, and what is to be sent.
 struct Server {
@@ -117,27 +119,21 @@ impl Server {
         server.receive(
             b"VERSION\t1\t2\nCPID\t9\n",
             UnixTime::from_seconds(0),
-            &[],
+            (&[], &[]),
             &mut [],
         );
         server.out.clear();
         server.connection.is_handshaken().then_some(server)
     }
 
-    fn receive(
-        &mut self,
-        mut input: &[u8],
-        now: UnixTime,
-        keys: &[TrustedKey<'_>],
-        scratch: &mut [u8],
-    ) {
+    fn receive(&mut self, mut input: &[u8], now: UnixTime, trust: Trust<'_>, scratch: &mut [u8]) {
         loop {
             let (used, event) = self
                 .connection
                 .receive(input, &mut self.response, &mut self.out);
             input = input.get(used..).unwrap_or_default();
             match event {
-                Event::Response(login) => self.judge(login, now, keys, scratch),
+                Event::Response(login) => self.judge(login, now, trust, scratch),
                 Event::Incomplete | Event::Close(_) => return,
                 _ => {}
             }
@@ -145,15 +141,14 @@ impl Server {
     }
 
     /// Answers a login that is good; any other is left without an answer.
-    fn judge(
-        &mut self,
-        login: Arrived,
-        now: UnixTime,
-        keys: &[TrustedKey<'_>],
-        scratch: &mut [u8],
-    ) {
+    fn judge(&mut self, login: Arrived, now: UnixTime, trust: Trust<'_>, scratch: &mut [u8]) {
         let message = self.response.get(..login.length).unwrap_or_default();
-        let mut exchange = Exchange::new(Rules::default(), login.mechanism, message);
+        let (providers, keys) = trust;
+        let rules = Rules {
+            providers,
+            ..Rules::default()
+        };
+        let mut exchange = Exchange::new(rules, login.mechanism, message);
         let mut input = Input::Start;
         loop {
             input = match exchange.step(now, input) {

@@ -1,0 +1,177 @@
+//! How a login with a JWT goes on where no key verifies it: all of it is here.
+//!
+//! ```text
+//! JWT ─┬─ EveryToken: asked first ─┬─ answer ────────────────────────────> judged by the answer
+//!      │                           └─ "unsupported_token_type" ─┐
+//!      │                                                        v (Asked::First)
+//!      └────────────────────────────────────────────────────> keys ─┬─ verified ──> judged by the claims
+//!            ┌──────────────────────────────────────────────────────┴─ none does, or the signature fails
+//!            v
+//!      newer keys, once a login ─┬─ there are ──> keys, once more
+//!                                └─ none, or they cannot be had ─┐
+//!            ┌───────────────────────────────────────────────────┘
+//!            ├─ a key was there, and its signature failed ───────> refused
+//!            ├─ UnverifiableTokens, Asked::NotYet ─> asked instead ─┬─ answer ──> judged by the answer
+//!            │                                                      └─ "unsupported_token_type" ─┐
+//!            │                                                                (Asked::Instead)   v
+//!            ├─ Asked::First, Asked::Instead ─────────────────────> token_refused, or keys_unavailable
+//!            └─ else ─────────────────────────────────────────────> refused for what was missing
+//! ```
+//!
+//! A token that was granted for a password goes the same way, but only its granter is asked about it.
+
+use super::{Exchange, NewerKeysQuery, State, candidates::Origin};
+use crate::{claims::Hints, introspection::About, jose::UnverifiedJwt, rejection::Rejection};
+
+/// Whether a provider was asked about a JWT.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Asked {
+    NotYet,
+    /// Before its keys were looked at; it does not judge JWTs.
+    First,
+    /// Because it could not be verified, for this reason.
+    Instead(Rejection),
+}
+
+/// A JWT on its way through the keys.
+pub(super) struct Verification<'b> {
+    pub(super) jwt: UnverifiedJwt<'b>,
+    /// How many keys have failed.
+    pub(super) attempt: usize,
+    pub(super) asked: Asked,
+    /// Whether newer keys have been looked for.
+    pub(super) is_refreshed: bool,
+}
+
+impl<'b> Verification<'b> {
+    pub(super) fn new(jwt: UnverifiedJwt<'b>, asked: Asked) -> Self {
+        Self {
+            jwt,
+            attempt: 0,
+            asked,
+            is_refreshed: false,
+        }
+    }
+}
+
+/// A JWT that waits for newer keys.
+pub(super) struct NewerKeys<'b> {
+    pub(super) verification: Verification<'b>,
+    origin: Origin,
+    pub(super) query: NewerKeysQuery,
+    /// Why the known keys do not do.
+    why: Rejection,
+    /// Whether those of some provider cannot be had.
+    is_any_unavailable: bool,
+}
+
+impl<'b> Exchange<'b> {
+    /// Looks for newer keys, because of `why` the known ones do not verify the token.
+    pub(super) fn look_for_newer_keys(
+        &mut self,
+        verification: Verification<'b>,
+        origin: Origin,
+        hints: Hints<'_>,
+        why: Rejection,
+    ) -> Result<State<'b>, Rejection> {
+        let is_mac = verification.jwt.header().algorithm().is_mac();
+        // No provider publishes secrets, so that no look finds one.
+        let next = origin.next(None, self.rules.providers);
+        let next = next.filter(|_| !is_mac && !verification.is_refreshed);
+        let Some(provider) = next else {
+            return self.go_on_without_key(&verification, origin, why);
+        };
+        Ok(State::AwaitingNewerKeys(NewerKeys {
+            verification,
+            origin,
+            query: NewerKeysQuery {
+                provider,
+                issued_at: hints.issued_at(),
+            },
+            why,
+            is_any_unavailable: false,
+        }))
+    }
+
+    /// The provider has no newer keys, or they cannot be had: another that may have issued it is next.
+    pub(super) fn go_on_without_newer(
+        &mut self,
+        mut newer: NewerKeys<'b>,
+        is_unavailable: bool,
+    ) -> Result<State<'b>, Rejection> {
+        newer.is_any_unavailable |= is_unavailable;
+        let last = Some(newer.query.provider);
+        if let Some(provider) = newer.origin.next(last, self.rules.providers) {
+            newer.query.provider = provider;
+            return Ok(State::AwaitingNewerKeys(newer));
+        }
+        let NewerKeys {
+            verification,
+            origin,
+            why,
+            ..
+        } = newer;
+        let is_missing = matches!(why, Rejection::UnknownKey | Rejection::NoKeys);
+        let why = if newer.is_any_unavailable && is_missing {
+            Rejection::KeysUnavailable
+        } else {
+            why
+        };
+        self.go_on_without_key(&verification, origin, why)
+    }
+
+    /// Asks a provider instead, where no key was there to try; refuses the token otherwise.
+    fn go_on_without_key(
+        &mut self,
+        verification: &Verification<'b>,
+        origin: Origin,
+        why: Rejection,
+    ) -> Result<State<'b>, Rejection> {
+        match (why, verification.asked) {
+            (
+                Rejection::UnknownKey | Rejection::NoKeys | Rejection::KeysUnavailable,
+                Asked::NotYet,
+            ) => {
+                let is_asked_about = |about| about != About::OpaqueTokens;
+                let asked = Asked::Instead(why);
+                self.ask(Some(origin), is_asked_about, asked).ok_or(why)
+            }
+            (Rejection::UnknownKey | Rejection::NoKeys | Rejection::KeysUnavailable, _) => {
+                Err(nobody_vouches(why))
+            }
+            _ => Err(why),
+        }
+    }
+
+    /// Asks about a JWT before its keys are looked at, where its provider wants it so.
+    pub(super) fn ask_first(&mut self, asked: Asked, origin: Origin) -> Option<State<'b>> {
+        if asked != Asked::NotYet {
+            return None;
+        }
+        self.ask(
+            Some(origin),
+            |about| about == About::EveryToken,
+            Asked::First,
+        )
+    }
+
+    /// Goes on where the provider that was asked does not judge tokens of this kind.
+    pub(super) fn go_on_unjudged(&mut self, asked: Asked) -> Result<State<'b>, Rejection> {
+        if let Asked::Instead(why) = asked {
+            return Err(nobody_vouches(why));
+        }
+        let token = self.token.ok_or(Rejection::OutOfOrder)?;
+        match UnverifiedJwt::parse(token.expose()) {
+            Ok(jwt) => Ok(State::AwaitingKeys(Verification::new(jwt, Asked::First))),
+            Err(_) => Err(Rejection::TokenRefused),
+        }
+    }
+}
+
+/// Why a JWT is refused whose provider does not judge JWTs, and that could not be verified for `why`.
+fn nobody_vouches(why: Rejection) -> Rejection {
+    match why {
+        Rejection::KeysUnavailable => Rejection::KeysUnavailable,
+        _ => Rejection::TokenRefused,
+    }
+}

@@ -1,0 +1,73 @@
+//! Keys that a driver hands over, and what they are looked for by.
+
+use crate::{
+    crypto::{Algorithm, VerifyingKey},
+    jose::UnverifiedJwt,
+    time::UnixTime,
+};
+
+/// A prepared key of a provider.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct TrustedKey<'k> {
+    /// The prepared key.
+    pub key: &'k dyn VerifyingKey,
+    /// Its identifier, where it has one.
+    pub kid: Option<&'k str>,
+    /// The one client (`azp`) that it signs for, in Dovecot's layout of keys.
+    pub owner: Option<&'k str>,
+    /// The one issuer that it signs for, where the key says so: Entra writes that into its JWK Sets, with
+    /// `{tenantid}` for any tenant.
+    pub issuer: Option<&'k str>,
+}
+
+impl<'k> TrustedKey<'k> {
+    /// A key that signs for every client of its provider.
+    #[must_use]
+    pub const fn new(key: &'k dyn VerifyingKey, kid: Option<&'k str>) -> Self {
+        Self {
+            key,
+            kid,
+            owner: None,
+            issuer: None,
+        }
+    }
+}
+
+impl core::fmt::Debug for TrustedKey<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("TrustedKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which key a token asks for: what its header says, and nobody has vouched for.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyQuery<'o> {
+    pub(super) jwt: &'o UnverifiedJwt<'o>,
+}
+
+impl<'o> KeyQuery<'o> {
+    /// The algorithm that the key must serve.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.jwt.header().algorithm()
+    }
+
+    /// The key's identifier, where the token has one.
+    #[must_use]
+    pub fn kid(&self) -> Option<&'o str> {
+        self.jwt.header().kid()
+    }
+}
+
+/// A look at a provider's keys that the known ones give reason for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct NewerKeysQuery {
+    /// The provider, by its place in [`Rules::providers`](super::Rules::providers).
+    pub provider: usize,
+    /// When the token says that it was issued; nobody has vouched for that.
+    pub issued_at: Option<UnixTime>,
+}

@@ -1,0 +1,309 @@
+//! Reading a set of members, a token's claims or an endpoint's answer: one walk, no copies, no judgement.
+
+use crate::wire::json::{self, Object, Text, Value};
+
+/// Most paths that a policy may ask for beside the registered members.
+pub(crate) const MAX_PATHS: usize = 16;
+
+/// Names the members that rules look at: a field of `Registered` for each.
+macro_rules! registered_members {
+    ($($(#[$doc:meta])* $field:ident = $name:literal,)*) => {
+        /// The members that rules look at, as they stand in the object; one that is `null` is absent.
+        #[derive(Default)]
+        pub(crate) struct Registered<'m> {
+            $($(#[$doc])* pub(crate) $field: Option<$crate::wire::json::Value<'m>>,)*
+        }
+
+        impl<'m> Registered<'m> {
+            /// Where the member of that name belongs.
+            pub(super) fn named(
+                &mut self,
+                name: &str,
+            ) -> Option<&mut Option<$crate::wire::json::Value<'m>>> {
+                Some(match name {
+                    $($name => &mut self.$field,)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+pub(super) use registered_members;
+
+use super::rules::Registered;
+
+/// Longest name of a registered member, in bytes.
+const MAX_NAME: usize = 16;
+
+/// What a token or an answer says, as far as a policy looks at it.
+pub(crate) struct Members<'m, 'p> {
+    registered: Registered<'m>,
+    paths: heapless::Vec<Place<'m, 'p>, MAX_PATHS>,
+}
+
+/// A path that was asked for, and what stands there.
+struct Place<'m, 'p> {
+    path: &'p str,
+    found: Option<Found<'m>>,
+}
+
+/// What stands at a path.
+#[derive(Clone, Copy)]
+struct Found<'m> {
+    value: Value<'m>,
+    /// The `email_verified` of the nested object that holds it.
+    beside: Option<Value<'m>>,
+}
+
+/// Why an object has no members to judge.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Error {
+    /// Not one JSON object, or against a bound of the reader.
+    Malformed,
+    /// A name occurs twice where it matters.
+    Duplicate,
+    /// More paths were asked for than [`MAX_PATHS`].
+    TooManyPaths,
+}
+
+impl From<json::Error> for Error {
+    fn from(error: json::Error) -> Self {
+        match error {
+            json::Error::DuplicateName => Self::Duplicate,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+impl<'m, 'p> Members<'m, 'p> {
+    /// Reads `object`, and finds `paths` in it.
+    ///
+    /// A path is a member's whole name, or names of nested objects joined by dots.
+    pub(crate) fn read(
+        object: Object<'m>,
+        paths: impl Iterator<Item = &'p str>,
+    ) -> Result<Self, Error> {
+        let mut members = Self {
+            registered: Registered::default(),
+            paths: heapless::Vec::new(),
+        };
+        for path in paths {
+            if members.paths.iter().all(|place| place.path != path) {
+                let place = Place { path, found: None };
+                let pushed = members.paths.push(place);
+                pushed.map_err(|_| Error::TooManyPaths)?;
+            }
+        }
+        for member in object.members() {
+            let (name, value) = member?;
+            members.take(name, value)?;
+        }
+        Ok(members)
+    }
+
+    fn take(&mut self, name: Text<'m>, value: Value<'m>) -> Result<(), Error> {
+        for place in &mut self.paths {
+            if let Some(found) = follow(place.path, name, value)? {
+                // `a.b` and `a` holding `b` would both be the path "a.b".
+                if place.found.replace(found).is_some() {
+                    return Err(Error::Duplicate);
+                }
+            }
+        }
+        if matches!(value, Value::Null) {
+            return Ok(());
+        }
+        let place = match name.as_str() {
+            Some(name) => self.registered.named(name),
+            // Escapes hide no member: `\u0063nf` is `cnf` (RFC 8259 section 8.3).
+            None => match name.to_string::<MAX_NAME>() {
+                Some(name) => self.registered.named(&name),
+                None => None,
+            },
+        };
+        if let Some(place) = place {
+            *place = Some(value);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn registered(&self) -> &Registered<'m> {
+        &self.registered
+    }
+
+    /// What stands at one of the paths that were asked for, unless it is `null`.
+    pub(crate) fn at(&self, path: &str) -> Option<Value<'m>> {
+        self.found(path).map(|found| found.value)
+    }
+
+    /// The `email_verified` that stands in the same nested object as a path, unless it is `null`.
+    pub(crate) fn beside(&self, path: &str) -> Option<Value<'m>> {
+        let beside = self.found(path)?.beside;
+        beside.filter(|value| !matches!(value, Value::Null))
+    }
+
+    fn found(&self, path: &str) -> Option<Found<'m>> {
+        let place = self.paths.iter().find(|place| place.path == path)?;
+        place
+            .found
+            .filter(|found| !matches!(found.value, Value::Null))
+    }
+}
+
+impl core::fmt::Debug for Members<'_, '_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Members(..)")
+    }
+}
+
+/// What `path` finds in the member `name: value`.
+fn follow<'m>(path: &str, name: Text<'m>, value: Value<'m>) -> Result<Option<Found<'m>>, Error> {
+    let Some(mut rest) = after_name(path, name) else {
+        return Ok(None);
+    };
+    let (mut value, mut beside) = (value, None);
+    while !rest.is_empty() {
+        let Value::Object(object) = value else {
+            return Ok(None);
+        };
+        let mut next = None;
+        beside = None;
+        // Walks the whole object, so that a duplicate behind the wanted member is seen too.
+        for member in object.members() {
+            let (name, inner) = member?;
+            if let Some(after) = after_name(rest, name) {
+                next = Some((inner, after));
+            }
+            if name == *"email_verified" {
+                beside = Some(inner);
+            }
+        }
+        let Some((inner, after)) = next else {
+            return Ok(None);
+        };
+        (value, rest) = (inner, after);
+    }
+    Ok(Some(Found { value, beside }))
+}
+
+/// The part of `path` after `name` and a dot; empty where `name` is all of it.
+fn after_name<'p>(path: &'p str, name: Text<'_>) -> Option<&'p str> {
+    let rest = match name.as_str() {
+        Some(name) => path.strip_prefix(name)?,
+        None => after_escaped(path, name)?,
+    };
+    if rest.is_empty() {
+        Some(rest)
+    } else {
+        rest.strip_prefix('.').filter(|rest| !rest.is_empty())
+    }
+}
+
+fn after_escaped<'p>(path: &'p str, name: Text<'_>) -> Option<&'p str> {
+    let mut rest = path.chars();
+    name.chars()
+        .all(|c| rest.next() == Some(c))
+        .then_some(rest.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::numeric_date;
+
+    fn read<'m>(payload: &'m str, path: &'static str) -> Result<Members<'m, 'static>, Error> {
+        let object = Object::parse(payload.as_bytes())?;
+        Members::read(object, core::iter::once(path))
+    }
+
+    fn find<'m>(payload: &'m str, path: &'static str) -> Result<Option<Value<'m>>, Error> {
+        read(payload, path).map(|members| members.at(path))
+    }
+
+    #[track_caller]
+    fn check(payload: &str, path: &'static str, expected: Option<&str>) {
+        let found = find(payload, path).unwrap();
+        let text = found.map(|value| value.string().unwrap().to_string::<32>().unwrap());
+        assert_eq!(text.as_deref(), expected, "{path} in {payload}");
+    }
+
+    #[test]
+    fn a_path_is_a_name_or_nested_names() {
+        check(r#"{"email":"x"}"#, "email", Some("x"));
+        check(
+            r#"{"realm_access":{"user":"x"}}"#,
+            "realm_access.user",
+            Some("x"),
+        );
+        check(r#"{"a":{"b":{"c":"x"}}}"#, "a.b.c", Some("x"));
+        check(
+            r#"{"https://example.com/email":"x"}"#,
+            "https://example.com/email",
+            Some("x"),
+        );
+        check(r#"{"a":{"b.c":"x"}}"#, "a.b.c", Some("x"));
+        check(r#"{"\u0061":{"\u0062":"x"}}"#, "a.b", Some("x"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        for path in [
+            "emai", "email.", "emails", "email.x", ".email", "", "a", "a.", "a.c", "n", "o.n",
+        ] {
+            let payload = r#"{"email":"x","b":{"email":"y"},"a.b":"z","n":null,"o":{"n":null}}"#;
+            check(payload, path, None);
+        }
+    }
+
+    #[test]
+    fn two_ways_to_one_path_are_a_duplicate() {
+        for (payload, path) in [
+            (r#"{"a.b":"x","a":{"b":"y"}}"#, "a.b"),
+            (r#"{"a":{"b":"x","b":"y"}}"#, "a.b"),
+            (r#"{"a.b":null,"a":{"b":"y"}}"#, "a.b"),
+            (r#"{"exp":1,"exp":2}"#, "a"),
+            (r#"{"exp":1,"exp":null}"#, "a"),
+            (r#"{"exp":1,"\u0065xp":2}"#, "a"),
+        ] {
+            assert_eq!(
+                find(payload, path).err(),
+                Some(Error::Duplicate),
+                "{payload}"
+            );
+        }
+    }
+
+    #[test]
+    fn unwanted_objects_may_be_odd() {
+        check(r#"{"x":{"a":1,"a":2},"email":"x"}"#, "email", Some("x"));
+    }
+
+    #[test]
+    fn what_is_read_is_never_printed() {
+        let members = read(r#"{"iss":"secret"}"#, "iss").unwrap();
+        assert_eq!(std::format!("{members:?}"), "Members(..)");
+    }
+
+    #[test]
+    fn paths_are_bounded_and_each_counts_once() {
+        let names: std::vec::Vec<_> = (0..=MAX_PATHS).map(|i| std::format!("p{i}")).collect();
+        let object = || Object::parse(b"{}").unwrap();
+        let paths = || names.iter().map(std::string::String::as_str);
+        assert!(Members::read(object(), paths().take(MAX_PATHS)).is_ok());
+        let twice = paths().take(MAX_PATHS).chain(["p0"]);
+        assert!(Members::read(object(), twice).is_ok());
+        assert_eq!(
+            Members::read(object(), paths()).err(),
+            Some(Error::TooManyPaths)
+        );
+    }
+
+    #[test]
+    fn registered_members_are_found_in_the_same_walk() {
+        let members = read(r#"{"exp":1.5,"sub":"s","iss":null}"#, "x").unwrap();
+        let registered = members.registered();
+        let exp = registered.exp.and_then(numeric_date);
+        assert_eq!(exp.map(crate::time::UnixTime::seconds), Some(1));
+        assert!(registered.sub.is_some() && registered.iss.is_none());
+    }
+}

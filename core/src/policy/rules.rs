@@ -1,0 +1,412 @@
+//! The rules: what a token's claims, or a provider's answers about it, have to say. All of them are here.
+//!
+//! A rule is met by a set of members, or they do not tell, or they break it. Both sources are read by
+//! [`Rule::judge`], and [`Rule::is_required_of`] says which of the two may leave a rule untold: a rule that
+//! forgets one of them does not compile. To add one, name its members in the table, add a variant, and
+//! place it in [`Policy::rules`].
+
+use super::{
+    Active, Audience, Claim, Policy, Requirement, Violation,
+    dates::Dates,
+    findings::Findings,
+    kind::Kind,
+    members::{Members, registered_members},
+};
+use crate::{
+    claims::{DEFAULT_OWNER, TokenType},
+    time::UnixTime,
+    wire::json::{Text, Value},
+};
+
+registered_members! {
+    exp = "exp",
+    nbf = "nbf",
+    iat = "iat",
+    iss = "iss",
+    sub = "sub",
+    aud = "aud",
+    azp = "azp",
+    /// RFC 9068 section 2.2, Cognito.
+    client_id = "client_id",
+    /// Okta.
+    cid = "cid",
+    /// Entra's first version.
+    appid = "appid",
+    scope = "scope",
+    /// What Microsoft and Okta write instead of `scope`.
+    scp = "scp",
+    cnf = "cnf",
+    email_verified = "email_verified",
+    /// Entra's tenant.
+    tid = "tid",
+    jti = "jti",
+    // What tells the kind of a token: see `kind.rs`.
+    typ = "typ",
+    token_use = "token_use",
+    token_type = "token_type",
+    token_type_camel = "tokenType",
+    token_type_pascal = "TokenType",
+    type_ = "type",
+    events = "events",
+    nonce = "nonce",
+    at_hash = "at_hash",
+    c_hash = "c_hash",
+    s_hash = "s_hash",
+    uid = "uid",
+}
+
+/// Where members come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Source {
+    /// A JWT whose signature has verified, or that speaks against itself; with its header's `typ`.
+    Claims(TokenType),
+    /// An answer of an endpoint that vouches for the token.
+    Answer {
+        /// Whether its `aud` is the token's, not that of the answer itself.
+        has_audience: bool,
+        /// Whether some answer has to name an audience: userinfo never does.
+        needs_audience: bool,
+    },
+}
+
+/// What rules are judged against beside the members.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'x> {
+    pub(crate) now: UnixTime,
+    pub(crate) source: Source,
+    /// The one client (`azp`) that the key signs for, in Dovecot's layout of keys.
+    pub(crate) key_owner: Option<&'x str>,
+    /// The client as which the provider was asked: authentik names it as `client_id` whoever the token is for.
+    pub(crate) asking_client: Option<&'x str>,
+}
+
+/// What members say of a rule that they do not break.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Told {
+    Met,
+    Nothing,
+}
+
+/// One rule.
+#[derive(Clone, Copy)]
+pub(super) enum Rule<'p> {
+    /// The token is not bound to a key.
+    Confirmation,
+    /// The token gives access.
+    Kind,
+    /// It is good now.
+    Dates,
+    /// It has a subject: RFC 9068 section 2.2 and Dovecot ask for one, whoever the name is taken from.
+    Subject,
+    Issuer,
+    Audience,
+    AuthorizedParty,
+    /// Its key signs for its client.
+    KeyOwner,
+    Scope,
+    Active(Active<'p>),
+    Requirement(&'p Requirement<'p>),
+    /// An address that names the user has been verified.
+    EmailVerified,
+    User,
+}
+
+impl<'p> Policy<'p> {
+    /// The rules in their order: the first that is not met is the rejection.
+    pub(super) fn rules(&self) -> impl Iterator<Item = Rule<'p>> + use<'p> {
+        let first = [
+            Rule::Confirmation,
+            Rule::Kind,
+            Rule::Dates,
+            Rule::Subject,
+            Rule::Issuer,
+            Rule::Audience,
+            Rule::AuthorizedParty,
+            Rule::KeyOwner,
+            Rule::Scope,
+        ];
+        let active = self.active.map(Rule::Active);
+        let required = self.required.iter().map(Rule::Requirement);
+        let last = [Rule::EmailVerified, Rule::User];
+        first.into_iter().chain(active).chain(required).chain(last)
+    }
+}
+
+impl<'p> Rule<'p> {
+    /// The name of the claim that it is about, for a reader.
+    pub(super) fn name(self) -> &'p str {
+        match self {
+            Self::Confirmation => "cnf",
+            Self::Kind => "typ",
+            Self::Dates => "exp",
+            Self::Subject => "sub",
+            Self::Issuer => "iss",
+            Self::Audience => "aud",
+            Self::AuthorizedParty | Self::KeyOwner => "azp",
+            Self::Scope => "scope",
+            Self::Active(active) => active.claim,
+            Self::Requirement(requirement) => requirement.claim,
+            Self::EmailVerified => "email_verified",
+            Self::User => "user",
+        }
+    }
+
+    /// What `members` say of this rule; what they tell beside goes into `findings`.
+    pub(super) fn judge(
+        self,
+        policy: &Policy<'_>,
+        members: &Members<'_, '_>,
+        context: &Context<'_>,
+        findings: &mut Findings,
+    ) -> Result<Told, Violation> {
+        let registered = members.registered();
+        match self {
+            Self::Confirmation if registered.cnf.is_some() => Err(Violation::KeyBound),
+            Self::Confirmation => Ok(Told::Met),
+            Self::Kind => {
+                if let Source::Claims(header) = context.source {
+                    policy.check_header(header)?;
+                }
+                Kind::told_by(registered, context.source).check(policy)
+            }
+            Self::Dates => {
+                let dates = Dates::read(registered, context.source)?;
+                dates.check(context.now, policy.skew)?;
+                findings.expires_at = dates.expires_at;
+                Ok(told(dates.expires_at))
+            }
+            Self::Subject => {
+                let subject = optional_text(registered.sub, Claim::Sub)?;
+                findings.note_subject(subject, context.source);
+                Ok(told(subject))
+            }
+            Self::Issuer => policy.judge_issuer(members, findings),
+            Self::Audience => policy.judge_audience(registered, context.source),
+            Self::AuthorizedParty => policy.judge_authorized_party(registered, context),
+            Self::KeyOwner => judge_key_owner(registered, context.key_owner),
+            Self::Scope => policy.judge_scopes(registered),
+            Self::Active(active) => judge_active(active, members),
+            Self::Requirement(requirement) => requirement.judge(members),
+            Self::EmailVerified => {
+                findings.note_email(policy, members);
+                Ok(Told::Met)
+            }
+            Self::User => {
+                findings.user = policy.user(members)?;
+                Ok(told(findings.user.as_ref()))
+            }
+        }
+    }
+
+    /// Why a token is refused whose sources have not told; `None` where they need not.
+    pub(super) fn is_required_of(self, policy: &Policy<'_>, source: Source) -> Option<Violation> {
+        let claim = |claim| match source {
+            Source::Claims(_) => Some(Violation::Missing(claim)),
+            // RFC 7662 section 2.2: all but `active` is optional.
+            Source::Answer { .. } => None,
+        };
+        match self {
+            Self::Confirmation | Self::Kind | Self::EmailVerified | Self::KeyOwner => None,
+            Self::Dates => claim(Claim::Exp),
+            Self::Subject => claim(Claim::Sub),
+            // Which tenant's a user is has to be said.
+            Self::Issuer if !policy.tenants.is_empty() => Some(Violation::Missing(Claim::Iss)),
+            Self::Issuer => claim(Claim::Iss),
+            Self::Audience => match source {
+                Source::Claims(_) => Some(Violation::Missing(Claim::Aud)),
+                Source::Answer { needs_audience, .. } => {
+                    needs_audience.then_some(Violation::Missing(Claim::Aud))
+                }
+            },
+            Self::AuthorizedParty => Some(Violation::Missing(Claim::Azp)),
+            Self::Scope => Some(Violation::InsufficientScope),
+            Self::Active(_) => Some(Violation::Inactive),
+            Self::Requirement(_) => Some(Violation::UnmetRequirement),
+            Self::User => Some(Violation::Missing(Claim::User)),
+        }
+    }
+}
+
+impl Policy<'_> {
+    /// RFC 9068 section 2.1, where the policy insists on it.
+    pub(super) fn check_header(&self, header: TokenType) -> Result<(), Violation> {
+        if self.require_type && header != TokenType::AccessToken {
+            return Err(Violation::NotAccessToken(Claim::HeaderType));
+        }
+        Ok(())
+    }
+
+    fn judge_issuer(
+        &self,
+        members: &Members<'_, '_>,
+        findings: &mut Findings,
+    ) -> Result<Told, Violation> {
+        if self.issuer.is_none() {
+            return Ok(Told::Met);
+        }
+        let registered = members.registered();
+        let Some(issuer) = optional_text(registered.iss, Claim::Iss)? else {
+            return Ok(Told::Nothing);
+        };
+        if self.tenants.is_empty() {
+            return met(self.is_issued_here(issuer), Violation::WrongIssuer);
+        }
+        let Some(tenant) = self.tenant_of(issuer) else {
+            return Err(Violation::WrongIssuer);
+        };
+        let Some(tid) = optional_text(registered.tid, Claim::Tid)? else {
+            return Err(Violation::Missing(Claim::Tid));
+        };
+        let is_same = self.tenants.get(tenant).is_some_and(|ours| tid == *ours.id);
+        findings.tenant = Some(tenant);
+        met(is_same, Violation::WrongIssuer)
+    }
+
+    /// RFC 7519 section 4.1.3: a string, or an array of strings.
+    fn judge_audience(
+        &self,
+        registered: &Registered<'_>,
+        source: Source,
+    ) -> Result<Told, Violation> {
+        let Audience::OneOf(wanted) = self.audience else {
+            return Ok(Told::Met);
+        };
+        let is_tokens = match source {
+            Source::Claims(_) => true,
+            Source::Answer { has_audience, .. } => has_audience,
+        };
+        let Some(aud) = registered.aud.filter(|_| is_tokens) else {
+            return Ok(Told::Nothing);
+        };
+        let mut found = false;
+        for audience in aud.strings() {
+            let audience = audience.map_err(|_| Violation::MalformedClaim(Claim::Aud))?;
+            found |= wanted.iter().any(|wanted| audience == **wanted);
+        }
+        met(found, Violation::WrongAudience)
+    }
+
+    /// The first of the names that providers give to `azp` counts.
+    fn judge_authorized_party(
+        &self,
+        registered: &Registered<'_>,
+        context: &Context<'_>,
+    ) -> Result<Told, Violation> {
+        if self.authorized_parties.is_empty() {
+            return Ok(Told::Met);
+        }
+        let mut client_id = registered.client_id;
+        if let (Source::Answer { .. }, Some(ours)) = (context.source, context.asking_client) {
+            // It may be there for whoever asks.
+            client_id = client_id.filter(|id| !id.string().is_ok_and(|id| id == *ours));
+        }
+        let names = registered.azp.or(client_id);
+        let party = names.or(registered.cid).or(registered.appid);
+        let Some(party) = optional_text(party, Claim::Azp)? else {
+            return Ok(Told::Nothing);
+        };
+        let is_known = self.authorized_parties.iter().any(|known| party == **known);
+        met(is_known, Violation::WrongAuthorizedParty)
+    }
+
+    /// RFC 8693 section 4.2: a string with spaces; arrays occur as well.
+    fn judge_scopes(&self, registered: &Registered<'_>) -> Result<Told, Violation> {
+        if self.scopes.is_empty() {
+            return Ok(Told::Met);
+        }
+        let Some(scope) = registered.scope.or(registered.scp) else {
+            return Ok(Told::Nothing);
+        };
+        for wanted in self.scopes {
+            let mut found = false;
+            for held in scope.strings() {
+                let held = held.map_err(|_| Violation::MalformedClaim(Claim::Scope))?;
+                found |= held.words().any(|word| word == wanted.as_bytes());
+            }
+            if !found {
+                return Err(Violation::InsufficientScope);
+            }
+        }
+        Ok(Told::Met)
+    }
+}
+
+/// A key in Dovecot's layout signs for one `azp`; a token without one belongs to `default`.
+fn judge_key_owner(registered: &Registered<'_>, owner: Option<&str>) -> Result<Told, Violation> {
+    let Some(owner) = owner else {
+        return Ok(Told::Met);
+    };
+    let is_owners = match optional_text(registered.azp, Claim::Azp)? {
+        None => owner == DEFAULT_OWNER,
+        Some(azp) => azp == *owner,
+    };
+    met(is_owners, Violation::WrongAuthorizedParty)
+}
+
+fn judge_active(active: Active<'_>, members: &Members<'_, '_>) -> Result<Told, Violation> {
+    let Some(value) = members.at(active.claim) else {
+        return Ok(Told::Nothing);
+    };
+    let is_active = match (active.value, value) {
+        (None, _) => true,
+        (Some(_), Value::Array(_) | Value::Object(_)) => {
+            return Err(Violation::MalformedClaim(Claim::Active));
+        }
+        (Some(wanted), value) => is_text(value, wanted),
+    };
+    met(is_active, Violation::Inactive)
+}
+
+impl Requirement<'_> {
+    /// Held by a scalar, by an element of an array, or by the name of an object's member, as Zitadel writes
+    /// roles. What one answer does not hold another may.
+    fn judge(&self, members: &Members<'_, '_>) -> Result<Told, Violation> {
+        let is_any = |value| self.any_of.iter().any(|wanted| is_text(value, wanted));
+        let mut is_held = false;
+        match members.at(self.claim) {
+            None => {}
+            Some(Value::Array(array)) => {
+                for item in array.items() {
+                    is_held |= is_any(item.map_err(|_| Violation::Malformed)?);
+                }
+            }
+            Some(Value::Object(object)) => {
+                for member in object.members() {
+                    let (name, value) = member.map_err(|_| Violation::Malformed)?;
+                    let is_set = !matches!(value, Value::Null | Value::Bool(false));
+                    is_held |= is_set && self.any_of.iter().any(|wanted| name == **wanted);
+                }
+            }
+            Some(value) => is_held = is_any(value),
+        }
+        Ok(if is_held { Told::Met } else { Told::Nothing })
+    }
+}
+
+/// Whether a scalar reads as `wanted`: `true`, `1`, `yes`.
+fn is_text(value: Value<'_>, wanted: &str) -> bool {
+    match value {
+        Value::Bool(flag) => wanted == if flag { "true" } else { "false" },
+        Value::Number(number) => number.as_str() == wanted,
+        Value::String(text) => text == *wanted,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// A string that may be absent.
+fn optional_text(value: Option<Value<'_>>, name: Claim) -> Result<Option<Text<'_>>, Violation> {
+    let text = value.map(|value| value.string().map_err(|_| Violation::MalformedClaim(name)));
+    text.transpose()
+}
+
+fn told<T>(value: Option<T>) -> Told {
+    value.map_or(Told::Nothing, |_| Told::Met)
+}
+
+fn met(is_met: bool, otherwise: Violation) -> Result<Told, Violation> {
+    if is_met {
+        Ok(Told::Met)
+    } else {
+        Err(otherwise)
+    }
+}

@@ -1,0 +1,264 @@
+//! The user's name: a claim, or a template over several.
+//!
+//! A candidate is the path of a claim (`email`, `realm_access.name`), or a template such as
+//! `%{preferred_username}@example.com` or `%{email | username}`, in Dovecot's way of writing.
+
+use super::{Claim, Policy, Violation, identity::UserName, members::Members};
+use crate::wire::json::Value;
+
+/// A user's name, and where it comes from.
+#[derive(Clone)]
+pub(crate) struct Named {
+    pub(super) name: UserName,
+    /// Which of the candidates it was.
+    pub(super) rank: usize,
+    /// Whether an address names the user, which may have to be verified.
+    pub(super) is_by_email: bool,
+}
+
+/// A piece of a template.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Piece<'t> {
+    /// Text as it is.
+    Literal(&'t str),
+    /// What a claim holds.
+    Claim { path: &'t str, part: Part },
+}
+
+/// What of a claim's value is taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Part {
+    Whole,
+    /// What stands before the last `@`.
+    Local,
+    /// What follows the last `@`.
+    Domain,
+}
+
+/// Why a candidate for the user's name cannot be used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TemplateError {
+    /// `%{` without its `}`.
+    Unterminated,
+    /// No claim is named: in `%{}`, or anywhere.
+    NoClaim,
+    /// What follows `|` is neither `username` nor `domain`.
+    UnknownFilter,
+}
+
+impl core::fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Unterminated => "a %{ lacks its closing }",
+            Self::NoClaim => "it names no claim: write one such as %{preferred_username}",
+            Self::UnknownFilter => "after | write username or domain",
+        })
+    }
+}
+
+impl core::error::Error for TemplateError {}
+
+/// Checks a candidate for the user's name before any token is judged by it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_username_template(candidate: &str) -> Result<(), TemplateError> {
+    let mut names_claim = false;
+    for piece in pieces(candidate) {
+        if let Piece::Claim { path, .. } = piece? {
+            names_claim = true;
+            if path.is_empty() {
+                return Err(TemplateError::NoClaim);
+            }
+        }
+    }
+    if names_claim {
+        Ok(())
+    } else {
+        Err(TemplateError::NoClaim)
+    }
+}
+
+/// The paths of the claims that a candidate is made of.
+fn claims(candidate: &str) -> impl Iterator<Item = &str> {
+    pieces(candidate).filter_map(|piece| match piece {
+        Ok(Piece::Claim { path, .. }) => Some(path),
+        _ => None,
+    })
+}
+
+/// The pieces of a candidate; one without `%{` is the path of a claim.
+fn pieces(candidate: &str) -> impl Iterator<Item = Result<Piece<'_>, TemplateError>> {
+    let is_path = !candidate.contains("%{");
+    let mut rest = candidate;
+    core::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        if is_path {
+            let path = core::mem::take(&mut rest);
+            let part = Part::Whole;
+            return Some(Ok(Piece::Claim { path, part }));
+        }
+        let Some(inside) = rest.strip_prefix("%{") else {
+            let end = rest.find("%{").unwrap_or(rest.len());
+            let (literal, after) = rest.split_at_checked(end)?;
+            rest = after;
+            return Some(Ok(Piece::Literal(literal)));
+        };
+        let Some((inside, after)) = inside.split_once('}') else {
+            rest = "";
+            return Some(Err(TemplateError::Unterminated));
+        };
+        rest = after;
+        let (path, filter) = inside.split_once('|').unwrap_or((inside, ""));
+        let part = match filter.trim() {
+            "" => Part::Whole,
+            "username" => Part::Local,
+            "domain" => Part::Domain,
+            _ => return Some(Err(TemplateError::UnknownFilter)),
+        };
+        let path = path.trim();
+        Some(Ok(Piece::Claim { path, part }))
+    })
+}
+
+/// Room for a name that is being put together; what is longer is no name.
+type Text = heapless::String<256>;
+
+impl<'p> Policy<'p> {
+    /// The paths of all claims that names are made of.
+    pub(super) fn claims_of_names(&self) -> impl Iterator<Item = &'p str> + use<'p> {
+        self.username_claims.iter().flat_map(|one| claims(one))
+    }
+
+    /// The first candidate whose claims are all there.
+    pub(super) fn user(&self, members: &Members<'_, '_>) -> Result<Option<Named>, Violation> {
+        for (rank, candidate) in self.username_claims.iter().enumerate() {
+            let is_by_email = claims(candidate).any(is_email);
+            // Entra lets a tenant's administrator write any address there.
+            if is_by_email && !self.tenants.is_empty() {
+                continue;
+            }
+            if let Some(name) = self.name(candidate, members)? {
+                return Ok(Some(Named {
+                    name,
+                    rank,
+                    is_by_email,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn name(
+        &self,
+        candidate: &str,
+        members: &Members<'_, '_>,
+    ) -> Result<Option<UserName>, Violation> {
+        let mut name = Text::new();
+        for piece in pieces(candidate) {
+            match piece.map_err(|_| Violation::UnusableUserName)? {
+                Piece::Literal(literal) => push(&mut name, literal.chars())?,
+                Piece::Claim { path, part } => {
+                    let Some(value) = members.at(path) else {
+                        return Ok(None);
+                    };
+                    self.push_value(&mut name, value, part)?;
+                }
+            }
+        }
+        UserName::new(name.chars(), self.user_case).map(Some)
+    }
+
+    fn push_value(&self, name: &mut Text, value: Value<'_>, part: Part) -> Result<(), Violation> {
+        let mut whole = Text::new();
+        match value {
+            Value::String(text) => push(&mut whole, text.chars())?,
+            Value::Array(_) => whole = self.only_name(value)?,
+            _ => return Err(Violation::MalformedClaim(Claim::User)),
+        }
+        let (local, domain) = whole.rsplit_once('@').unwrap_or((&whole, ""));
+        let taken = match part {
+            Part::Whole => &*whole,
+            Part::Local => local,
+            Part::Domain => domain,
+        };
+        // A part that is empty makes no name with what stands around it.
+        if taken.is_empty() {
+            return Err(Violation::UnusableUserName);
+        }
+        push(name, taken.chars())
+    }
+
+    /// The one name of an array that can be used: not empty, well-formed, of a domain of the provider's.
+    fn only_name(&self, array: Value<'_>) -> Result<Text, Violation> {
+        let Value::Array(array) = array else {
+            return Err(Violation::MalformedClaim(Claim::User));
+        };
+        let mut found: Option<Text> = None;
+        for item in array.items() {
+            let text = match item.map_err(|_| Violation::Malformed)? {
+                Value::Null => continue,
+                Value::String(text) => text,
+                _ => return Err(Violation::MalformedClaim(Claim::User)),
+            };
+            let Ok(usable) = UserName::new(text.chars(), self.user_case) else {
+                continue;
+            };
+            if !self.domains.is_empty() && !usable.is_of_any(self.domains) {
+                continue;
+            }
+            let mut copy = Text::new();
+            push(&mut copy, text.chars())?;
+            if found.is_some_and(|found| found != copy) {
+                return Err(Violation::UnusableUserName);
+            }
+            found = Some(copy);
+        }
+        found.ok_or(Violation::UnusableUserName)
+    }
+}
+
+/// Whether a path leads to an address.
+fn is_email(path: &str) -> bool {
+    matches!(path.rsplit('.').next(), Some("email" | "emails"))
+}
+
+fn push(name: &mut Text, chars: impl Iterator<Item = char>) -> Result<(), Violation> {
+    for c in chars {
+        name.push(c).map_err(|_| Violation::UnusableUserName)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_candidate_is_a_path_or_a_template() {
+        for good in [
+            "email",
+            "realm_access.name",
+            "https://example.com/email",
+            "%{preferred_username}@example.com",
+            "%{email | username}@%{ hd }",
+            "%{email|domain}",
+            "100%{sub}%",
+        ] {
+            assert_eq!(check_username_template(good), Ok(()), "{good}");
+        }
+        for (bad, error) in [
+            ("", TemplateError::NoClaim),
+            ("%{}@example.com", TemplateError::NoClaim),
+            ("%{ | username}", TemplateError::NoClaim),
+            ("%{email", TemplateError::Unterminated),
+            ("%{email | upper}", TemplateError::UnknownFilter),
+            ("%{email | username | domain}", TemplateError::UnknownFilter),
+        ] {
+            assert_eq!(check_username_template(bad), Err(error), "{bad}");
+        }
+    }
+}
