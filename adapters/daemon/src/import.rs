@@ -73,3 +73,6 @@ fn import(text: &str) -> Result<String, ImportError> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod rows;
