@@ -1,53 +1,55 @@
 //! `gatepost import`: reads what Dovecot's oauth2 database is configured with, and writes our configuration.
+//!
+//! A file goes through `source` (includes), `lexer` (lines), `v2_3` or `v2_4` (blocks), `settings` (what each means
+//! here) and `write`, in this order.
 
+mod dialect;
+mod dovecot;
 mod draft;
+mod error;
+mod found;
+mod glob;
+mod lexer;
+mod names;
+mod provider;
 mod read;
 mod settings;
+mod source;
+mod v2_3;
+mod v2_4;
+mod value;
+mod variables;
+mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{fs, io};
 
 use draft::Draft;
-
-/// Longest file that is read, in bytes: a megabyte is no configuration.
-const MAX_FILE: u64 = 1 << 20;
+use error::ImportError;
+use found::Found;
+use lexer::Dialect;
+use value::Setting;
 
 /// Options of `gatepost import`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Dovecot's dovecot-oauth2.conf.ext (2.3), or a file with an oauth2 { } block (2.4)
+    /// Dovecot's dovecot.conf, its dovecot-oauth2.conf.ext (2.3), or a file with an oauth2 { } block (2.4)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-}
-
-/// Why a file cannot be taken over.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ImportError {
-    #[error("{0}; name Dovecot's dovecot-oauth2.conf.ext, or a file with an oauth2 block")]
-    Unreadable(#[from] io::Error),
-    #[error("longer than a megabyte; name a file that holds the oauth2 settings")]
-    TooLong,
-    #[error("line {line}: {fault}")]
-    Line { line: usize, fault: String },
-    #[error("no oauth2 settings in it; for Dovecot 2.3 that is dovecot-oauth2.conf.ext")]
-    Nothing,
-}
-
-impl ImportError {
-    fn at(line: usize, fault: impl Into<String>) -> Self {
-        let fault = fault.into();
-        Self::Line { line, fault }
-    }
+    /// Writes what was read, secrets too, a setting a line as JSON, and no configuration
+    #[arg(long)]
+    settings: bool,
 }
 
 /// Writes the configuration to standard output; exit code 2 where the file cannot be taken over.
 pub(crate) fn run(options: &Options) -> ExitCode {
     let read = || {
-        if fs::metadata(&options.file)?.len() > MAX_FILE {
-            return Err(ImportError::TooLong);
+        let text = source::read(&options.file)?;
+        if options.settings {
+            read::lines(&options.file, &text)
+        } else {
+            import(&options.file, &text)
         }
-        import(&fs::read_to_string(&options.file)?)
     };
     match read() {
         Ok(text) => {
@@ -61,18 +63,68 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
 }
 
-/// Our configuration for what `text` says, with remarks.
-fn import(text: &str) -> Result<String, ImportError> {
-    let (version, found) = read::read(text)?;
-    let mut draft = Draft::new(version);
-    for setting in &found {
-        settings::take(&mut draft, setting)?;
+/// Reads the file at `path`, whose text is `text`, and what it includes or names.
+fn find(path: &Path, text: &str) -> Result<Found, ImportError> {
+    let found = match dialect::of(text) {
+        Dialect::Ext => v2_3::database(path, text)?,
+        Dialect::V2_3 => v2_3::main(path, text)?,
+        Dialect::V2_4 => v2_4::main(path, text)?,
+    };
+    if found.is_empty() {
+        return Err(ImportError::Nothing);
     }
-    Ok(draft.finish())
+    Ok(found)
+}
+
+/// Our configuration for what `text`, the file at `path`, says, with remarks.
+fn import(path: &Path, text: &str) -> Result<String, ImportError> {
+    let found = find(path, text)?;
+    let mut draft = Draft::new(found.version);
+    draft.uses_grant = found.passwords.is_some();
+    for setting in found
+        .tokens
+        .iter()
+        .filter(|setting| setting.name != "use_grant_password")
+    {
+        settings::take(&mut draft, setting)?;
+        draft.names.push(setting.name.clone());
+    }
+    for setting in found.passwords.iter().flatten() {
+        take_for_passwords(&mut draft, setting, &found.tokens)?;
+    }
+    for other in found.others {
+        draft.say(other);
+    }
+    write::write(draft, found.version, &found.path.to_string_lossy())
+}
+
+/// Takes over what a database has of its own that passwords are exchanged by.
+fn take_for_passwords(
+    draft: &mut Draft,
+    setting: &Setting,
+    tokens: &[Setting],
+) -> Result<(), ImportError> {
+    let common = tokens.iter().find(|other| other.name == setting.name);
+    let is_wanted = match &*setting.name {
+        "use_grant_password" => return Ok(()),
+        "grant_url" | "fields" | "pass_attrs" => true,
+        // A database that is the only one judges tokens as well.
+        _ => common.is_none_or(|other| other.text().is_empty()),
+    };
+    if is_wanted {
+        return settings::take(draft, setting);
+    }
+    if common.is_none_or(|other| other.value != setting.value) {
+        draft.remark(
+            setting,
+            "counts for passwords alone in Dovecot, and is not taken over",
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests;
+mod rows;
 
 #[cfg(test)]
-mod rows;
+mod tests;

@@ -12,7 +12,7 @@ use crate::generation::Generation;
 /// What the file `text` becomes: the written text, and its table; the daemon takes it.
 #[track_caller]
 fn imported(text: &str) -> (String, toml::Table) {
-    let written = import(text).unwrap();
+    let written = import(Path::new("dovecot"), text).unwrap();
     loads(&written);
     let table = toml::from_str(&written).unwrap();
     (written, table)
@@ -91,7 +91,7 @@ fn passwords_stay_where_they_are_unless_they_are_granted() {
     assert!(!provider(&table).contains_key("grant_url"));
     assert!(
         written.contains(
-            "grant_url = https://id.example.org/realms/p/protocol/openid-connect/token\n"
+            "grant_url = https://id.example.org/realms/p/protocol/openid-connect/token: "
         )
     );
     let granted = format!("{text}use_grant_password = yes\n");

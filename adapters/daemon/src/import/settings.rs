@@ -1,148 +1,245 @@
 //! Every setting of Dovecot's oauth2 database, and what becomes of it. `DOVECOT.md` has a row for each.
 
-use super::ImportError;
-use super::draft::{Draft, Mode};
-use super::read::{Setting, Version};
+use percent_encoding::percent_decode_str;
+
+use super::draft::{Draft, Endpoint, Field, Mode};
+use super::error::ImportError;
+use super::value::{Setting, Value, Version};
+use crate::config::WebUrl;
 
 /// Takes one setting over, or says why it is not.
 pub(super) fn take(draft: &mut Draft, setting: &Setting) -> Result<(), ImportError> {
-    let value = setting.value.as_str();
-    if let Some(block) = &setting.block {
-        return take_of_block(draft, block, setting);
-    }
     match setting.name.as_str() {
-        "tokeninfo_url" => draft.set_url("tokeninfo_url", setting)?,
-        "introspection_url" => draft.set_url("introspection_url", setting)?,
+        "tokeninfo_url" => draft.tokeninfo = endpoint(draft, setting)?,
+        "introspection_url" => draft.introspection = endpoint(draft, setting)?,
+        "grant_url" => draft.grant = endpoint(draft, setting)?,
         "introspection_mode" => draft.mode = Some(mode(setting)?),
-        "force_introspection" => {
-            if is_yes(setting)? {
-                draft.write("force_introspection", true);
-            }
+        "force_introspection" => draft.force_introspection = setting.is_yes()?,
+        "send_auth_headers" => draft.send_auth_headers = setting.is_yes()?,
+        "use_grant_password" => draft.uses_grant = setting.is_yes()?,
+        "scope" => draft.scopes = setting.entries()?,
+        "issuers" => draft.issuers = setting.entries()?,
+        "audience" => draft.audience = setting.entries()?,
+        "username_attribute" => draft.username_attribute = filled(setting)?,
+        "username_format" | "username_validation_format" => take_format(draft, setting),
+        "active_attribute" => draft.active_attribute = Some(setting.plain()?.to_owned()),
+        "active_value" => {
+            setting.plain()?;
+            draft.active_value = Some(setting.clone());
         }
-        "scope" => draft.scopes.extend(value.split_whitespace().map(str::to_owned)),
-        "issuers" => draft.issuers.extend(value.split_whitespace().map(str::to_owned)),
-        "audience" => draft.audience.extend(value.split_whitespace().map(str::to_owned)),
-        "username_attribute" => draft.username_attribute = Some(value.to_owned()),
-        "username_format" | "username_validation_format" => draft.take_format(value),
-        // Empty is Dovecot's word for off.
-        "active_attribute" | "active_value" if value.is_empty() => {}
-        "active_attribute" => draft.write("active_attribute", value),
-        "active_value" => draft.write("active_value", value),
-        "client_id" => draft.client_id = filled(value),
-        "client_secret" => draft.client_secret = filled(value),
-        "openid_configuration_url" => draft.openid_configuration = filled(value),
-        "local_validation_key_dict" => draft.take_keys(value),
-        "send_auth_headers" => {
-            if is_yes(setting)? {
-                draft.write("send_auth_headers", true);
-            }
+        "client_id" => draft.client_id = filled(setting)?.or(draft.client_id.take()),
+        "client_secret" => draft.client_secret = filled(setting)?.or(draft.client_secret.take()),
+        "openid_configuration_url" => {
+            draft.openid_configuration = filled(setting)?.map(|_| setting.clone());
         }
-        "timeout_msecs" | "http_client_request_timeout" => draft.take_timeout(setting)?,
+        "local_validation_key_dict" | "local_validation" => take_keys(draft, setting)?,
+        "tls_ca_cert_file" | "ssl_client_ca_file" => draft.ca_file = filled(setting)?,
+        "tls_cert_file" | "ssl_client_cert_file" => {
+            draft.client_certificate = filled(setting)?.map(|_| setting.clone());
+        }
+        "tls_key_file" | "ssl_client_key_file" => {
+            draft.client_key = filled(setting)?.map(|_| setting.clone());
+        }
+        "timeout_msecs" | "http_client_request_timeout" => take_timeout(draft, setting)?,
         "max_parallel_connections" | "http_client_max_parallel_connections" => {
-            draft.write("concurrency", number(setting)?.clamp(1, 1024));
+            draft.concurrency = Some(bounded(draft, setting, setting.number()?, 1, 1024));
         }
-        "tls_ca_cert_file" | "ssl_client_ca_file" => draft.write("ca_file", value),
-        "tls_cert_file" | "ssl_client_cert_file" => draft.write("client_certificate", value),
-        "tls_key_file" | "ssl_client_key_file" => draft.write("client_key", value),
-        "tls_ca_cert_dir" | "ssl_client_ca_dir" => {
-            draft.remark(setting, "name one file of certificates as ca_file; without it the system's count");
+        "token_expire_grace" => {
+            draft.skew = Some(bounded(draft, setting, setting.seconds()?, 0, 300));
         }
-        "tls_allow_invalid_cert" | "ssl_client_require_valid_cert" => draft.remark(
-            setting,
-            "certificates are always verified: name the provider's authority as ca_file instead",
-        ),
-        "tls_cipher_suite" | "ssl_cipher_list" | "ssl_min_protocol" | "ssl_prefer_server_ciphers" => {
-            draft.remark(setting, "TLS 1.2 and 1.3 with their safe suites are what there is");
-        }
-        "token_expire_grace" => draft.take_grace(setting)?,
-        "grant_url" => draft.set_url("grant_url", setting)?,
-        "use_grant_password" => draft.remark(
-            setting,
-            "PLAIN and LOGIN are offered where grant_url is written, and tokens are taken all the same",
-        ),
-        "pass_attrs" => {
-            for field in value.split([' ', ',']).filter(|field| !field.is_empty()) {
-                let (name, template) = field.split_once('=').unwrap_or((field, ""));
-                draft.take_field(setting, name, template);
-            }
-        }
-        "max_idle_time_msecs" | "http_client_max_idle_time" | "max_pipelined_requests"
-        | "http_client_max_pipelined_requests" | "no_auto_retry"
-        | "http_client_request_max_attempts" | "http_client_user_agent" | "use_worker_with_mech" => {
-            draft.remark(setting, "not needed here: connections are kept and retried once");
-        }
-        "rawlog_dir" => draft.remark(setting, "no raw logs: they would hold tokens"),
-        "debug" => draft.remark(setting, "write level = \"debug\" into [log]; it never holds a token"),
-        name => {
-            let fault = format!("{name} is no setting of Dovecot's oauth2 database; remove the line");
-            return Err(ImportError::at(setting.line, fault));
-        }
+        "pass_attrs" | "fields" => take_fields(draft, setting),
+        name => return say(draft, setting, name),
     }
     Ok(())
 }
 
-fn take_of_block(draft: &mut Draft, block: &str, setting: &Setting) -> Result<(), ImportError> {
-    match block {
-        // A boollist: `name = yes`.
-        "scope" | "issuers" | "audience" => {
-            if is_yes(setting)? {
-                let list = match block {
-                    "scope" => &mut draft.scopes,
-                    "issuers" => &mut draft.issuers,
-                    _ => &mut draft.audience,
-                };
-                list.push(setting.name.clone());
-            }
+/// What has no counterpart.
+fn say(draft: &mut Draft, setting: &Setting, name: &str) -> Result<(), ImportError> {
+    let words = match name {
+        "tls_ca_cert_dir" | "ssl_client_ca_dir" => {
+            "name one file of certificates as ca_file; without it the system's count"
         }
-        "local_validation" => match setting.name.as_str() {
-            "fs_posix_prefix" | "prefix" => draft.keys = filled(&setting.value),
-            "dict_driver" | "dict_name" | "driver" => {}
-            _ => draft.remark(setting, "keys come from files here: name them in keys"),
+        "tls_allow_invalid_cert" | "ssl_client_require_valid_cert" => {
+            "certificates are always verified: name the provider's authority as ca_file instead"
+        }
+        "tls_cipher_suite"
+        | "ssl_cipher_list"
+        | "ssl_min_protocol"
+        | "ssl_prefer_server_ciphers" => "TLS 1.2 and 1.3 are spoken, with safe suites alone",
+        "max_idle_time_msecs"
+        | "http_client_max_idle_time"
+        | "max_pipelined_requests"
+        | "http_client_max_pipelined_requests"
+        | "no_auto_retry"
+        | "http_client_request_max_attempts"
+        | "http_client_user_agent"
+        | "use_worker_with_mech" => "not needed here: connections are kept and retried once",
+        "rawlog_dir" => "there are no raw logs: they would hold tokens",
+        "debug" => "write level = \"debug\" into [log]; it never holds a token",
+        _ if name.starts_with("local_validation/") => match name.rsplit('/').next() {
+            Some("dict_driver" | "dict_name" | "fs_driver" | "fs_name" | "driver") => return Ok(()),
+            _ => {
+                "keys come from files or from the provider here: name them as keys or as key_set_url"
+            }
         },
-        "fields" => draft.take_field(setting, &setting.name, &setting.value),
-        _ => draft.remark(setting, "a block that has no counterpart"),
+        _ if name.starts_with("ssl_") || name.starts_with("http_client_") => {
+            "there is no counterpart"
+        }
+        _ => {
+            return Err(
+                setting.fault("is no setting of Dovecot's oauth2 database; remove the line")
+            );
+        }
+    };
+    if !setting.text().is_empty() {
+        draft.remark(setting, words);
     }
     Ok(())
+}
+
+fn filled(setting: &Setting) -> Result<Option<String>, ImportError> {
+    let text = setting.plain()?;
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// `number` within the bounds of ours; where that changes it, it is said.
+fn bounded(draft: &mut Draft, setting: &Setting, number: u64, least: u64, most: u64) -> u64 {
+    let bounded = number.clamp(least, most);
+    if bounded != number {
+        draft.remark(
+            setting,
+            &format!("out of the bounds here; {bounded} is written"),
+        );
+    }
+    bounded
+}
+
+fn take_timeout(draft: &mut Draft, setting: &Setting) -> Result<(), ImportError> {
+    let milliseconds = setting.milliseconds()?;
+    // Nought is Dovecot's word for its own default.
+    if milliseconds > 0 {
+        draft.timeout = Some(bounded(draft, setting, milliseconds, 100, 60_000));
+    }
+    Ok(())
+}
+
+/// A URL, whose credentials become ours (RFC 3986 section 3.2.1 has them deprecated).
+fn endpoint(draft: &mut Draft, setting: &Setting) -> Result<Option<Endpoint>, ImportError> {
+    let value = setting.plain()?;
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let no_url = || setting.fault("is no URL");
+    let (scheme, rest) = value.split_once("://").ok_or_else(no_url)?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let url = match rest[..end].rsplit_once('@') {
+        None => value.to_owned(),
+        Some((userinfo, _)) => {
+            let (id, secret) = userinfo.split_once(':').ok_or_else(no_url)?;
+            draft.client_id = decoded(setting, id)?;
+            draft.client_secret = decoded(setting, secret)?;
+            draft.is_client_in_url = true;
+            format!("{scheme}://{}", &rest[userinfo.len() + 1..])
+        }
+    };
+    let checked = WebUrl::try_from(url.clone());
+    let checked = checked.map_err(|hint| setting.fault(&format!("is no URL: {hint}")))?;
+    Ok(Some(Endpoint {
+        url,
+        is_plain_and_remote: checked.is_plain_and_remote(),
+        setting: setting.clone(),
+    }))
+}
+
+fn decoded(setting: &Setting, text: &str) -> Result<Option<String>, ImportError> {
+    let text = percent_decode_str(text).decode_utf8_lossy().into_owned();
+    setting.hold(&text)?;
+    Ok((!text.is_empty()).then_some(text))
 }
 
 fn mode(setting: &Setting) -> Result<Mode, ImportError> {
-    match setting.value.as_str() {
+    match setting.text() {
         "" | "auth" => Ok(Mode::Auth),
         "get" => Ok(Mode::Get),
         "post" => Ok(Mode::Post),
         "local" => Ok(Mode::Local),
-        _ => Err(ImportError::at(
-            setting.line,
-            "introspection_mode is auth, get, post or local",
-        )),
+        _ => Err(setting.fault("is auth, get, post or local")),
     }
 }
 
-fn is_yes(setting: &Setting) -> Result<bool, ImportError> {
-    match setting.value.to_ascii_lowercase().as_str() {
-        "yes" | "y" | "true" | "1" => Ok(true),
-        "no" | "n" | "false" | "0" | "" => Ok(false),
-        _ => Err(ImportError::at(
-            setting.line,
-            format!("{} is yes or no", setting.name),
-        )),
+fn take_format(draft: &mut Draft, setting: &Setting) {
+    let format: String = setting.text().split_whitespace().collect();
+    draft.folds_case = format.contains("%L") || format.contains("|lower");
+    if !matches!(&*format, "" | "%u" | "%Lu" | "%{user}" | "%{user|lower}") {
+        let words = "names are compared as the provider writes them, or in lower case; look whether it is right";
+        draft.remark(setting, words);
     }
 }
 
-pub(super) fn number(setting: &Setting) -> Result<i64, ImportError> {
-    let value = setting
-        .value
-        .trim_end_matches(|c: char| !c.is_ascii_digit());
-    value
-        .parse()
-        .map_err(|_| ImportError::at(setting.line, format!("{} is a number", setting.name)))
+/// `fs:posix:prefix=/etc/dovecot/keys/` in 2.3, the prefix alone in 2.4.
+fn take_keys(draft: &mut Draft, setting: &Setting) -> Result<(), ImportError> {
+    let text = setting.plain()?;
+    let path = match setting.version {
+        Version::V2_3 if text.starts_with("fs:posix:") => {
+            text.split_once("prefix=").map(|(_, path)| path)
+        }
+        Version::V2_3 => None,
+        Version::V2_4 => Some(text),
+    };
+    match path.filter(|path| !path.is_empty()) {
+        Some(path) => draft.keys = Some(path.to_owned()),
+        None if text.is_empty() => {}
+        None => draft.remark(
+            setting,
+            "keys come from files or from the provider here: name a directory <azp>/<ALG>/<kid> as keys, or \
+             the provider's key_set_url",
+        ),
+    }
+    Ok(())
 }
 
-fn filled(value: &str) -> Option<String> {
-    (!value.is_empty()).then(|| value.to_owned())
+/// Fields of the answer, whose variables have other names here.
+fn take_fields(draft: &mut Draft, setting: &Setting) {
+    let pairs: Vec<(String, String)> = match &setting.value {
+        Value::List(list) => list.clone(),
+        Value::Text(text) => {
+            let fields = text.split(' ').filter(|field| !field.is_empty());
+            let pair = |field: &str| {
+                let (name, template) = field.split_once('=').unwrap_or((field, ""));
+                (name.to_owned(), template.to_owned())
+            };
+            fields.map(pair).collect()
+        }
+    };
+    for (name, template) in pairs {
+        let setting = Setting {
+            name: name.clone(),
+            value: Value::Text(template.clone()),
+            ..setting.clone()
+        };
+        let template = ours(&template);
+        draft.fields.push(Field {
+            name,
+            template,
+            setting,
+        });
+    }
 }
 
-/// The case that names are folded to where nothing is written.
-pub(super) const fn folds_by_default(version: Version) -> bool {
-    matches!(version, Version::V2_3)
+/// A template in our variables.
+fn ours(template: &str) -> String {
+    let mut ours = template.to_owned();
+    for (theirs, name) in [
+        ("%{oauth2:access_token}", "%{token}"),
+        ("%{passdb:token}", "%{token}"),
+        ("%{user | username}", "%{username}"),
+        ("%{user | domain}", "%{domain}"),
+        ("%u", "%{user}"),
+        ("%n", "%{username}"),
+        ("%d", "%{domain}"),
+        ("%m", "%{mechanism}"),
+    ] {
+        ours = ours.replace(theirs, name);
+    }
+    ours
 }

@@ -1,6 +1,10 @@
 use super::*;
 use crate::config::Config;
 
+fn import(text: &str) -> Result<String, ImportError> {
+    super::import(Path::new("dovecot"), text)
+}
+
 /// What `text` becomes; it loads, and has every one of `lines`.
 #[track_caller]
 fn check(text: &str, lines: &[&str]) -> String {
@@ -144,15 +148,23 @@ fn prefixed_names_and_lists_are_the_same_settings() {
 }
 
 #[test]
-fn what_is_not_taken_over_is_said_without_its_value() {
-    let text = "introspection_url = https://id/me\ngrant_url = https://id/token\npass_attrs = pass=%{token}\n\
-                client_id = me\nclient_secret = verySecret\nrawlog_dir = /tmp/x\ndebug = yes\n";
+fn what_is_not_taken_over_is_said_by_name_and_value() {
+    let text = "introspection_url = https://id/me\ngrant_url = https://id/token\n\
+                pass_attrs = pass=%{token} master_pass=topSecret proxy=y\nclient_id = me\n\
+                client_secret = verySecret\nrawlog_dir = /tmp/x\ndebug = yes\n\
+                max_parallel_connections = 4096\nlocal_validation_key_dict = redis:host=127.0.0.1\n";
     let imported = check(
         text,
         &[
-            "grant_url = \"https://id/token\"",
-            "fields = { pass = \"%{token}\" }",
-            "# line 6, rawlog_dir:",
+            "# line 2, grant_url = https://id/token: ",
+            "# line 3, pass = %{token}: ",
+            "# line 3, master_pass = (not shown): ",
+            "# line 3, proxy = y: ",
+            "# line 6, rawlog_dir = /tmp/x: ",
+            "# line 7, debug = yes: ",
+            "# line 8, max_parallel_connections = 4096: ",
+            "# line 9, local_validation_key_dict = redis:host=127.0.0.1: ",
+            "concurrency = 1024",
         ],
     );
     assert_eq!(
@@ -160,6 +172,7 @@ fn what_is_not_taken_over_is_said_without_its_value() {
         1,
         "where it belongs"
     );
+    assert!(!imported.contains("topSecret"));
 }
 
 #[test]
@@ -176,14 +189,13 @@ fn a_password_grant_with_a_proxy_behind_it_is_taken_over() {
         &[
             "grant_url = \"http://localhost:8000/token\"",
             "fields = { host = \"127.0.0.1\", pass = \"%{token}\", proxy = \"y\", proxy_mech = \"%{mechanism}\" }",
-            "# line 20, userdb_quota: this field cannot be taken over",
+            "# line 20, userdb_quota = %{oauth2:quota}: this field cannot be taken over",
         ],
     );
 }
 
 #[test]
 fn what_cannot_be_read_is_an_error_with_its_line() {
-    let deep = "a {\n".repeat(17);
     for (text, expected) in [
         ("", "no oauth2 settings"),
         ("# nothing\n", "no oauth2 settings"),
@@ -204,9 +216,23 @@ fn what_cannot_be_read_is_an_error_with_its_line() {
             "line 1: introspection_url is no URL",
         ),
         ("nonsense\n", "line 1: not a setting"),
-        ("oauth2 {\n", "the block \"oauth2\" is never closed"),
+        ("oauth2 {\n", "no oauth2 settings"),
         ("oauth2 {\n}\n}\n", "line 3: this brace closes nothing"),
-        (&deep, "line 17: blocks are nested"),
+        (
+            "oauth2 {\n}\noauth2 { client_id = x }\n",
+            "line 3: something follows the brace",
+        ),
+        ("oauth2 mail {\n}\n", "line 1: oauth2 has no name"),
+        (
+            "oauth2 {\n  fields = x\n}\n",
+            "line 2: oauth2_fields is a list",
+        ),
+        ("!include /nowhere/*.conf\n", "line 1: no file matches"),
+        (
+            "client_secret = \"a\tb\"\n",
+            "line 1: client_secret holds control characters",
+        ),
+        ("grant_url = https://id/\nclient_id = a\n", "nobody to ask"),
     ] {
         let error = import(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{error:?} lacks {expected:?}");
@@ -251,10 +277,14 @@ fn every_setting_has_its_row() {
     for name in known {
         let is_ours = ["client_certificate", "client_key", "ca_file"].contains(&name);
         let is_inner = [
-            "fs_posix_prefix",
+            "local_validation/",
             "dict_driver",
             "dict_name",
-            "local_validation",
+            "fs_driver",
+            "fs_name",
+            "ssl_",
+            "http_client_",
+            "access_token",
         ]
         .contains(&name);
         let has_row = names.iter().any(|row| row == name);
