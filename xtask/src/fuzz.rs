@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::fs;
-use std::process::Command;
+use std::io::{self, BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use crate::Outcome;
 use crate::tools;
-use crate::workspace::{output, root, succeeds, target_dir};
+use crate::workspace::{announce, output, root, target_dir};
 
 /// The folder with a file for each target.
 const TARGETS: &str = "tests/fuzz/targets";
@@ -17,6 +18,12 @@ const DEFAULT_SECONDS: u32 = 60;
 /// Longest input that is tried, in bytes: over the 16384 of an auth line.
 const MAX_LEN: u32 = 20_000;
 
+/// How many runs a second a target should manage.
+const ENOUGH: u32 = 5000;
+
+/// The targets that verify signatures, which takes its time.
+const VERIFYING: [&str; 1] = ["exchange"];
+
 /// Runs the targets that `arguments` name, or all of them.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     let existing = targets()?;
@@ -24,6 +31,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     let path = tools::path_with("fuzz")?;
     let nightly = nightly()?;
     let mut crashed = Vec::new();
+    let mut rates = Vec::new();
     for target in targets {
         // New findings go to the first corpus folder; the seeds in the repository stay as they are.
         let found = target_dir().join("fuzz/corpus").join(target);
@@ -43,17 +51,59 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
         fuzz.arg(target)
             .arg(found)
             .arg(format!("tests/fuzz/corpus/{target}"));
-        fuzz.args(["--", "-timeout=10"]);
+        fuzz.args(["--", "-timeout=10", "-print_final_stats=1"]);
         fuzz.arg(format!("-max_total_time={seconds}"))
             .arg(format!("-max_len={MAX_LEN}"));
-        if !succeeds(&mut fuzz)? {
+        let (is_good, rate) = watch(fuzz)?;
+        rates.push((target, rate));
+        if !is_good {
             crashed.push(target);
         }
+    }
+    println!();
+    for (target, rate) in rates {
+        println!("{}", shown(target, rate));
     }
     for target in &crashed {
         println!("crashed: {target}; its input is below tests/fuzz/artifacts/{target}");
     }
     Ok(crashed.is_empty())
+}
+
+/// Runs `fuzz`, passing on what it says; whether it found nothing, and how many runs a second it managed.
+fn watch(mut fuzz: Command) -> io::Result<(bool, Option<u32>)> {
+    announce(&fuzz);
+    let mut child = fuzz.stderr(Stdio::piped()).spawn()?;
+    let mut rate = None;
+    for line in child
+        .stderr
+        .take()
+        .into_iter()
+        .flat_map(|stderr| BufReader::new(stderr).split(b'\n'))
+    {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        rate = rate_in(&line).or(rate);
+        eprintln!("{line}");
+    }
+    Ok((child.wait()?.success(), rate))
+}
+
+/// The runs a second of libFuzzer's final statistics.
+fn rate_in(line: &str) -> Option<u32> {
+    line.strip_prefix("stat::average_exec_per_sec:")?
+        .trim()
+        .parse()
+        .ok()
+}
+
+fn shown(target: &str, rate: Option<u32>) -> String {
+    let judgement = match rate {
+        Some(rate) if rate < ENOUGH && !VERIFYING.contains(&target) => "  fewer than is wanted",
+        _ => "",
+    };
+    let rate = rate.map_or("?".to_owned(), |rate| rate.to_string());
+    format!("{target:<20} {rate:>8} runs a second{judgement}")
 }
 
 /// What this machine lacks for it.
@@ -111,6 +161,16 @@ fn nightly() -> Result<String, Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_a_second_are_read_and_shown() {
+        assert_eq!(rate_in("stat::average_exec_per_sec:     455"), Some(455));
+        assert_eq!(rate_in("stat::number_of_executed_units: 7"), None);
+        assert!(shown("auth_lines", Some(455)).ends_with("fewer than is wanted"));
+        assert!(shown("auth_lines", Some(5000)).ends_with("5000 runs a second"));
+        assert!(shown("exchange", Some(455)).ends_with("455 runs a second"));
+        assert!(shown("jwt", None).ends_with("? runs a second"));
+    }
 
     #[test]
     fn all_targets_unless_some_are_named() {
