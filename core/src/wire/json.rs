@@ -99,9 +99,8 @@ impl<'j> Iterator for Strings<'j> {
 /// An object; its members are read by [`members`](Self::members).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'j> {
-    /// From behind the opening brace; as far as the text goes.
+    /// From behind the opening brace to behind the closing one, or, of the outermost, to the text's end.
     inside: &'j str,
-    depth: u8,
 }
 
 impl<'j> Object<'j> {
@@ -113,7 +112,6 @@ impl<'j> Object<'j> {
         match cursor.token() {
             Some(b'{') => Ok(Self {
                 inside: cursor.behind(1)?,
-                depth: 1,
             }),
             _ => Err(Error::Syntax),
         }
@@ -129,10 +127,7 @@ impl<'j> Object<'j> {
 
     /// The members in order, however often a name occurs: for hints, which something else vouches for later.
     pub(crate) fn members_unchecked(self) -> Walk<'j> {
-        Walk {
-            entries: Entries::new(self.inside),
-            depth: self.depth,
-        }
+        Walk(Entries::new(self.inside))
     }
 }
 
@@ -173,32 +168,25 @@ impl<'j> Iterator for Members<'j> {
 }
 
 /// Walks over an object's members, checking grammar alone. Ends after its first error.
-pub(crate) struct Walk<'j> {
-    entries: Entries<'j>,
-    depth: u8,
-}
+pub(crate) struct Walk<'j>(Entries<'j>);
 
 impl<'j> Walk<'j> {
     /// Reads the member that is next.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `next`")]
     fn member(&mut self) -> Result<(Text<'j>, Value<'j>), Error> {
-        let cursor = &mut self.entries.cursor;
+        let cursor = &mut self.0.cursor;
         if cursor.token() != Some(b'"') {
             return Err(Error::Syntax);
         }
         let name = cursor.name()?;
-        let value = cursor.value(self.depth)?;
+        let value = cursor.value()?;
         Ok((name, value))
     }
 
-    /// Nothing but white space may follow the outermost object.
-    fn close(&mut self) -> Result<(), Error> {
-        if self.depth > 1 || self.entries.cursor.token().is_none() {
-            Ok(())
-        } else {
-            Err(Error::Syntax)
-        }
+    /// Nothing but white space may follow an object.
+    fn close(&mut self) -> Option<Error> {
+        self.0.cursor.token().map(|_| Error::Syntax)
     }
 }
 
@@ -211,13 +199,13 @@ impl<'j> Iterator for Walk<'j> {
         reason = "to move a member costs more than to read it"
     )]
     fn next(&mut self) -> Option<Self::Item> {
-        let member = match self.entries.next(b'}') {
+        let member = match self.0.next(b'}') {
             Next::Entry => self.member(),
-            Next::End => return self.close().err().map(Err),
+            Next::End => return self.close().map(Err),
             Next::Error => Err(Error::Syntax),
             Next::Over => return None,
         };
-        self.entries.is_over = member.is_err();
+        self.0.is_over = member.is_err();
         Some(member)
     }
 }
@@ -272,33 +260,23 @@ impl<'j> Entries<'j> {
 /// An array; its elements are read by [`items`](Self::items).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Array<'j> {
+    /// As of an [`Object`].
     inside: &'j str,
-    depth: u8,
 }
 
 impl<'j> Array<'j> {
     pub(crate) fn items(self) -> Items<'j> {
-        Items {
-            entries: Entries::new(self.inside),
-            depth: self.depth,
-        }
+        Items(Entries::new(self.inside))
     }
 }
 
 /// Iterates over the elements of an [`Array`]. Ends after its first error.
-pub(crate) struct Items<'j> {
-    entries: Entries<'j>,
-    depth: u8,
-}
+pub(crate) struct Items<'j>(Entries<'j>);
 
 impl Items<'_> {
     /// No element.
     pub(crate) fn empty() -> Self {
-        Array {
-            inside: "]",
-            depth: 0,
-        }
-        .items()
+        Array { inside: "]" }.items()
     }
 }
 
@@ -306,12 +284,12 @@ impl<'j> Iterator for Items<'j> {
     type Item = Result<Value<'j>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = match self.entries.next(b']') {
-            Next::Entry => self.entries.cursor.value(self.depth),
+        let item = match self.0.next(b']') {
+            Next::Entry => self.0.cursor.value(),
             Next::Error => Err(Error::Syntax),
             Next::End | Next::Over => return None,
         };
-        self.entries.is_over = item.is_err();
+        self.0.is_over = item.is_err();
         Some(item)
     }
 }

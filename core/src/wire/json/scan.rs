@@ -73,12 +73,12 @@ impl<'j> Cursor<'j> {
         Ok(name)
     }
 
-    /// Reads a value that lies `depth` containers deep.
+    /// Reads a value that lies in the outermost object, or in one that has been read as a value before.
     #[inline]
-    pub(super) fn value(&mut self, depth: u8) -> Result<Value<'j>, Error> {
+    pub(super) fn value(&mut self) -> Result<Value<'j>, Error> {
         match self.token() {
             Some(b'"') => self.string().map(Value::String),
-            Some(first @ (b'{' | b'[')) => self.container(first == b'{', depth),
+            Some(first @ (b'{' | b'[')) => self.container(first == b'{'),
             _ => self.scalar(),
         }
     }
@@ -120,9 +120,8 @@ impl<'j> Cursor<'j> {
     #[cold]
     #[inline(never)]
     fn escaped(&mut self) -> Result<Text<'j>, Error> {
-        self.advance(1);
-        let inside = self.rest();
-        let mut rest = inside;
+        let from_quote = self.rest();
+        let mut rest = from_quote.get(1..).unwrap_or_default();
         loop {
             rest = rest.get(plain_len(rest)..).unwrap_or_default();
             match rest {
@@ -131,27 +130,28 @@ impl<'j> Cursor<'j> {
                 _ => return Err(Error::Syntax),
             }
         }
-        let raw = self.take(inside.len().wrapping_sub(rest.len()))?;
+        let raw = self.take(from_quote.len().wrapping_sub(rest.len()))?;
         self.advance(1);
         Ok(Text::escaped(raw))
     }
 
     /// Checks a whole object or array without recursion: one bit a level says which of both it is.
-    fn container(&mut self, is_object: bool, outer: u8) -> Result<Value<'j>, Error> {
+    fn container(&mut self, is_object: bool) -> Result<Value<'j>, Error> {
         let mut open = Nesting {
             objects: 0,
-            depth: outer,
+            depth: 1,
         };
         let mut expect = open.enter(is_object)?;
-        let inside = self.behind(1)?;
-        while open.depth > outer {
+        self.advance(1);
+        let start = self.at;
+        while open.depth > 1 {
             expect = open.advance(expect, self)?;
         }
-        let depth = outer.saturating_add(1);
+        let inside = self.text.get(start..self.at).ok_or(Error::Syntax)?;
         Ok(if is_object {
-            Value::Object(Object { inside, depth })
+            Value::Object(Object { inside })
         } else {
-            Value::Array(Array { inside, depth })
+            Value::Array(Array { inside })
         })
     }
 }

@@ -237,6 +237,41 @@ fn text_decodes_escapes() {
 }
 
 #[test]
+fn texts_that_begin_with_an_escape_or_a_space_are_what_they_are() {
+    for (inside, expected) in [
+        (r#"\""#, "\""),
+        (r#"\"\""#, "\"\""),
+        (r#"\"a"#, "\"a"),
+        ("", ""),
+        (" ", " "),
+        (r"\\", "\\"),
+    ] {
+        let object = std::format!("{{\"a\":\"{inside}\",\"{inside}b\":0}}");
+        let text = member(&object, "a").string().unwrap();
+        assert!(text == *expected, "{object}");
+        assert_eq!(text.is_empty(), expected.is_empty());
+        assert!(matches!(
+            member(&object, &std::format!("{expected}b")),
+            Value::Number(_)
+        ));
+    }
+}
+
+#[test]
+fn words_with_escapes_are_never_told() {
+    let text = member(r#"{"a":"mail \u006dail x\"y z"}"#, "a")
+        .string()
+        .unwrap();
+    assert!(text.words().eq([b"mail".as_slice(), b"z"]));
+}
+
+/// Claims are kept by the dozen, on a device too.
+#[test]
+fn a_value_is_three_words_long() {
+    assert!(size_of::<Option<Value<'_>>>() <= 3 * size_of::<usize>());
+}
+
+#[test]
 fn one_string_or_many() {
     let collect = |text| {
         let strings = member(text, "a").strings();

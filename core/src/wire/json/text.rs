@@ -3,47 +3,49 @@
 use crate::wire::scanned;
 
 /// The inside of a string whose escapes have been checked.
+///
+/// One that holds escapes keeps its opening quote, which nothing inside a string can begin with: that tells it
+/// from one that stands as it is, and takes no room of its own.
 #[derive(Clone, Copy)]
-pub(crate) struct Text<'j> {
-    raw: &'j str,
-    escaped: bool,
-}
+pub(crate) struct Text<'j>(&'j str);
 
 impl<'j> Text<'j> {
-    /// `raw` lies between the quotes, and holds no backslash.
-    pub(super) fn plain(raw: &'j str) -> Self {
-        Self {
-            raw,
-            escaped: false,
-        }
+    /// A string without escapes, by what lies between its quotes.
+    pub(super) fn plain(inside: &'j str) -> Self {
+        Self(inside)
     }
 
-    /// `raw` lies between the quotes, and holds escapes.
-    pub(super) fn escaped(raw: &'j str) -> Self {
-        Self { raw, escaped: true }
+    /// A string with escapes, from its opening quote to before the closing one.
+    pub(super) fn escaped(from_quote: &'j str) -> Self {
+        Self(from_quote)
     }
 
     /// The text as it stands, where it holds no escape.
+    #[inline]
     pub(crate) fn as_str(self) -> Option<&'j str> {
-        (!self.escaped).then_some(self.raw)
+        (self.0.as_bytes().first() != Some(&b'"')).then_some(self.0)
+    }
+
+    /// What lies between the quotes.
+    fn raw(self) -> &'j str {
+        self.0.strip_prefix('"').unwrap_or(self.0)
     }
 
     pub(crate) fn chars(self) -> Chars<'j> {
         Chars {
-            rest: self.raw.chars(),
+            rest: self.raw().chars(),
         }
     }
 
     pub(crate) fn is_empty(self) -> bool {
-        self.raw.is_empty()
+        self.0.is_empty()
     }
 
     /// The words between single spaces (RFC 6749 section 3.3). One that is escaped is never equal to any.
     pub(crate) fn words(self) -> impl Iterator<Item = &'j [u8]> {
-        self.raw
-            .as_bytes()
-            .split(|byte| *byte == b' ')
-            .filter(move |word| !self.escaped || !word.contains(&b'\\'))
+        let is_escaped = self.as_str().is_none();
+        let words = self.raw().as_bytes().split(|byte| *byte == b' ');
+        words.filter(move |word| !is_escaped || !word.contains(&b'\\'))
     }
 
     /// The decoded text in a buffer of its own; `None` where it does not fit.
@@ -58,7 +60,7 @@ impl<'j> Text<'j> {
 
     /// A number that tells decoded texts apart, however they are written: FNV-1a of 64 bits (RFC 9923).
     pub(super) fn fingerprint(self) -> u64 {
-        scanned::add(self.raw.len());
+        scanned::add(self.0.len());
         match self.as_str() {
             Some(text) => text.bytes().fold(FNV_BASIS, mix),
             None => self.fingerprint_escaped(),
@@ -84,7 +86,7 @@ fn mix(hash: u64, byte: u8) -> u64 {
 
 impl PartialEq for Text<'_> {
     fn eq(&self, other: &Self) -> bool {
-        scanned::add(self.raw.len().min(other.raw.len()));
+        scanned::add(self.0.len().min(other.0.len()));
         match (self.as_str(), other.as_str()) {
             (Some(ours), Some(theirs)) => ours == theirs,
             _ => self.chars().eq(other.chars()),
