@@ -9,8 +9,13 @@ use gatepost_core::dovecot::{
 };
 use gatepost_core::sasl::Mechanism;
 
+use super::is_tried_closely;
+
 /// Places for logins: few, so that they run out.
 const PENDING: usize = 3;
+
+/// Most pieces of other than single bytes.
+const MAX_PIECES: usize = 500;
 
 /// Lines of an auth client. What comes before the first LF is no line: each of its bytes is the way
 /// of a verdict and the size of a piece, over and over.
@@ -24,13 +29,17 @@ pub fn auth_lines(data: &[u8]) {
     let script = if script.is_empty() { b"0" } else { script };
     let lines = lines.strip_prefix(b"\n").unwrap_or(lines);
     let whole = play(script, [lines]);
-    assert_eq!(play(script, lines.chunks(1)), whole, "in single bytes");
     assert_eq!(play(script, pieces(script, lines)), whole, "in pieces");
+    if is_tried_closely(data) {
+        assert_eq!(play(script, lines.chunks(1)), whole, "in single bytes");
+    }
 }
 
+/// Pieces of the sizes that the script says, but [`MAX_PIECES`] at most.
 fn pieces<'l>(script: &[u8], mut rest: &'l [u8]) -> impl Iterator<Item = &'l [u8]> {
+    let least = rest.len().div_ceil(MAX_PIECES).max(1);
     script.iter().cycle().map_while(move |size| {
-        let (piece, behind) = rest.split_at(rest.len().min(usize::from(*size).max(1)));
+        let (piece, behind) = rest.split_at(rest.len().min(usize::from(*size).max(least)));
         rest = behind;
         (!piece.is_empty()).then_some(piece)
     })
@@ -98,12 +107,12 @@ impl<'s> Server<'s> {
             };
             let (used, event) = self.connection.receive(rest, buffer, &mut out);
             rest = &rest[used..];
-            self.check_progress(used, &event);
-            assert_line(&out);
             if matches!(event, Event::Incomplete) {
                 assert!(rest.is_empty() && out.is_empty());
                 return;
             }
+            self.check_progress(used, &event);
+            assert_line(&out);
             self.told.push(out);
             self.event(event);
             assert_eq!(self.connection.judging(), self.open.len());
@@ -116,7 +125,7 @@ impl<'s> Server<'s> {
         match event {
             Event::BufferWanted => assert!(!self.is_lent),
             Event::Busy => assert_eq!(self.open.len(), PENDING),
-            Event::Incomplete | Event::Close(_) => {}
+            Event::Close(_) => {}
             _ => assert!(used > 0, "{event:?} out of nothing"),
         }
     }
