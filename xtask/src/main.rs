@@ -38,7 +38,7 @@ cargo xtask VERB
   size                          what images of the appliance take in flash and memory, beside their targets
   fuzz [--seconds N] [TARGET].. each fuzz target, or those named, for N seconds (60) on nightly
   mutants [ARG]..               cargo-mutants over what judges and reads; survivors against tests/mutants.md
-                                (with --shard I/N: the Ith part of N, from 0)
+                                (with --room NAME first: one part of core; with --shard I/N: the Ith of N, from 0)
   help                          this text
 ";
 

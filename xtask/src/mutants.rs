@@ -83,11 +83,18 @@ const SECOND: [&str; 17] = [
     "clients",
 ];
 
-/// Runs cargo-mutants over all rooms, or over what `arguments` leave of them, then compares the survivors
-/// with the explained ones. `--shard 0/8`, say, takes the first eighth.
+/// Runs cargo-mutants over all rooms, or the one behind `--room`, or over what further `arguments` leave of
+/// them, then compares the survivors with the explained ones. `--shard 0/8`, say, takes the first eighth.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
-    let rooms: Vec<&Room> = ROOMS.iter().collect();
-    judge(&rooms, arguments)
+    let ["--room", wanted, rest @ ..] = arguments else {
+        let rooms: Vec<&Room> = ROOMS.iter().collect();
+        return judge(&rooms, arguments);
+    };
+    let Some(room) = ROOMS.iter().find(|room| room.name == *wanted) else {
+        let names = ROOMS.map(|room| room.name).join(", ");
+        return Err(format!("there is no room `{wanted}`, but {names}").into());
+    };
+    judge(&[room], rest)
 }
 
 /// Runs cargo-mutants over one room, whole.
