@@ -6,6 +6,7 @@ mod flow;
 mod granting;
 mod matrix;
 mod requests;
+mod room;
 mod routing;
 mod signed;
 

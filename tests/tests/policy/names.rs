@@ -136,6 +136,43 @@ fn no_character_of_a_name_is_invisible_or_stands_for_another() {
     }
 }
 
+/// J12: a part of what is no name makes none, not even where what is left of it looks like one.
+#[test]
+fn a_name_is_made_of_parts_of_good_names() {
+    let mut policy = policy();
+    policy.domains = &["example.com"];
+    for (template, value, expected) in [
+        ("%{mail | username}@example.com", "alice@example.org", ALICE),
+        ("%{mail | username}@example.com", "alice", ALICE),
+        ("alice@%{mail | domain}", "bob@example.com", ALICE),
+        (
+            "%{mail | username}",
+            "alice@example.com@example.org",
+            Err("unusable_user_name"),
+        ),
+        (
+            "alice@%{mail | domain}",
+            "a@b@example.com",
+            Err("unusable_user_name"),
+        ),
+        (
+            "%{mail | username}@example.com",
+            "alice@evil\u{200b}.example",
+            Err("unusable_user_name"),
+        ),
+        (
+            "alice@%{mail | domain}",
+            "../../etc@example.com",
+            Err("unusable_user_name"),
+        ),
+    ] {
+        let candidates = [template];
+        let mut policy: gatepost_core::Policy<'_> = policy;
+        policy.username_claims = &candidates;
+        check(&policy, &with(&[("mail", json!(value))]), expected);
+    }
+}
+
 #[test]
 fn a_path_leads_to_one_place() {
     let mut policy = policy();
