@@ -174,6 +174,41 @@ pub enum Violation {
     WrongUser,
 }
 
+impl Violation {
+    /// What is wrong, for the client's user.
+    pub(crate) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Malformed | Self::MalformedClaim(_) => "The token's claims are malformed",
+            Self::ConflictingDates => "The token expires before it is valid",
+            Self::Missing(Claim::User) => "The token does not name a user",
+            Self::Missing(_) => "The token lacks a required claim",
+            Self::KeyBound => "The token is bound to a key and cannot be used over SASL",
+            Self::NotAccessToken(_) => "The token is not an access token",
+            Self::Expired { .. } => "The token has expired",
+            Self::NotYetValid { .. } => "The token is not valid yet",
+            Self::IssuedInFuture => "The token was issued in the future",
+            Self::WrongIssuer => "The token comes from another issuer",
+            Self::WrongAudience => "The token was minted for another audience",
+            Self::WrongAuthorizedParty => "The token was minted for another client",
+            Self::EmailNotVerified => "The provider has not verified the user's address",
+            Self::InsufficientScope => "The token lacks a required scope",
+            Self::UnmetRequirement => "The token lacks a required group, role or claim",
+            Self::WrongDomain => "The token's provider does not speak for the user's domain",
+            Self::Inactive => "The account is not active",
+            Self::UnusableUserName => "The token's user name cannot be used",
+            Self::WrongUser => "The token belongs to another user",
+        }
+    }
+}
+
+impl core::fmt::Display for Violation {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.sentence())
+    }
+}
+
+impl core::error::Error for Violation {}
+
 /// A claim, as [`Violation`] names it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]

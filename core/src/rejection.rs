@@ -175,7 +175,7 @@ impl Rejection {
             Self::AmbiguousKey => "The token's key identifier belongs to several keys",
             Self::AlgorithmNotAllowed => "The token's key does not serve the token's algorithm",
             Self::BadSignature => "The token's signature does not hold",
-            Self::Claims(violation) => claims_reason(violation),
+            Self::Claims(violation) => violation.sentence(),
             Self::NoKeys => "Temporary failure: there are no keys to verify tokens with",
             Self::ClockNotSet => "Temporary failure: the clock is not set yet",
             Self::TokenRefused => "The identity provider says that the token is not good any more",
@@ -255,30 +255,6 @@ const fn token_reason(error: jose::Error) -> &'static str {
             "The token needs an extension that is not supported"
         }
         _ => "The token is malformed",
-    }
-}
-
-const fn claims_reason(violation: Violation) -> &'static str {
-    match violation {
-        Violation::Malformed | Violation::MalformedClaim(_) => "The token's claims are malformed",
-        Violation::ConflictingDates => "The token expires before it is valid",
-        Violation::Missing(Claim::User) => "The token does not name a user",
-        Violation::Missing(_) => "The token lacks a required claim",
-        Violation::KeyBound => "The token is bound to a key and cannot be used over SASL",
-        Violation::NotAccessToken(_) => "The token is not an access token",
-        Violation::Expired { .. } => "The token has expired",
-        Violation::NotYetValid { .. } => "The token is not valid yet",
-        Violation::IssuedInFuture => "The token was issued in the future",
-        Violation::WrongIssuer => "The token comes from another issuer",
-        Violation::WrongAudience => "The token was minted for another audience",
-        Violation::WrongAuthorizedParty => "The token was minted for another client",
-        Violation::EmailNotVerified => "The provider has not verified the user's address",
-        Violation::InsufficientScope => "The token lacks a required scope",
-        Violation::UnmetRequirement => "The token lacks a required group, role or claim",
-        Violation::WrongDomain => "The token's provider does not speak for the user's domain",
-        Violation::Inactive => "The account is not active",
-        Violation::UnusableUserName => "The token's user name cannot be used",
-        Violation::WrongUser => "The token belongs to another user",
     }
 }
 

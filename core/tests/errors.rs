@@ -8,7 +8,7 @@ use gatepost_core::crypto::{InvalidSignature, Unsupported};
 use gatepost_core::dovecot::{NotSent, ProtocolError, RefusalReason};
 use gatepost_core::introspection::FetchFailure;
 use gatepost_core::jose::{self, VerifyError};
-use gatepost_core::{Rejection, sasl};
+use gatepost_core::{Claim, Rejection, UnixTime, Violation, sasl};
 
 /// Each of `errors` says something of its own.
 #[track_caller]
@@ -25,16 +25,7 @@ fn check<E: Error + Copy + Debug>(errors: &[E]) {
 }
 
 #[test]
-fn an_error_is_a_sentence() {
-    check(&[InvalidSignature]);
-    check(&[
-        Unsupported::NoAlgorithm,
-        Unsupported::SecretLength,
-        Unsupported::ModulusSize,
-        Unsupported::Modulus,
-        Unsupported::Exponent,
-        Unsupported::Point,
-    ]);
+fn an_error_of_a_mail_server_is_a_sentence() {
     check(&[NotSent::NotPending, NotSent::OutputFull]);
     check(&[
         ProtocolError::LineTooLong,
@@ -58,6 +49,19 @@ fn an_error_is_a_sentence() {
         RefusalReason::UnexpectedContinuation,
         RefusalReason::UnknownId,
         RefusalReason::Busy,
+    ]);
+}
+
+#[test]
+fn an_error_of_a_token_is_a_sentence() {
+    check(&[InvalidSignature]);
+    check(&[
+        Unsupported::NoAlgorithm,
+        Unsupported::SecretLength,
+        Unsupported::ModulusSize,
+        Unsupported::Modulus,
+        Unsupported::Exponent,
+        Unsupported::Point,
     ]);
     check(&[
         FetchFailure::Timeout,
@@ -87,6 +91,7 @@ fn an_error_is_a_sentence() {
     ]);
     check(&[
         jose::Error::NotCompactJws,
+        jose::Error::Encrypted,
         jose::Error::Encoding,
         jose::Error::Header,
         jose::Error::HeaderTooLong,
@@ -104,6 +109,28 @@ fn an_error_is_a_sentence() {
     check(&[
         VerifyError::Signature,
         VerifyError::Token(jose::Error::Encoding),
+    ]);
+    let (now, expires_at) = (UnixTime::from_seconds(2), UnixTime::from_seconds(1));
+    check(&[
+        Violation::Malformed,
+        Violation::Missing(Claim::Exp),
+        Violation::Missing(Claim::User),
+        Violation::KeyBound,
+        Violation::NotAccessToken(Claim::Nonce),
+        Violation::Expired { now, expires_at },
+        Violation::NotYetValid { not_before: now },
+        Violation::IssuedInFuture,
+        Violation::ConflictingDates,
+        Violation::WrongIssuer,
+        Violation::WrongAudience,
+        Violation::WrongAuthorizedParty,
+        Violation::EmailNotVerified,
+        Violation::InsufficientScope,
+        Violation::UnmetRequirement,
+        Violation::WrongDomain,
+        Violation::Inactive,
+        Violation::UnusableUserName,
+        Violation::WrongUser,
     ]);
     check(&[Rejection::UnknownKey, Rejection::Busy]);
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     claims::TokenType,
     introspection::{Answer, Endpoints, Question, Request, Subject},
-    jose::{UnverifiedJwt, VerifyError},
+    jose::{self, UnverifiedJwt, VerifyError},
     policy::{Claim, Context, Findings, Identity, Policy, Source, Violation},
     rejection::Rejection,
     sasl::{BearerToken, SaslName},
@@ -171,8 +171,10 @@ impl<'b> Asking<'b> {
         let Ok(jwt) = UnverifiedJwt::parse(self.token.expose()) else {
             return Ok(());
         };
-        let Ok(payload) = jwt.decode_payload(scratch) else {
-            return Ok(());
+        let payload = match jwt.decode_payload(scratch) {
+            Ok(payload) => payload,
+            Err(jose::Error::PayloadTooLong) => return Err(Rejection::NoRoom),
+            Err(_) => return Ok(()),
         };
         let Ok(object) = Object::parse(payload) else {
             return Ok(());
@@ -223,6 +225,7 @@ impl<'b> Asking<'b> {
                     Err(Rejection::UnusableAnswer)
                 };
             }
+            Err(VerifyError::Token(jose::Error::PayloadTooLong)) => return Err(Rejection::NoRoom),
             Err(VerifyError::Token(_)) => return Err(Rejection::UnusableAnswer),
         };
         let object = Object::parse(payload.bytes()).map_err(unusable)?;

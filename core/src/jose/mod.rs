@@ -53,7 +53,7 @@ pub enum Error {
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::Encrypted => "the token is encrypted (JWE), and only its recipient can read it",
+            Self::Encrypted => "The token is encrypted (JWE), and only its recipient can read it",
             Self::NotCompactJws => "The token does not have the three parts of a JWS",
             Self::Encoding => "A part of the token is not base64url",
             Self::Header => "The token's header is not one JSON object",

@@ -29,9 +29,9 @@ enum Piece<'t> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Part {
     Whole,
-    /// What stands before the last `@`.
+    /// What stands before the `@`.
     Local,
-    /// What follows the last `@`.
+    /// What follows the `@`.
     Domain,
 }
 
@@ -179,7 +179,11 @@ impl<'p> Policy<'p> {
             Value::Array(_) => whole = self.only_name(value)?,
             _ => return Err(Violation::MalformedClaim(Claim::User)),
         }
-        let (local, domain) = whole.rsplit_once('@').unwrap_or((&whole, ""));
+        // A part of what is no name, such as `a@b@c`, could be somebody else's.
+        if part != Part::Whole {
+            UserName::new(whole.chars(), self.user_case)?;
+        }
+        let (local, domain) = whole.split_once('@').unwrap_or((&whole, ""));
         let taken = match part {
             Part::Whole => &*whole,
             Part::Local => local,
