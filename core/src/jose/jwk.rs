@@ -285,3 +285,6 @@ fn join_point<'b>(
         .get(..len.saturating_mul(2).saturating_add(1))
         .ok_or(KeyError::Member)
 }
+
+#[cfg(test)]
+mod tests;
