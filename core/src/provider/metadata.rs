@@ -167,12 +167,83 @@ mod tests {
             r"https://id.example.com/keys\r\nX: y",
             "https://id.example.com/k eys",
         ] {
-            check(ISSUER, &body(url), MetadataError::BadUrl);
+            let metadata = Metadata::parse(ISSUER, body(url).as_bytes()).expect(url);
+            assert_eq!(metadata.key_set, None, "{url}");
         }
-        let long = std::format!("https://id.example.com/{}", "k".repeat(500));
-        check(ISSUER, &body(&long), MetadataError::BadUrl);
         let plain = r#"{"issuer":"http://127.0.0.1:1","jwks_uri":"http://127.0.0.1:1/keys"}"#;
         assert!(Metadata::parse("http://127.0.0.1:1", plain.as_bytes()).is_ok());
+    }
+
+    // K4: nobody needs every endpoint, and the keys are what logins wait for.
+    #[test]
+    fn a_bad_endpoint_spoils_no_other() {
+        let long = std::format!("\"https://id.example.com/{}\"", "k".repeat(500));
+        for bad in [
+            r#""http://id.example.com/me""#,
+            "null",
+            r#""""#,
+            "7",
+            r#"["https://id.example.com/me"]"#,
+            r#""/me""#,
+            r#""https:///me""#,
+            r#""ftp://id.example.com/me""#,
+            r#""https://id.example.com/m\u0000e""#,
+            &long,
+        ] {
+            for (left_out, others) in [
+                ("jwks_uri", ["introspection_endpoint", "userinfo_endpoint"]),
+                ("introspection_endpoint", ["jwks_uri", "userinfo_endpoint"]),
+                ("userinfo_endpoint", ["introspection_endpoint", "jwks_uri"]),
+                ("token_endpoint", ["introspection_endpoint", "jwks_uri"]),
+            ] {
+                let mut body = std::format!(r#"{{"{left_out}":{bad},"issuer":"{ISSUER}""#);
+                for other in others {
+                    body += &std::format!(r#","{other}":"https://id.example.com/{other}""#);
+                }
+                body += "}";
+                let metadata = Metadata::parse(ISSUER, body.as_bytes()).expect(&body);
+                let found = [
+                    ("jwks_uri", &metadata.key_set),
+                    ("introspection_endpoint", &metadata.introspection),
+                    ("userinfo_endpoint", &metadata.userinfo),
+                    ("token_endpoint", &metadata.token),
+                ];
+                for (name, url) in found {
+                    let is_good = others.contains(&name);
+                    let expected = is_good.then(|| std::format!("https://id.example.com/{name}"));
+                    assert_eq!(url.as_deref(), expected.as_deref(), "{body}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn members_that_are_not_read_may_be_anything() {
+        let many: String = (0..300)
+            .map(|index| std::format!(r#""x{index}":null,"#))
+            .collect();
+        for others in [
+            r#""x":1,"x":2,"#,
+            r#""\u0078":[],"x":{"issuer":"y"},"#,
+            &many,
+        ] {
+            let body = std::format!(r#"{{{others}"issuer":"{ISSUER}"}}"#);
+            assert!(Metadata::parse(ISSUER, body.as_bytes()).is_ok(), "{body}");
+        }
+    }
+
+    #[test]
+    fn names_of_members_are_read_with_their_escapes() {
+        let body = std::format!(
+            r#"{{"\u0069ssuer":"{ISSUER}","jwks\u005furi":"https://id.example.com/k"}}"#
+        );
+        let metadata = Metadata::parse(ISSUER, body.as_bytes()).unwrap();
+        assert_eq!(
+            metadata.key_set.as_deref(),
+            Some("https://id.example.com/k")
+        );
+        let twice = std::format!(r#"{{"issuer":"{ISSUER}","issue\u0072":"{ISSUER}"}}"#);
+        check(ISSUER, &twice, MetadataError::Malformed);
     }
 
     #[test]
