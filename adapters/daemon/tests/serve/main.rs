@@ -4,6 +4,7 @@ mod account;
 mod dict;
 mod doctor;
 mod face;
+mod finding;
 mod front;
 mod online;
 mod serving;

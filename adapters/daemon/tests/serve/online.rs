@@ -20,15 +20,15 @@ const MECHANISMS: [&str; 2] = ["XOAUTH2", "OAUTHBEARER"];
 
 const TOKEN: &str = "an-opaque-token-that-no-log-may-hold";
 
-struct Daemon {
-    serving: Serving,
-    address: String,
+pub(crate) struct Daemon {
+    pub(crate) serving: Serving,
+    pub(crate) address: String,
     metrics: String,
     _root: TempDir,
 }
 
 impl Daemon {
-    fn start(providers: &str) -> Self {
+    pub(crate) fn start(providers: &str) -> Self {
         let root = TempDir::new().unwrap();
         let path = root.path().join("gatepost.toml");
         let head = "listen = \"tcp:127.0.0.1:0\"\nmetrics = \"tcp:127.0.0.1:0\"\n\
@@ -58,13 +58,13 @@ impl Daemon {
 
 /// What one login was answered.
 #[derive(Debug, Eq, PartialEq)]
-struct Answered {
+pub(crate) struct Answered {
     challenge: Option<Value>,
-    last: String,
+    pub(crate) last: String,
 }
 
 /// Logs in, over a connection of its own.
-fn log_in(address: &str, mechanism: &str, user: &str, token: &str) -> Answered {
+pub(crate) fn log_in(address: &str, mechanism: &str, user: &str, token: &str) -> Answered {
     let message = match mechanism {
         "XOAUTH2" => format!("user={user}\x01auth=Bearer {token}\x01\x01"),
         _ => format!("n,a={user},\x01auth=Bearer {token}\x01\x01"),
@@ -364,7 +364,7 @@ fn a_provider_without_keys_that_nobody_asks_is_not_healthy() {
 }
 
 /// What `gatepost doctor` says of a configuration and a token, and its exit code.
-fn doctor(config: &str, token: &str) -> (String, Option<i32>) {
+pub(crate) fn doctor(config: &str, token: &str) -> (String, Option<i32>) {
     let root = TempDir::new().unwrap();
     let path = root.path().join("gatepost.toml");
     std::fs::write(&path, config).unwrap();
