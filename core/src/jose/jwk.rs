@@ -1,19 +1,27 @@
 //! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 
-use super::{Header, KeyError};
+mod number;
+
+use super::{Header, KeyError, Member, MemberFault, ShortName};
 use crate::{
     crypto::{
         Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519PublicKey, HmacSecret, KeyMaterial,
         RsaPublicKey,
     },
-    wire::{
-        base64url,
-        json::{Object, Text, Value},
-    },
+    wire::json::{Object, Text, Value},
 };
 
 /// Longest name of a member that is looked at, in bytes: `key_ops`.
 const MAX_NAME: usize = 7;
+
+/// Longest `issuer`, in bytes: Entra's have 75.
+const MAX_ISSUER: usize = 256;
+
+/// Most entries of `key_ops`: RFC 7517 section 4.3 registers 8.
+const MAX_OPERATIONS: usize = 16;
+
+/// Longest value of `kty`, `crv` and `alg` that is compared, in bytes.
+const MAX_VALUE: usize = 64;
 
 /// A JWK whose members have been read; its numbers are decoded by [`material`](Self::material).
 ///
@@ -21,6 +29,7 @@ const MAX_NAME: usize = 7;
 #[derive(Clone, Debug)]
 pub struct Jwk<'j> {
     kid: Option<heapless::String<{ Header::MAX_KID }>>,
+    issuer: Option<heapless::String<MAX_ISSUER>>,
     algorithms: AlgorithmSet,
     numbers: Numbers<'j>,
 }
@@ -82,7 +91,7 @@ enum Numbers<'j> {
     },
 }
 
-/// The members that matter, as they stand in the object.
+/// The members that matter, as they stand in the object; one that is `null` is absent.
 #[derive(Default)]
 struct Members<'j> {
     kty: Option<Value<'j>>,
@@ -90,6 +99,7 @@ struct Members<'j> {
     alg: Option<Value<'j>>,
     usage: Option<Value<'j>>,
     key_ops: Option<Value<'j>>,
+    issuer: Option<Value<'j>>,
     crv: Option<Value<'j>>,
     x: Option<Value<'j>>,
     y: Option<Value<'j>>,
@@ -99,6 +109,9 @@ struct Members<'j> {
 }
 
 impl<'j> Jwk<'j> {
+    /// Longest `issuer`, in bytes.
+    pub const MAX_ISSUER: usize = MAX_ISSUER;
+
     /// Reads one JWK.
     ///
     /// # Errors
@@ -113,6 +126,7 @@ impl<'j> Jwk<'j> {
         members.check_use()?;
         Ok(Self {
             kid: members.kid()?,
+            issuer: members.issuer()?,
             algorithms: members.algorithms()?,
             numbers,
         })
@@ -122,6 +136,14 @@ impl<'j> Jwk<'j> {
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+
+    /// The only issuer whose tokens it signs, where the key says so itself.
+    ///
+    /// Entra's common key sets hold keys of several issuers; `{tenantid}` in the text stands for any tenant.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// The one algorithm of its `alg`, or all: its type narrows them down when it is prepared.
@@ -137,15 +159,23 @@ impl<'j> Jwk<'j> {
     pub fn material<'b>(&self, buffer: &'b mut KeyBuffer) -> Result<KeyMaterial<'b>, KeyError> {
         let KeyBuffer { main, exponent } = buffer;
         Ok(match self.numbers {
-            Numbers::Hmac { k } => KeyMaterial::Hmac(HmacSecret::new(decode(k, main)?)?),
+            Numbers::Hmac { k } => {
+                let secret = number::secret(k, main).map_err(|fault| Member::K.is(fault))?;
+                KeyMaterial::Hmac(HmacSecret::new(secret)?)
+            }
             Numbers::Rsa { n, e } => {
-                KeyMaterial::Rsa(RsaPublicKey::new(decode(n, main)?, decode(e, exponent)?)?)
+                let n = number::public(n, main).map_err(|fault| Member::N.is(fault))?;
+                let e = number::public(e, exponent).map_err(|fault| Member::E.is(fault))?;
+                KeyMaterial::Rsa(RsaPublicKey::new(n, e)?)
             }
             Numbers::Ec { curve, x, y } => {
                 KeyMaterial::Ec(EcPublicKey::new(curve, join_point(curve, x, y, main)?)?)
             }
             Numbers::Ed25519 { x } => {
-                let bytes = decode(x, main)?.try_into().map_err(|_| KeyError::Member)?;
+                let bytes = number::public(x, main).map_err(|fault| Member::X.is(fault))?;
+                let bytes = bytes
+                    .try_into()
+                    .map_err(|_| Member::X.is(MemberFault::Length))?;
                 KeyMaterial::Ed25519(Ed25519PublicKey::new(bytes))
             }
         })
@@ -165,6 +195,7 @@ impl<'j> Members<'j> {
                 Some("alg") => &mut members.alg,
                 Some("use") => &mut members.usage,
                 Some("key_ops") => &mut members.key_ops,
+                Some("issuer") => &mut members.issuer,
                 Some("crv") => &mut members.crv,
                 Some("x") => &mut members.x,
                 Some("y") => &mut members.y,
@@ -173,97 +204,124 @@ impl<'j> Members<'j> {
                 Some("k") => &mut members.k,
                 _ => continue,
             };
-            *place = Some(value);
+            *place = Some(value).filter(|value| !matches!(value, Value::Null));
         }
         Ok(members)
     }
 
     fn numbers(&self) -> Result<Numbers<'j>, KeyError> {
-        let kty = self.kty.ok_or(KeyError::Malformed)?.string()?;
-        let crv = self.crv.and_then(|crv| crv.string().ok()?.as_str());
-        Ok(match (kty.as_str(), crv) {
-            (Some("oct"), _) => Numbers::Hmac {
-                k: required(self.k)?,
+        let kty = name(Member::Kty, required(Member::Kty, self.kty)?)?;
+        Ok(match kty.as_str() {
+            "oct" => Numbers::Hmac {
+                k: required(Member::K, self.k)?,
             },
-            (Some("RSA"), _) => Numbers::Rsa {
-                n: required(self.n)?,
-                e: required(self.e)?,
+            "RSA" => Numbers::Rsa {
+                n: required(Member::N, self.n)?,
+                e: required(Member::E, self.e)?,
             },
-            (Some("EC"), Some(name)) => {
-                let curve = curve(name).ok_or(KeyError::UnsupportedType)?;
-                Numbers::Ec {
-                    curve,
-                    x: required(self.x)?,
-                    y: required(self.y)?,
+            "EC" => Numbers::Ec {
+                curve: self.curve()?,
+                x: required(Member::X, self.x)?,
+                y: required(Member::Y, self.y)?,
+            },
+            "OKP" => {
+                let crv = self.crv()?;
+                if crv != "Ed25519" {
+                    return Err(KeyError::UnsupportedType(ShortName::new(&crv)));
+                }
+                Numbers::Ed25519 {
+                    x: required(Member::X, self.x)?,
                 }
             }
-            (Some("OKP"), Some("Ed25519")) => Numbers::Ed25519 {
-                x: required(self.x)?,
-            },
-            (Some("EC" | "OKP"), None) => return Err(KeyError::Member),
-            _ => return Err(KeyError::UnsupportedType),
+            other => return Err(KeyError::UnsupportedType(ShortName::new(other))),
+        })
+    }
+
+    fn crv(&self) -> Result<heapless::String<MAX_VALUE>, KeyError> {
+        name(Member::Crv, required(Member::Crv, self.crv)?)
+    }
+
+    fn curve(&self) -> Result<Curve, KeyError> {
+        let crv = self.crv()?;
+        Ok(match crv.as_str() {
+            "P-256" => Curve::P256,
+            "P-384" => Curve::P384,
+            "P-521" => Curve::P521,
+            other => return Err(KeyError::UnsupportedType(ShortName::new(other))),
         })
     }
 
     /// RFC 7517 sections 4.2 and 4.3: either may be absent, neither may forbid.
     fn check_use(&self) -> Result<(), KeyError> {
-        let is = |text: Text<'_>, wanted: &str| text == *wanted;
-        if let Some(usage) = self.usage
-            && !is(usage.string()?, "sig")
+        if let Some(usage) = optional(Member::Use, self.usage)?
+            && usage != *"sig"
         {
             return Err(KeyError::NotForSignatures);
         }
         let Some(operations) = self.key_ops else {
             return Ok(());
         };
-        for operation in operations.array()?.items() {
-            if is(operation?.string()?, "verify") {
-                return Ok(());
+        let wrong = |fault| Member::KeyOps.is(fault);
+        let operations = operations.array().map_err(|_| wrong(MemberFault::Type))?;
+        let mut seen: heapless::Vec<Text<'j>, MAX_OPERATIONS> = heapless::Vec::new();
+        for operation in operations.items() {
+            let operation = operation?.string().map_err(|_| wrong(MemberFault::Type))?;
+            if seen.contains(&operation) {
+                return Err(wrong(MemberFault::Repeated));
             }
+            seen.push(operation)
+                .map_err(|_| wrong(MemberFault::TooLong))?;
         }
-        Err(KeyError::NotForSignatures)
+        if seen.iter().any(|operation| *operation == *"verify") {
+            Ok(())
+        } else {
+            Err(KeyError::NotForSignatures)
+        }
     }
 
+    /// An empty one is none: no token can name it.
     fn kid(&self) -> Result<Option<heapless::String<{ Header::MAX_KID }>>, KeyError> {
-        let Some(kid) = self.kid else { return Ok(None) };
-        let kid = kid.string().ok().filter(|kid| !kid.is_empty());
-        kid.and_then(Text::to_string)
-            .ok_or(KeyError::KeyId)
-            .map(Some)
+        let kid = optional(Member::Kid, self.kid)?.filter(|kid| !kid.is_empty());
+        kid.map(|kid| copied(Member::Kid, kid)).transpose()
+    }
+
+    fn issuer(&self) -> Result<Option<heapless::String<MAX_ISSUER>>, KeyError> {
+        let issuer = optional(Member::Issuer, self.issuer)?;
+        issuer
+            .map(|issuer| copied(Member::Issuer, issuer))
+            .transpose()
     }
 
     fn algorithms(&self) -> Result<AlgorithmSet, KeyError> {
-        let Some(algorithm) = self.alg else {
+        let Some(algorithm) = optional(Member::Alg, self.alg)? else {
             return Ok(AlgorithmSet::ALL);
         };
-        let algorithm = algorithm.string()?.as_str().and_then(Algorithm::from_name);
-        Ok(AlgorithmSet::of(&[
-            algorithm.ok_or(KeyError::UnsupportedAlgorithm)?
-        ]))
+        let written = name(Member::Alg, algorithm)?;
+        match Algorithm::from_name(&written) {
+            Some(algorithm) => Ok(AlgorithmSet::of(&[algorithm])),
+            None => Err(KeyError::UnsupportedAlgorithm(ShortName::new(&written))),
+        }
     }
 }
 
-fn required(value: Option<Value<'_>>) -> Result<Text<'_>, KeyError> {
-    value
-        .and_then(|value| value.string().ok())
-        .ok_or(KeyError::Member)
+fn optional<'j>(member: Member, value: Option<Value<'j>>) -> Result<Option<Text<'j>>, KeyError> {
+    let text = value.map(Value::string).transpose();
+    text.map_err(|_| member.is(MemberFault::Type))
 }
 
-fn curve(name: &str) -> Option<Curve> {
-    Some(match name {
-        "P-256" => Curve::P256,
-        "P-384" => Curve::P384,
-        "P-521" => Curve::P521,
-        _ => return None,
-    })
+fn required<'j>(member: Member, value: Option<Value<'j>>) -> Result<Text<'j>, KeyError> {
+    optional(member, value)?.ok_or(member.is(MemberFault::Missing))
 }
 
-fn decode<'b>(number: Text<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8], KeyError> {
-    let text = number.as_str().ok_or(KeyError::Member)?;
-    base64url::decode(text.as_bytes(), buffer).map_err(|_| KeyError::Member)
+fn copied<const N: usize>(member: Member, text: Text<'_>) -> Result<heapless::String<N>, KeyError> {
+    text.to_string().ok_or(member.is(MemberFault::TooLong))
 }
 
-/// `04 || x || y`; both coordinates have the full length of the field (RFC 7518 section 6.2.1.2).
+fn name(member: Member, text: Text<'_>) -> Result<heapless::String<MAX_VALUE>, KeyError> {
+    copied(member, text)
+}
+
+/// `04 || x || y`; both coordinates get the full length of the field (RFC 7518 section 6.2.1.2).
 fn join_point<'b>(
     curve: Curve,
     x: Text<'_>,
@@ -271,19 +329,17 @@ fn join_point<'b>(
     buffer: &'b mut [u8; KeyBuffer::MAIN],
 ) -> Result<&'b [u8], KeyError> {
     let len = curve.field_len();
-    let (tag, rest) = buffer.split_at_mut(1);
-    tag.fill(4);
-    for (index, coordinate) in [x, y].into_iter().enumerate() {
-        let place = rest
-            .get_mut(index.saturating_mul(len)..)
-            .unwrap_or_default();
-        if decode(coordinate, place)?.len() != len {
-            return Err(KeyError::Member);
-        }
+    let point = buffer
+        .get_mut(..len.saturating_mul(2).saturating_add(1))
+        .ok_or(Member::X.is(MemberFault::Length))?;
+    if let Some((tag, rest)) = point.split_first_mut()
+        && let Some((place_of_x, place_of_y)) = rest.split_at_mut_checked(len)
+    {
+        *tag = 4;
+        number::coordinate(x, place_of_x).map_err(|fault| Member::X.is(fault))?;
+        number::coordinate(y, place_of_y).map_err(|fault| Member::Y.is(fault))?;
     }
-    buffer
-        .get(..len.saturating_mul(2).saturating_add(1))
-        .ok_or(KeyError::Member)
+    Ok(point)
 }
 
 #[cfg(test)]

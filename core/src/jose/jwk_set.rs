@@ -21,10 +21,11 @@ impl<'j> JwkSet<'j> {
     /// [`KeyError::Malformed`] or [`KeyError::DuplicateMember`] for the set as a whole.
     pub fn parse(json: &'j [u8]) -> Result<Self, KeyError> {
         let mut keys = None;
-        for member in Object::parse(json)?.members() {
+        // Other members may be anything (RFC 7517 section 5).
+        for member in Object::parse(json)?.members_unchecked() {
             let (name, value) = member?;
-            if name == *"keys" {
-                keys = Some(value.array()?);
+            if name == *"keys" && keys.replace(value.array()?).is_some() {
+                return Err(KeyError::DuplicateMember);
             }
         }
         let items = keys.ok_or(KeyError::Malformed)?.items();

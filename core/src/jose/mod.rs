@@ -4,15 +4,17 @@ mod header;
 mod jwk;
 mod jwk_set;
 mod jws;
+mod key_error;
 mod spki;
 
 pub use header::Header;
 pub use jwk::{Jwk, KeyBuffer};
 pub use jwk_set::JwkSet;
 pub use jws::{UnverifiedJwt, VerifyError};
+pub use key_error::{KeyError, Member, MemberFault, ShortName};
 pub use spki::{pem, public_key_der, secret_base64};
 
-use crate::wire::{base64url, json};
+use crate::wire::base64url;
 
 /// Why a token is not a JWS that can be judged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,49 +79,6 @@ impl core::error::Error for Error {}
 impl From<base64url::Error> for Error {
     fn from(_: base64url::Error) -> Self {
         Self::Encoding
-    }
-}
-
-/// Why a key cannot be used.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// Not the JSON of a JWK or a JWK Set (RFC 7517 sections 4 and 5).
-    Malformed,
-    /// A member occurs twice.
-    DuplicateMember,
-    /// More keys than [`JwkSet::MAX_KEYS`].
-    TooManyKeys,
-    /// `kty` or `crv` is none of ours (RFC 7517 section 5: such keys are ignored).
-    UnsupportedType,
-    /// `alg` is none of ours.
-    UnsupportedAlgorithm,
-    /// `use` or `key_ops` keeps it from verifying signatures (RFC 7517 sections 4.2 and 4.3).
-    NotForSignatures,
-    /// `kid` is empty or longer than [`Header::MAX_KID`].
-    KeyId,
-    /// A required member is missing, not base64url, or of the wrong length (RFC 7518 section 6).
-    Member,
-    /// The numbers are no key that may be used.
-    Material(crate::crypto::Unsupported),
-    /// Neither PEM nor DER of a `SubjectPublicKeyInfo` (RFC 5280 section 4.1, RFC 7468 section 13).
-    PublicKeyInfo,
-    /// Not base64.
-    Secret,
-}
-
-impl From<json::Error> for KeyError {
-    fn from(error: json::Error) -> Self {
-        match error {
-            json::Error::DuplicateName => Self::DuplicateMember,
-            _ => Self::Malformed,
-        }
-    }
-}
-
-impl From<crate::crypto::Unsupported> for KeyError {
-    fn from(error: crate::crypto::Unsupported) -> Self {
-        Self::Material(error)
     }
 }
 

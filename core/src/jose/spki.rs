@@ -1,6 +1,6 @@
 //! Public keys outside JSON: `SubjectPublicKeyInfo` in DER or PEM, and secrets in base64.
 
-use super::{KeyBuffer, KeyError};
+use super::{KeyBuffer, KeyError, ShortName};
 use crate::crypto::{Curve, EcPublicKey, Ed25519PublicKey, HmacSecret, KeyMaterial, RsaPublicKey};
 use base64::{
     Engine,
@@ -61,7 +61,7 @@ pub fn public_key_der(der: &[u8]) -> Result<KeyMaterial<'_>, KeyError> {
             let key = key.try_into().map_err(|_| KeyError::PublicKeyInfo)?;
             Ok(KeyMaterial::Ed25519(Ed25519PublicKey::new(key)))
         }
-        _ => Err(KeyError::UnsupportedType),
+        _ => Err(KeyError::UnsupportedType(ShortName::NONE)),
     }
 }
 
@@ -99,6 +99,6 @@ fn named_curve(curve: ObjectIdentifier) -> Result<Curve, KeyError> {
         SECP256R1 => Ok(Curve::P256),
         SECP384R1 => Ok(Curve::P384),
         SECP521R1 => Ok(Curve::P521),
-        _ => Err(KeyError::UnsupportedType),
+        _ => Err(KeyError::UnsupportedType(ShortName::NONE)),
     }
 }

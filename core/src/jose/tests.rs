@@ -336,7 +336,7 @@ fn a_jwk_serves_its_alg_or_what_its_type_allows() {
     );
     check_jwk(
         &format!(r#"{{"kty":"oct","alg":"A128KW","k":"{SECRET}"}}"#),
-        Err(KeyError::UnsupportedAlgorithm),
+        Err(KeyError::UnsupportedAlgorithm(ShortName::new("A128KW"))),
     );
     let rsa = |alg| {
         format!(
@@ -381,61 +381,92 @@ fn a_curve_binds_its_algorithm_and_its_lengths() {
             )
         };
         check_jwk(&jwk(len, len), Ok(AlgorithmSet::of(&[algorithm])));
-        for (x, y) in [
-            (len - 1, len),
-            (len, len - 1),
-            (len + 1, len),
-            (len, len + 1),
-            (0, len),
-            (len, 0),
+        for (x, y, member) in [
+            (len - 2, len, Member::X),
+            (len, len - 2, Member::Y),
+            (len + 1, len, Member::X),
+            (len, len + 1, Member::Y),
+            (0, len, Member::X),
+            (len, 0, Member::Y),
         ] {
-            check_jwk(&jwk(x, y), Err(KeyError::Member));
+            check_jwk(
+                &jwk(x, y),
+                Err(KeyError::Member(member, MemberFault::Length)),
+            );
         }
     }
 }
 
 #[test]
 fn unknown_types_are_told_from_broken_keys() {
-    for kind in [
-        r#""kty":"EC","crv":"secp256k1","x":"AA","y":"AA""#,
-        r#""kty":"OKP","crv":"X25519","x":"AA""#,
-        r#""kty":"OKP","crv":"Ed448","x":"AA""#,
-        r#""kty":"AKP","pub":"AA""#,
-        r#""kty":"rsa","n":"AA","e":"AQAB""#,
+    for (kind, name) in [
+        (
+            r#""kty":"EC","crv":"secp256k1","x":"AA","y":"AA""#,
+            "secp256k1",
+        ),
+        (r#""kty":"OKP","crv":"X25519","x":"AA""#, "X25519"),
+        (r#""kty":"OKP","crv":"Ed448","x":"AA""#, "Ed448"),
+        (r#""kty":"AKP","pub":"AA""#, "AKP"),
+        (r#""kty":"rsa","n":"AA","e":"AQAB""#, "rsa"),
+        (r#""kty":"no name""#, ""),
+        (r#""kty":"a-name-of-17-byte""#, ""),
+        (r#""kty":"""#, ""),
     ] {
-        check_jwk(&format!("{{{kind}}}"), Err(KeyError::UnsupportedType));
+        let error = KeyError::UnsupportedType(ShortName::new(name));
+        check_jwk(&format!("{{{kind}}}"), Err(error));
     }
-    check_jwk("{}", Err(KeyError::Malformed));
-    check_jwk(r#"{"kty":1}"#, Err(KeyError::Malformed));
-    check_jwk("[]", Err(KeyError::Malformed));
-    check_jwk(r#"{"kty":"EC","x":"AA","y":"AA"}"#, Err(KeyError::Member));
-    check_jwk(r#"{"kty":"OKP","x":"AA"}"#, Err(KeyError::Member));
-    check_jwk(
-        r#"{"kty":"EC","crv":"P-256","y":"AA"}"#,
-        Err(KeyError::Member),
-    );
-    check_jwk(
-        r#"{"kty":"EC","crv":"P-256","x":"AA"}"#,
-        Err(KeyError::Member),
-    );
-    check_jwk(r#"{"kty":"RSA","e":"AQAB"}"#, Err(KeyError::Member));
-    check_jwk(r#"{"kty":"RSA","n":"AA"}"#, Err(KeyError::Member));
-    check_jwk(r#"{"kty":"oct","k":1}"#, Err(KeyError::Member));
-    check_jwk(
-        &format!(r#"{{"kty":"oct","k":"{SECRET}="}}"#),
-        Err(KeyError::Member),
-    );
-    check_jwk(
-        &format!(r#"{{"kty":"oct","k":"\u0041{SECRET}"}}"#),
-        Err(KeyError::Member),
-    );
+    for text in ["[]", "", "{", r#"{"kty":"oct""#] {
+        check_jwk(text, Err(KeyError::Malformed));
+    }
+    let okp = |x: &str| format!(r#""kty":"OKP","crv":"Ed25519","x":"{x}""#);
+    for (members, member, fault) in [
+        ("", Member::Kty, MemberFault::Missing),
+        (r#""kty":1"#, Member::Kty, MemberFault::Type),
+        (
+            r#""kty":"EC","x":"AA","y":"AA""#,
+            Member::Crv,
+            MemberFault::Missing,
+        ),
+        (r#""kty":"OKP","x":"AA""#, Member::Crv, MemberFault::Missing),
+        (
+            r#""kty":"OKP","crv":1,"x":"AA""#,
+            Member::Crv,
+            MemberFault::Type,
+        ),
+        (
+            r#""kty":"EC","crv":"P-256","y":"AA""#,
+            Member::X,
+            MemberFault::Missing,
+        ),
+        (
+            r#""kty":"EC","crv":"P-256","x":"AA""#,
+            Member::Y,
+            MemberFault::Missing,
+        ),
+        (r#""kty":"RSA","e":"AQAB""#, Member::N, MemberFault::Missing),
+        (r#""kty":"RSA","n":"AA""#, Member::E, MemberFault::Missing),
+        (r#""kty":"oct","k":1"#, Member::K, MemberFault::Type),
+        (
+            &format!(r#""kty":"oct","k":"{SECRET}=""#),
+            Member::K,
+            MemberFault::Encoding,
+        ),
+        (
+            &format!(r#""kty":"oct","k":"\u0041{SECRET}""#),
+            Member::K,
+            MemberFault::Encoding,
+        ),
+        (&okp(&number(31)), Member::X, MemberFault::Length),
+        (&okp(&number(33)), Member::X, MemberFault::Length),
+    ] {
+        check_jwk(
+            &format!("{{{members}}}"),
+            Err(KeyError::Member(member, fault)),
+        );
+    }
     check_jwk(
         &format!(r#"{{"kty":"oct","k":"{SECRET}","k":"{SECRET}"}}"#),
         Err(KeyError::DuplicateMember),
-    );
-    check_jwk(
-        &format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, number(31)),
-        Err(KeyError::Member),
     );
 }
 
@@ -454,7 +485,10 @@ fn sizes_are_policed() {
         &rsa(&number(513), "AQAB"),
         material(Unsupported::ModulusSize),
     );
-    check_jwk(&rsa(&number(514), "AQAB"), Err(KeyError::Member));
+    check_jwk(
+        &rsa(&number(514), "AQAB"),
+        Err(KeyError::Member(Member::N, MemberFault::TooLong)),
+    );
     check_jwk(
         &rsa(&encode([&[0][..], &[0xC1; 512]].concat()), "AQAB"),
         rs256,
@@ -511,9 +545,18 @@ fn use_and_key_ops_may_forbid() {
     ] {
         check_jwk(&jwk(members), Err(KeyError::NotForSignatures));
     }
-    check_jwk(&jwk(r#""use":1"#), Err(KeyError::Malformed));
-    check_jwk(&jwk(r#""key_ops":"verify""#), Err(KeyError::Malformed));
-    check_jwk(&jwk(r#""key_ops":[1]"#), Err(KeyError::Malformed));
+    for (members, member, fault) in [
+        (r#""use":1"#, Member::Use, MemberFault::Type),
+        (r#""key_ops":"verify""#, Member::KeyOps, MemberFault::Type),
+        (r#""key_ops":[1]"#, Member::KeyOps, MemberFault::Type),
+        (
+            r#""key_ops":["sign","sign"]"#,
+            Member::KeyOps,
+            MemberFault::Repeated,
+        ),
+    ] {
+        check_jwk(&jwk(members), Err(KeyError::Member(member, fault)));
+    }
 }
 
 #[test]
@@ -524,11 +567,12 @@ fn a_jwk_has_a_usable_kid_or_none() {
     };
     assert_eq!(kid(""), Ok(None));
     assert_eq!(kid(r#","kid":"a\u0062""#), Ok(Some("ab".into())));
-    assert_eq!(kid(r#","kid":"""#), Err(KeyError::KeyId));
-    assert_eq!(kid(r#","kid":1"#), Err(KeyError::KeyId));
+    assert_eq!(kid(r#","kid":"""#), Ok(None));
+    let wrong = |fault| Err(KeyError::Member(Member::Kid, fault));
+    assert_eq!(kid(r#","kid":1"#), wrong(MemberFault::Type));
     assert_eq!(
         kid(&format!(r#","kid":"{}""#, "k".repeat(257))),
-        Err(KeyError::KeyId)
+        wrong(MemberFault::TooLong)
     );
 }
 
@@ -545,12 +589,13 @@ fn one_bad_key_does_not_spoil_a_set() {
     let good_kid = Ok(Some(String::from("g")));
     let expected = [
         good_kid.clone(),
-        Err(KeyError::UnsupportedType),
+        Err(KeyError::UnsupportedType(ShortName::new("AKP"))),
         Err(KeyError::Malformed),
         good_kid,
     ];
     assert_eq!(kids(&set).unwrap(), expected);
     assert_eq!(kids(r#"{"keys":[]}"#).unwrap(), []);
+    assert_eq!(kids(r#"{"x":1,"k\u0065ys":[],"x":2}"#).unwrap(), []);
     assert_eq!(kids("{}"), Err(KeyError::Malformed));
     assert_eq!(kids(r#"{"keys":{}}"#), Err(KeyError::Malformed));
     assert_eq!(
@@ -607,7 +652,7 @@ fn public_keys_come_in_pem() {
     );
     assert_eq!(
         read(include_bytes!("testdata/k1.pem")),
-        Err(KeyError::UnsupportedType)
+        Err(KeyError::UnsupportedType(ShortName::NONE))
     );
     assert_eq!(
         read(include_bytes!("testdata/p256c.pem")),

@@ -1,6 +1,6 @@
 //! Odd JSON, in headers, payloads and keys.
 
-use gatepost_core::jose::{Jwk, KeyError};
+use gatepost_core::jose::{Jwk, KeyError, ShortName};
 use serde_json::{Value, json};
 
 use super::{ALICE, NOW, check, check_at, claims, outcome, pair, policy, raw, with};
@@ -130,7 +130,10 @@ fn escapes_hide_no_member_of_a_key() {
     for (written, error) in [
         (r#""\u0075se":"enc""#, KeyError::NotForSignatures),
         (r#""key_\u006fps":["sign"]"#, KeyError::NotForSignatures),
-        (r#""\u0061lg":"ES224""#, KeyError::UnsupportedAlgorithm),
+        (
+            r#""\u0061lg":"ES224""#,
+            KeyError::UnsupportedAlgorithm(ShortName::new("ES224")),
+        ),
     ] {
         assert_eq!(parse(written), Some(error), "{written}");
     }

@@ -291,3 +291,23 @@ fn a_secret_has_one_spelling() {
     check(&oct(&standard(secret)), false);
     check(&oct(&standard(secret).replace('/', r"\/")), false);
 }
+
+#[test]
+fn a_key_may_name_its_issuer() {
+    let issuer = |issuer: &str| {
+        let json = oct(&format!(r#""issuer":{issuer}"#));
+        Jwk::parse(json.as_bytes()).map(|jwk| jwk.issuer().map(String::from))
+    };
+    let url = "https://login.example.com/{tenantid}/v2.0";
+    assert_eq!(issuer(&format!("\"{url}\"")), Ok(Some(url.to_string())));
+    assert_eq!(
+        issuer(r#""https:\/\/a""#),
+        Ok(Some("https://a".to_string()))
+    );
+    assert_eq!(issuer("null"), Ok(None));
+    // One that cannot be read is not one that is absent.
+    let wrong = |fault| Err(Member::Issuer.is(fault));
+    assert_eq!(issuer("7"), wrong(MemberFault::Type));
+    let long = format!("\"{}\"", "a".repeat(Jwk::MAX_ISSUER + 1));
+    assert_eq!(issuer(&long), wrong(MemberFault::TooLong));
+}
