@@ -14,9 +14,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatepost_core::{
-    crypto::{Algorithm, AlgorithmSet, Backend, VerifyingKey},
+    crypto::{Algorithm, AlgorithmSet, Backend, KeyMaterial, VerifyingKey},
     jose::KeyError,
 };
+use sha2::{Digest as _, Sha256};
 
 use crate::settings::ProviderSettings;
 pub(crate) use written::Written;
@@ -27,8 +28,11 @@ pub(crate) struct LoadedKey {
     pub(crate) key: Arc<dyn VerifyingKey>,
     pub(crate) kid: Option<String>,
     pub(crate) owner: Option<String>,
+    /// The only issuer whose tokens it signs, where the key says so itself.
+    pub(crate) issuer: Option<String>,
     /// The key as text, where it may be told.
     pub(crate) written: Option<Written>,
+    pub(crate) material: Option<Material>,
 }
 
 /// Algorithms whose keys anybody may see.
@@ -92,8 +96,20 @@ where
         }
         warnings.append(&mut reasons);
         for key in keys {
+            let warning = |key: &LoadedKey, problem| Warning::of(path, key.kid.clone(), problem);
+            if loaded.iter().any(|other| other.covers(&key)) {
+                warnings.push(warning(&key, Problem::Repeated));
+                continue;
+            }
+            loaded.retain(|other| {
+                let is_covered = key.covers(other);
+                if is_covered {
+                    warnings.push(warning(other, Problem::Repeated));
+                }
+                !is_covered
+            });
             if loaded.iter().any(|other| other.is_mistaken_for(&key)) {
-                warnings.push(Warning::of(path, key.kid.clone(), Problem::AmbiguousKid));
+                warnings.push(warning(&key, Problem::AmbiguousKid));
             }
             loaded.push(key);
         }
@@ -116,8 +132,54 @@ fn load_source<P: Prepare>(
 impl LoadedKey {
     /// Whether a token could mean either; the core then refuses it.
     fn is_mistaken_for(&self, other: &Self) -> bool {
-        let both = self.key.algorithms().intersection(other.key.algorithms());
-        self.kid.is_some() && self.kid == other.kid && self.owner == other.owner && !both.is_empty()
+        let may_be_meant_both = self.kid.is_some()
+            && self.kid == other.kid
+            && self.owner == other.owner
+            && (self.issuer == other.issuer || self.issuer.is_none() || other.issuer.is_none());
+        may_be_meant_both && !self.is_same_key(other) && !self.shared(other).is_empty()
+    }
+
+    /// Whether the other one is this one once more, and serves nothing beyond what this one does.
+    fn covers(&self, other: &Self) -> bool {
+        self.kid == other.kid
+            && self.owner == other.owner
+            && self.issuer == other.issuer
+            && self.is_same_key(other)
+            && self.shared(other) == other.key.algorithms()
+    }
+
+    fn is_same_key(&self, other: &Self) -> bool {
+        self.material.is_some() && self.material == other.material
+    }
+
+    fn shared(&self, other: &Self) -> AlgorithmSet {
+        let ours = self.key.algorithms();
+        ours.intersection(other.key.algorithms())
+    }
+}
+
+/// A digest of a key's type and numbers: equal ones are one key, however they are written.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct Material([u8; 32]);
+
+impl Material {
+    /// `None` for a type that is not known here: no key of it equals another.
+    fn new(material: &KeyMaterial<'_>) -> Option<Self> {
+        let mut hash = Sha256::new();
+        let (kind, numbers) = match material {
+            KeyMaterial::Hmac(secret) => (0, secret.expose()),
+            KeyMaterial::Rsa(key) => {
+                hash.update(key.exponent().to_be_bytes());
+                (1, key.modulus())
+            }
+            // The length tells the curve.
+            KeyMaterial::Ec(key) => (2, key.sec1()),
+            KeyMaterial::Ed25519(key) => (3, &key.bytes()[..]),
+            _ => return None,
+        };
+        hash.update(numbers);
+        hash.update([kind]);
+        Some(Self(hash.finalize().into()))
     }
 }
 
@@ -125,7 +187,7 @@ impl LoadedKey {
 trait Prepare {
     fn prepare(
         &self,
-        material: &gatepost_core::crypto::KeyMaterial<'_>,
+        material: &KeyMaterial<'_>,
         algorithms: AlgorithmSet,
     ) -> Result<LoadedKey, KeyError>;
 }
@@ -144,7 +206,7 @@ where
 {
     fn prepare(
         &self,
-        material: &gatepost_core::crypto::KeyMaterial<'_>,
+        material: &KeyMaterial<'_>,
         algorithms: AlgorithmSet,
     ) -> Result<LoadedKey, KeyError> {
         let algorithms = algorithms.intersection(self.algorithms);
@@ -153,6 +215,8 @@ where
             key: Arc::new(key),
             kid: None,
             owner: None,
+            issuer: None,
+            material: Material::new(material),
             written: Written::new(material, self.writes_secrets),
         })
     }

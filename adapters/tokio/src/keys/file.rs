@@ -1,6 +1,5 @@
 //! One file of keys: a JWK Set, a JWK, or a public key in PEM.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
@@ -104,6 +103,7 @@ fn prepare_jwk(
     let key = preparer.prepare(&material, jwk.algorithms().intersection(algorithms))?;
     Ok(LoadedKey {
         kid: jwk.kid().map(str::to_owned),
+        issuer: jwk.issuer().map(str::to_owned),
         ..key
     })
 }
@@ -125,33 +125,43 @@ fn load_set(
             }),
         }
     }
-    without_duplicates(path, found, warnings)
+    distinct(path, found, warnings)
 }
 
-/// RFC 7517 section 4.5: whichever of two keys with one `kid` were used would be a guess.
-fn without_duplicates(
+/// Leaves out keys that are there already, and those of which a token could mean either: whichever were
+/// used would be a guess (RFC 7517 section 4.5).
+fn distinct(
     path: &Path,
     found: Vec<(usize, LoadedKey)>,
     warnings: &mut Vec<Warning>,
 ) -> Vec<LoadedKey> {
-    let mut occurrences: HashMap<String, usize> = HashMap::new();
-    for kid in found.iter().filter_map(|(_, key)| key.kid.clone()) {
-        *occurrences.entry(kid).or_default() += 1;
-    }
-    let mut keys = Vec::new();
-    for (index, key) in found {
-        let kid = key.kid.as_ref();
-        if kid
-            .and_then(|kid| occurrences.get(kid))
-            .is_none_or(|n| *n == 1)
-        {
-            keys.push(key);
-            continue;
+    let problem = |place: usize, key: &LoadedKey| {
+        let is_first_of = |(other_place, other): &(usize, LoadedKey)| {
+            *other_place != place
+                && other.covers(key)
+                && (*other_place < place || !key.covers(other))
+        };
+        if found.iter().any(|(_, other)| other.is_mistaken_for(key)) {
+            Some(Problem::DuplicateKid)
+        } else if found.iter().any(is_first_of) {
+            Some(Problem::Repeated)
+        } else {
+            None
         }
-        warnings.push(Warning {
-            index: Some(index),
-            ..Warning::of(path, key.kid, Problem::DuplicateKid)
-        });
+    };
+    let problems: Vec<_> = found
+        .iter()
+        .map(|(place, key)| problem(*place, key))
+        .collect();
+    let mut keys = Vec::new();
+    for ((index, key), problem) in found.into_iter().zip(problems) {
+        match problem {
+            None => keys.push(key),
+            Some(problem) => warnings.push(Warning {
+                index: Some(index),
+                ..Warning::of(path, key.kid, problem)
+            }),
+        }
     }
     keys
 }

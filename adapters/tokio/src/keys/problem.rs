@@ -3,10 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use gatepost_core::{
-    crypto::Unsupported,
-    jose::{Header, JwkSet, KeyError},
-};
+use gatepost_core::{crypto::Unsupported, jose::KeyError};
 
 use super::{directory::MAX_ENTRIES, file::MAX_FILE};
 
@@ -28,16 +25,21 @@ pub struct Warning {
 #[non_exhaustive]
 pub enum Problem {
     /// The key cannot be used.
-    #[error("the key is left out: {}", advice(*.0))]
+    #[error("the key is left out: {}", Advice(*.0))]
     Unusable(KeyError),
-    /// Another key of the set has its `kid`.
+    /// Another key of the set has its `kid` and serves the same algorithm.
     #[error(
-        "the key is left out: its kid occurs twice in the set; ask the provider for distinct ones"
+        "the key is left out: the set has another one with this kid and algorithm, so that either would be \
+         a guess; ask the provider for distinct ones"
     )]
     DuplicateKid,
-    /// Another file of the provider has a key with its `kid`.
+    /// The same key with the same `kid` was read before.
+    #[error("the key is there already, with the same kid: it is taken once; nothing to do")]
+    Repeated,
+    /// Another file of the provider has a key with its `kid` that serves the same algorithm.
     #[error(
-        "another file of the provider has a key with this kid: tokens that name it are refused; remove one"
+        "another file of the provider has a key with this kid and algorithm: tokens that name it are refused; \
+         remove one"
     )]
     AmbiguousKid,
     /// A hidden, temporary or backup file, or one whose name is not UTF-8.
@@ -159,61 +161,33 @@ impl fmt::Display for Reasons<'_> {
 }
 
 /// What is wrong with a key, and what to do about it.
-fn advice(error: KeyError) -> String {
-    let text = match error {
-        KeyError::Malformed => "it is not the JSON of a JWK; fetch it from the provider again",
-        KeyError::DuplicateMember => "a member occurs twice; fetch it from the provider again",
-        KeyError::TooManyKeys => {
-            return format!(
-                "the set holds more than {} keys, of which the rest is not read; split it",
-                JwkSet::MAX_KEYS
-            );
-        }
-        KeyError::UnsupportedType => {
-            "its type or curve is not supported; RSA, P-256, P-384, P-521, Ed25519 and oct are"
-        }
-        KeyError::UnsupportedAlgorithm => {
-            "its alg is not supported; HS, RS, PS and ES 256 to 512 and EdDSA are"
-        }
-        KeyError::NotForSignatures => {
-            "its use or key_ops is not for verifying signatures; nothing to do if it is for encryption"
-        }
-        KeyError::KeyId => {
-            return format!(
-                "its kid is no string of 1 to {} bytes; ask the provider for another",
-                Header::MAX_KID
-            );
-        }
-        KeyError::Member => {
-            "a number is missing, not base64url, or of the wrong length; fetch it from the provider again"
-        }
-        KeyError::Material(unsupported) => numbers(unsupported),
-        KeyError::PublicKeyInfo => {
-            "it is not one PEM block -----BEGIN PUBLIC KEY-----; take the public key out of a certificate \
-             with `openssl x509 -pubkey -noout`"
-        }
-        KeyError::Secret => "the secret is not base64; write it with `base64 -w0`",
-        _ => "it cannot be used",
-    };
-    text.to_owned()
+struct Advice(KeyError);
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.0, what_to_do(self.0))
+    }
 }
 
-fn numbers(error: Unsupported) -> &'static str {
+const fn what_to_do(error: KeyError) -> &'static str {
     match error {
-        Unsupported::NoAlgorithm => {
-            "it serves none of the algorithms allowed here; add one to algorithms, or leave the key out"
+        KeyError::TooManyKeys => "the others are not read; remove keys that are no longer in use",
+        KeyError::UnsupportedType(_) => {
+            "RSA, P-256, P-384, P-521, Ed25519 and oct are; nothing to do unless it signs the users' tokens"
         }
-        Unsupported::SecretLength => {
-            "the secret is shorter than the algorithm's hash or over 256 bytes; make one of 32 to 64 \
-             random bytes"
+        KeyError::UnsupportedAlgorithm(_) => {
+            "HS, RS, PS and ES 256 to 512 and EdDSA are; nothing to do unless it signs the users' tokens"
         }
-        Unsupported::ModulusSize => {
-            "RSA keys need 2048 to 4096 bits; have the provider make a new one"
+        KeyError::NotForSignatures => "nothing to do if it is for encryption",
+        KeyError::Material(Unsupported::NoAlgorithm) => {
+            "add its algorithm to algorithms, or leave the key out"
         }
-        Unsupported::Modulus | Unsupported::Exponent => {
-            "its modulus or exponent is no RSA key's; fetch it from the provider again"
+        KeyError::Material(Unsupported::SecretLength) => "make one of 32 to 64 random bytes",
+        KeyError::Material(Unsupported::ModulusSize) => "have the provider make a new key",
+        KeyError::PublicKeyInfo => {
+            "take the public key out of a certificate with `openssl x509 -pubkey -noout`"
         }
-        Unsupported::Point => "its point is not on the curve; fetch it from the provider again",
-        _ => "its numbers cannot be used",
+        KeyError::Secret => "write it with `base64 -w0`",
+        _ => "tokens that it has signed are refused until whoever publishes it corrects that",
     }
 }

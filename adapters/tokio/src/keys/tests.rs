@@ -218,7 +218,7 @@ fn a_file_of_which_nothing_can_be_used_is_an_error() {
             "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"secp256k1\"}]}",
             "type or curve",
         ),
-        ("{}", "not the JSON of a JWK"),
+        ("{}", "kty is missing"),
         (
             "{\"kty\":\"oct\",\"k\":\"c2hvcnQ\"}",
             "the secret is shorter",
