@@ -7,4 +7,7 @@ mod metadata;
 
 pub use breaker::{Breaker, Change};
 pub use key_set_life::KeySetLife;
-pub use metadata::{Metadata, MetadataError, Url, write_oauth_url, write_oidc_url};
+pub use metadata::{
+    LeftOut, Metadata, MetadataError, MetadataMember, Url, UrlFault, write_oauth_url,
+    write_oidc_url,
+};

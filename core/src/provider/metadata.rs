@@ -2,10 +2,16 @@
 
 use core::fmt::{self, Write};
 
-use crate::wire::json::{Object, Text, Value};
+use crate::wire::json::{Object, Value};
+
+/// Longest URL out of metadata, in bytes.
+const MAX_URL: usize = 512;
+
+/// Longest name of a member that is looked at, in bytes: `introspection_endpoint`.
+const MAX_NAME: usize = 22;
 
 /// A URL out of metadata.
-pub type Url = heapless::String<512>;
+pub type Url = heapless::String<MAX_URL>;
 
 /// Where a provider's keys and endpoints are.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -19,68 +25,212 @@ pub struct Metadata {
     pub userinfo: Option<Url>,
     /// `token_endpoint`.
     pub token: Option<Url>,
+    /// Members that are there and cannot be used, each once.
+    pub left_out: heapless::Vec<LeftOut, 4>,
+}
+
+/// A member of metadata that says where something is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant is named after its member")]
+pub enum MetadataMember {
+    JwksUri,
+    IntrospectionEndpoint,
+    UserinfoEndpoint,
+    TokenEndpoint,
+}
+
+impl MetadataMember {
+    /// The member's name in the object.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::JwksUri => "jwks_uri",
+            Self::IntrospectionEndpoint => "introspection_endpoint",
+            Self::UserinfoEndpoint => "userinfo_endpoint",
+            Self::TokenEndpoint => "token_endpoint",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "jwks_uri" => Self::JwksUri,
+            "introspection_endpoint" => Self::IntrospectionEndpoint,
+            "userinfo_endpoint" => Self::UserinfoEndpoint,
+            "token_endpoint" => Self::TokenEndpoint,
+            _ => return None,
+        })
+    }
+}
+
+/// A member of metadata that is there and cannot be used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LeftOut {
+    /// Which.
+    pub member: MetadataMember,
+    /// What is wrong with it.
+    pub fault: UrlFault,
+}
+
+/// What is wrong with a URL out of metadata.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum UrlFault {
+    /// It is `null`.
+    Null,
+    /// It is no string.
+    Type,
+    /// It is empty.
+    Empty,
+    /// It is longer than [`Url`] holds.
+    TooLong,
+    /// It is `http:`, and the metadata were not fetched that way.
+    Unprotected,
+    /// It is no `https:` URL with a host.
+    NotHttps,
+    /// It holds a space or another character that could end a request line.
+    Character,
+    /// The member occurs twice: two readers could read it differently.
+    Repeated,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let predicate = match self.fault {
+            UrlFault::Null => "is null",
+            UrlFault::Type => "is not a string",
+            UrlFault::Empty => "is empty",
+            UrlFault::TooLong => {
+                return write!(f, "{} is longer than {MAX_URL} bytes", self.member.name());
+            }
+            UrlFault::Unprotected => "is plain http, unlike the metadata's own URL",
+            UrlFault::NotHttps => "is not an https URL",
+            UrlFault::Character => "holds a space or a character that no URL has",
+            UrlFault::Repeated => "occurs twice",
+        };
+        write!(f, "{} {predicate}", self.member.name())
+    }
 }
 
 /// Why metadata cannot be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum MetadataError {
-    /// Not one JSON object, or one that two readers could read differently.
+    /// Not one JSON object, or `issuer` is no string, or occurs twice.
     Malformed,
     /// `issuer` is missing.
     MissingIssuer,
     /// `issuer` is another one than was asked (RFC 8414 section 3.3): compared byte for byte.
     WrongIssuer,
-    /// A URL that is no `https:` URL, or is longer than [`Url`] holds.
-    BadUrl,
 }
 
+impl fmt::Display for MetadataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "the metadata are not one JSON object with one issuer",
+            Self::MissingIssuer => "the metadata name no issuer",
+            Self::WrongIssuer => "the metadata name another issuer",
+        })
+    }
+}
+
+impl core::error::Error for MetadataError {}
+
 impl Metadata {
-    /// Reads the metadata of `issuer`.
+    /// Reads the metadata of `issuer`, fetched from where its standards say.
     ///
-    /// URLs are `https:`, unless the issuer's own is not.
+    /// URLs are `https:`, unless the issuer's own is not. One that cannot be used is
+    /// [left out](Self::left_out), and so is no other. Members that are not read may be anything.
     ///
     /// # Errors
     /// Why nothing of it can be used.
     pub fn parse(issuer: &str, body: &[u8]) -> Result<Self, MetadataError> {
+        Self::parse_from(issuer, issuer, body)
+    }
+
+    /// As [`parse`](Self::parse), for metadata that were fetched from `url`: other URLs are as protected as
+    /// that one.
+    ///
+    /// # Errors
+    /// Why nothing of it can be used.
+    pub fn parse_from(url: &str, issuer: &str, body: &[u8]) -> Result<Self, MetadataError> {
+        let is_plain = url.starts_with("http://");
         let mut metadata = Self::default();
         let mut found = None;
+        let mut seen: heapless::Vec<MetadataMember, 4> = heapless::Vec::new();
         let object = Object::parse(body).map_err(|_| MetadataError::Malformed)?;
-        for member in object.members() {
+        for member in object.members_unchecked() {
             let (name, value) = member.map_err(|_| MetadataError::Malformed)?;
-            let url = match name.as_str() {
-                Some("issuer") => {
-                    found = Some(value.string().map_err(|_| MetadataError::Malformed)?);
-                    continue;
+            let name = name.to_string::<MAX_NAME>();
+            if name.as_deref() == Some("issuer") {
+                if found.replace(value).is_some() {
+                    return Err(MetadataError::Malformed);
                 }
-                Some("jwks_uri") => &mut metadata.key_set,
-                Some("introspection_endpoint") => &mut metadata.introspection,
-                Some("userinfo_endpoint") => &mut metadata.userinfo,
-                Some("token_endpoint") => &mut metadata.token,
-                _ => continue,
+                continue;
+            }
+            let Some(member) = name.as_deref().and_then(MetadataMember::from_name) else {
+                continue;
             };
-            *url = Some(parse_url(issuer, value)?);
+            let url = if seen.contains(&member) {
+                Err(UrlFault::Repeated)
+            } else {
+                parse_url(is_plain, value)
+            };
+            // There is room for each.
+            let _ = seen.push(member);
+            metadata.take(member, url);
         }
-        if found.ok_or(MetadataError::MissingIssuer)? == *issuer {
+        let found = found.filter(|issuer| !matches!(issuer, Value::Null));
+        let found = found.ok_or(MetadataError::MissingIssuer)?.string();
+        if found.map_err(|_| MetadataError::Malformed)? == *issuer {
             Ok(metadata)
         } else {
             Err(MetadataError::WrongIssuer)
         }
     }
+
+    fn take(&mut self, member: MetadataMember, url: Result<Url, UrlFault>) {
+        let place = match member {
+            MetadataMember::JwksUri => &mut self.key_set,
+            MetadataMember::IntrospectionEndpoint => &mut self.introspection,
+            MetadataMember::UserinfoEndpoint => &mut self.userinfo,
+            MetadataMember::TokenEndpoint => &mut self.token,
+        };
+        match url {
+            Ok(url) => *place = Some(url),
+            Err(fault) => {
+                *place = None;
+                self.left_out.retain(|left_out| left_out.member != member);
+                // There is room for each.
+                let _ = self.left_out.push(LeftOut { member, fault });
+            }
+        }
+    }
 }
 
-fn parse_url(issuer: &str, value: Value<'_>) -> Result<Url, MetadataError> {
-    let url: Option<Url> = value.string().ok().and_then(Text::to_string);
-    let url = url.ok_or(MetadataError::BadUrl)?;
-    let is_plain = |url: &str| url.starts_with("http://");
-    let is_good = url.starts_with("https://") || is_plain(&url) && is_plain(issuer);
-    // Nothing that could end a request line.
-    let is_clean = url.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_good && is_clean {
-        Ok(url)
-    } else {
-        Err(MetadataError::BadUrl)
+fn parse_url(may_be_plain: bool, value: Value<'_>) -> Result<Url, UrlFault> {
+    let text = match value {
+        Value::Null => return Err(UrlFault::Null),
+        value => value.string().map_err(|_| UrlFault::Type)?,
+    };
+    if text.is_empty() {
+        return Err(UrlFault::Empty);
     }
+    let url: Url = text.to_string().ok_or(UrlFault::TooLong)?;
+    // Nothing that could end a request line.
+    if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(UrlFault::Character);
+    }
+    let behind_scheme = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => rest,
+        (None, Some(rest)) if may_be_plain => rest,
+        (None, Some(_)) => return Err(UrlFault::Unprotected),
+        (None, None) => return Err(UrlFault::NotHttps),
+    };
+    if behind_scheme.is_empty() || behind_scheme.starts_with(['/', '?', '#']) {
+        return Err(UrlFault::NotHttps);
+    }
+    Ok(url)
 }
 
 /// Writes the URL of `issuer`'s metadata by `OpenID` Connect Discovery 1.0 section 4.1.
@@ -151,6 +301,8 @@ mod tests {
             check(ISSUER, &body, MetadataError::WrongIssuer);
         }
         check(ISSUER, "{}", MetadataError::MissingIssuer);
+        check(ISSUER, r#"{"issuer":null}"#, MetadataError::MissingIssuer);
+        check(ISSUER, "", MetadataError::Malformed);
         check(ISSUER, "[]", MetadataError::Malformed);
         check(ISSUER, r#"{"issuer":7}"#, MetadataError::Malformed);
         let twice = std::format!(r#"{{"issuer":"{ISSUER}","issuer":"{ISSUER}"}}"#);
@@ -214,6 +366,67 @@ mod tests {
                     assert_eq!(url.as_deref(), expected.as_deref(), "{body}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_once() {
+        let long = std::format!("\"https://id.example.com/{}\"", "k".repeat(500));
+        for (bad, fault) in [
+            ("null", UrlFault::Null),
+            ("7", UrlFault::Type),
+            ("{}", UrlFault::Type),
+            ("\"\"", UrlFault::Empty),
+            (&long, UrlFault::TooLong),
+            ("\"http://id.example.com/me\"", UrlFault::Unprotected),
+            ("\"ftp://id.example.com/me\"", UrlFault::NotHttps),
+            ("\"/me\"", UrlFault::NotHttps),
+            ("\"https:///me\"", UrlFault::NotHttps),
+            ("\"https://id.example.com/m e\"", UrlFault::Character),
+            ("\"https://id.example.com/mé\"", UrlFault::Character),
+        ] {
+            let body = std::format!(
+                r#"{{"issuer":"{ISSUER}","userinfo_endpoint":{bad},"jwks_uri":"https://k/"}}"#
+            );
+            let metadata = Metadata::parse(ISSUER, body.as_bytes()).unwrap();
+            let member = MetadataMember::UserinfoEndpoint;
+            assert_eq!(metadata.left_out, [LeftOut { member, fault }], "{body}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_occurs_twice_is_left_out() {
+        for (one, other) in [
+            ("\"https://a/\"", "\"https://b/\""),
+            ("\"https://a/\"", "\"https://a/\""),
+            ("null", "\"https://b/\""),
+            ("\"https://a/\"", "null"),
+        ] {
+            let body = std::format!(
+                r#"{{"token_endpoint":{one},"issuer":"{ISSUER}","token_\u0065ndpoint":{other},
+                    "token_endpoint":{one},"jwks_uri":"https://k/"}}"#
+            );
+            let metadata = Metadata::parse(ISSUER, body.as_bytes()).unwrap();
+            assert_eq!(metadata.token, None, "{body}");
+            let (member, fault) = (MetadataMember::TokenEndpoint, UrlFault::Repeated);
+            assert_eq!(metadata.left_out, [LeftOut { member, fault }], "{body}");
+            assert_eq!(metadata.key_set.as_deref(), Some("https://k/"));
+        }
+    }
+
+    // J17: a provider inside a network may say where its endpoints are there.
+    #[test]
+    fn urls_are_as_protected_as_where_the_metadata_were_found() {
+        let body = std::format!(
+            r#"{{"issuer":"{ISSUER}","jwks_uri":"http://id:8080/k","userinfo_endpoint":"https://i/"}}"#
+        );
+        for (url, key_set) in [
+            ("http://id:8080/metadata", Some("http://id:8080/k")),
+            ("https://id:8443/metadata", None),
+        ] {
+            let metadata = Metadata::parse_from(url, ISSUER, body.as_bytes()).unwrap();
+            assert_eq!(metadata.key_set.as_deref(), key_set, "{url}");
+            assert_eq!(metadata.userinfo.as_deref(), Some("https://i/"));
         }
     }
 
