@@ -14,7 +14,8 @@ use gatepost_core::{
     exchange::TrustedKey,
     introspection::{Endpoints, FetchFailure, Request},
     provider::{
-        Breaker, Change, KeySetLife, Metadata, MetadataError, Url, write_oauth_url, write_oidc_url,
+        Breaker, Change, KeySetLife, LeftOut as LeftOutOfMetadata, Metadata, MetadataError, Url,
+        write_oauth_url, write_oidc_url,
     },
 };
 use heapless::Vec;
@@ -50,6 +51,8 @@ struct Provider {
     settings: &'static ProviderSettings,
     /// Where its metadata said first that it is asked about tokens.
     endpoint: OnceCell<Url>,
+    /// What could not be used of the metadata that were read last.
+    left_out: RefCell<Vec<LeftOutOfMetadata, 4>>,
     life: RefCell<KeySetLife>,
     breaker: RefCell<Breaker>,
     /// When it was looked at last, and with what success.
@@ -405,6 +408,7 @@ impl Provider {
         Self {
             settings,
             endpoint: OnceCell::new(),
+            left_out: RefCell::default(),
             life: RefCell::default(),
             breaker: RefCell::default(),
             looked_at: Cell::new(None),
@@ -441,6 +445,7 @@ impl Provider {
         body: &[u8],
     ) -> Result<Option<Url>, MetadataError> {
         let metadata = Metadata::parse(issuer, body)?;
+        self.tell_left_out(&metadata);
         let endpoint = if online.asks_userinfo() {
             metadata.userinfo
         } else {
@@ -451,6 +456,19 @@ impl Provider {
             let _ = self.endpoint.set(endpoint);
         }
         Ok(metadata.key_set)
+    }
+
+    /// Logs what cannot be used of the metadata, once for each change.
+    fn tell_left_out(&self, metadata: &Metadata) {
+        let told = self.left_out.replace(metadata.left_out.clone());
+        for left_out in &metadata.left_out {
+            if !told.contains(left_out) {
+                log::warn!(
+                    "left out of the metadata: {left_out}; provider={}",
+                    self.name()
+                );
+            }
+        }
     }
 
     fn settle(&self, outcome: &Result<Incoming, FetchFailure>) {

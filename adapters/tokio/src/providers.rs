@@ -171,8 +171,11 @@ impl Providers {
         let online = settings.online.as_ref()?;
         let mut url = String::new();
         if let (Some(issuer), true) = (&settings.issuer, online.discovery) {
-            // A string always has room.
-            write_oidc_url(issuer, &mut url).ok()?;
+            match &online.metadata_url {
+                Some(written) => url.clone_from(written),
+                // A string always has room.
+                None => write_oidc_url(issuer, &mut url).ok()?,
+            }
         } else {
             let urls = [
                 &online.key_set_url,
@@ -272,7 +275,10 @@ fn needs_finding(settings: &ProviderSettings, online: &OnlineSettings) -> bool {
 fn is_same_source(one: &ProviderSettings, other: &ProviderSettings) -> bool {
     let url = |settings: &ProviderSettings| {
         let online = settings.online.as_ref();
-        online.map(|online| (online.discovery, online.key_set_url.clone()))
+        online.map(|online| {
+            let (metadata_url, key_set_url) = (&online.metadata_url, &online.key_set_url);
+            (online.discovery, metadata_url.clone(), key_set_url.clone())
+        })
     };
     one.issuer == other.issuer && url(one) == url(other)
 }

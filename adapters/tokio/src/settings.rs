@@ -73,6 +73,9 @@ pub struct ProviderSettings {
 pub struct OnlineSettings {
     /// Whether the issuer's metadata say where its keys and endpoints are, as far as nothing below does.
     pub discovery: bool,
+    /// URL of those metadata, where the provider is reached by another name than its issuer. They have to
+    /// name the issuer all the same.
+    pub metadata_url: Option<String>,
     /// URL of its JWK Set.
     pub key_set_url: Option<String>,
     /// URL that a token is appended to.
@@ -164,6 +167,7 @@ impl Default for OnlineSettings {
     fn default() -> Self {
         Self {
             discovery: true,
+            metadata_url: None,
             key_set_url: None,
             tokeninfo_url: None,
             introspection_url: None,

@@ -1,6 +1,7 @@
 //! Where one provider's keys and endpoints come from: its metadata, its JWK Set, and the disk meanwhile.
 
 mod disk;
+mod told;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ use crate::settings::ProviderSettings;
 use crate::trust::{Found, Owned, Trust};
 use disk::Disk;
 pub(crate) use disk::Kept;
+use told::Told;
 
 /// Logins that wait for one provider's keys; one more is told at once that they cannot be had.
 const WAITING: usize = 64;
@@ -93,6 +95,7 @@ struct Inner {
     http: HttpClient,
     name: String,
     issuer: Option<String>,
+    metadata_url: Option<String>,
     key_set_url: Option<String>,
     discovers: bool,
     /// Whether its keys come from here, not from files.
@@ -100,6 +103,7 @@ struct Inner {
     algorithms: AlgorithmSet,
     disk: Option<Disk>,
     kept: Mutex<Option<Arc<Kept>>>,
+    told: Told,
     asks: mpsc::Sender<Ask>,
     /// Taken by the task that answers.
     asked: TokenMutex<mpsc::Receiver<Ask>>,
@@ -126,22 +130,26 @@ impl Source {
     ) -> Self {
         let online = settings.online.as_ref();
         let key_set_url = online.and_then(|online| online.key_set_url.clone());
+        let metadata_url = online.and_then(|online| online.metadata_url.clone());
         let identity = settings.issuer.clone().or_else(|| key_set_url.clone());
         let disk = state.zip(identity).map(|(state, identity)| {
             // Two providers may share an issuer and differ in where its keys are.
-            Disk::new(state, identity, key_set_url.as_deref().unwrap_or_default())
+            let place = key_set_url.as_deref().or(metadata_url.as_deref());
+            Disk::new(state, identity, place.unwrap_or_default())
         });
         let (asks, asked) = mpsc::channel(WAITING);
         Self(Arc::new(Inner {
             http: http.clone(),
             name: settings.name.clone(),
             issuer: settings.issuer.clone(),
+            metadata_url,
             key_set_url,
             discovers: online.is_some_and(|online| online.discovery),
             finds_keys: settings.keys.is_empty(),
             algorithms: settings.algorithms,
             disk,
             kept: Mutex::new(kept),
+            told: Told::new(settings),
             asks,
             asked: TokenMutex::new(asked),
             waiting: Semaphore::new(WAITING),
@@ -300,7 +308,8 @@ impl Inner {
         let mut key_set = None;
         if self.finds_keys {
             let Some(url) = url else {
-                let advice = "its metadata name no jwks_uri: write key_set_url or keys";
+                let advice =
+                    "its metadata name no jwks_uri that can be used: write key_set_url or keys";
                 tracing::warn!(provider = self.name, advice, "no keys found");
                 return None;
             };
@@ -336,7 +345,7 @@ impl Inner {
         B::Key: 'static,
     {
         let metadata = match (kept.metadata(), self.issuer.as_deref()) {
-            (Some(body), Some(issuer)) => Metadata::parse(issuer, body.as_bytes()).ok()?,
+            (Some(body), Some(issuer)) => self.read_metadata(issuer, body.as_bytes()).ok()?,
             _ => Metadata::default(),
         };
         let mut found_keys = None;
@@ -344,13 +353,7 @@ impl Inner {
             let mut warnings = Vec::new();
             let body = body.as_bytes();
             let found = keys::of_answer(backend, self.algorithms, url, body, &mut warnings);
-            for warning in warnings {
-                tracing::warn!(
-                    provider = self.name,
-                    warning = warning.to_string(),
-                    "key left out"
-                );
-            }
+            self.told.tell(&self.name, &metadata, &warnings);
             let Some(found) = found.filter(|found| !found.is_empty()) else {
                 tracing::warn!(
                     provider = self.name,
@@ -360,6 +363,8 @@ impl Inner {
                 return None;
             };
             found_keys = Some(shared.signatures.remembered(found));
+        } else {
+            self.told.tell(&self.name, &metadata, &[]);
         }
         let number = found_keys.as_ref().map_or(0, Vec::len);
         shared.replace(index, |found| {
@@ -383,14 +388,27 @@ impl Inner {
         }
     }
 
+    /// Where the metadata are: where the operator says, or where their standards do.
+    fn metadata_urls(&self, issuer: &str) -> Vec<String> {
+        if let Some(url) = &self.metadata_url {
+            return vec![url.clone()];
+        }
+        let mut urls = [String::new(), String::new()];
+        // A string always has room.
+        let _ = write_oidc_url(issuer, &mut urls[0]);
+        let _ = write_oauth_url(issuer, &mut urls[1]);
+        urls.into()
+    }
+
+    fn read_metadata(&self, issuer: &str, body: &[u8]) -> Result<Metadata, MetadataError> {
+        let url = self.metadata_url.as_deref().unwrap_or(issuer);
+        Metadata::parse_from(url, issuer, body)
+    }
+
     /// The metadata as they were answered, and what they say.
     async fn fetch_metadata(&self) -> Option<(String, Metadata)> {
         let issuer = self.issuer.as_deref()?;
-        let mut urls = [String::new(), String::new()];
-        // A string always has room.
-        write_oidc_url(issuer, &mut urls[0]).ok()?;
-        write_oauth_url(issuer, &mut urls[1]).ok()?;
-        for url in urls {
+        for url in self.metadata_urls(issuer) {
             let Ok(incoming) = self.http.get(&url).await else {
                 // It is not reached at all.
                 return None;
@@ -404,7 +422,7 @@ impl Inner {
                 );
                 continue;
             }
-            match Metadata::parse(issuer, &incoming.body) {
+            match self.read_metadata(issuer, &incoming.body) {
                 Ok(metadata) => {
                     return Some((String::from_utf8(incoming.body).ok()?, metadata));
                 }
@@ -421,7 +439,6 @@ impl Inner {
             MetadataError::WrongIssuer => {
                 "they name another issuer: write that one, if it is the one you mean"
             }
-            MetadataError::BadUrl => "an endpoint in them is not an https URL",
             _ => "they are not the metadata of a provider",
         };
         tracing::error!(

@@ -165,7 +165,7 @@ async fn a_bad_token_without_a_login_is_no_temporary_failure_and_challenges_nobo
     let verdict = bare(&trust, "").await;
     assert!(matches!(
         verdict.outcome,
-        Outcome::Refused { rejection, .. } if rejection.status() == Some(Status::InvalidRequest)
+        Outcome::Refused { rejection, .. } if rejection.status() == Some(Status::InvalidToken)
     ));
 }
 

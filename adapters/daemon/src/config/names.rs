@@ -20,11 +20,12 @@ pub(super) const TABLES: [(&str, &[&str]); 10] = [
 ];
 
 /// What the keys are called elsewhere: in Dovecot, in metadata, in tokens.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     ("aud", "audience"),
     ("iss", "issuer"),
     ("jwks_uri", "key_set_url"),
     ("jwks_url", "key_set_url"),
+    ("discovery_url", "metadata_url"),
     ("leeway", "skew_seconds"),
     ("username_attribute", "username_claims"),
     ("introspection_endpoint", "introspection_url"),

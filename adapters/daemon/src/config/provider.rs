@@ -28,6 +28,7 @@ keys! {
         keys: Vec<PathBuf>,
         key_set_url: Option<WebUrl>,
         discovery: Option<bool>,
+        metadata_url: Option<WebUrl>,
         algorithms: Algorithms = Algorithms(AlgorithmSet::ALL),
         domains: Vec<OneLine>,
         scopes: Vec<OneLine>,

@@ -320,6 +320,23 @@ fn an_error_about_the_network_says_what_to_write() {
             "plain http to another host",
         ),
         (
+            with("provider", "metadata_url = \"http://i.example/x\""),
+            "plain http to another host",
+        ),
+        (
+            with(
+                "provider",
+                "metadata_url = \"https://i.example/x\"\ndiscovery = false",
+            ),
+            "contradict each other",
+        ),
+        (
+            "[[provider]]\nany_issuer = true\nany_audience = true\n\
+             metadata_url = \"https://i.example/x\"\n"
+                .to_owned(),
+            "metadata_url needs issuer",
+        ),
+        (
             with(
                 "provider",
                 "introspection_url = \"https://a:b@i.example/x\"",

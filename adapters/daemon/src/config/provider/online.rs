@@ -31,7 +31,21 @@ impl Provider {
             self.issuer.is_some() && self.any_issuer,
             "provider: issuer and any_issuer contradict each other; remove either",
         );
-        if let Some(issuer) = self.discovered_issuer() {
+        places.forbid(
+            faults,
+            &["metadata_url", "issuer"],
+            self.metadata_url.is_some() && self.issuer.is_none(),
+            "provider: metadata_url needs issuer, byte for byte as the metadata name it; write both",
+        );
+        places.forbid(
+            faults,
+            &["metadata_url", "discovery"],
+            self.metadata_url.is_some() && self.discovery == Some(false),
+            "provider: metadata_url and discovery = false contradict each other; remove either",
+        );
+        if let Some(issuer) = self.discovered_issuer()
+            && self.metadata_url.is_none()
+        {
             let fault = self.issuer_fault(issuer);
             let is_broken = fault.is_some();
             places.forbid(faults, &["issuer"], is_broken, fault.unwrap_or_default());
@@ -52,7 +66,7 @@ impl Provider {
         }
         let fault = match WebUrl::try_from(issuer.to_owned()) {
             Err(_) => {
-                "the issuer is no https URL, so that it has no metadata; write keys or key_set_url"
+                "the issuer is no https URL, so that it has no metadata; write metadata_url, keys or key_set_url"
             }
             Ok(_) if issuer.contains('?') => {
                 "an issuer with metadata has no query; remove what follows the ?"
@@ -90,14 +104,15 @@ impl Provider {
             ("introspection_url", &self.introspection_url),
             ("tokeninfo_url", &self.tokeninfo_url),
             ("key_set_url", &self.key_set_url),
+            ("metadata_url", &self.metadata_url),
         ];
         for (key, url) in urls {
             self.places.forbid(
                 faults,
                 &[key],
                 !self.allow_http && url.as_ref().is_some_and(WebUrl::is_plain_and_remote),
-                "provider: plain http to another host: tokens would travel in clear; write https, or \
-                 allow_http = true",
+                "provider: plain http to another host: anybody on the way could read tokens, or replace keys; \
+                 write https, or allow_http = true",
             );
         }
     }
@@ -198,6 +213,7 @@ impl Provider {
     /// Whether the issuer's metadata are looked for: where something is missing that they could say.
     pub(super) fn discovers(&self) -> bool {
         let is_wanted = self.keys.is_empty() && self.key_set_url.is_none()
+            || self.metadata_url.is_some()
             || self.userinfo
             || self.client_id.is_some() && self.introspection_url.is_none();
         let is_dovecots = self.introspection_url.is_some() || self.tokeninfo_url.is_some();
@@ -244,6 +260,7 @@ impl Provider {
         let certificate = self.client_certificate.clone().zip(self.client_key.clone());
         Ok(Some(OnlineSettings {
             discovery: self.discovers(),
+            metadata_url: url(&self.metadata_url),
             key_set_url: url(&self.key_set_url),
             tokeninfo_url: url(&self.tokeninfo_url),
             introspection_url: url(&self.introspection_url),
