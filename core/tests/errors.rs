@@ -7,7 +7,8 @@ use std::fmt::Debug;
 use gatepost_core::crypto::{InvalidSignature, Unsupported};
 use gatepost_core::dovecot::{NotSent, ProtocolError, RefusalReason};
 use gatepost_core::introspection::FetchFailure;
-use gatepost_core::jose::{self, VerifyError};
+use gatepost_core::jose::{self, KeyError, Member, MemberFault, ShortName, VerifyError};
+use gatepost_core::provider::MetadataError;
 use gatepost_core::{Claim, Rejection, UnixTime, Violation, sasl};
 
 /// Each of `errors` says something of its own.
@@ -133,6 +134,35 @@ fn an_error_of_a_token_is_a_sentence() {
         Violation::WrongUser,
     ]);
     check(&[Rejection::UnknownKey, Rejection::Busy]);
+}
+
+#[test]
+fn an_error_about_a_provider_is_a_sentence() {
+    check(&[
+        KeyError::Malformed,
+        KeyError::DuplicateMember,
+        KeyError::TooManyKeys,
+        KeyError::UnsupportedType(ShortName::new("AKP")),
+        KeyError::UnsupportedType(ShortName::new("")),
+        KeyError::UnsupportedAlgorithm(ShortName::new("ES256K")),
+        KeyError::NotForSignatures,
+        KeyError::Member(Member::N, MemberFault::Missing),
+        KeyError::Member(Member::N, MemberFault::Type),
+        KeyError::Member(Member::KeyOps, MemberFault::Type),
+        KeyError::Member(Member::KeyOps, MemberFault::Repeated),
+        KeyError::Member(Member::N, MemberFault::TooLong),
+        KeyError::Member(Member::N, MemberFault::Encoding),
+        KeyError::Member(Member::N, MemberFault::MixedAlphabets),
+        KeyError::Member(Member::X, MemberFault::Length),
+        KeyError::Material(Unsupported::Point),
+        KeyError::PublicKeyInfo,
+        KeyError::Secret,
+    ]);
+    check(&[
+        MetadataError::Malformed,
+        MetadataError::MissingIssuer,
+        MetadataError::WrongIssuer,
+    ]);
 }
 
 #[test]

@@ -304,12 +304,12 @@ impl<'j> Members<'j> {
     }
 }
 
-fn optional<'j>(member: Member, value: Option<Value<'j>>) -> Result<Option<Text<'j>>, KeyError> {
+fn optional(member: Member, value: Option<Value<'_>>) -> Result<Option<Text<'_>>, KeyError> {
     let text = value.map(Value::string).transpose();
     text.map_err(|_| member.is(MemberFault::Type))
 }
 
-fn required<'j>(member: Member, value: Option<Value<'j>>) -> Result<Text<'j>, KeyError> {
+fn required(member: Member, value: Option<Value<'_>>) -> Result<Text<'_>, KeyError> {
     optional(member, value)?.ok_or(member.is(MemberFault::Missing))
 }
 

@@ -150,32 +150,32 @@ impl fmt::Display for ShortName {
     }
 }
 
-/// What is wrong, as the end of a sentence about the key.
+/// What is wrong, as a sentence about the key.
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed => f.write_str("it is not a JSON object that can be read"),
-            Self::DuplicateMember => f.write_str("a member occurs twice"),
+            Self::Malformed => f.write_str("It is not a JSON object that can be read"),
+            Self::DuplicateMember => f.write_str("A member occurs twice"),
             Self::TooManyKeys => {
-                write!(f, "the set holds more than {} keys", JwkSet::MAX_KEYS)
+                write!(f, "The set holds more than {} keys", JwkSet::MAX_KEYS)
             }
             Self::UnsupportedType(name) => {
-                write!(f, "its type or curve{} is not supported", Named(name))
+                write!(f, "Its type or curve{} is not supported", Named(name))
             }
             Self::UnsupportedAlgorithm(name) => {
-                write!(f, "its alg{} is not supported", Named(name))
+                write!(f, "Its alg{} is not supported", Named(name))
             }
             Self::NotForSignatures => {
-                f.write_str("its use or key_ops is not for verifying signatures")
+                f.write_str("Its use or key_ops is not for verifying signatures")
             }
             Self::Member(member, fault) => {
-                write!(f, "its {} {}", member.name(), fault.predicate(*member))
+                write!(f, "Its {} {}", member.name(), fault.predicate(*member))
             }
             Self::Material(unsupported) => f.write_str(numbers(*unsupported)),
             Self::PublicKeyInfo => {
-                f.write_str("it is not one PEM block -----BEGIN PUBLIC KEY-----")
+                f.write_str("It is not one PEM block -----BEGIN PUBLIC KEY-----")
             }
-            Self::Secret => f.write_str("the secret is not base64"),
+            Self::Secret => f.write_str("The secret is not base64"),
         }
     }
 }
@@ -199,14 +199,14 @@ impl MemberFault {
 
 const fn numbers(unsupported: Unsupported) -> &'static str {
     match unsupported {
-        Unsupported::NoAlgorithm => "it serves none of the algorithms allowed here",
+        Unsupported::NoAlgorithm => "It serves none of the algorithms allowed here",
         Unsupported::SecretLength => {
-            "the secret is shorter than the algorithm's hash or over 256 bytes"
+            "The secret is shorter than the algorithm's hash or over 256 bytes"
         }
-        Unsupported::ModulusSize => "its n does not have 2048 to 4096 bits",
-        Unsupported::Modulus => "its n is no RSA modulus",
-        Unsupported::Exponent => "its e is no RSA exponent",
-        Unsupported::Point => "its x and y are no point on the curve",
+        Unsupported::ModulusSize => "Its n does not have 2048 to 4096 bits",
+        Unsupported::Modulus => "Its n is no RSA modulus",
+        Unsupported::Exponent => "Its e is no RSA exponent",
+        Unsupported::Point => "Its x and y are no point on the curve",
     }
 }
 

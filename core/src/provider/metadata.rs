@@ -127,9 +127,9 @@ pub enum MetadataError {
 impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "the metadata are not one JSON object with one issuer",
-            Self::MissingIssuer => "the metadata name no issuer",
-            Self::WrongIssuer => "the metadata name another issuer",
+            Self::Malformed => "The metadata are not one JSON object with one issuer",
+            Self::MissingIssuer => "The metadata name no issuer",
+            Self::WrongIssuer => "The metadata name another issuer",
         })
     }
 }
@@ -348,11 +348,10 @@ mod tests {
                 ("userinfo_endpoint", ["introspection_endpoint", "jwks_uri"]),
                 ("token_endpoint", ["introspection_endpoint", "jwks_uri"]),
             ] {
-                let mut body = std::format!(r#"{{"{left_out}":{bad},"issuer":"{ISSUER}""#);
-                for other in others {
-                    body += &std::format!(r#","{other}":"https://id.example.com/{other}""#);
-                }
-                body += "}";
+                let [one, other] =
+                    others.map(|name| std::format!(r#""{name}":"https://id.example.com/{name}""#));
+                let body =
+                    std::format!(r#"{{"{left_out}":{bad},"issuer":"{ISSUER}",{one},{other}}}"#);
                 let metadata = Metadata::parse(ISSUER, body.as_bytes()).expect(&body);
                 let found = [
                     ("jwks_uri", &metadata.key_set),
@@ -432,9 +431,7 @@ mod tests {
 
     #[test]
     fn members_that_are_not_read_may_be_anything() {
-        let many: String = (0..300)
-            .map(|index| std::format!(r#""x{index}":null,"#))
-            .collect();
+        let many = r#""x":null,"#.repeat(300);
         for others in [
             r#""x":1,"x":2,"#,
             r#""\u0078":[],"x":{"issuer":"y"},"#,

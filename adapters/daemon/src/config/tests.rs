@@ -275,6 +275,32 @@ fn a_face_alone_is_somewhere_to_listen() {
 }
 
 #[test]
+fn an_error_about_the_metadata_url_says_what_to_write() {
+    for (text, expected) in [
+        (
+            with("provider", "metadata_url = \"http://i.example/x\""),
+            "plain http to another host",
+        ),
+        (
+            with(
+                "provider",
+                "metadata_url = \"https://i.example/x\"\ndiscovery = false",
+            ),
+            "contradict each other",
+        ),
+        (
+            "[[provider]]\nany_issuer = true\nany_audience = true\n\
+             metadata_url = \"https://i.example/x\"\n"
+                .to_owned(),
+            "metadata_url needs issuer",
+        ),
+    ] {
+        let message = refuse(&text);
+        assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+    }
+}
+
+#[test]
 fn an_error_about_the_network_says_what_to_write() {
     for (text, expected) in [
         (
@@ -318,23 +344,6 @@ fn an_error_about_the_network_says_what_to_write() {
         (
             with("provider", "introspection_url = \"http://i.example/x\""),
             "plain http to another host",
-        ),
-        (
-            with("provider", "metadata_url = \"http://i.example/x\""),
-            "plain http to another host",
-        ),
-        (
-            with(
-                "provider",
-                "metadata_url = \"https://i.example/x\"\ndiscovery = false",
-            ),
-            "contradict each other",
-        ),
-        (
-            "[[provider]]\nany_issuer = true\nany_audience = true\n\
-             metadata_url = \"https://i.example/x\"\n"
-                .to_owned(),
-            "metadata_url needs issuer",
         ),
         (
             with(

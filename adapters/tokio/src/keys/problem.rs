@@ -25,7 +25,7 @@ pub struct Warning {
 #[non_exhaustive]
 pub enum Problem {
     /// The key cannot be used.
-    #[error("the key is left out: {}", Advice(*.0))]
+    #[error("the key is left out. {}", Advice(*.0))]
     Unusable(KeyError),
     /// Another key of the set has its `kid` and serves the same algorithm.
     #[error(

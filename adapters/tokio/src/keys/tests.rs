@@ -206,7 +206,7 @@ fn an_unusable_key_is_named_with_its_reason() {
     assert_eq!(keys.len(), 1);
     holds(
         &warnings[0].to_string(),
-        "key 0 (kid \"f1\"): the key is left out: its type",
+        "key 0 (kid \"f1\"): the key is left out. Its type",
     );
 }
 
@@ -221,7 +221,7 @@ fn a_file_of_which_nothing_can_be_used_is_an_error() {
         ("{}", "kty is missing"),
         (
             "{\"kty\":\"oct\",\"k\":\"c2hvcnQ\"}",
-            "the secret is shorter",
+            "The secret is shorter",
         ),
         (
             "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
