@@ -226,6 +226,7 @@ fn trusted(found: &Found) -> Vec<TrustedKey<'_>> {
     let keys = found.keys.iter().map(|loaded| {
         let mut key = TrustedKey::new(&*loaded.key, loaded.kid.as_deref());
         key.owner = loaded.owner.as_deref();
+        key.issuer = loaded.issuer.as_deref();
         key
     });
     keys.collect()
