@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Debug;
+use std::path::Path;
 
 use gatepost_core::crypto::{InvalidSignature, Unsupported};
 use gatepost_core::dovecot::{NotSent, ProtocolError, RefusalReason};
@@ -171,4 +172,33 @@ fn an_error_names_its_cause() {
     let cause = error.source().map(ToString::to_string);
     assert_eq!(cause, Some(jose::Error::Payload.to_string()));
     assert!(VerifyError::Signature.source().is_none());
+}
+
+/// Whoever adds an error finds this test.
+#[test]
+fn every_error_is_one_for_a_program() -> std::io::Result<()> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path)?;
+            let enums = source.lines().filter_map(|line| {
+                let name = line.strip_prefix("pub enum ")?.split([' ', '<']).next()?;
+                let ends = ["Error", "Failure", "Violation", "Reason", "Rejection"];
+                ends.iter().any(|end| name.ends_with(end)).then_some(name)
+            });
+            for name in enums {
+                seen += 1;
+                let is_error = source.contains(&format!("core::error::Error for {name} "));
+                assert!(is_error, "{}: {name}", path.display());
+            }
+        }
+    }
+    assert!(seen > 8, "{seen} errors");
+    Ok(())
 }
