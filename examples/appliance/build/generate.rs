@@ -55,7 +55,8 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
     constant("WAITING", "usize", (limits.logins * 3 / 4).to_string());
     constant("RESPONSE", "usize", response.to_string());
     constant("BLOCKS", "usize", blocks.to_string());
-    let scratch = (limits.token * 3 / 4).max(LONGEST_REPLY);
+    // The payload of any token that a response holds: with less, a login would fail by our own fault.
+    let scratch = (response * 3 / 4).max(LONGEST_REPLY);
     constant("SCRATCH", "usize", scratch.to_string());
     if config.is_online() {
         constant("ANSWER", "usize", limits.answer.to_string());
