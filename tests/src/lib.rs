@@ -32,6 +32,7 @@ pub mod stock;
 pub mod stream;
 pub mod stub;
 pub mod tap;
+pub mod tls;
 pub mod typical;
 pub mod vectors;
 pub mod ways;

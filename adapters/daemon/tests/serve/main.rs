@@ -9,3 +9,4 @@ mod front;
 mod online;
 mod serving;
 mod sockets;
+mod tls;
