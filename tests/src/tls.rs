@@ -1,6 +1,6 @@
 //! A server on loopback that speaks TLS and presents what a test wants, or does not speak it at all.
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -31,6 +31,8 @@ pub enum Presented {
     SelfSignedAuthority,
     /// The good one, but clients have to present one themselves.
     WantsClientCertificate,
+    /// It answers in clear what it does not understand, as HTTP servers do.
+    Clear,
     /// It closes each connection at once.
     Closes,
     /// It takes connections and says nothing.
@@ -60,10 +62,8 @@ impl TlsServer {
         let mut waiting = Vec::new();
         match presented {
             Presented::Full => {
-                // Two connections are queued where there is room for one; the kernel drops the others.
-                for _ in 0..2 {
-                    waiting.push(TcpStream::connect(address)?);
-                }
+                // A backlog of nought has room for one; the kernel drops whoever comes next.
+                waiting.push(TcpStream::connect(address)?);
                 thread::spawn(move || {
                     let _listener = listener;
                     thread::park();
@@ -71,8 +71,13 @@ impl TlsServer {
             }
             _ => drop(thread::spawn(move || {
                 let mut kept = Vec::new();
-                for stream in listener.incoming().flatten() {
+                for mut stream in listener.incoming().flatten() {
                     match presented {
+                        Presented::Clear => {
+                            // A client that has gone is no fault.
+                            let _ = stream.read(&mut [0; 16 << 10]);
+                            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+                        }
                         Presented::Closes => {}
                         Presented::Silent => kept.push(stream),
                         _ => {

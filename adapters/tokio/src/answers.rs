@@ -7,13 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_core::introspection::FetchFailure;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::http::{HttpClient, Incoming, Outgoing};
+use crate::http::{Fault, HttpClient, Incoming, Outgoing};
 
 /// Answers that are kept, in bytes, however many providers there are.
 const CAPACITY: u64 = 4 << 20;
@@ -34,7 +33,7 @@ pub(crate) struct Answers {
 
 /// What is known about one question.
 pub(crate) struct Known {
-    answer: Result<Incoming, FetchFailure>,
+    answer: Result<Incoming, Fault>,
     asked_at: Instant,
     answered_at: Instant,
     until: Instant,
@@ -43,11 +42,11 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) fn answer(&self) -> Result<&Incoming, FetchFailure> {
+    pub(crate) fn answer(&self) -> Result<&Incoming, Fault> {
         self.answer.as_ref().map_err(|why| *why)
     }
 
-    fn new(answer: Result<Incoming, FetchFailure>, asked_at: Instant, life: Duration) -> Self {
+    fn new(answer: Result<Incoming, Fault>, asked_at: Instant, life: Duration) -> Self {
         let answered_at = Instant::now();
         // Of a failure only those hear who have waited for it.
         let life = if answer.is_ok() { life } else { Duration::ZERO };
@@ -61,7 +60,7 @@ impl Known {
     }
 
     /// Nothing: nobody was asked.
-    pub(crate) fn failed(why: FetchFailure) -> Self {
+    pub(crate) fn failed(why: Fault) -> Self {
         Self::new(Err(why), Instant::now(), Duration::ZERO)
     }
 }
@@ -109,7 +108,7 @@ impl Answers {
             let asked_at = Instant::now();
             let answer = match outgoing.take() {
                 Some(outgoing) => http.send(outgoing).await,
-                None => Err(FetchFailure::NotAsked),
+                None => Err(Fault::NotAsked),
             };
             let known = Arc::new(Known::new(answer, asked_at, settling));
             // Whoever waits gets it all the same, where it is too long to be kept.

@@ -3,20 +3,28 @@
 //! All of it happens on one runtime, whichever thread waits for the answer, so that logins share its
 //! connections and a slow handshake stops nobody's verifying.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod fault;
+mod limited;
+mod resolve;
+mod tls;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use gatepost_core::introspection::{Answer, FetchFailure, Method};
+use gatepost_core::introspection::{Answer, Method};
 use gatepost_core::provider::{Breaker, Change};
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Certificate, Client, Identity, Response, Url, redirect};
+use reqwest::{Client, Response, Url, redirect};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use crate::settings::HttpSettings;
+use fault::describe;
+pub use fault::{Fault, TlsFault};
+pub(crate) use limited::Limited;
+use resolve::SystemResolver;
+pub use tls::HttpError;
 
 /// How long a connection is kept that nobody uses: less than common servers and load balancers do.
 const IDLE: Duration = Duration::from_secs(50);
@@ -26,9 +34,6 @@ const WAITING: usize = 8;
 
 /// Redirects that are followed within one origin, where nothing secret is sent.
 const MAX_REDIRECTS: usize = 3;
-
-/// Longest file of certificates, in bytes: the bundle of a system has 250 KB.
-const MAX_PEM: u64 = 1 << 20;
 
 /// One request.
 pub(crate) struct Outgoing {
@@ -126,6 +131,7 @@ struct Inner {
     under_way: Semaphore,
     waiting: Semaphore,
     breaker: Mutex<Breaker>,
+    complaints: Limited<Fault>,
     started: Instant,
 }
 
@@ -135,30 +141,17 @@ impl HttpClient {
         settings: &HttpSettings,
         runtime: Handle,
     ) -> Result<Self, HttpError> {
-        let mut builder = Client::builder()
+        let client = Client::builder()
             .user_agent(concat!("gatepost/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .http1_only()
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(settings.concurrency)
-            .tcp_nodelay(true);
-        if let Some(path) = &settings.ca_file {
-            let certificates = Certificate::from_pem_bundle(&read_pem(path)?);
-            let certificates = certificates.map_err(|error| HttpError::pem(path, &error))?;
-            if certificates.is_empty() {
-                return Err(HttpError::NoCertificate { path: path.clone() });
-            }
-            builder = builder.tls_certs_only(certificates);
-        }
-        if let Some((chain, key)) = &settings.client_certificate {
-            let mut pem = read_pem(chain)?;
-            pem.push(b'\n');
-            pem.extend(read_pem(key)?);
-            let identity = Identity::from_pem(&pem);
-            builder = builder.identity(identity.map_err(|error| HttpError::pem(chain, &error))?);
-        }
-        let client = builder
+            .tcp_nodelay(true)
+            .connect_timeout(settings.timeout * 7 / 8)
+            .dns_resolver(Arc::new(SystemResolver))
+            .tls_backend_preconfigured(tls::config(settings)?)
             .build()
             .map_err(|error| HttpError::Setup(describe(&error)))?;
         Ok(Self(Arc::new(Inner {
@@ -169,6 +162,7 @@ impl HttpClient {
             under_way: Semaphore::new(settings.concurrency),
             waiting: Semaphore::new(settings.concurrency.saturating_mul(WAITING + 1)),
             breaker: Mutex::default(),
+            complaints: Limited::default(),
             started: Instant::now(),
         })))
     }
@@ -179,17 +173,17 @@ impl HttpClient {
     }
 
     /// Asks once; a connection that breaks before any of the answer came is tried once more.
-    pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<Incoming, FetchFailure> {
+    pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<Incoming, Fault> {
         let inner = Arc::clone(&self.0);
         let task = self
             .0
             .runtime
             .spawn(async move { inner.send(&outgoing).await });
-        task.await.unwrap_or(Err(FetchFailure::NotAsked))
+        task.await.unwrap_or(Err(Fault::NotAsked))
     }
 
     /// Gets something public, and follows redirects within its origin.
-    pub(crate) async fn get(&self, url: &str) -> Result<Incoming, FetchFailure> {
+    pub(crate) async fn get(&self, url: &str) -> Result<Incoming, Fault> {
         let mut url = url.to_owned();
         for _ in 0..MAX_REDIRECTS {
             let incoming = self.send(Outgoing::get(&url)).await?;
@@ -217,19 +211,22 @@ impl Inner {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn send(&self, outgoing: &Outgoing) -> Result<Incoming, FetchFailure> {
+    async fn send(&self, outgoing: &Outgoing) -> Result<Incoming, Fault> {
         let Ok(_waiting) = self.waiting.try_acquire() else {
             tracing::warn!(
                 provider = self.provider,
                 "not asked: too many questions wait"
             );
-            return Err(FetchFailure::NotAsked);
+            return Err(Fault::NotAsked);
         };
         if !self.breaker().permits(self.started.elapsed()) {
-            return Err(FetchFailure::NotAsked);
+            return Err(Fault::NotAsked);
         }
         let outcome = timeout(self.settings.timeout, self.send_in_turn(outgoing)).await;
-        let outcome = outcome.unwrap_or(Err(FetchFailure::Timeout));
+        let outcome = outcome.unwrap_or_else(|_| {
+            self.complain(Fault::TimedOut, "timeout_milliseconds have passed");
+            Err(Fault::TimedOut)
+        });
         let is_good = outcome.as_ref().is_ok_and(|incoming| incoming.status < 500);
         let change = if is_good {
             self.breaker().succeeded()
@@ -248,16 +245,18 @@ impl Inner {
         outcome
     }
 
-    async fn send_in_turn(&self, outgoing: &Outgoing) -> Result<Incoming, FetchFailure> {
+    async fn send_in_turn(&self, outgoing: &Outgoing) -> Result<Incoming, Fault> {
         // Never closed, so that there is always a turn to wait for.
         let _turn = self.under_way.acquire().await;
         match self.send_once(outgoing).await {
-            Err(FetchFailure::Connection) => self.send_once(outgoing).await,
+            Err(Fault::Refused | Fault::Unreachable | Fault::NotResolved | Fault::Broken) => {
+                self.send_once(outgoing).await
+            }
             outcome => outcome,
         }
     }
 
-    async fn send_once(&self, outgoing: &Outgoing) -> Result<Incoming, FetchFailure> {
+    async fn send_once(&self, outgoing: &Outgoing) -> Result<Incoming, Fault> {
         let url = self.checked(&outgoing.url)?;
         let mut request = match outgoing.method {
             Method::Get => self.client.get(url),
@@ -284,7 +283,7 @@ impl Inner {
         {
             if body.len() + chunk.len() > Answer::MAX_LEN {
                 tracing::warn!(provider = self.provider, "answer longer than 64 KiB");
-                return Err(FetchFailure::TooLarge);
+                return Err(Fault::TooLarge);
             }
             body.extend_from_slice(&chunk);
         }
@@ -292,10 +291,10 @@ impl Inner {
     }
 
     /// Tokens and keys do not travel in clear, but within this host.
-    fn checked(&self, url: &str) -> Result<Url, FetchFailure> {
+    fn checked(&self, url: &str) -> Result<Url, Fault> {
         let refused = |reason: &str| {
             tracing::error!(provider = self.provider, reason, "not asked");
-            Err(FetchFailure::NotAsked)
+            Err(Fault::NotAsked)
         };
         let Ok(url) = Url::parse(url) else {
             return refused("its URL is none: correct it");
@@ -308,18 +307,23 @@ impl Inner {
         }
     }
 
-    fn failure(&self, error: &reqwest::Error) -> FetchFailure {
-        tracing::warn!(
-            provider = self.provider,
-            error = describe(error),
-            "provider not reached"
-        );
-        if error.is_timeout() {
-            FetchFailure::Timeout
-        } else if is_tls(error) {
-            FetchFailure::Tls
-        } else {
-            FetchFailure::Connection
+    fn failure(&self, error: &reqwest::Error) -> Fault {
+        let fault = Fault::of(error);
+        self.complain(fault, &describe(error));
+        fault
+    }
+
+    /// Tells the operator why it is not reached, once in a while.
+    fn complain(&self, fault: Fault, error: &str) {
+        if let Some(left_out) = self.complaints.permits(fault) {
+            tracing::warn!(
+                provider = self.provider,
+                fault = fault.to_string(),
+                advice = fault.advice(),
+                error,
+                left_out = (left_out > 0).then_some(left_out),
+                "provider not reached"
+            );
         }
     }
 }
@@ -335,103 +339,4 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         }
         None => false,
     }
-}
-
-/// What went wrong, from the outermost cause to the innermost, without the URL: it may hold a token.
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = String::new();
-    let mut cause = match error.downcast_ref::<reqwest::Error>() {
-        Some(outer) => std::error::Error::source(outer),
-        None => Some(error),
-    };
-    while let Some(error) = cause {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    if text.is_empty() {
-        "no answer".to_owned()
-    } else {
-        text
-    }
-}
-
-fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.is::<rustls::Error>() {
-            return true;
-        }
-        // hyper wraps what rustls reports into an I/O error.
-        let inner = error.downcast_ref::<std::io::Error>();
-        let inner = inner.and_then(std::io::Error::get_ref);
-        if let Some(inner) = inner
-            && inner.is::<rustls::Error>()
-        {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// Why a provider could never be asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HttpError {
-    /// A file of certificates or keys cannot be read.
-    #[error("{}: {source}; let gatepost read it", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is longer than any file of certificates.
-    #[error("{}: longer than a megabyte; name a file of certificates in PEM", path.display())]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It holds no certificate.
-    #[error("{}: no certificate in it; name a file of certificates in PEM", path.display())]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is not what it should be.
-    #[error("{}: {reason}; it has to be PEM", path.display())]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// The rest, such as no certificates of the system at all.
-    #[error("{0}")]
-    Setup(String),
-}
-
-impl HttpError {
-    fn pem(path: &Path, error: &reqwest::Error) -> Self {
-        Self::Pem {
-            path: path.to_owned(),
-            reason: describe(error),
-        }
-    }
-}
-
-fn read_pem(path: &Path) -> Result<Vec<u8>, HttpError> {
-    let unreadable = |source| HttpError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    if fs::metadata(path).map_err(unreadable)?.len() > MAX_PEM {
-        return Err(HttpError::TooLong {
-            path: path.to_owned(),
-        });
-    }
-    fs::read(path).map_err(unreadable)
 }

@@ -207,7 +207,7 @@ async fn drive(
                     };
                     exchange.step(now(), input)
                 }),
-                Err(why) => exchange.step(now(), Input::FetchFailed(why)),
+                Err(why) => exchange.step(now(), Input::FetchFailed(why.into())),
             },
         };
         next = match output {

@@ -17,7 +17,7 @@ mod source;
 mod trust;
 
 pub use fields::{Fields, Template, TemplateError};
-pub use http::HttpError;
+pub use http::{Fault, HttpError, TlsFault};
 pub use judge::{Attempt, Outcome, Turns, Verdict, judge, judge_token};
 pub use keys::{KeyFileError, Problem, Warning};
 pub use providers::{Place, Probe, Providers};

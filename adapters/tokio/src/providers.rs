@@ -4,15 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatepost_core::{
-    UnixTime, crypto::Backend, introspection::FetchFailure, provider::write_oidc_url,
-};
+use gatepost_core::{UnixTime, crypto::Backend, provider::write_oidc_url};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::answers::Answers;
-use crate::http::HttpClient;
+use crate::http::{Fault, HttpClient};
 use crate::keys::Warning;
 use crate::remembered::Signatures;
 use crate::settings::{OnlineSettings, ProviderSettings};
@@ -34,7 +32,7 @@ pub struct Probe {
     /// What was asked for.
     pub url: String,
     /// The status of the answer, or why there is none.
-    pub status: Result<u16, FetchFailure>,
+    pub status: Result<u16, Fault>,
     /// How far its clock is ahead of ours, in seconds, where it says what time it is.
     pub clock_ahead: Option<i64>,
 }

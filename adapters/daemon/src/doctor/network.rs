@@ -2,8 +2,6 @@
 
 use std::net::ToSocketAddrs as _;
 
-use gatepost_core::introspection::FetchFailure;
-
 use super::Findings;
 use crate::config::Config;
 use crate::generation::Generation;
@@ -26,8 +24,8 @@ pub(super) async fn examine(config: &Config, generation: &Generation, findings: 
                     findings.bad(&what, "look into the provider's own log");
                 }
                 Err(why) => {
-                    let what = format!("{who} does not answer at {}: {why:?}", probe.url);
-                    findings.bad(&what, advice(why));
+                    let what = format!("{who} does not answer at {}: {why}", probe.url);
+                    findings.bad(&what, why.advice());
                 }
             }
             match probe.clock_ahead {
@@ -82,20 +80,5 @@ fn examine_name(who: &str, url: &str, findings: &mut Findings) {
             &format!("{who}: {authority} has no address: {error}"),
             "correct the name, or this host's resolver",
         ),
-    }
-}
-
-const fn advice(why: FetchFailure) -> &'static str {
-    match why {
-        FetchFailure::Tls => {
-            "its certificate is not trusted, expired, or for another name: name its authority as ca_file, or \
-             have it renewed"
-        }
-        FetchFailure::Timeout => {
-            "it takes too long: look into the network, or raise timeout_milliseconds"
-        }
-        FetchFailure::Connection => "nobody listens there, or a firewall is in between",
-        FetchFailure::TooLarge => "what answers there is no identity provider",
-        _ => "the line above says why it was not asked",
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use gatepost_core::{
     dovecot::{Endpoint, Origin},
-    introspection::{FetchFailure, Request},
+    introspection::Request,
 };
 
 use super::Outcome;
 use crate::answers::{Key, Known};
-use crate::http::Outgoing;
+use crate::http::{Fault, Outgoing};
 use crate::providers::Providers;
 use crate::settings::OnlineSettings;
 use crate::trust::Trust;
@@ -47,7 +47,7 @@ impl<'a> Asked<'a> {
         let index = request.provider();
         let http = self.providers.http(index);
         let (Some(http), Some(online)) = (http, self.settings(index)) else {
-            return Arc::new(Known::failed(FetchFailure::NotAsked));
+            return Arc::new(Known::failed(Fault::NotAsked));
         };
         let outgoing = self.write(request, online);
         let settling = online.cache.min(online.negative_cache);
