@@ -775,6 +775,23 @@ fn handshaken() -> Play {
 }
 
 #[test]
+fn a_handshake_is_over_once_both_its_lines_have_come() {
+    let mut play = Play::new();
+    for (line, expected) in [
+        ("", (false, None)),
+        ("VERSION\t1\t0\n", (false, None)),
+        ("CPID\t4711", (false, None)),
+        ("\n", (true, Some(4711))),
+        ("QUIT\n", (false, Some(4711))),
+    ] {
+        play.feed(&[line.as_bytes().to_vec()]);
+        let connection = &play.connection;
+        let told = (connection.is_handshaken(), connection.client_pid());
+        assert_eq!(told, expected, "{line}");
+    }
+}
+
+#[test]
 fn a_closed_connection_stays_closed_and_answers_nothing() {
     let mut play = handshaken();
     play.feed(&[b"AUTH\t1\tXOAUTH2\tservice=x\tresp=aG9sZA==\n".to_vec()]);
