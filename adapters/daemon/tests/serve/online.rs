@@ -240,7 +240,7 @@ fn check_claims(daemon: &Daemon, stub: &Stub) {
         let bob = json!(format!("bob@{way}.test"));
         Behaviour::Answer(Page::json(200, &said(way, &[("email", bob)])))
     });
-    let inactive = ["accept", "accept", "token_refused", "token_refused"];
+    let inactive = ["token_refused"; 4];
     check("inactive", inactive, &|way| {
         Behaviour::Answer(Page::json(200, &said(way, &[("active", json!(false))])))
     });
