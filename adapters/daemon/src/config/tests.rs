@@ -7,6 +7,7 @@ use super::values::Mode as SocketMode;
 use super::*;
 
 mod faults;
+mod policy;
 
 const REFERENCE: &str = include_str!("../../README.md");
 const LISTENER: &str = "[[listener]]\naddress = \"unix:/run/auth\"\n";
