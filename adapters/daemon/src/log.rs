@@ -46,9 +46,12 @@ pub(crate) fn login(
     took: Duration,
     sent: Result<(), NotSent>,
 ) {
-    let (user, reason) = match &verdict.outcome {
-        Outcome::Accepted(identity) => (Some(identity.user()), None),
-        Outcome::Refused { rejection, .. } => (verdict.claimed.as_deref(), Some(rejection.code())),
+    let (user, actor, reason) = match &verdict.outcome {
+        Outcome::Accepted(identity) => (Some(identity.user()), identity.actor(), None),
+        Outcome::Refused { rejection, .. } => {
+            let claimed = verdict.claimed.as_deref();
+            (claimed, None, Some(rejection.code()))
+        }
     };
     let reason = if sent.is_err() {
         Some("abandoned")
@@ -57,6 +60,7 @@ pub(crate) fn login(
     };
     tracing::info!(
         user,
+        actor,
         mechanism,
         service = origin.service.as_str(),
         remote = end(origin.remote),

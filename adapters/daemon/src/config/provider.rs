@@ -13,7 +13,8 @@ use super::fault::Faults;
 use super::reader::keys;
 use super::secret::Secret;
 use super::values::{
-    Algorithms, Bounded, FieldName, FieldValue, Milliseconds, OneLine, Seconds, WebUrl, words,
+    Algorithms, Bounded, FieldName, FieldValue, Milliseconds, OneLine, Seconds, UsernameTemplate,
+    WebUrl, words,
 };
 
 keys! {
@@ -22,6 +23,7 @@ keys! {
         name: Option<OneLine>,
         issuer: Option<OneLine>,
         any_issuer: bool,
+        tenants: BTreeMap<String, Vec<OneLine>>,
         audience: Option<Vec<OneLine>>,
         any_audience: bool,
         allow_missing_audience: bool,
@@ -32,13 +34,18 @@ keys! {
         algorithms: Algorithms = Algorithms(AlgorithmSet::ALL),
         domains: Vec<OneLine>,
         scopes: Vec<OneLine>,
-        require: BTreeMap<String, OneLine>,
+        require: BTreeMap<String, Vec<OneLine>>,
         username_claims: Vec<OneLine> = subject(),
+        username: Vec<UsernameTemplate>,
+        unverified_email: bool,
         user_case: UserCaseName,
         active_attribute: Option<OneLine>,
         active_value: Option<OneLine>,
         authorized_parties: Vec<OneLine>,
         id_tokens: bool,
+        require_type: Option<TypeName>,
+        delegates: BTreeMap<String, Vec<OneLine>>,
+        delegates_claim: Option<OneLine>,
         skew_seconds: Seconds<0, 300> = Seconds::new(DEFAULT_SKEW),
         validate: Option<Validate>,
         userinfo: bool,
@@ -77,6 +84,13 @@ words! {
         LowerDomain = "lower-domain",
         Lower = "lower",
         Keep = "keep",
+    }
+}
+
+words! {
+    /// What the header of a JWT has to say.
+    enum TypeName {
+        AccessToken = "at+jwt",
     }
 }
 
@@ -165,14 +179,91 @@ impl Provider {
             self.active_value.is_some() && self.active_attribute.is_none(),
             "provider: active_value needs active_attribute; write both, or neither",
         );
-        let paths = self.username_claims.len() + self.require.len();
+        let names = self
+            .usernames()
+            .map(|name| name.matches("%{").count().max(1));
+        let paths = names.sum::<usize>() + self.require.len();
         let paths = paths + usize::from(self.active_attribute.is_some());
         forbid(
-            &["username_claims", "require", "active_attribute"],
-            paths > ProviderSettings::MAX_PATHS,
+            &[
+                "username_claims",
+                "username",
+                "require",
+                "active_attribute",
+                "delegates_claim",
+            ],
+            paths + usize::from(self.delegates_claim.is_some()) > ProviderSettings::MAX_PATHS,
             "provider: username_claims, require and active_attribute name more than 16 claims; name fewer",
         );
+        forbid(
+            &["username", "username_claims"],
+            !self.username.is_empty() && self.places.of("username_claims").is_some(),
+            "provider: username and username_claims both say whose a token is; write one of the two",
+        );
+        forbid(
+            &["require"],
+            self.require.values().any(Vec::is_empty),
+            "provider: require: a claim with an empty list is never met; name one value at least",
+        );
+        let may_delegate = self.domains.is_empty() && self.tenants.is_empty();
+        forbid(
+            &["delegates", "delegates_claim"],
+            may_delegate && (!self.delegates.is_empty() || self.delegates_claim.is_some()),
+            "provider: delegates need domains = [\"...\"]: nobody logs in as a user of another provider",
+        );
+        self.check_tenants(faults);
         self.check_online(faults);
+    }
+
+    /// Entra's issuers, of which each tenant has one of its own.
+    fn check_tenants(&self, faults: &mut Faults) {
+        let mut forbid = |keys: &[&str], is_broken, sentence| {
+            self.places.forbid(faults, keys, is_broken, sentence);
+        };
+        let issuer = self.issuer.as_deref().unwrap_or_default();
+        let is_template = issuer.contains("{tenantid}");
+        forbid(
+            &["issuer", "tenants"],
+            is_template && self.tenants.is_empty(),
+            "provider: this issuer has many tenants; name its tenants: tenants = { \"<tenant id>\" = \
+             [\"example.com\"] }",
+        );
+        forbid(
+            &["tenants"],
+            !self.tenants.is_empty() && !is_template,
+            "provider: tenants need an issuer with {tenantid} in it, such as \
+             \"https://login.microsoftonline.com/{tenantid}/v2.0\"",
+        );
+        forbid(
+            &["tenants"],
+            self.tenants.values().any(Vec::is_empty),
+            "provider: tenants: a tenant may name any user; name its domains",
+        );
+        forbid(
+            &["tenants", "domains"],
+            !self.tenants.is_empty() && !self.domains.is_empty(),
+            "provider: each tenant has domains of its own; remove domains",
+        );
+        let is_email = |name: &str| {
+            let inside = name.split("%{").skip(1);
+            name == "email"
+                || inside
+                    .into_iter()
+                    .any(|claim| claim.trim_start().starts_with("email"))
+        };
+        forbid(
+            &["tenants", "username_claims", "username"],
+            !self.tenants.is_empty() && self.usernames().any(is_email),
+            "provider: email names nobody across tenants: an administrator of any of them may write there \
+             what he likes; write username = \"preferred_username\"",
+        );
+    }
+
+    /// Where the user's name may stand.
+    fn usernames(&self) -> impl Iterator<Item = &str> {
+        let templates = self.username.iter().map(|one| &**one);
+        let claims = self.username_claims.iter().map(|one| &**one);
+        templates.chain(claims.filter(|_| self.username.is_empty()))
     }
 
     /// Names of further fields of the answer.
@@ -193,6 +284,15 @@ impl Provider {
         }
         if self.id_tokens {
             add("id_tokens = true: ID tokens are taken as access tokens");
+        }
+        if self.unverified_email {
+            add(
+                "unverified_email = true: whoever can write an address into an account of the provider's \
+                 opens that mailbox",
+            );
+        }
+        if !self.delegates.is_empty() || self.delegates_claim.is_some() {
+            add("delegates: their users log in as others");
         }
         if self.user_case == UserCaseName::Lower {
             add("user_case = \"lower\": names that differ in case only are one user");
@@ -268,17 +368,23 @@ impl Provider {
         settings.authorized_parties = owned(&self.authorized_parties);
         settings.scopes = owned(&self.scopes);
         settings.domains = owned(&self.domains);
-        settings.required = self
-            .require
-            .iter()
-            .map(|(claim, value)| (claim.clone(), vec![value.to_string()]))
-            .collect();
+        let rows = |rows: &BTreeMap<String, Vec<OneLine>>| {
+            let rows = rows.iter();
+            rows.map(|(name, values)| (name.clone(), owned(values)))
+                .collect()
+        };
+        settings.required = rows(&self.require);
+        settings.tenants = rows(&self.tenants);
+        settings.delegates = rows(&self.delegates);
+        settings.delegates_claim = self.delegates_claim.as_ref().map(|path| path.to_string());
+        settings.require_type = self.require_type.is_some();
+        settings.unverified_email = self.unverified_email;
         settings.fields = self
             .fields
             .iter()
             .map(|(name, value)| (name.to_string(), value.template().clone()))
             .collect();
-        settings.username_claims = owned(&self.username_claims);
+        settings.username_claims = self.usernames().map(str::to_owned).collect();
         settings.user_case = match self.user_case {
             UserCaseName::LowerDomain => UserCase::LowerDomain,
             UserCaseName::Lower => UserCase::Lower,

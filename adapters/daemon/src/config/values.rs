@@ -188,6 +188,27 @@ impl Deref for OneLine {
     }
 }
 
+/// A claim that names the user, or a template over several.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct UsernameTemplate(String);
+
+impl TryFrom<String> for UsernameTemplate {
+    type Error = gatepost_core::TemplateError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        gatepost_core::check_username_template(&text)?;
+        Ok(Self(text))
+    }
+}
+
+impl Deref for UsernameTemplate {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Permissions of a socket, in octal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Mode(u32);
@@ -364,6 +385,7 @@ macro_rules! read_as_text {
 
 read_as_text!(
     OneLine,
+    UsernameTemplate,
     WebUrl,
     FieldValue,
     super::Address,
