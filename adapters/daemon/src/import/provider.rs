@@ -24,6 +24,13 @@ pub(super) fn common(
     attribute: &str,
 ) -> Result<Lines, ImportError> {
     let mut lines = vec![line("username_claims", vec![attribute])];
+    if attribute == "email" {
+        lines.push(
+            "unverified_email = true    # as in Dovecot, which never looked at email_verified: remove it if users \
+             may write any\n# address into their accounts at the provider, or they open other people's mailboxes"
+                .to_owned(),
+        );
+    }
     if draft.folds_case {
         lines.push(line("user_case", "lower"));
     }

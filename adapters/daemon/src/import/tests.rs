@@ -33,6 +33,7 @@ fn google() {
             "introspection_url = \"https://www.googleapis.com/oauth2/v2/userinfo\"",
             "introspection_mode = \"auth\"",
             "username_claims = [\"email\"]",
+            "unverified_email = true",
             "validate = \"online\"",
             "any_audience = true",
         ],
