@@ -161,10 +161,12 @@ struct Stored {
     numbers: u16,
     /// Length of the identifier; a key without one has an empty one, which no key may have.
     kid: u16,
+    /// Length of its issuer, as with the identifier.
+    issuer: u16,
 }
 
 /// What the numbers are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 enum Shape {
     Hmac,
     Rsa { exponent: [u8; 4] },
@@ -177,7 +179,14 @@ struct Lent<'r> {
     types: &'static [KeyType],
     stored: &'r Stored,
     numbers: &'r [u8],
-    kid: &'r [u8],
+    label: Label<'r>,
+}
+
+/// What a key says of itself: its identifier, and the one issuer that it signs for; empty for none.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Label<'l> {
+    kid: &'l str,
+    issuer: &'l str,
 }
 
 impl VerifyingKey for Lent<'_> {
@@ -235,7 +244,11 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
     ) -> Result<(), LeftOut> {
         let material = key.material().map_err(refused)?;
         let algorithms = usable(self.types, &material, key.algorithms.intersection(served))?;
-        self.keep(provider, key.kid, &material, algorithms)
+        let label = Label {
+            kid: key.kid,
+            issuer: "",
+        };
+        self.keep(provider, label, &material, algorithms)
     }
 
     /// Takes the keys of `json` for those that `provider` had, unless none can be used; tells how many, and
@@ -249,11 +262,8 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
     ) -> usize {
         let usable = JwkSet::parse(json).into_iter().flatten();
         let types = self.types;
-        let is_any = |jwk: Result<Jwk<'_>, KeyError>| {
-            let mut buffer = KeyBuffer::new();
-            read(types, served, jwk, &mut buffer).is_ok()
-        };
-        if !usable.into_iter().any(is_any) {
+        let is_usable = |jwk: Jwk<'_>| read(types, served, &jwk, &mut KeyBuffer::new()).is_ok();
+        if !usable.flatten().any(is_usable) {
             return 0;
         }
         self.remove(provider);
@@ -286,23 +296,13 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         &self,
         to: impl FnOnce(&[&[TrustedKey<'_>]; N]) -> R,
     ) -> R {
-        let mut rest = &*self.arena;
-        let lent = self.keys.iter().filter_map(|stored| {
-            let numbers = rest.split_off(..stored.numbers.into())?;
-            let kid = rest.split_off(..stored.kid.into())?;
-            let types = self.types;
-            Some(Lent {
-                types,
-                stored,
-                numbers,
-                kid,
-            })
-        });
-        let mut lent: Vec<_, KEYS> = lent.collect();
+        let mut lent: Vec<_, KEYS> = self.lent().collect();
         lent.sort_unstable_by_key(|key| key.stored.provider);
         let trusted = lent.iter().map(|key| {
-            let kid = core::str::from_utf8(key.kid).ok();
-            TrustedKey::new(key, kid.filter(|kid| !kid.is_empty()))
+            let Label { kid, issuer } = key.label;
+            let mut trusted = TrustedKey::new(key, Some(kid).filter(|kid| !kid.is_empty()));
+            trusted.issuer = Some(issuer).filter(|issuer| !issuer.is_empty());
+            trusted
         });
         let trusted = trusted.collect::<Vec<_, KEYS>>();
         let mut rest = &*trusted;
@@ -314,6 +314,25 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         to(&grouped)
     }
 
+    /// Each key, its numbers and its label out of the arena.
+    fn lent(&self) -> impl Iterator<Item = Lent<'_>> {
+        let mut rest = &*self.arena;
+        self.keys.iter().filter_map(move |stored| {
+            let numbers = rest.split_off(..stored.numbers.into())?;
+            let kid = rest.split_off(..stored.kid.into())?;
+            let issuer = rest.split_off(..stored.issuer.into())?;
+            Some(Lent {
+                types: self.types,
+                stored,
+                numbers,
+                label: Label {
+                    kid: core::str::from_utf8(kid).ok()?,
+                    issuer: core::str::from_utf8(issuer).ok()?,
+                },
+            })
+        })
+    }
+
     fn add(
         &mut self,
         provider: u8,
@@ -321,30 +340,47 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         jwk: Result<Jwk<'_>, KeyError>,
     ) -> Result<(), LeftOut> {
         let mut buffer = KeyBuffer::new();
-        let (kid, material, algorithms) = read(self.types, served, jwk, &mut buffer)?;
-        let kid = kid.as_deref().unwrap_or_default();
-        self.keep(provider, kid, &material, algorithms)
+        let jwk = jwk.map_err(LeftOut::Key)?;
+        let label = Label {
+            kid: jwk.kid().unwrap_or_default(),
+            issuer: jwk.issuer().unwrap_or_default(),
+        };
+        let (material, algorithms) = read(self.types, served, &jwk, &mut buffer)?;
+        self.keep(provider, label, &material, algorithms)
     }
 
     fn keep(
         &mut self,
         provider: u8,
-        kid: &str,
+        label: Label<'_>,
         material: &KeyMaterial<'_>,
         algorithms: AlgorithmSet,
     ) -> Result<(), LeftOut> {
         let (shape, numbers) = take_apart(material);
-        let kid = kid.as_bytes();
+        let is_same = |key: &Lent<'_>| {
+            let is_its = key.stored.provider == provider && key.stored.shape == shape;
+            is_its && key.numbers == numbers && key.label == label
+        };
+        // Equal keys are one, or a token could mean either.
+        let same = self.lent().position(|key| is_same(&key));
+        if let Some(stored) = same.and_then(|index| self.keys.get_mut(index)) {
+            stored.algorithms = stored.algorithms.union(algorithms);
+            return Ok(());
+        }
+        let length = |text: &[u8]| u16::try_from(text.len()).unwrap_or(u16::MAX);
+        let (kid, issuer) = (label.kid.as_bytes(), label.issuer.as_bytes());
         let stored = Stored {
             provider,
             shape,
             algorithms,
-            numbers: u16::try_from(numbers.len()).unwrap_or(u16::MAX),
-            kid: u16::try_from(kid.len()).unwrap_or(u16::MAX),
+            numbers: length(numbers),
+            kid: length(kid),
+            issuer: length(issuer),
         };
         let before = self.arena.len();
         let is_kept = self.arena.extend_from_slice(numbers).is_ok()
             && self.arena.extend_from_slice(kid).is_ok()
+            && self.arena.extend_from_slice(issuer).is_ok()
             && self.keys.push(stored).is_ok();
         if !is_kept {
             self.arena.truncate(before);
@@ -365,7 +401,8 @@ impl<const KEYS: usize, const ARENA: usize> core::fmt::Debug for KeyRing<KEYS, A
 
 impl Stored {
     fn length(&self) -> usize {
-        usize::from(self.numbers).saturating_add(usize::from(self.kid))
+        let parts = [self.numbers, self.kid, self.issuer];
+        parts.into_iter().map(usize::from).sum()
     }
 
     fn material<'r>(&self, numbers: &'r [u8]) -> Option<KeyMaterial<'r>> {
@@ -380,23 +417,19 @@ impl Stored {
     }
 }
 
-/// A key's identifier, its numbers in `buffer`, and what it may serve here.
-type Read<'b> = (Option<heapless::String<256>>, KeyMaterial<'b>, AlgorithmSet);
-
+/// A key's numbers in `buffer`, and what it may serve here.
 fn read<'b>(
     types: &[KeyType],
     served: AlgorithmSet,
-    jwk: Result<Jwk<'_>, KeyError>,
+    jwk: &Jwk<'_>,
     buffer: &'b mut KeyBuffer,
-) -> Result<Read<'b>, LeftOut> {
-    let jwk = jwk.map_err(LeftOut::Key)?;
+) -> Result<(KeyMaterial<'b>, AlgorithmSet), LeftOut> {
     let material = jwk.material(buffer).map_err(LeftOut::Key)?;
     if matches!(material, KeyMaterial::Hmac(_)) {
         return Err(LeftOut::PublishedSecret);
     }
     let algorithms = usable(types, &material, jwk.algorithms().intersection(served))?;
-    let kid = jwk.kid().and_then(|kid| kid.try_into().ok());
-    Ok((kid, material, algorithms))
+    Ok((material, algorithms))
 }
 
 /// What of `algorithms` the key serves here.
@@ -468,6 +501,26 @@ mod tests {
             refused,
             Err(LeftOut::Key(KeyError::Material(Unsupported::NoAlgorithm)))
         );
+    }
+
+    #[test]
+    fn equal_keys_are_one_and_a_key_keeps_the_issuer_that_it_names() {
+        let mut ring = KeyRing::<2, 256>::new(TYPES);
+        let key = r#"{"kty":"OKP","crv":"Ed25519","kid":"k","issuer":"https://a/{tenantid}",
+            "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let other = key.replace("https://a", "https://b");
+        let set = std::format!(r#"{{"keys":[{key},{key},{other},{key}]}}"#);
+        let mut complaints = 0;
+        let kept = ring.replace(0, AlgorithmSet::ALL, set.as_bytes(), |_| complaints += 1);
+        assert_eq!((kept, complaints), (2, 0));
+        ring.lend(|[keys]: &[&[TrustedKey<'_>]; 1]| {
+            let issuers: std::vec::Vec<_> = keys.iter().map(|key| key.issuer).collect();
+            assert_eq!(
+                issuers,
+                [Some("https://a/{tenantid}"), Some("https://b/{tenantid}")]
+            );
+            assert!(keys.iter().all(|key| key.kid == Some("k")));
+        });
     }
 
     #[test]

@@ -286,7 +286,7 @@ impl<'j> Members<'j> {
     }
 
     fn issuer(&self) -> Result<Option<heapless::String<MAX_ISSUER>>, KeyError> {
-        let issuer = optional(Member::Issuer, self.issuer)?;
+        let issuer = optional(Member::Issuer, self.issuer)?.filter(|issuer| !issuer.is_empty());
         issuer
             .map(|issuer| copied(Member::Issuer, issuer))
             .transpose()
