@@ -100,3 +100,69 @@ fn an_endpoint_that_cannot_be_used_is_named_and_the_keys_are_found() {
         assert_eq!(lines.count(), 1, "{member} in {log}");
     }
 }
+
+#[test]
+fn a_key_set_that_cannot_be_found_is_named_with_what_to_write() {
+    let stub = Stub::provider().unwrap();
+    let issuer = Issuer::new();
+    let mut metadata = stub.metadata();
+    metadata["jwks_uri"] = json!("/jwks");
+    stub.set_json("/.well-known/openid-configuration", &metadata);
+    let text = format!(
+        "[[provider]]\nissuer = \"{}\"\naudience = \"mail\"\n",
+        stub.issuer()
+    );
+    let daemon = Daemon::start(&text);
+    let found = log_in(
+        &daemon.address,
+        "XOAUTH2",
+        "x",
+        &token(&issuer, &stub.issuer()),
+    );
+    assert!(found.last.contains("code=temp_fail"), "{found:?}");
+    let log = daemon.serving.stop();
+    let line = log.lines().find(|line| line.contains("endpoint left out"));
+    let line = line.unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("jwks_uri is not an https URL"), "{line}");
+    assert!(line.contains("write key_set_url"), "{line}");
+}
+
+/// K3: the `kid` and the algorithm choose, over the wire as in a file.
+#[test]
+fn a_set_that_repeats_keys_and_kids_serves_what_is_clear() {
+    let stub = Stub::provider().unwrap();
+    let (issuer, other) = (Issuer::new(), Issuer::new());
+    let named = |issuer: &Issuer, alg: &str| {
+        let mut jwk = issuer.jwk(alg);
+        jwk["kid"] = json!("k");
+        jwk
+    };
+    let keys = [
+        named(&issuer, "RS256"),
+        named(&issuer, "ES256"),
+        named(&issuer, "ES256"),
+        named(&issuer, "ES384"),
+        named(&other, "ES384"),
+        json!({"kty": "AKP", "alg": "ML-DSA-44", "kid": "pq", "pub": "AAAA"}),
+    ];
+    stub.set_json("/jwks", &json!({"keys": keys}));
+    let text = format!(
+        "[[provider]]\nissuer = \"{}\"\naudience = \"mail\"\n",
+        stub.issuer()
+    );
+    let daemon = Daemon::start(&text);
+    let claims = json!({"iss": stub.issuer(), "sub": "x", "aud": "mail", "exp": now() + 60});
+    for (alg, start) in [("RS256", "OK"), ("ES256", "OK"), ("ES384", "FAIL")] {
+        let header = json!({"alg": alg, "kid": "k", "typ": "at+jwt"});
+        let token = issuer.sign_with_header(alg, &header, claims.to_string().as_bytes());
+        let found = log_in(&daemon.address, "XOAUTH2", "x", &token);
+        assert!(found.last.starts_with(start), "{alg}: {found:?}");
+    }
+    let log = daemon.serving.stop();
+    for words in ["key 2 (kid", "key 3 (kid", "key 4 (kid", "AKP (ML-DSA)"] {
+        assert!(
+            log.contains(&words.replace('"', "\\\"")),
+            "{words} in {log}"
+        );
+    }
+}
