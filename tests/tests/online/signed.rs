@@ -123,6 +123,47 @@ fn a_key_of_another_provider_of_the_same_name_signs_nothing() {
     }
 }
 
+/// Each answer is tried with the provider's first key first, whichever key the one before was signed with.
+#[test]
+fn every_answer_may_be_signed_with_any_key() {
+    let signers = [Issuer::new(), Issuer::new()];
+    let keys = signers
+        .each_ref()
+        .map(|issuer| BACKENDS[0].prepare_all(&[issuer.jwk("ES256")]));
+    let mut policy = policy();
+    policy.scopes = &["mail"];
+    let keys = keys.each_ref().map(|keys| keys[0].trusted(&policy));
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(Endpoints {
+            tokeninfo: Some("https://id.example.com/tokeninfo?t="),
+            ..endpoints(Mode::Post)
+        }),
+    }];
+    let mut told = good();
+    told["scope"] = json!("mail");
+    for (first, second) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        // Without a scope, so that introspection has to say the rest.
+        let payload = json!({"iss": ISSUER, "aud": "rs", "sub": "s-1", "email": ALICE});
+        let header = json!({"alg": "ES256", "typ": "JWT"});
+        let tokeninfo =
+            signers[first].sign_with_header("ES256", &header, payload.to_string().as_bytes());
+        let payload = json!({"iss": ISSUER, "aud": "rs", "token_introspection": told});
+        let header = json!({"alg": "ES256", "typ": "token-introspection+jwt"});
+        let introspection =
+            signers[second].sign_with_header("ES256", &header, payload.to_string().as_bytes());
+        let mut setup = Setup::new(&providers);
+        setup.keys = Some(&keys);
+        setup.check(
+            &[
+                Ok(answer(USERINFO, tokeninfo)),
+                Ok(answer(INTROSPECTION, introspection)),
+            ],
+            Ok(ALICE),
+        );
+    }
+}
+
 /// A key that counts how often it is asked, and never verifies.
 #[derive(Default)]
 struct CountingKey(std::sync::atomic::AtomicUsize);

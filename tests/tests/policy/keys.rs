@@ -294,6 +294,39 @@ fn too_little_room_is_our_fault() {
     }
 }
 
+/// The longest token that a message may carry finds room in as much as the core says that it takes.
+#[test]
+fn the_longest_token_finds_room() {
+    use gatepost_core::exchange::MAX_PAYLOAD;
+    use gatepost_core::sasl::BearerToken;
+    let longer = |by: usize| with(&[("pad", json!("x".repeat(by)))]);
+    let bare = KEYS[0].sign("HS256", &longer(0)).len();
+    let token = KEYS[0].sign("HS256", &longer((BearerToken::MAX_LEN - bare) / 4 * 3));
+    assert!((BearerToken::MAX_LEN - 4..=BearerToken::MAX_LEN).contains(&token.len()));
+    let keys = BACKENDS[0].prepare_all(&[KEYS[0].jwk("HS256")]);
+    let trusted = [TrustedKey::new(&*keys[0].key, None)];
+    let policy = policy();
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: None,
+    }];
+    let rules = Rules {
+        providers: &providers,
+        ..Rules::default()
+    };
+    let message = oauthbearer(&token);
+    let mut scratch = [0; MAX_PAYLOAD];
+    let mut exchange = Exchange::new(rules, Mechanism::OAuthBearer, &message);
+    let now = UnixTime::from_seconds(NOW);
+    assert!(matches!(
+        exchange.step(now, Input::Start),
+        Output::FindKeys(_)
+    ));
+    let (keys, scratch) = (&[&trusted[..]], &mut scratch);
+    let ended = exchange.step(now, Input::Keys { keys, scratch });
+    assert!(matches!(ended, Output::Accept(_)), "{ended:?}");
+}
+
 /// K1: whose `kid` it is does not matter; the issuer chooses the provider first.
 #[test]
 fn a_kid_of_one_provider_says_nothing_of_anothers_keys() {
