@@ -498,3 +498,6 @@ impl<'b> Exchange<'b> {
         }
     }
 }
+
+#[cfg(test)]
+mod linear;

@@ -3,7 +3,7 @@
 pub(crate) mod base64url;
 pub(crate) mod json;
 pub(crate) mod percent;
-mod scanned;
+pub(crate) mod scanned;
 
 #[cfg(test)]
 mod linear;
