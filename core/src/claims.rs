@@ -1,5 +1,7 @@
 //! Payloads of tokens: those that something has vouched for, and what the others may hint at.
 
+use core::cell::OnceCell;
+
 use crate::{
     time::{UnixTime, numeric_date},
     wire::json::{self, Object, Value},
@@ -65,50 +67,86 @@ impl core::fmt::Debug for VerifiedPayload<'_> {
 
 /// What an unverified payload says of itself: it chooses among what is trusted already, nothing else.
 ///
-/// Each hint is looked for by a walk of its own that ends where it is found: a payload that nobody has
-/// vouched for is worth no more.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Hints<'c>(Option<Object<'c>>);
+/// Nothing is read before somebody asks, and all of it at once, so that however often is asked, a payload that
+/// nobody has vouched for is walked once. The walk ends where all is found: the payload is worth no more.
+pub(crate) struct Hints<'c> {
+    payload: &'c [u8],
+    told: OnceCell<Told<'c>>,
+}
+
+/// The first of each name; `None` where it is absent or `null`.
+struct Told<'c> {
+    issuer: Result<Option<Value<'c>>, json::Error>,
+    authorized_party: Option<Value<'c>>,
+    issued_at: Option<Value<'c>>,
+}
 
 impl<'c> Hints<'c> {
-    /// # Errors
-    /// Where `payload` is not an object.
-    pub(crate) fn of(payload: &'c [u8]) -> Result<Self, json::Error> {
-        Object::parse(payload).map(|object| Self(Some(object)))
+    pub(crate) fn of(payload: &'c [u8]) -> Self {
+        Self {
+            payload,
+            told: OnceCell::new(),
+        }
     }
 
-    fn find(self, wanted: &str) -> Result<Option<Value<'c>>, json::Error> {
-        let Some(object) = self.0 else {
-            return Ok(None);
-        };
-        for member in object.members_unchecked() {
-            let (name, value) = member?;
-            if name == *wanted {
-                return Ok(Some(value).filter(|value| !matches!(value, Value::Null)));
-            }
-        }
-        Ok(None)
+    fn told(&self) -> &Told<'c> {
+        self.told.get_or_init(|| Told::read(self.payload))
     }
 
     /// Who it says has issued it, of whatever type that is.
     ///
     /// # Errors
-    /// Where the payload ends or breaks before it says so.
-    pub(crate) fn issuer(self) -> Result<Option<Value<'c>>, json::Error> {
-        self.find("iss")
+    /// Where the payload is not an object, or ends or breaks before it says so.
+    pub(crate) fn issuer(&self) -> Result<Option<Value<'c>>, json::Error> {
+        self.told().issuer
     }
 
     /// When it says that it was issued.
-    pub(crate) fn issued_at(self) -> Option<UnixTime> {
-        self.find("iat").ok().flatten().and_then(numeric_date)
+    pub(crate) fn issued_at(&self) -> Option<UnixTime> {
+        self.told().issued_at.and_then(numeric_date)
     }
 
     /// Whether it says that it was minted for `owner`; one without `azp` belongs to [`DEFAULT_OWNER`].
-    pub(crate) fn is_minted_for(self, owner: &str) -> bool {
-        match self.find("azp").ok().flatten() {
+    pub(crate) fn is_minted_for(&self, owner: &str) -> bool {
+        match self.told().authorized_party {
             Some(Value::String(party)) => party == *owner,
             _ => owner == DEFAULT_OWNER,
         }
+    }
+}
+
+impl<'c> Told<'c> {
+    fn read(payload: &'c [u8]) -> Self {
+        let mut found = [None; 3];
+        let broken = Self::find(payload, &mut found).err();
+        let [issuer, authorized_party, issued_at] = found.map(|value| {
+            let value = value?;
+            (!matches!(value, Value::Null)).then_some(value)
+        });
+        let issuer = match (found, broken) {
+            ([None, ..], Some(error)) => Err(error),
+            _ => Ok(issuer),
+        };
+        Self {
+            issuer,
+            authorized_party,
+            issued_at,
+        }
+    }
+
+    fn find(payload: &'c [u8], found: &mut [Option<Value<'c>>; 3]) -> Result<(), json::Error> {
+        for member in Object::parse(payload)?.members_unchecked() {
+            let (name, value) = member?;
+            for (wanted, place) in ["iss", "azp", "iat"].into_iter().zip(&mut *found) {
+                if place.is_none() && name == *wanted {
+                    *place = Some(value);
+                }
+            }
+            if found.iter().all(Option::is_some) {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -125,8 +163,8 @@ mod tests {
 
     #[test]
     fn hints_tell_who_issued_a_token_for_whom_and_when() {
-        let issuer = |payload| Hints::of(payload).and_then(Hints::issuer);
-        let hints = Hints::of(br#"{"iss":"i","azp":"a","iat":7.5,"nbf":9}"#).unwrap();
+        let issuer = |payload| Hints::of(payload).issuer();
+        let hints = Hints::of(br#"{"iss":"i","azp":"a","iat":7.5,"nbf":9}"#);
         assert!(hints.issuer().unwrap().unwrap().string().unwrap() == *"i");
         assert!(hints.is_minted_for("a") && !hints.is_minted_for(DEFAULT_OWNER));
         assert_eq!(hints.issued_at(), Some(UnixTime::from_seconds(7)));
@@ -138,7 +176,7 @@ mod tests {
         for broken in [b"[]".as_slice(), b"{x", b"", br#"{"a":1,x"iss":"i"}"#] {
             assert!(issuer(broken).is_err());
         }
-        let none = Hints::of(br#"{"exp":1}"#).unwrap();
+        let none = Hints::of(br#"{"exp":1}"#);
         assert!(none.is_minted_for(DEFAULT_OWNER));
         assert_eq!(none.issued_at(), None);
     }
@@ -146,7 +184,7 @@ mod tests {
     #[test]
     fn what_is_read_is_never_printed() {
         let payload = VerifiedPayload::new(br#"{"iss":"secret"}"#, TokenType::Unspecified);
-        let hints = Hints::of(payload.bytes()).unwrap();
+        let hints = Hints::of(payload.bytes());
         let printed = std::format!("{hints:?} {payload:?}");
         assert_eq!(printed, "Hints(..) VerifiedPayload(..)");
     }

@@ -54,7 +54,7 @@ use crate::{
     time::UnixTime,
 };
 use asking::{Asking, Heard, Means};
-use candidates::{Candidate, Origin, Search};
+use candidates::{Candidate, Search};
 use course::{Asked, NewerKeys, Verification};
 use granting::Granting;
 
@@ -405,30 +405,29 @@ impl<'b> Exchange<'b> {
         scratch: &mut [u8],
     ) -> Result<State<'b>, Rejection> {
         let payload = verification.jwt.decode_payload(scratch)?;
-        let origin = Origin::of(payload, self.rules.providers);
-        if let Some(asking) = self.ask_first(verification.asked, origin) {
-            return Ok(asking);
-        }
-        let hints = Hints::of(payload).unwrap_or_default();
         let search = Search {
             header: verification.jwt.header(),
-            origin,
-            hints,
+            hints: Hints::of(payload),
+            providers: self.rules.providers,
         };
-        let providers = self.rules.providers;
-        let candidate = match search.find(providers, keys, verification.attempt) {
+        if let Some(asking) = self.ask_first(verification.asked, || search.origin()) {
+            return Ok(asking);
+        }
+        let candidate = match search.find(keys, verification.attempt) {
             Ok(Some(candidate)) => candidate,
             Ok(None) => return Err(Rejection::BadSignature),
-            Err(why) => return self.look_for_newer_keys(verification, origin, hints, why),
+            Err(why) => {
+                let (origin, issued_at) = (search.origin(), search.hints.issued_at());
+                return self.look_for_newer_keys(verification, origin, issued_at, why);
+            }
         };
         match verification.jwt.verify_decoded(candidate.key.key, payload) {
             Ok(payload) => self.judge(now, &candidate, &payload),
             Err(VerifyError::Token(error)) => Err(error.into()),
-            Err(VerifyError::Signature)
-                if search.is_last(providers, keys, verification.attempt) =>
-            {
+            Err(VerifyError::Signature) if search.is_last(keys, verification.attempt) => {
+                let (origin, issued_at) = (search.origin(), search.hints.issued_at());
                 let why = Rejection::BadSignature;
-                self.look_for_newer_keys(verification, origin, hints, why)
+                self.look_for_newer_keys(verification, origin, issued_at, why)
             }
             Err(VerifyError::Signature) => {
                 verification.attempt = verification.attempt.saturating_add(1);

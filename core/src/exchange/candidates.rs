@@ -27,8 +27,8 @@ pub(super) enum Origin {
 
 impl Origin {
     /// Reads who issued a token whose payload nobody has vouched for.
-    pub(super) fn of(payload: &[u8], providers: &[Provider<'_>]) -> Self {
-        let issuer = match Hints::of(payload).and_then(Hints::issuer) {
+    fn of(hints: &Hints<'_>, providers: &[Provider<'_>]) -> Self {
+        let issuer = match hints.issuer() {
             Ok(None) => return Self::Unnamed,
             Ok(Some(Value::String(issuer))) => issuer,
             _ => return Self::Foreign,
@@ -73,26 +73,37 @@ pub(super) struct Candidate<'k> {
 }
 
 /// What a token says of its key.
-pub(super) struct Search<'h> {
-    pub(super) header: &'h Header,
-    pub(super) origin: Origin,
-    pub(super) hints: Hints<'h>,
+pub(super) struct Search<'s> {
+    pub(super) header: &'s Header,
+    pub(super) hints: Hints<'s>,
+    pub(super) providers: &'s [Provider<'s>],
 }
 
 impl Search<'_> {
+    /// Who may have issued the token.
+    pub(super) fn origin(&self) -> Origin {
+        Origin::of(&self.hints, self.providers)
+    }
+
+    /// The providers whose keys may verify the token, by their places; one that is alone needs no hint.
+    fn admitted(&self) -> impl Iterator<Item = usize> {
+        let origin = (self.providers.len() > 1).then(|| self.origin());
+        let admits =
+            move |index: &usize| origin.is_none_or(|origin| origin.admits(*index, self.providers));
+        (0..self.providers.len()).filter(admits)
+    }
+
     /// The `attempt`th key to try; `None` where no more are left.
     pub(super) fn find<'k>(
         &self,
-        providers: &[Provider<'_>],
         keys: &[&'k [TrustedKey<'k>]],
         attempt: usize,
     ) -> Result<Option<Candidate<'k>>, Rejection> {
-        let admitted = (0..providers.len()).filter(|index| self.origin.admits(*index, providers));
-        let mut is_any = self.origin == Origin::Foreign && keys.iter().any(|ours| !ours.is_empty());
+        let mut is_any = false;
         let mut is_named = false;
         let mut left = attempt;
         let mut is_found = false;
-        for provider in admitted {
+        for provider in self.admitted() {
             let ours = keys.get(provider).copied().unwrap_or_default();
             let choice = Choice::new(self.header, ours);
             is_any |= !ours.is_empty();
@@ -110,21 +121,21 @@ impl Search<'_> {
         }
         match (is_found, is_any, is_named) {
             (true, ..) => Ok(None),
-            (_, false, _) => Err(Rejection::NoKeys),
-            (_, _, true) => Err(self.refusal_of_named(providers, keys)),
+            (_, false, _) if !self.is_foreign_to(keys) => Err(Rejection::NoKeys),
+            (_, _, true) => Err(self.refusal_of_named(keys)),
             _ => Err(Rejection::UnknownKey),
         }
     }
 
+    /// Whether there are keys, and none of the issuer that the token names.
+    fn is_foreign_to(&self, keys: &[&[TrustedKey<'_>]]) -> bool {
+        self.origin() == Origin::Foreign && keys.iter().any(|ours| !ours.is_empty())
+    }
+
     /// Whether a key that has failed was the last one that may be tried.
-    pub(super) fn is_last(
-        &self,
-        providers: &[Provider<'_>],
-        keys: &[&[TrustedKey<'_>]],
-        attempt: usize,
-    ) -> bool {
+    pub(super) fn is_last(&self, keys: &[&[TrustedKey<'_>]], attempt: usize) -> bool {
         let next = attempt.saturating_add(1);
-        next >= MAX_ATTEMPTS || !matches!(self.find(providers, keys, next), Ok(Some(_)))
+        next >= MAX_ATTEMPTS || !matches!(self.find(keys, next), Ok(Some(_)))
     }
 
     fn fits(&self, choice: &Choice<'_>, key: &TrustedKey<'_>) -> bool {
@@ -154,12 +165,8 @@ impl Search<'_> {
     }
 
     /// Why no key of the very `kid` does.
-    fn refusal_of_named(
-        &self,
-        providers: &[Provider<'_>],
-        keys: &[&[TrustedKey<'_>]],
-    ) -> Rejection {
-        let admitted = (0..providers.len()).filter(|index| self.origin.admits(*index, providers));
+    fn refusal_of_named(&self, keys: &[&[TrustedKey<'_>]]) -> Rejection {
+        let admitted = self.admitted();
         let mut ours = admitted.flat_map(|index| keys.get(index).copied().unwrap_or_default());
         let (kid, algorithm) = (self.header.kid(), self.header.algorithm());
         let serves = |key: &TrustedKey<'_>| key.key.algorithms().contains(algorithm);

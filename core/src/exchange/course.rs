@@ -20,8 +20,8 @@
 //!
 //! A token that was granted for a password goes the same way, but only its granter is asked about it.
 
-use super::{Exchange, NewerKeysQuery, State, candidates::Origin};
-use crate::{claims::Hints, introspection::About, jose::UnverifiedJwt, rejection::Rejection};
+use super::{Exchange, NewerKeysQuery, Provider, State, candidates::Origin};
+use crate::{introspection::About, jose::UnverifiedJwt, rejection::Rejection, time::UnixTime};
 
 /// Whether a provider was asked about a JWT.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -71,7 +71,7 @@ impl<'b> Exchange<'b> {
         &mut self,
         verification: Verification<'b>,
         origin: Origin,
-        hints: Hints<'_>,
+        issued_at: Option<UnixTime>,
         why: Rejection,
     ) -> Result<State<'b>, Rejection> {
         let is_mac = verification.jwt.header().algorithm().is_mac();
@@ -86,7 +86,7 @@ impl<'b> Exchange<'b> {
             origin,
             query: NewerKeysQuery {
                 provider,
-                issued_at: hints.issued_at(),
+                issued_at,
             },
             why,
             is_any_unavailable: false,
@@ -144,15 +144,17 @@ impl<'b> Exchange<'b> {
     }
 
     /// Asks about a JWT before its keys are looked at, where its provider wants it so.
-    pub(super) fn ask_first(&mut self, asked: Asked, origin: Origin) -> Option<State<'b>> {
-        if asked != Asked::NotYet {
+    pub(super) fn ask_first(
+        &mut self,
+        asked: Asked,
+        origin: impl FnOnce() -> Origin,
+    ) -> Option<State<'b>> {
+        let is_asked_about = |about| about == About::EveryToken;
+        let mut all = self.rules.providers.iter().filter_map(Provider::about);
+        if asked != Asked::NotYet || !all.any(is_asked_about) {
             return None;
         }
-        self.ask(
-            Some(origin),
-            |about| about == About::EveryToken,
-            Asked::First,
-        )
+        self.ask(Some(origin()), is_asked_about, Asked::First)
     }
 
     /// Goes on where the provider that was asked does not judge tokens of this kind.

@@ -40,9 +40,8 @@ fn encode(part: &str) -> String {
 
 /// A token without `kid`, so that every key may be its own, and with its issuer where it is found last.
 fn token(escaped: &str) -> String {
-    let members: String = (0..120)
-        .map(|i| format!("\"{escaped}{i:03}\":\"{}\",", "x".repeat(30)))
-        .collect();
+    let members = (0..120).map(|i| format!("\"{escaped}{i:03}\":\"{}\",", "x".repeat(30)));
+    let members = members.collect::<Vec<_>>().concat();
     let claims = format!("{{{members}\"iss\":\"https://login.example/t7/v2.0\"}}");
     let [header, claims] = [r#"{"alg":"ES256"}"#, &claims].map(encode);
     format!("{header}.{claims}.{}", "A".repeat(86))
@@ -121,15 +120,15 @@ fn many_keys_read_a_token_no_more_often() {
         ] {
             let mut keys = vec![
                 TrustedKey {
-                    issuer,
                     owner,
+                    issuer,
                     ..plain
                 };
                 40
             ];
             keys.push(TrustedKey {
-                issuer,
                 owner,
+                issuer,
                 ..last
             });
             check(what, &[policy], &keys);
