@@ -169,11 +169,15 @@ impl Common {
     }
 }
 
-/// Whether the name can be part of a path.
+/// Whether the name can be part of a path, and is one word or one address.
 fn is_harmless(name: &str) -> bool {
     let (local, domain) = name.rsplit_once('@').unwrap_or((name, "-"));
     let is_part = |part: &str| !part.bytes().all(|byte| byte == b'.');
-    !name.contains('/') && !name.chars().any(char::is_control) && is_part(local) && is_part(domain)
+    !name.contains('/')
+        && !name.chars().any(char::is_control)
+        && !local.contains('@')
+        && is_part(local)
+        && is_part(domain)
 }
 
 /// Whether `mask` matches the whole of `text`. Each `*` is tried at its last place only, which suffices.
