@@ -159,7 +159,7 @@ pub fn jwk_set(data: &[u8]) {
 }
 
 /// Longest input that every costly property is tried on, in bytes.
-const SHORT: usize = 400;
+const SHORT: usize = 200;
 
 /// Of longer inputs, one in so many.
 const SHARE: usize = 16;

@@ -15,7 +15,7 @@ use super::is_tried_closely;
 const PENDING: usize = 3;
 
 /// Most pieces of other than single bytes.
-const MAX_PIECES: usize = 500;
+const MAX_PIECES: usize = 100;
 
 /// Lines of an auth client. What comes before the first LF is no line: each of its bytes is the way
 /// of a verdict and the size of a piece, over and over.
@@ -78,7 +78,7 @@ impl<'s> Server<'s> {
             connection: 1,
             cookie: [7; 16],
         };
-        let mut out = String::new();
+        let mut out = String::with_capacity(256);
         let connection = Connection::greet(&greeting, &mut out).expect("room for a greeting");
         // Some servers lend less than the longest response takes.
         let room = if script[0] & 4 == 0 { MAX_RESPONSE } else { 50 };

@@ -10,6 +10,8 @@ use gatepost_mail::upstream::{Greeting, Offer};
 use gatepost_mail::users::{Common, Exist, PasswdFile, Users};
 use gatepost_mail::waiting::Waiting;
 
+use super::is_tried_closely;
+
 /// Lines of which the first byte says whose they are: `c` the client's, `o` our own server's, `u` Dovecot's;
 /// `+` and `-` stand for a connection to Dovecot that is made and lost.
 ///
@@ -18,7 +20,9 @@ use gatepost_mail::waiting::Waiting;
 /// change what comes of them.
 pub fn front_lines(data: &[u8]) {
     let whole = front(data, usize::MAX);
-    assert_eq!(front(data, 1), whole, "in single bytes");
+    if is_tried_closely(data) {
+        assert_eq!(front(data, 1), whole, "in single bytes");
+    }
 }
 
 fn front(data: &[u8], size: usize) -> [Vec<u8>; 3] {
@@ -152,7 +156,9 @@ pub fn users_and_maps(data: &[u8]) {
             .filter(|(key, _)| key == "uid" || key == "gid");
         assert!(ids.all(|(_, id)| id.parse::<u32>().is_ok_and(|id| id > 0)));
     }
-    assert_eq!(requests(data, 1), requests(data, usize::MAX));
+    if is_tried_closely(data) {
+        assert_eq!(requests(data, 1), requests(data, usize::MAX));
+    }
 }
 
 fn requests(data: &[u8], size: usize) -> (Vec<Request>, bool) {
