@@ -50,7 +50,9 @@ impl Policy<'_> {
         context: &Context<'_>,
         claimed: Option<SaslName<'_>>,
     ) -> Result<Findings, Violation> {
-        let members = Members::read(object, self.paths()).map_err(|_| Violation::Malformed)?;
+        let mut members = Members::default();
+        let read = members.read(object, self.paths());
+        read.map_err(|_| Violation::Malformed)?;
         let mut findings = Findings::default();
         for (place, rule) in (0..).zip(self.rules()) {
             match rule.judge(self, &members, context, &mut findings) {
@@ -74,8 +76,9 @@ impl Policy<'_> {
         object: Object<'_>,
         header: TokenType,
     ) -> Result<(), Violation> {
-        let members = Members::read(object, core::iter::empty());
-        let members = members.map_err(|_| Violation::Malformed)?;
+        let mut members = Members::default();
+        let read = members.read(object, core::iter::empty());
+        read.map_err(|_| Violation::Malformed)?;
         let registered = members.registered();
         if registered.cnf.is_some() {
             return Err(Violation::KeyBound);

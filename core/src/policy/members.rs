@@ -36,6 +36,7 @@ use super::rules::Registered;
 const MAX_NAME: usize = 16;
 
 /// What a token or an answer says, as far as a policy looks at it.
+#[derive(Default)]
 pub(crate) struct Members<'m, 'p> {
     registered: Registered<'m>,
     paths: heapless::Vec<Place<'m, 'p>, MAX_PATHS>,
@@ -76,29 +77,25 @@ impl From<json::Error> for Error {
 }
 
 impl<'m, 'p> Members<'m, 'p> {
-    /// Reads `object`, and finds `paths` in it.
+    /// Reads `object` into an empty set, and finds `paths` in it: in place, for a set is large.
     ///
     /// A path is a member's whole name, or names of nested objects joined by dots.
     pub(crate) fn read(
+        &mut self,
         object: Object<'m>,
         paths: impl Iterator<Item = &'p str>,
-    ) -> Result<Self, Error> {
-        let mut members = Self {
-            registered: Registered::default(),
-            paths: heapless::Vec::new(),
-        };
+    ) -> Result<(), Error> {
         for path in paths {
-            if members.paths.iter().all(|place| place.path != path) {
+            if self.paths.iter().all(|place| place.path != path) {
                 let place = Place { path, found: None };
-                let pushed = members.paths.push(place);
-                pushed.map_err(|_| Error::TooManyPaths)?;
+                self.paths.push(place).map_err(|_| Error::TooManyPaths)?;
             }
         }
         for member in object.members() {
             let (name, value) = member?;
-            members.take(name, value)?;
+            self.take(name, value)?;
         }
-        Ok(members)
+        Ok(())
     }
 
     fn take(&mut self, name: Text<'m>, value: Value<'m>) -> Result<(), Error> {
@@ -211,9 +208,16 @@ mod tests {
     use super::*;
     use crate::time::numeric_date;
 
+    impl<'m, 'p> Members<'m, 'p> {
+        fn of(object: Object<'m>, paths: impl Iterator<Item = &'p str>) -> Result<Self, Error> {
+            let mut members = Self::default();
+            members.read(object, paths).map(|()| members)
+        }
+    }
+
     fn read<'m>(payload: &'m str, path: &'static str) -> Result<Members<'m, 'static>, Error> {
         let object = Object::parse(payload.as_bytes())?;
-        Members::read(object, core::iter::once(path))
+        Members::of(object, core::iter::once(path))
     }
 
     fn find<'m>(payload: &'m str, path: &'static str) -> Result<Option<Value<'m>>, Error> {
@@ -289,11 +293,11 @@ mod tests {
         let names: std::vec::Vec<_> = (0..=MAX_PATHS).map(|i| std::format!("p{i}")).collect();
         let object = || Object::parse(b"{}").unwrap();
         let paths = || names.iter().map(std::string::String::as_str);
-        assert!(Members::read(object(), paths().take(MAX_PATHS)).is_ok());
+        assert!(Members::of(object(), paths().take(MAX_PATHS)).is_ok());
         let twice = paths().take(MAX_PATHS).chain(["p0"]);
-        assert!(Members::read(object(), twice).is_ok());
+        assert!(Members::of(object(), twice).is_ok());
         assert_eq!(
-            Members::read(object(), paths()).err(),
+            Members::of(object(), paths()).err(),
             Some(Error::TooManyPaths)
         );
     }
