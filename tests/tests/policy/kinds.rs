@@ -143,3 +143,48 @@ fn a_null_member_tells_nothing() {
         check_kind(None, &[(name, Value::Null)], [ALICE, ALICE]);
     }
 }
+
+/// RFC 9068 section 2.1, for those who insist on it.
+#[test]
+fn the_header_may_have_to_name_an_access_token() {
+    let strict = policy_with(|policy| policy.require_type = true);
+    for (typ, expected) in [
+        (Some("at+jwt"), ALICE),
+        (Some("application/AT+JWT"), ALICE),
+        (Some("JWT"), Err("not_access_token")),
+        (None, Err("not_access_token")),
+    ] {
+        let mut header = json!({"alg": "HS256"});
+        if let Some(typ) = typ {
+            header["typ"] = json!(typ);
+        }
+        let outcome = outcome(&strict, NOW, &header, &claims().to_string(), None);
+        assert_eq!(outcome.code(), expected, "{typ:?}");
+    }
+}
+
+/// A JWE is refused as what it is.
+#[test]
+fn an_encrypted_token_is_named() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let jwe = part(&json!({"alg": "RSA-OAEP", "enc": "A256GCM", "cty": "JWT"}));
+    let jws = part(&json!({"alg": "ES256"}));
+    for (token, expected) in [
+        (format!("{jwe}.a2V5.aXY.dGV4dA.dGFn"), "encrypted_token"),
+        (format!("{jwe}..aXY.dGV4dA.dGFn"), "encrypted_token"),
+        (format!("{jws}.a2V5.aXY.dGV4dA.dGFn"), "opaque_token"),
+        (format!("{jwe}.a2V5.aXY.dGV4dA"), "opaque_token"),
+        ("a.b.c.d.e".to_owned(), "opaque_token"),
+    ] {
+        let outcome = gatepost_tests::judge::judge(
+            super::Rules::default(),
+            super::Mechanism::OAuthBearer,
+            &gatepost_tests::judge::oauthbearer(&token),
+            &[],
+            None,
+        );
+        assert_eq!(outcome.code(), Err(expected), "{token}");
+    }
+}

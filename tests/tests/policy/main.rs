@@ -4,11 +4,13 @@
 
 mod claims;
 mod dates;
+mod delegates;
 mod keys;
 mod kinds;
 mod messages;
 mod names;
 mod shapes;
+mod tenants;
 
 use std::sync::LazyLock;
 

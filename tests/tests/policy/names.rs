@@ -359,3 +359,40 @@ fn a_requirement_is_held_by_a_scalar_an_array_or_an_object() {
         );
     }
 }
+
+/// J16: names that are made of claims, and parts of addresses.
+#[test]
+fn a_template_makes_a_name_of_claims() {
+    let token = with(&[
+        ("preferred_username", json!("alice")),
+        ("hd", json!("Example.COM")),
+        ("empty", json!("")),
+        ("number", json!(7)),
+    ]);
+    for (templates, expected) in [
+        (
+            &["%{preferred_username}@example.com"][..],
+            Ok("alice@example.com"),
+        ),
+        (&["%{preferred_username}@%{hd}"], Ok("alice@example.com")),
+        (&["%{email | username}"], Ok("alice")),
+        (&["%{email|username}@%{ hd }"], Ok("alice@example.com")),
+        (&["x@%{email | domain}"], Ok("x@example.com")),
+        (
+            &["%{upn}@example.org", "%{nick}", "preferred_username"],
+            Ok("alice"),
+        ),
+        (&["%{upn}@example.org"], Err("no_user_name")),
+        (&["%{empty}@example.com"], Err("unusable_user_name")),
+        // An address within an address is none.
+        (&["%{email}@example.org"], Err("unusable_user_name")),
+        (
+            &["%{preferred_username | domain}@x"],
+            Err("unusable_user_name"),
+        ),
+        (&["%{number}@example.com"], Err("malformed_claims")),
+    ] {
+        let policy = policy_with(|policy| policy.username_claims = templates);
+        check(&policy, &token, expected);
+    }
+}

@@ -1,0 +1,81 @@
+//! What a driver gives to a step, and what the step asks for.
+
+use super::{KeyQuery, NewerKeysQuery, TrustedKey};
+use crate::{
+    introspection::{Answer, FetchFailure, Request},
+    policy::Identity,
+    rejection::Rejection,
+    sasl::FailureReply,
+};
+
+/// What a step is given.
+#[non_exhaustive]
+pub enum Input<'i> {
+    /// The client's message is there.
+    Start,
+    /// The keys that are known. A list that differs in order between steps makes the exchange try some key
+    /// twice.
+    Keys {
+        /// One list for each provider, in the order of [`Rules::providers`](super::Rules::providers).
+        keys: &'i [&'i [TrustedKey<'i>]],
+        /// Room for one decoded payload: [`MAX_PAYLOAD`](super::MAX_PAYLOAD) bytes, or as much as this adapter takes.
+        scratch: &'i mut [u8],
+    },
+    /// The provider has no newer keys than those known.
+    NoNewerKeys,
+    /// The provider may have newer keys, one of which the token may be signed with, and they cannot be fetched.
+    KeysUnavailable,
+    /// A provider's answer.
+    Fetched {
+        /// The answer.
+        answer: &'i Answer<'i>,
+        /// Keys as above, for answers that are signed.
+        keys: &'i [&'i [TrustedKey<'i>]],
+        /// As above; [`Answer::MAX_LEN`] bytes hold every signed answer.
+        scratch: &'i mut [u8],
+    },
+    /// Why there is none.
+    FetchFailed(FetchFailure),
+    /// The client's reply to the challenge; nothing of it matters.
+    Reply,
+}
+
+impl core::fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Start => "Start",
+            // The scratch space may hold the claims of the last token.
+            Self::Keys { .. } => "Keys(..)",
+            Self::NoNewerKeys => "NoNewerKeys",
+            Self::KeysUnavailable => "KeysUnavailable",
+            Self::Fetched { .. } => "Fetched(..)",
+            Self::FetchFailed(_) => "FetchFailed(..)",
+            Self::Reply => "Reply",
+        })
+    }
+}
+
+/// What a step wants, or ends with. A driver has to know them all.
+#[derive(Debug)]
+#[must_use]
+pub enum Output<'o> {
+    /// Give the keys that are known as [`Input::Keys`]. May come again, when a key did not verify.
+    FindKeys(KeyQuery<'o>),
+    /// Look at a provider's keys again, unless that was done a moment ago; give those that there are now as
+    /// [`Input::Keys`], or [`Input::NoNewerKeys`], or [`Input::KeysUnavailable`].
+    FindNewerKeys(NewerKeysQuery),
+    /// Ask a provider; give what comes as [`Input::Fetched`] or [`Input::FetchFailed`]. May come again,
+    /// when one endpoint has not said everything.
+    Fetch(Request<'o>),
+    /// Give the same [`Input::Fetched`] once more: another key is to be tried for the answer's signature.
+    Again,
+    /// The token is good: this is whose it is.
+    Accept(&'o Identity),
+    /// Send this to the client; when it has replied, whatever it replied, give [`Input::Reply`].
+    ///
+    /// Nothing but the [verdict](super::Exchange::rejection) is needed from here on: the exchange and its
+    /// buffer may be dropped.
+    Challenge(FailureReply<'o>),
+    /// The login has failed.
+    Reject(Rejection),
+}

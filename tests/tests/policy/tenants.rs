@@ -1,0 +1,111 @@
+//! An issuer with many tenants, as Microsoft Entra is.
+
+use gatepost_core::{Policy, Tenant};
+use gatepost_tests::judge::{BACKENDS, Key, judge, oauthbearer};
+use serde_json::{Value, json};
+
+use super::*;
+
+const TEMPLATE: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
+const TENANTS: &[Tenant<'_>] = &[
+    Tenant {
+        id: "aaaa",
+        domains: &["a.example"],
+    },
+    Tenant {
+        id: "bbbb",
+        domains: &["b.example", "c.example"],
+    },
+];
+
+fn entra() -> Policy<'static> {
+    let mut policy = policy();
+    policy.issuer = Some(TEMPLATE);
+    policy.tenants = TENANTS;
+    policy.username_claims = &["email", "preferred_username"];
+    policy
+}
+
+fn token(tenant: &str, tid: &Value, user: &str) -> Value {
+    let mut claims = claims();
+    claims["iss"] = json!(TEMPLATE.replace("{tenantid}", tenant));
+    claims["tid"] = tid.clone();
+    claims["preferred_username"] = json!(user);
+    claims
+}
+
+#[test]
+fn a_tenant_names_users_of_its_own_domains() {
+    let aaaa = |user| token("aaaa", &json!("aaaa"), user);
+    check(&entra(), &aaaa("al@a.example"), Ok("al@a.example"));
+    let bbbb = token("bbbb", &json!("bbbb"), "bo@c.example");
+    check(&entra(), &bbbb, Ok("bo@c.example"));
+    for (claims, code) in [
+        (aaaa("al@b.example"), "wrong_domain"),
+        (aaaa("al"), "wrong_domain"),
+        (
+            token("cccc", &json!("cccc"), "al@a.example"),
+            "wrong_issuer",
+        ),
+        (token("", &json!(""), "al@a.example"), "wrong_issuer"),
+        (
+            token("aaaa/x", &json!("aaaa"), "al@a.example"),
+            "wrong_issuer",
+        ),
+        (
+            token("{tenantid}", &json!("aaaa"), "al@a.example"),
+            "wrong_issuer",
+        ),
+        // `tid` and the issuer name one tenant.
+        (
+            token("aaaa", &json!("bbbb"), "al@a.example"),
+            "wrong_issuer",
+        ),
+        (token("aaaa", &Value::Null, "al@a.example"), "missing_claim"),
+        (token("aaaa", &json!(7), "al@a.example"), "malformed_claims"),
+    ] {
+        check(&entra(), &claims, Err(code));
+    }
+}
+
+#[test]
+fn an_address_names_nobody_across_tenants() {
+    let mut claims = token("aaaa", &json!("aaaa"), "al@a.example");
+    claims["email"] = json!("victim@a.example");
+    check(&entra(), &claims, Ok("al@a.example"));
+    claims["preferred_username"] = Value::Null;
+    check(&entra(), &claims, Err("no_user_name"));
+}
+
+/// A key's own `issuer` member: one tenant's key signs for that tenant.
+#[test]
+fn a_key_signs_for_the_issuer_that_it_names() {
+    let policy = entra();
+    let own = TEMPLATE.replace("{tenantid}", "aaaa");
+    let other = TEMPLATE.replace("{tenantid}", "bbbb");
+    for backend in BACKENDS {
+        let keys = backend.prepare_all(&[KEYS[0].jwk("HS256")]);
+        for (issuer, expected) in [
+            (None, Ok("al@a.example")),
+            (Some(TEMPLATE), Ok("al@a.example")),
+            (Some(own.as_str()), Ok("al@a.example")),
+            (Some(other.as_str()), Err("unknown_key")),
+            (Some("https://{tenantid}.example"), Err("unknown_key")),
+        ] {
+            let key = Key {
+                issuer,
+                ..keys[0].trusted(&policy)
+            };
+            let claims = token("aaaa", &json!("aaaa"), "al@a.example");
+            let token = KEYS[0].sign("HS256", &claims);
+            let outcome = judge(
+                Rules::default(),
+                Mechanism::OAuthBearer,
+                &oauthbearer(&token),
+                &[key],
+                UnixTime::from_seconds(NOW),
+            );
+            assert_eq!(outcome.code(), expected, "{issuer:?}");
+        }
+    }
+}
