@@ -548,3 +548,28 @@ async fn a_new_key_under_the_old_kid_is_found() {
     }
     assert_eq!(stub.seen("/jwks").len(), fetched);
 }
+
+#[tokio::test]
+async fn a_probe_asks_where_the_metadata_are_fetched() {
+    let stub = Stub::start().unwrap();
+    let settings = |issuer: String, metadata_url: Option<String>| {
+        let mut settings = settings(&issuer);
+        settings.online.as_mut().unwrap().metadata_url = metadata_url;
+        settings
+    };
+    let well_known = |path: &str| stub.url(&format!("{path}/.well-known/openid-configuration"));
+    for (settings, expected) in [
+        (settings(stub.issuer(), None), well_known("")),
+        (
+            settings(stub.url("/{tenantid}/v2.0"), None),
+            well_known("/organizations/v2.0"),
+        ),
+        (
+            settings("accounts.example.com".to_owned(), Some(stub.url("/m"))),
+            stub.url("/m"),
+        ),
+    ] {
+        let providers = start(settings, &place(None)).await;
+        assert_eq!(providers.probe(0).await.unwrap().url, expected);
+    }
+}

@@ -415,6 +415,33 @@ fn five_lines_are_a_configuration() {
     );
 }
 
+/// J17: an issuer is a name, and need not be where clients find anything.
+#[test]
+fn clients_are_told_urls_that_somebody_has() {
+    let metadata_url = "metadata_url = \"https://id.internal/m\"\n";
+    for (issuer, more, expected) in [
+        (
+            "https://id.example.com",
+            metadata_url,
+            Some("https://id.example.com/.well-known/openid-configuration"),
+        ),
+        ("accounts.example.com", metadata_url, None),
+        ("urn:example", metadata_url, None),
+        (
+            "https://login.example.com/{tenantid}/v2.0",
+            "tenants = { 11111111-2222-3333-4444-555555555555 = [\"example.com\"] }\n",
+            Some("https://login.example.com/organizations/v2.0/.well-known/openid-configuration"),
+        ),
+    ] {
+        let text = format!(
+            "listen = \"tcp:127.0.0.1:12345\"\n[[provider]]\nissuer = \"{issuer}\"\naudience = \"mail\"\n{more}"
+        );
+        let config = Config::parse(&text).map_err(|_| issuer).unwrap();
+        let told = config.discovery.openid_configuration;
+        assert_eq!(told.as_deref(), expected, "{issuer}");
+    }
+}
+
 /// What a provider's lines make of it: which tokens it is asked about, how, and whether its metadata are
 /// fetched.
 #[track_caller]
