@@ -265,6 +265,7 @@ impl Config {
         let mut filled = self.discovery.clone();
         if filled.openid_configuration.is_none()
             && let Some(issuer) = provider.discovered_issuer()
+            && WebUrl::try_from(issuer.to_owned()).is_ok()
         {
             let mut url = String::new();
             // A string always has room.

@@ -233,12 +233,20 @@ fn parse_url(may_be_plain: bool, value: Value<'_>) -> Result<Url, UrlFault> {
     Ok(url)
 }
 
+/// What stands for one tenant in the issuer of Microsoft Entra's metadata for several.
+const TENANT: &str = "{tenantid}";
+
+/// Where Entra has the metadata of all organizations, whose issuer is the template itself.
+const ALL_TENANTS: &str = "organizations";
+
 /// Writes the URL of `issuer`'s metadata by `OpenID` Connect Discovery 1.0 section 4.1.
+///
+/// `{tenantid}` in the issuer of several tenants becomes `organizations`, where Entra has them.
 ///
 /// # Errors
 /// Where `out` has no room.
 pub fn write_oidc_url(issuer: &str, out: &mut impl Write) -> fmt::Result {
-    out.write_str(issuer.strip_suffix('/').unwrap_or(issuer))?;
+    write_path(issuer.strip_suffix('/').unwrap_or(issuer), out)?;
     out.write_str("/.well-known/openid-configuration")
 }
 
@@ -254,10 +262,15 @@ pub fn write_oauth_url(issuer: &str, out: &mut impl Write) -> fmt::Result {
         Some(parts) => parts,
         None => (rest, ""),
     };
-    write!(
-        out,
-        "{scheme}{host}/.well-known/oauth-authorization-server{path}"
-    )
+    write!(out, "{scheme}{host}/.well-known/oauth-authorization-server")?;
+    write_path(path, out)
+}
+
+fn write_path(path: &str, out: &mut impl Write) -> fmt::Result {
+    match path.split_once(TENANT) {
+        Some((before, after)) => write!(out, "{before}{ALL_TENANTS}{after}"),
+        None => out.write_str(path),
+    }
 }
 
 #[cfg(test)]
@@ -468,6 +481,11 @@ mod tests {
                 "https://a.example/",
                 "https://a.example/.well-known/openid-configuration",
                 "https://a.example/.well-known/oauth-authorization-server",
+            ),
+            (
+                "https://a.example/{tenantid}/v2.0",
+                "https://a.example/organizations/v2.0/.well-known/openid-configuration",
+                "https://a.example/.well-known/oauth-authorization-server/organizations/v2.0",
             ),
             (
                 "https://a.example/r/1",

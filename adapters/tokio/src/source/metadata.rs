@@ -11,8 +11,6 @@ impl Inner {
         if let Some(url) = &self.metadata_url {
             return vec![url.clone()];
         }
-        // Entra answers for all organizations at once, under the very template.
-        let issuer = &issuer.replace("{tenantid}", "organizations");
         let mut urls = [String::new(), String::new()];
         // A string always has room.
         let _ = write_oidc_url(issuer, &mut urls[0]);
