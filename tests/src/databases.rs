@@ -46,6 +46,7 @@ pub struct Databases {
     pub mail_root: PathBuf,
     /// Who signs.
     pub issuer: Issuer,
+    namespace: Namespace,
     sites: Vec<Site>,
 }
 
@@ -84,6 +85,7 @@ impl Databases {
             stub,
             mail_root,
             issuer,
+            namespace,
             sites,
         })
     }
@@ -97,6 +99,12 @@ impl Databases {
         let mut sites = self.sites.iter();
         let found = sites.find(|site| site.version == version);
         found.expect("there is one of each version")
+    }
+
+    /// The root of a version.
+    #[must_use]
+    pub fn root(&self, version: Version) -> PathBuf {
+        self.namespace.root(version.recipe())
     }
 
     /// The claims of a good token of [`USER`]'s that lives `seconds` from now.

@@ -36,6 +36,8 @@ pub enum Version {
 pub enum Tokens {
     /// Dovecot itself, by these settings of its oauth2 database.
     OAuth2(String),
+    /// 2.3 itself, by as many oauth2 databases: each is asked about a token that none before it knew.
+    Databases(Vec<String>),
     /// Whoever listens at [`Dovecot::login_socket`] and [`Dovecot::master_socket`]: its servers ask there about
     /// every login and user, and its own auth process serves passwords alone.
     Elsewhere,
@@ -192,7 +194,7 @@ impl Dovecot {
     #[must_use]
     pub fn auth_master(&self) -> Address {
         self.socket(match self.setup.tokens {
-            Tokens::OAuth2(_) => "auth-master",
+            Tokens::OAuth2(_) | Tokens::Databases(_) => "auth-master",
             Tokens::Elsewhere => "dovecot-master",
         })
     }

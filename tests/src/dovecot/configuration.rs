@@ -74,6 +74,15 @@ passdb {
 }
 ";
 
+/// One of several databases.
+const V2_3_DATABASE: &str = "\
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = /run/NAME.oauth2-INDEX
+}
+";
+
 const V2_4: &str = "\
 dovecot_config_version = 2.4.0
 dovecot_storage_version = 2.4.0
@@ -124,6 +133,11 @@ pub(super) fn files(setup: &Setup) -> Vec<(String, String)> {
     if let (Version::V2_3, Tokens::OAuth2(settings)) = (setup.version, &setup.tokens) {
         files.push(file("oauth2", settings.clone()));
     }
+    if let Tokens::Databases(databases) = &setup.tokens {
+        for (index, settings) in databases.iter().enumerate() {
+            files.push((format!("{}.oauth2-{index}", setup.name), settings.clone()));
+        }
+    }
     files
 }
 
@@ -137,6 +151,12 @@ fn main(setup: &Setup) -> String {
                 "auth_mechanisms = plain login oauthbearer xoauth2\noauth2 {{\n{settings}\n}}\n"
             ),
         ),
+        (_, Tokens::Databases(databases)) => {
+            let database = |index: usize| V2_3_DATABASE.replace("INDEX", &index.to_string());
+            let databases: String = (0..databases.len()).map(database).collect();
+            let mechanisms = "auth_mechanisms = plain login oauthbearer xoauth2\n";
+            (V2_3, format!("{mechanisms}{databases}"))
+        }
         (Version::V2_3, Tokens::Elsewhere) => (V2_3, elsewhere()),
         (Version::V2_4, Tokens::Elsewhere) => (V2_4, elsewhere()),
     };

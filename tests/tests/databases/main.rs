@@ -1,6 +1,9 @@
 //! Dovecot's own oauth2 database, of both versions, with Gatepost behind it.
 
+mod doveconf;
+mod ext;
 mod face;
+mod grammar;
 mod keys;
 
 use std::process::ExitCode;
@@ -29,6 +32,8 @@ fn main() -> ExitCode {
 fn cases() -> Vec<Case> {
     let mut cases = face::cases();
     cases.extend(keys::cases());
+    cases.extend(doveconf::cases());
+    cases.extend(ext::cases());
     cases
 }
 

@@ -25,6 +25,16 @@ pub(super) fn of(text: &str) -> Dialect {
     }) {
         return Dialect::V2_4;
     }
+    // Blocks are allowed in a .conf.ext, and not read.
+    let is_of_ext = |name: &str| {
+        let ends = ["_url", "_mode", "_key_dict"];
+        let begins = ["introspection", "tokeninfo", "grant", "local_validation"];
+        begins.iter().any(|begin| name.starts_with(begin))
+            && ends.iter().any(|end| name.ends_with(end))
+    };
+    if has(&|name, _| is_of_ext(name)) {
+        return Dialect::Ext;
+    }
     let is_of_main = |name: &str| matches!(name, "auth_mechanisms" | "protocols" | "mail_location");
     let is_include = |name: &str| matches!(name, "!include" | "!include_try");
     let includes_alone = !has(&|name, _| !is_include(name)) && has(&|name, _| is_include(name));

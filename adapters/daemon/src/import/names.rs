@@ -73,10 +73,14 @@ pub(super) fn prefixed(last: &str, name: &str) -> Vec<String> {
     }
 }
 
+/// Whether oauth2 has a setting of that name, or uses one.
+pub(super) fn is_known(name: &str) -> bool {
+    let is_listed = TEXTS.contains(&name) || LISTS.iter().any(|(list, _)| *list == name);
+    is_listed || name.starts_with("http_client_") || name.starts_with("ssl_")
+}
+
 /// The filter that `name` belongs to, and its whole name.
 pub(super) fn home(filter: &[String], name: &str) -> (Filter, String) {
-    let is_known =
-        |name: &str| TEXTS.contains(&name) || LISTS.iter().any(|(list, _)| *list == name);
     let Some((last, around)) = filter.split_last() else {
         return (Vec::new(), name.to_owned());
     };
@@ -131,7 +135,7 @@ pub(super) fn entries(text: &str) -> Result<Vec<String>, &'static str> {
             '"' if !is_over => is_over = true,
             ' ' | ',' if !is_quoted || is_over => {
                 if is_quoted || !entry.is_empty() {
-                    entries.push(std::mem::take(&mut entry));
+                    entries.push(plain(&std::mem::take(&mut entry)));
                 }
                 (is_quoted, is_over) = (false, false);
             }
@@ -144,7 +148,29 @@ pub(super) fn entries(text: &str) -> Result<Vec<String>, &'static str> {
         return Err("a quote is never closed");
     }
     if is_quoted || !entry.is_empty() {
-        entries.push(entry);
+        entries.push(plain(&entry));
     }
     Ok(entries)
+}
+
+/// An entry without the escapes that Dovecot has for what its names cannot hold.
+fn plain(entry: &str) -> String {
+    let mut plain = String::new();
+    let mut characters = entry.chars();
+    while let Some(character) = characters.next() {
+        if character != '\\' {
+            plain.push(character);
+            continue;
+        }
+        match characters.next() {
+            Some('e') => plain.push('='),
+            Some('s') => plain.push('/'),
+            Some('_') => plain.push(' '),
+            Some('+') => plain.push(','),
+            Some('.') => {}
+            Some('\\') | None => plain.push('\\'),
+            Some(other) => plain.extend(['\\', other]),
+        }
+    }
+    plain
 }

@@ -130,9 +130,16 @@ pub(super) fn passdbs(
     while let Some((place, statement)) = source.next()? {
         match statement {
             Statement::Begin { kind, label } => {
+                if let Some(Some(_)) = blocks.last() {
+                    return Err(ImportError::at(
+                        &place,
+                        "a passdb holds no blocks; close it first",
+                    ));
+                }
                 let is_ours = kind == "passdb" && blocks.is_empty();
                 let label = label.unwrap_or_default();
-                blocks.push(is_ours.then(|| open(&mut found, place, label)));
+                let opened = is_ours.then(|| open(&mut found, place, label));
+                blocks.push(opened.transpose()?);
             }
             Statement::End => {
                 let closed = blocks.pop();
@@ -141,7 +148,7 @@ pub(super) fn passdbs(
             Statement::Assign { name, value } => {
                 let is_wanted = match blocks.last() {
                     // Files that others name, such as private keys, are none of ours.
-                    None => !matches!(value, Raw::File(_)),
+                    None => name == "auth_mechanisms" || !matches!(value, Raw::File(_)),
                     Some(passdb) => passdb.is_some() && PASSDB.contains(&&*name),
                 };
                 if !is_wanted {
@@ -153,7 +160,12 @@ pub(super) fn passdbs(
                 match blocks.last() {
                     None => {
                         // What is no concern of ours may use what we do not know.
-                        drop(expanded.map(|value| globals.insert(name, value)));
+                        let is_ours = name == "auth_mechanisms";
+                        match expanded {
+                            Ok(value) => drop(globals.insert(name, value)),
+                            Err(fault) if is_ours => return Err(fault),
+                            Err(_) => drop(globals.remove(&name)),
+                        }
                     }
                     Some(at) => {
                         let value = expanded?;
@@ -172,17 +184,19 @@ pub(super) fn passdbs(
 /// What of a `passdb` is looked at.
 const PASSDB: [&str; 3] = ["driver", "args", "mechanisms"];
 
-/// The place of the database in `found`: blocks of one name are one.
-fn open(found: &mut Vec<Passdb>, place: Place, label: String) -> usize {
-    let same = |passdb: &Passdb| !label.is_empty() && passdb.label == label;
-    found.iter().position(same).unwrap_or_else(|| {
-        found.push(Passdb {
-            place: Some(place),
-            label,
-            ..Passdb::default()
-        });
-        found.len() - 1
-    })
+/// The place of a new database in `found`, unless there is one of that name.
+fn open(found: &mut Vec<Passdb>, place: Place, label: String) -> Result<usize, ImportError> {
+    if !label.is_empty() && found.iter().any(|passdb| passdb.label == label) {
+        let fault =
+            format!("a passdb of the name {label:?} was there before; Dovecot takes one of each");
+        return Err(ImportError::at(&place, fault));
+    }
+    found.push(Passdb {
+        place: Some(place),
+        label,
+        ..Passdb::default()
+    });
+    Ok(found.len() - 1)
 }
 
 impl Passdb {

@@ -9,7 +9,9 @@ use std::path::Path;
 use super::error::{ImportError, NOTHING_TO_CLOSE, Place};
 use super::found::Found;
 use super::lexer::{Dialect, Raw, Statement};
-use super::names::{Filter, LISTS, SHARED, default, entries, home, is_ours, is_switch, prefixed};
+use super::names::{
+    Filter, LISTS, SHARED, default, entries, home, is_known, is_ours, is_switch, prefixed,
+};
 use super::source::Source;
 use super::value::{Setting, Value, Version};
 use super::variables::expand;
@@ -233,6 +235,11 @@ impl Reader {
                 format!("{full}: groups are not followed; import what `doveconf -n` prints");
             return Err(ImportError::at(&place, fault));
         }
+        if filter.last().is_some_and(|last| last == "oauth2") && !is_known(&full) {
+            let fault =
+                format!("{name} is no setting of Dovecot's oauth2 database; remove the line");
+            return Err(ImportError::at(&place, fault));
+        }
         let known = |variable: &str| self.known(&block.filter, variable, variable == name);
         let mut text = expand(source, Dialect::V2_4, &place, raw, known)?;
         if full.ends_with("_file") && !text.is_empty() && !text.contains("%{") {
@@ -283,12 +290,14 @@ impl Reader {
                 return Err(ImportError::at(&place, fault));
             }
         };
-        found.push(Setting {
+        let setting = Setting {
             place,
             version: Version::V2_4,
             name: full,
             value,
-        });
+        };
+        check(&setting)?;
+        found.push(setting);
         Ok(())
     }
 
@@ -307,5 +316,27 @@ impl Reader {
         let around = around.filter(|_| is_itself);
         let mut filters = std::iter::once(filter).chain(around);
         filters.find_map(of).or_else(|| default(variable))
+    }
+}
+
+/// Whether Dovecot takes the value, even if another one follows. What holds a variable it does not look at.
+fn check(setting: &Setting) -> Result<(), ImportError> {
+    let text = setting.text();
+    if text.contains("%{") {
+        return Ok(());
+    }
+    match &*setting.name {
+        "oauth2_force_introspection"
+        | "oauth2_send_auth_headers"
+        | "oauth2_use_worker_with_mech"
+        | "ssl_client_require_valid_cert" => setting.is_yes().map(drop),
+        "oauth2_introspection_mode" => match text {
+            "" | "auth" | "get" | "post" | "local" => Ok(()),
+            _ => Err(setting.fault("is auth, get, post or local")),
+        },
+        "http_client_request_timeout" => setting.milliseconds().map(drop),
+        "oauth2_token_expire_grace" => setting.seconds().map(drop),
+        "http_client_max_parallel_connections" => setting.number().map(drop),
+        _ => Ok(()),
     }
 }
