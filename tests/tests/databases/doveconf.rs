@@ -127,7 +127,7 @@ pub(crate) fn import(path: &Path) -> Result<Option<Settings>, Failed> {
         // Paths begin where the root is seen.
         let mut value = member("value");
         if member("name").ends_with("_file") {
-            value = value.split("/run/").last().unwrap_or_default().to_owned();
+            value = below_run(&value);
         }
         settings.insert((member("block"), member("name")), value);
     }
@@ -196,12 +196,16 @@ fn filters(text: &str) -> Settings {
         let mut value = untabbed(value);
         if name.ends_with("_file") {
             // The file's content follows its name.
-            value = value.split('\n').next().unwrap_or_default().to_owned();
-            value = value.split("/run/").last().unwrap_or_default().to_owned();
+            value = below_run(value.split('\n').next().unwrap_or_default());
         }
         settings.insert((block.clone(), unescaped(name)), value);
     }
     settings
+}
+
+/// A path from where both see the same.
+fn below_run(path: &str) -> String {
+    path.split("/run/").last().unwrap_or_default().to_owned()
 }
 
 fn is_compared(block: &str, name: &str) -> bool {

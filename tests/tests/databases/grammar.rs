@@ -241,14 +241,14 @@ pub(crate) fn main(random: &mut Random, grammar: Grammar) -> Files {
         }
     }
     let fragment = |random: &mut Random| -> String {
-        let line = |random: &mut Random| match grammar {
-            Grammar::V2_4 => oauth2_line(random, "oauth2_"),
-            _ => {
-                let value = random.value(grammar);
-                random.assignment(grammar, "auth_mechanisms", &value)
+        let line = |random: &mut Random| {
+            if grammar == Grammar::V2_4 {
+                return oauth2_line(random, "oauth2_");
             }
+            let value = random.value(grammar);
+            random.assignment(grammar, "auth_mechanisms", &value)
         };
-        (0..1 + random.below(3)).map(|_| line(random)).collect()
+        (0..=random.below(3)).map(|_| line(random)).collect()
     };
     let mut files = vec![("main".to_owned(), text)];
     for name in ["part", "parts/10.conf", "parts/20.conf", "parts/.30.conf"] {
@@ -364,7 +364,7 @@ fn v2_4(random: &mut Random, text: &mut String) {
 
 fn oauth2(random: &mut Random, text: &mut String) {
     *text += &random.begin("oauth2");
-    for _ in 0..1 + random.below(5) {
+    for _ in 0..=random.below(5) {
         match random.below(10) {
             0 => {
                 let prefix = random_prefix(random);
@@ -459,7 +459,7 @@ pub(crate) fn ext(random: &mut Random, url: &str) -> String {
             ]);
         }
         // The last one counts.
-        for _ in 0..1 + random.below(2) {
+        for _ in 0..=random.below(2) {
             let value = fixed.map_or_else(|| random.value(grammar), str::to_owned);
             text += &random.assignment(grammar, name, &value);
         }

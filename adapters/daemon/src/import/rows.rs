@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gatepost_tests::mint::Issuer;
 
-use super::import;
+use super::{ImportError, import};
 use crate::config::Config;
 use crate::generation::Generation;
 
@@ -25,6 +25,10 @@ fn loads(written: &str) {
     let mut table: toml::Table = toml::from_str(written).unwrap();
     for provider in table["provider"].as_array_mut().unwrap() {
         let provider = provider.as_table_mut().unwrap();
+        // What is in files is the administrator's.
+        for file in ["ca_file", "client_certificate", "client_key"] {
+            provider.remove(file);
+        }
         if provider.contains_key("keys") {
             let keys = directory.path().join("keys.json");
             write_keys(&keys);
@@ -42,6 +46,133 @@ fn loads(written: &str) {
     if let Err(fault) = Generation::load(&config, None) {
         panic!("{fault}\n{written}");
     }
+}
+
+/// Settings of either version, and values of which some are good and some are not.
+const NAMES: [&str; 33] = [
+    "tokeninfo_url",
+    "introspection_url",
+    "introspection_url",
+    "introspection_mode",
+    "introspection_mode",
+    "force_introspection",
+    "scope",
+    "issuers",
+    "issuers",
+    "audience",
+    "username_attribute",
+    "username_format",
+    "active_attribute",
+    "active_value",
+    "client_id",
+    "client_id",
+    "client_secret",
+    "client_secret",
+    "openid_configuration_url",
+    "local_validation_key_dict",
+    "local_validation_key_dict",
+    "send_auth_headers",
+    "timeout_msecs",
+    "max_parallel_connections",
+    "tls_ca_cert_file",
+    "tls_cert_file",
+    "tls_key_file",
+    "grant_url",
+    "use_grant_password",
+    "pass_attrs",
+    "debug",
+    "rawlog_dir",
+    "max_idle_time_msecs",
+];
+
+const VALUES: [&str; 36] = [
+    "",
+    "yes",
+    "no",
+    "local",
+    "local",
+    "auth",
+    "post",
+    "get",
+    "https://id.example.org/a?token=",
+    "https://id.example.org",
+    "http://mail.example.org/realms/x",
+    "http://127.0.0.1:80/u",
+    "https://u:p%20w@id.example.org/i",
+    "https://:@x/",
+    "https:///p",
+    "http://[::1]/?",
+    "fs:posix:prefix=/etc/dovecot/keys/",
+    "fs:posix:prefix=/k",
+    "redis:host=1",
+    "0",
+    "5",
+    "99999999",
+    "0x1f",
+    "12s",
+    "email",
+    "active",
+    "scope",
+    "\"two words\"",
+    "'it is # \\' x'",
+    "mail other third",
+    "%Lu",
+    "%{user|lower}",
+    "proxy=y user=x pass=%{oauth2:access_token} email=%u a=%{oauth2:b}",
+    "https://id.example.org/\u{fc}",
+    "a.b.c",
+    "https://issuer-of-a-very-long-name.example.org/0123456789012345678901234567890123456789/realms",
+];
+
+/// Whatever an administrator writes: it is refused with a reason, or becomes a file that the daemon takes.
+#[test]
+fn what_is_written_loads() {
+    let mut state = 1_u64;
+    let mut below = |end: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % end
+    };
+    let (mut written, mut refused) = (0, 0);
+    for round in 0..3_000 {
+        let mut text = String::new();
+        for _ in 0..=below(9) {
+            let (name, value) = (NAMES[below(NAMES.len())], VALUES[below(VALUES.len())]);
+            // Most settings have a value of their kind, or nothing would ever be written.
+            let value = match name {
+                _ if below(8) == 0 => value,
+                "introspection_mode" => ["auth", "post", "get", "local"][below(4)],
+                "force_introspection" | "send_auth_headers" | "use_grant_password" => {
+                    ["yes", "no"][below(2)]
+                }
+                "local_validation_key_dict" => VALUES[16 + below(3)],
+                "timeout_msecs" | "max_parallel_connections" => VALUES[19 + below(4)],
+                name if name.ends_with("_url") => VALUES[8 + below(8)],
+                _ => value,
+            };
+            text.extend([name, " = ", value, "\n"]);
+        }
+        let text = match round % 2 {
+            0 => text,
+            _ => format!("oauth2 {{\n{text}}}\npassdb oauth2 {{\n}}\n"),
+        };
+        match import(Path::new("dovecot"), &text) {
+            Ok(written_text) => {
+                written += 1;
+                // Building clients takes its time; every text has been parsed by then.
+                if written % 5 == 0 {
+                    loads(&written_text);
+                }
+            }
+            Err(ImportError::Refused(fault)) => panic!("{fault}\n{text}"),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(
+        written > 300 && refused > 300,
+        "{written} written, {refused} refused"
+    );
 }
 
 fn write_keys(path: &Path) {
