@@ -40,50 +40,68 @@ fn encode(part: &str) -> String {
 
 /// A token without `kid`, so that every key may be its own, and with its issuer where it is found last.
 fn token(escaped: &str) -> String {
+    sign(&claims(escaped))
+}
+
+fn claims(escaped: &str) -> String {
     let members = (0..120).map(|i| format!("\"{escaped}{i:03}\":\"{}\",", "x".repeat(30)));
     let members = members.collect::<Vec<_>>().concat();
-    let claims = format!("{{{members}\"iss\":\"https://login.example/t7/v2.0\"}}");
-    let [header, claims] = [r#"{"alg":"ES256"}"#, &claims].map(encode);
+    format!("{{{members}\"iss\":\"https://login.example/t7/v2.0\"}}")
+}
+
+/// A token with `claims`, and with anything for a signature.
+fn sign(claims: &str) -> String {
+    let [header, claims] = [r#"{"alg":"ES256"}"#, claims].map(encode);
     format!("{header}.{claims}.{}", "A".repeat(86))
 }
 
 #[track_caller]
 fn check(what: &str, policies: &[Policy<'_>], keys: &[TrustedKey<'_>]) {
     for escaped in ["n", "\\u006e"] {
-        let token = token(escaped);
-        let provider = |policy| Provider {
-            policy,
-            endpoints: None,
-        };
-        let providers: Vec<_> = policies.iter().map(provider).collect();
-        let rules = Rules {
-            providers: &providers,
-            ..Rules::default()
-        };
-        let all = vec![keys; providers.len()];
-        let mut scratch = vec![0; MAX_PAYLOAD];
-        let mut exchange = Exchange::of_token(rules, token.as_bytes());
-        let now = UnixTime::from_seconds(7);
-        let mut input = Input::Start;
-        loop {
-            let mut is_over = true;
-            let read = scanned::during(|| {
-                is_over = !matches!(exchange.step(now, input), Output::FindKeys(_));
-            });
-            let bound = READINGS * token.len();
-            assert!(
-                read <= bound,
-                "{what}: {read} bytes read of {}",
-                token.len()
-            );
-            if is_over {
-                break;
-            }
-            input = Input::Keys {
-                keys: &all,
-                scratch: &mut scratch,
-            };
+        check_token(what, &token(escaped), READINGS, policies, keys);
+    }
+}
+
+#[track_caller]
+fn check_token(
+    what: &str,
+    token: &str,
+    readings: usize,
+    policies: &[Policy<'_>],
+    keys: &[TrustedKey<'_>],
+) {
+    let provider = |policy| Provider {
+        policy,
+        endpoints: None,
+    };
+    let providers: Vec<_> = policies.iter().map(provider).collect();
+    let rules = Rules {
+        providers: &providers,
+        ..Rules::default()
+    };
+    let all = vec![keys; providers.len()];
+    let mut scratch = vec![0; MAX_PAYLOAD];
+    let mut exchange = Exchange::of_token(rules, token.as_bytes());
+    let now = UnixTime::from_seconds(7);
+    let mut input = Input::Start;
+    loop {
+        let mut is_over = true;
+        let read = scanned::during(|| {
+            is_over = !matches!(exchange.step(now, input), Output::FindKeys(_));
+        });
+        let bound = readings * token.len();
+        assert!(
+            read <= bound,
+            "{what}: {read} bytes read of {}",
+            token.len()
+        );
+        if is_over {
+            break;
         }
+        input = Input::Keys {
+            keys: &all,
+            scratch: &mut scratch,
+        };
     }
 }
 
@@ -134,5 +152,21 @@ fn many_keys_read_a_token_no_more_often() {
             check(what, &[policy], &keys);
             check(what, &[other, policy, any], &keys);
         }
+    }
+}
+
+/// Each path into an object walks that object: how often is up to the policy, which bounds its paths, and not up
+/// to the token.
+#[test]
+fn each_path_of_the_policy_reads_what_it_goes_into_once_more() {
+    let paths: Vec<_> = (0..16).map(|i| format!("a.b{i}")).collect();
+    let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+    let mut policy = Policy::new("example", Audience::Any);
+    policy.username_claims = &paths;
+    let keys = [TrustedKey::new(&Key(true), None)];
+    for escaped in ["n", "\\u006e"] {
+        let token = sign(&format!("{{\"a\":{}}}", claims(escaped)));
+        let readings = READINGS + 2 * paths.len();
+        check_token("paths", &token, readings, &[policy], &keys);
     }
 }

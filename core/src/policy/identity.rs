@@ -92,34 +92,35 @@ impl UserName {
     pub(super) fn new(name: impl Iterator<Item = char>, case: UserCase) -> Result<Self, Violation> {
         let mut copy = heapless::String::new();
         let mut before = None;
-        let mut has_domain = false;
+        // Where the domain begins, once an `@` has come.
+        let mut domain = None;
         for c in name {
-            let is_second = c == '@' && core::mem::replace(&mut has_domain, true);
+            let is_second = c == '@' && domain.is_some();
             if is_second || !characters::may_follow(before, c) {
                 return Err(Violation::UnusableUserName);
             }
             copy.push(c).map_err(|_| Violation::UnusableUserName)?;
+            if c == '@' {
+                domain = Some(copy.len());
+            }
             before = Some(c);
         }
         if matches!(before, None | Some('.' | '@')) {
             return Err(Violation::UnusableUserName);
         }
-        match case {
-            UserCase::Keep => {}
-            UserCase::Lower => copy.make_ascii_lowercase(),
-            UserCase::LowerDomain => {
-                let domain = copy.rfind('@').unwrap_or(copy.len());
-                if let Some(domain) = copy.get_mut(domain..) {
-                    domain.make_ascii_lowercase();
-                }
-            }
-        }
-        let name = Self(copy);
-        let mut domain = name.domain().into_iter();
-        if domain.any(|domain| domain.eq_ignore_ascii_case(Identity::NOBODYS_DOMAIN)) {
+        let domain = domain.and_then(|start| copy.get_mut(start..));
+        let is_nobodys = domain
+            .as_ref()
+            .is_some_and(|domain| domain.eq_ignore_ascii_case(Identity::NOBODYS_DOMAIN));
+        if is_nobodys {
             return Err(Violation::UnusableUserName);
         }
-        Ok(name)
+        match (case, domain) {
+            (UserCase::LowerDomain, Some(domain)) => domain.make_ascii_lowercase(),
+            (UserCase::Lower, _) => copy.make_ascii_lowercase(),
+            (UserCase::LowerDomain | UserCase::Keep, _) => {}
+        }
+        Ok(Self(copy))
     }
 }
 
