@@ -294,6 +294,31 @@ fn too_little_room_is_our_fault() {
     }
 }
 
+/// A store that holds many keys looks them up by what the token says of its own.
+#[test]
+fn a_query_names_the_key_that_the_token_names() {
+    use gatepost_core::crypto::Algorithm;
+    for (header, kid, algorithm) in [
+        (json!({"alg": "HS256"}), None, Algorithm::Hs256),
+        (
+            json!({"alg": "ES384", "kid": "k-1"}),
+            Some("k-1"),
+            Algorithm::Es384,
+        ),
+    ] {
+        let alg = header["alg"].as_str().expect("a name");
+        let payload = claims().to_string();
+        let token = KEYS[0].sign_with_header(alg, &header, payload.as_bytes());
+        let message = oauthbearer(&token);
+        let mut exchange = Exchange::new(Rules::default(), Mechanism::OAuthBearer, &message);
+        let now = UnixTime::from_seconds(NOW);
+        let Output::FindKeys(query) = exchange.step(now, Input::Start) else {
+            panic!("a JWT is verified with a key");
+        };
+        assert_eq!((query.kid(), query.algorithm()), (kid, algorithm));
+    }
+}
+
 /// The longest token that a message may carry finds room in as much as the core says that it takes.
 #[test]
 fn the_longest_token_finds_room() {
