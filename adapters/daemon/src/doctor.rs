@@ -186,7 +186,10 @@ async fn examine_token(
                 "the token is refused ({}, {provider}): {rejection}",
                 rejection.code()
             );
-            findings.bad(&what, advice(rejection));
+            match &verdict.trouble {
+                None => findings.bad(&what, advice(rejection)),
+                Some(trouble) => findings.bad(&format!("{what}: {trouble}"), trouble.advice()),
+            }
         }
     }
     Ok(())

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use crate::settings::HttpSettings;
+use crate::trouble::{self, Reason, Trouble};
 use fault::describe;
 pub use fault::{Fault, TlsFault};
 pub(crate) use limited::Limited;
@@ -63,9 +64,11 @@ impl Outgoing {
 #[derive(Clone)]
 pub(crate) struct Incoming {
     pub(crate) status: u16,
-    content_type: String,
+    pub(crate) content_type: String,
     www_authenticate: String,
     location: String,
+    /// When it wants to be asked again, in its own words.
+    pub(crate) retry_after: String,
     /// When the provider says that it answered.
     pub(crate) date: Option<SystemTime>,
     /// `max-age` of `Cache-Control`, in seconds; nought for `no-cache` and `no-store`.
@@ -95,6 +98,7 @@ impl Incoming {
             content_type: content_type.unwrap_or_default().trim().to_owned(),
             www_authenticate: text(header::WWW_AUTHENTICATE).to_owned(),
             location: text(header::LOCATION).to_owned(),
+            retry_after: text(header::RETRY_AFTER).to_owned(),
             date: httpdate::parse_http_date(text(header::DATE)).ok(),
             max_age: max_age(headers),
             body,
@@ -132,6 +136,7 @@ struct Inner {
     waiting: Semaphore,
     breaker: Mutex<Breaker>,
     complaints: Limited<Fault>,
+    troubles: Limited<trouble::Kind>,
     started: Instant,
 }
 
@@ -163,6 +168,7 @@ impl HttpClient {
             waiting: Semaphore::new(settings.concurrency.saturating_mul(WAITING + 1)),
             breaker: Mutex::default(),
             complaints: Limited::default(),
+            troubles: Limited::default(),
             started: Instant::now(),
         })))
     }
@@ -180,6 +186,27 @@ impl HttpClient {
             .runtime
             .spawn(async move { inner.send(&outgoing).await });
         task.await.unwrap_or(Err(Fault::NotAsked))
+    }
+
+    /// Tells the operator what is wrong with an answer, once in a while. Why there is none has been told.
+    pub(crate) fn report(&self, trouble: &Trouble) {
+        if matches!(trouble.reason, Reason::NotReached(_)) {
+            return;
+        }
+        if let Some(left_out) = self.0.troubles.permits(trouble.kind()) {
+            tracing::warn!(
+                provider = self.0.provider,
+                endpoint = trouble.endpoint,
+                url = trouble.url,
+                status = trouble.status,
+                content_type = trouble.content_type,
+                retry_after = trouble.retry_after,
+                fault = trouble.reason.to_string(),
+                advice = trouble.advice(),
+                left_out = (left_out > 0).then_some(left_out),
+                "answer not usable"
+            );
+        }
     }
 
     /// Gets something public, and follows redirects within its origin.

@@ -20,6 +20,7 @@ use crate::fields::Fields;
 use crate::providers::Providers;
 use crate::remembered;
 use crate::source::Freshness;
+use crate::trouble::Trouble;
 use asking::Asked;
 
 thread_local! {
@@ -78,6 +79,8 @@ pub struct Verdict {
     pub kid: Option<String>,
     /// Whether a provider was asked, now or a moment ago.
     pub is_asked: bool,
+    /// What is wrong with a provider's answer that cannot be used.
+    pub trouble: Option<Trouble>,
     /// Whether the login is good.
     pub outcome: Outcome,
     /// What else the mail server is told of a good one.
@@ -251,6 +254,7 @@ async fn drive(
     };
     drop(turn);
     asked.settle(&outcome);
+    let trouble = asked.trouble(&outcome);
     let fields = fields(&exchange, &outcome, mechanism, trust);
     Verdict {
         claimed: exchange.claimed_user().map(copy_name),
@@ -260,6 +264,7 @@ async fn drive(
         algorithm,
         kid,
         is_asked: asked.is_any(),
+        trouble,
         outcome,
         fields,
     }

@@ -14,6 +14,7 @@ mod providers;
 mod remembered;
 mod settings;
 mod source;
+mod trouble;
 mod trust;
 
 pub use fields::{Fields, Template, TemplateError};
@@ -22,4 +23,5 @@ pub use judge::{Attempt, Outcome, Turns, Verdict, judge, judge_token};
 pub use keys::{KeyFileError, Problem, Warning};
 pub use providers::{Place, Probe, Providers};
 pub use settings::{ClientSettings, GrantSettings, HttpSettings, OnlineSettings, ProviderSettings};
+pub use trouble::{Reason, Trouble};
 pub use trust::{LoadError, Trust, WantedKey};

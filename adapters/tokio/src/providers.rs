@@ -15,6 +15,7 @@ use crate::keys::Warning;
 use crate::remembered::Signatures;
 use crate::settings::{OnlineSettings, ProviderSettings};
 use crate::source::{Freshness, Kept, Source};
+use crate::trouble::{Reason, Trouble};
 use crate::trust::{LoadError, Owned, Trust};
 
 /// Where [`Providers`] work.
@@ -33,6 +34,8 @@ pub struct Probe {
     pub url: String,
     /// The status of the answer, or why there is none.
     pub status: Result<u16, Fault>,
+    /// What is wrong with the answer, where a document was asked for.
+    pub trouble: Option<Trouble>,
     /// How far its clock is ahead of ours, in seconds, where it says what time it is.
     pub clock_ahead: Option<i64>,
 }
@@ -168,7 +171,9 @@ impl Providers {
         let settings = trust.providers().get(provider)?;
         let online = settings.online.as_ref()?;
         let mut url = String::new();
+        let mut document = None;
         if let (Some(issuer), true) = (&settings.issuer, online.discovery) {
+            document = Some("metadata");
             match &online.metadata_url {
                 Some(written) => url.clone_from(written),
                 // A string always has room.
@@ -181,6 +186,7 @@ impl Providers {
                 &online.tokeninfo_url,
             ];
             url.clone_from(urls.into_iter().flatten().next()?);
+            document = online.key_set_url.as_ref().map(|_| "JWK Set").or(document);
         }
         let answer = self.http(provider)?.get(&url).await;
         let clock = answer.as_ref().ok().and_then(|incoming| incoming.date);
@@ -189,8 +195,15 @@ impl Providers {
             let theirs = theirs.map_or(0, |since| since.as_secs());
             i64::try_from(theirs).unwrap_or(i64::MAX) - now().seconds()
         });
+        let trouble = document.and_then(|document| {
+            let trouble = Trouble::of(document, &url, Ok(answer.as_ref().ok()?), false);
+            let is_read = trouble.status == Some(200) && trouble.reason == Reason::Unusable;
+            (!is_read).then_some(trouble)
+        });
         Some(Probe {
-            url,
+            // Without a query: it is printed.
+            url: url.split('?').next().unwrap_or_default().to_owned(),
+            trouble,
             status: answer.map(|incoming| incoming.status),
             clock_ahead: clock,
         })

@@ -22,6 +22,7 @@ use crate::keys;
 use crate::providers::now;
 use crate::remembered::Signatures;
 use crate::settings::ProviderSettings;
+use crate::trouble::Trouble;
 use crate::trust::{Found, Owned, Trust};
 use disk::Disk;
 pub(crate) use disk::Kept;
@@ -392,17 +393,18 @@ impl Inner {
         }
     }
 
+    /// Tells the operator what is wrong with a document.
+    fn report(&self, endpoint: &'static str, url: &str, incoming: &Incoming) {
+        let trouble = Trouble::of(endpoint, url, Ok(incoming), false);
+        self.http.report(&trouble);
+    }
+
     async fn fetch(&self, url: &str) -> Option<Incoming> {
         let incoming = self.http.get(url).await.ok()?;
         if incoming.status == 200 {
             return Some(incoming);
         }
-        tracing::warn!(
-            provider = self.name,
-            url,
-            status = incoming.status,
-            "no keys found"
-        );
+        self.report("JWK Set", url, &incoming);
         None
     }
 }

@@ -55,6 +55,23 @@ impl Request<'_> {
         self.provider
     }
 
+    /// Which of the provider's endpoints it is for, as an operator calls it.
+    #[must_use]
+    pub fn endpoint(&self) -> &'static str {
+        match self.question {
+            Question::Tokeninfo => "tokeninfo",
+            Question::Introspection(Mode::Auth) => "userinfo",
+            Question::Introspection(Mode::Get | Mode::Post) => "introspection",
+            Question::Grant => "token",
+        }
+    }
+
+    /// The endpoint's URL as it is configured or found, to which [`write_url`](Self::write_url) may append a token.
+    #[must_use]
+    pub fn endpoint_url(&self) -> &str {
+        self.url
+    }
+
     /// The method.
     #[must_use]
     pub fn method(&self) -> Method {

@@ -2,7 +2,7 @@
 
 use std::net::ToSocketAddrs as _;
 
-use super::Findings;
+use super::{Findings, note};
 use crate::config::Config;
 use crate::generation::Generation;
 
@@ -15,15 +15,23 @@ pub(super) async fn examine(config: &Config, generation: &Generation, findings: 
         let who = format!("provider {name:?}");
         if let Some(probe) = providers.probe(index).await {
             examine_name(&who, &probe.url, findings);
-            match probe.status {
-                Ok(status) if status < 500 => {
+            match (probe.status, &probe.trouble) {
+                (Ok(status), Some(trouble)) => {
+                    let what = format!("{who} answers {status}: {trouble}");
+                    if keys == 0 {
+                        findings.bad(&what, trouble.advice());
+                    } else {
+                        note(&what);
+                    }
+                }
+                (Ok(status), None) if status < 500 => {
                     findings.good(&format!("{who} answers {status} at {}", probe.url));
                 }
-                Ok(status) => {
+                (Ok(status), None) => {
                     let what = format!("{who} answers {status} at {}", probe.url);
                     findings.bad(&what, "look into the provider's own log");
                 }
-                Err(why) => {
+                (Err(why), _) => {
                     let what = format!("{who} does not answer at {}: {why}", probe.url);
                     findings.bad(&what, why.advice());
                 }

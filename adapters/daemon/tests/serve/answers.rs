@@ -56,6 +56,8 @@ fn check(page: Page, expected: &[&str]) {
     let [line] = *lines else {
         panic!("one line of {lines:#?} in {log}");
     };
+    // The log is JSON.
+    let line = line.replace("\\\"", "\"");
     let said = doctor(&stub);
     let place = stub.url("/introspect");
     for expected in expected.iter().chain(&["introspection", &*place]) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_core::{
+    Rejection,
     dovecot::{Endpoint, Origin},
     introspection::Request,
 };
@@ -14,6 +15,7 @@ use crate::answers::{Key, Known};
 use crate::http::{Fault, Outgoing};
 use crate::providers::Providers;
 use crate::settings::OnlineSettings;
+use crate::trouble::Trouble;
 use crate::trust::Trust;
 
 /// The questions of one login, of which there are two at most.
@@ -22,6 +24,8 @@ pub(super) struct Asked<'a> {
     pub(super) trust: &'a Trust,
     origin: Option<&'a Origin>,
     answered: Vec<(usize, Key, Arc<Known>)>,
+    /// The endpoint that was asked last, and its URL.
+    last: Option<(&'static str, String)>,
 }
 
 impl<'a> Asked<'a> {
@@ -35,6 +39,7 @@ impl<'a> Asked<'a> {
             trust,
             origin,
             answered: Vec::new(),
+            last: None,
         }
     }
 
@@ -54,7 +59,25 @@ impl<'a> Asked<'a> {
         let answers = self.providers.answers();
         let (key, known) = answers.get(http, outgoing, settling).await;
         self.answered.push((index, key, Arc::clone(&known)));
+        self.last = Some((request.endpoint(), request.endpoint_url().to_owned()));
         known
+    }
+
+    /// What is wrong with the last answer, where `outcome` is that it cannot be used; the operator is told.
+    pub(super) fn trouble(&self, outcome: &Outcome) -> Option<Trouble> {
+        let Outcome::Refused {
+            rejection:
+                Rejection::ProviderUnavailable | Rejection::UnusableAnswer | Rejection::ClientRefused,
+            ..
+        } = outcome
+        else {
+            return None;
+        };
+        let (endpoint, url) = self.last.as_ref()?;
+        let (index, _, known) = self.answered.last()?;
+        let trouble = Trouble::of(endpoint, url, known.answer(), *endpoint == "introspection");
+        self.providers.http(*index)?.report(&trouble);
+        Some(trouble)
     }
 
     /// Keeps the answers for as long as what came of them allows.

@@ -4,6 +4,7 @@ use gatepost_core::provider::{Metadata, MetadataError, write_oauth_url, write_oi
 
 use super::Inner;
 use crate::http::Incoming;
+use crate::trouble::{Reason, Trouble};
 
 impl Inner {
     /// Where the metadata are: where the operator says, or where their standards do.
@@ -36,12 +37,7 @@ impl Inner {
                 return None;
             };
             if incoming.status != 200 {
-                tracing::warn!(
-                    provider = self.name,
-                    url,
-                    status = incoming.status,
-                    "no metadata"
-                );
+                self.report("metadata", &url, &incoming);
                 continue;
             }
             match self.read_metadata(issuer, &incoming.body) {
@@ -54,7 +50,13 @@ impl Inner {
         None
     }
 
+    /// Tells the operator why metadata are not taken.
     fn complain(&self, url: &str, error: MetadataError, incoming: &Incoming) {
+        let trouble = Trouble::of("metadata", url, Ok(incoming), false);
+        if trouble.reason != Reason::Unusable {
+            self.http.report(&trouble);
+            return;
+        }
         let claimed = serde_json::from_slice::<serde_json::Value>(&incoming.body).ok();
         let claimed = claimed.and_then(|metadata| Some(metadata.get("issuer")?.to_string()));
         let advice = match error {
