@@ -10,6 +10,8 @@ use gatepost_core::crypto::{
 pub struct BakedKey {
     /// Its identifier; empty where it has none.
     pub kid: &'static str,
+    /// The only issuer whose tokens it signs, where the key says so itself; empty where it does not.
+    pub issuer: &'static str,
     /// What its JWK lets it serve.
     pub algorithms: AlgorithmSet,
     /// What it is.

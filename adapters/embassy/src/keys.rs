@@ -246,7 +246,7 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         let algorithms = usable(self.types, &material, key.algorithms.intersection(served))?;
         let label = Label {
             kid: key.kid,
-            issuer: "",
+            issuer: key.issuer,
         };
         self.keep(provider, label, &material, algorithms)
     }
@@ -477,6 +477,7 @@ mod tests {
         let algorithms = AlgorithmSet::ALL;
         BakedKey {
             kid: "1",
+            issuer: "",
             algorithms,
             numbers,
         }

@@ -216,9 +216,9 @@ fn keys(provider: &Provider) -> Result<String, String> {
     println!("cargo:rerun-if-changed={}", path.display());
     let fault = |error: String| format!("{}: {error}", path.display());
     let json = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
-    let set = JwkSet::parse(&json).map_err(|error| fault(format!("no JWK Set: {error:?}")))?;
+    let set = JwkSet::parse(&json).map_err(|error| fault(format!("no JWK Set: {error}")))?;
     let keys: Result<Vec<String>, KeyError> = set.into_iter().map(|jwk| key(&jwk?)).collect();
-    let keys = keys.map_err(|error| fault(format!("a key cannot be used: {error:?}")))?;
+    let keys = keys.map_err(|error| fault(format!("a key cannot be used: {error}")))?;
     Ok(format!("&[{}]", keys.join(", ")))
 }
 
@@ -237,8 +237,9 @@ fn key(jwk: &Jwk<'_>) -> Result<String, KeyError> {
         _ => return Err(KeyError::Material(Unsupported::NoAlgorithm)),
     };
     let (kid, algorithms) = (jwk.kid().unwrap_or_default(), names(jwk.algorithms()));
+    let issuer = jwk.issuer().unwrap_or_default();
     Ok(format!(
-        "BakedKey {{ kid: {kid:?}, algorithms: {algorithms}, numbers: Numbers::{numbers} }}"
+        "BakedKey {{ kid: {kid:?}, issuer: {issuer:?}, algorithms: {algorithms}, numbers: Numbers::{numbers} }}"
     ))
 }
 
