@@ -406,6 +406,28 @@ mod tests {
         }
     }
 
+    // Keycloak behind a proxy that it does not know of (K4).
+    #[test]
+    fn a_provider_that_names_itself_wrongly_inside_is_found_all_the_same() {
+        let issuer = "https://id.example.org/realms/m";
+        let body = br#"{"issuer":"https://id.example.org/realms/m",
+            "jwks_uri":"https://id.example.org/realms/m/protocol/openid-connect/certs",
+            "token_endpoint":"http://keycloak:8080/realms/m/protocol/openid-connect/token",
+            "introspection_endpoint":null}"#;
+        let metadata = Metadata::parse(issuer, body).unwrap();
+        assert!(metadata.key_set.is_some());
+        let said: std::vec::Vec<String> = metadata
+            .left_out
+            .iter()
+            .map(|left_out| std::format!("{left_out}"))
+            .collect();
+        let expected = [
+            "token_endpoint is plain http, unlike the metadata's own URL",
+            "introspection_endpoint is null",
+        ];
+        assert_eq!(said, expected);
+    }
+
     #[test]
     fn an_endpoint_that_occurs_twice_is_left_out() {
         for (one, other) in [
