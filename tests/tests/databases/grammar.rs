@@ -101,8 +101,11 @@ impl Random {
     fn text(&mut self, pieces: usize) -> String {
         let count = self.below(pieces + 1);
         let text: String = (0..count).map(|_| self.of(&PIECES)).collect();
-        if text.trim_end().ends_with('\\') {
-            return text + "e";
+        // 2.4's doveconf panics at a variable that never ends.
+        let text = text.replace("%{", "%");
+        // A comment ends what is read of a line.
+        if text.split('#').any(|part| part.trim_end().ends_with('\\')) {
+            return text.replace('\\', "e");
         }
         text
     }

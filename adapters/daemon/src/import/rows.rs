@@ -229,6 +229,17 @@ fn passwords_stay_where_they_are_unless_they_are_granted() {
     assert!(provider(&imported(&granted).1).contains_key("grant_url"));
 }
 
+// J6: Dovecot never looked at email_verified, and authentik answers false for everybody.
+#[test]
+fn an_address_that_nobody_verified_names_its_user_as_before() {
+    let text = "introspection_url = https://id.example.org/u\n";
+    let (written, table) = imported(text);
+    assert_eq!(provider(&table)["unverified_email"].as_bool(), Some(true));
+    assert!(written.contains("never looked at email_verified"));
+    let (_, table) = imported(&format!("{text}username_attribute = sub\n"));
+    assert!(!provider(&table).contains_key("unverified_email"));
+}
+
 // A11
 #[test]
 fn dovecot_asks_gatepost_and_is_told_how() {
