@@ -332,7 +332,27 @@ mod tests {
             ),
             (
                 Violation::Missing(Claim::Aud).into(),
-                "lacks a required claim",
+                "lacks the claim aud",
+            ),
+            (
+                Violation::Missing(Claim::Azp).into(),
+                "azp (or client_id, cid, appid)",
+            ),
+            (
+                Violation::MalformedClaim(Claim::Exp).into(),
+                "claim exp is malformed",
+            ),
+            (
+                Violation::NotAccessToken(Claim::Nonce).into(),
+                "not an access token: it holds nonce",
+            ),
+            (
+                Violation::NotAccessToken(Claim::TokenUse).into(),
+                "as it says in token_use",
+            ),
+            (
+                Violation::NotAccessToken(Claim::HeaderType).into(),
+                "typ in its header is not at+jwt",
             ),
             (Rejection::UnknownKey, "a key that is not known here"),
         ] {
