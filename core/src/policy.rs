@@ -6,6 +6,7 @@ mod identity;
 mod kind;
 mod members;
 mod rules;
+mod sentences;
 mod username;
 
 pub(crate) use findings::Findings;
@@ -178,12 +179,12 @@ impl Violation {
     /// What is wrong, for the client's user.
     pub(crate) const fn sentence(self) -> &'static str {
         match self {
-            Self::Malformed | Self::MalformedClaim(_) => "The token's claims are malformed",
+            Self::Malformed => "The token's claims are malformed",
+            Self::MalformedClaim(claim) => sentences::malformed(claim),
             Self::ConflictingDates => "The token expires before it is valid",
-            Self::Missing(Claim::User) => "The token does not name a user",
-            Self::Missing(_) => "The token lacks a required claim",
+            Self::Missing(claim) => sentences::missing(claim),
             Self::KeyBound => "The token is bound to a key and cannot be used over SASL",
-            Self::NotAccessToken(_) => "The token is not an access token",
+            Self::NotAccessToken(claim) => sentences::not_access_token(claim),
             Self::Expired { .. } => "The token has expired",
             Self::NotYetValid { .. } => "The token is not valid yet",
             Self::IssuedInFuture => "The token was issued in the future",

@@ -330,10 +330,7 @@ mod tests {
                 Violation::Missing(Claim::User).into(),
                 "does not name a user",
             ),
-            (
-                Violation::Missing(Claim::Aud).into(),
-                "lacks the claim aud",
-            ),
+            (Violation::Missing(Claim::Aud).into(), "lacks the claim aud"),
             (
                 Violation::Missing(Claim::Azp).into(),
                 "azp (or client_id, cid, appid)",
