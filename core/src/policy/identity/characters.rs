@@ -9,13 +9,21 @@
 ///
 /// Dots separate and neither begin nor end a part, so no part is a path's `.` or `..`; a mark has something
 /// to combine with (RFC 5891 section 4.2.3.2).
+#[inline]
 pub(super) fn may_follow(before: Option<char>, c: char) -> bool {
     let is_at_start = matches!(before, None | Some('.' | '@'));
     match c {
         '.' | '@' => !is_at_start,
         _ if c.is_ascii() => is_atext(c),
-        _ => !(is_in(&REFUSED, c) || is_at_start && is_in(&MARKS, c)),
+        _ => !is_refused(c, is_at_start),
     }
+}
+
+/// Whether a name may not hold `c`, which is not ASCII.
+#[cold]
+#[inline(never)]
+fn is_refused(c: char, is_at_start: bool) -> bool {
+    is_in(&REFUSED, c) || is_at_start && is_in(&MARKS, c)
 }
 
 // atext = ALPHA / DIGIT / one of these (RFC 5322 section 3.2.3), and "/", which no name has here
