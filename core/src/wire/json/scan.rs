@@ -195,12 +195,18 @@ fn plain_len(text: &[u8]) -> usize {
             return len;
         }
     }
-    // Control characters come behind the end.
+    len.wrapping_add(plain_len_at_end(rest))
+}
+
+/// As [`plain_len`], of fewer than eight bytes: control characters come behind them.
+#[cold]
+#[inline(never)]
+fn plain_len_at_end(rest: &[u8]) -> usize {
     let mut word = [0; 8];
     for (place, byte) in word.iter_mut().zip(rest) {
         *place = *byte;
     }
-    len.wrapping_add(plain_bytes(u64::from_le_bytes(word)))
+    plain_bytes(u64::from_le_bytes(word))
 }
 
 /// How many of eight bytes come before the first quote, backslash or control character.
