@@ -195,6 +195,35 @@ fn a_password_grant_with_a_proxy_behind_it_is_taken_over() {
     );
 }
 
+/// Milliseconds without units in 2.3, as C's `%i` reads them; with units in 2.4.
+#[test]
+fn times_have_the_units_of_their_version() {
+    let old = [
+        ("5000", 5_000),
+        ("0x200", 512),
+        ("0777", 511),
+        ("700ms", 700),
+        ("5 mins", 100),
+    ];
+    let new = [
+        ("5 s", 5_000),
+        ("500ms", 500),
+        ("1MIN", 60_000),
+        ("2 SECO", 2_000),
+        ("1 hour", 60_000),
+    ];
+    for (value, milliseconds) in old {
+        let text = format!("introspection_url = https://id/\ntimeout_msecs = {value}\n");
+        check(&text, &[&format!("timeout_milliseconds = {milliseconds}")]);
+    }
+    for (value, milliseconds) in new {
+        let text = format!(
+            "oauth2 {{\nintrospection_url = https://id/\nhttp_client_request_timeout = {value}\n}}\n"
+        );
+        check(&text, &[&format!("timeout_milliseconds = {milliseconds}")]);
+    }
+}
+
 #[test]
 fn what_cannot_be_read_is_an_error_with_its_line() {
     for (text, expected) in [
