@@ -372,7 +372,9 @@ const MAX_TENANTS_ISSUER: usize = 256;
 
 /// The tenant's identifier in `issuer`: what stands where `template` has `{tenantid}`.
 pub(crate) fn tenant_in(template: &str, issuer: Text<'_>) -> Option<heapless::String<64>> {
-    let (before, after) = template.split_once("{tenantid}")?;
+    let at = template.find('{')?;
+    let (before, after) = template.split_at_checked(at)?;
+    let after = after.strip_prefix("{tenantid}")?;
     let issuer = issuer.to_string::<MAX_TENANTS_ISSUER>()?;
     let id = issuer.strip_prefix(before)?.strip_suffix(after)?;
     let is_one = !id.is_empty() && !id.contains('/');

@@ -189,6 +189,15 @@ struct Label<'l> {
     issuer: &'l str,
 }
 
+impl Lent<'_> {
+    fn trusted(&self) -> TrustedKey<'_> {
+        let Label { kid, issuer } = self.label;
+        let mut trusted = TrustedKey::new(self, Some(kid).filter(|kid| !kid.is_empty()));
+        trusted.issuer = Some(issuer).filter(|issuer| !issuer.is_empty());
+        trusted
+    }
+}
+
 impl VerifyingKey for Lent<'_> {
     fn algorithms(&self) -> AlgorithmSet {
         self.stored.algorithms
@@ -223,6 +232,16 @@ pub(crate) enum LeftOut {
     PublishedSecret,
     /// The ring is full.
     NoRoom,
+}
+
+impl core::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Key(error) => error.fmt(f),
+            Self::PublishedSecret => f.write_str("a secret that is published is none"),
+            Self::NoRoom => f.write_str("no room for another key"),
+        }
+    }
 }
 
 impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
@@ -296,22 +315,21 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         &self,
         to: impl FnOnce(&[&[TrustedKey<'_>]; N]) -> R,
     ) -> R {
-        let mut lent: Vec<_, KEYS> = self.lent().collect();
-        lent.sort_unstable_by_key(|key| key.stored.provider);
-        let trusted = lent.iter().map(|key| {
-            let Label { kid, issuer } = key.label;
-            let mut trusted = TrustedKey::new(key, Some(kid).filter(|kid| !kid.is_empty()));
-            trusted.issuer = Some(issuer).filter(|issuer| !issuer.is_empty());
-            trusted
-        });
-        let trusted = trusted.collect::<Vec<_, KEYS>>();
+        let lent: Vec<_, KEYS> = self.lent().collect();
+        let mut trusted: Vec<TrustedKey<'_>, KEYS> = Vec::new();
+        let mut counts = [0; N];
+        for (provider, count) in counts.iter_mut().enumerate() {
+            let before = trusted.len();
+            for key in &lent {
+                if usize::from(key.stored.provider) == provider {
+                    // As many fit as there are.
+                    let _ = trusted.push(key.trusted());
+                }
+            }
+            *count = trusted.len().saturating_sub(before);
+        }
         let mut rest = &*trusted;
-        let grouped = core::array::from_fn(|provider| {
-            let is_its = |key: &&Lent<'_>| usize::from(key.stored.provider) == provider;
-            let count = lent.iter().filter(is_its).count();
-            rest.split_off(..count).unwrap_or_default()
-        });
-        to(&grouped)
+        to(&counts.map(|count| rest.split_off(..count).unwrap_or_default()))
     }
 
     /// Each key, its numbers and its label out of the arena.

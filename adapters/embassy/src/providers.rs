@@ -341,7 +341,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
             };
             match provider.read_metadata(issuer, online, incoming.body()) {
                 Ok(key_set) => return Some(key_set),
-                Err(error) => log::warn!("metadata refused: {error:?}; url={url}"),
+                Err(error) => log::warn!("metadata refused: {error}; url={url}"),
             }
         }
         None
@@ -511,10 +511,7 @@ fn too_large(_: core::fmt::Error) -> FetchFailure {
 }
 
 fn complain(settings: &ProviderSettings, why: LeftOut) {
-    log::warn!(
-        "key left out: {why:?}; provider={}",
-        settings.policy.provider
-    );
+    log::warn!("key left out: {why}; provider={}", settings.policy.provider);
 }
 
 fn uptime() -> core::time::Duration {

@@ -108,16 +108,20 @@ impl Search<'_> {
             let choice = Choice::new(self.header, ours);
             is_any |= !ours.is_empty();
             is_named |= choice.by_kid;
-            let mut fitting = ours.iter().filter(|key| self.fits(&choice, key));
             if choice.by_kid && self.is_ambiguous(&choice, ours) {
                 return Err(Rejection::AmbiguousKey);
             }
-            is_found |= fitting.clone().next().is_some();
-            if let Some(key) = fitting.nth(left) {
-                let key = *key;
-                return Ok(Some(Candidate { provider, key }));
+            for key in ours {
+                if !self.fits(&choice, key) {
+                    continue;
+                }
+                is_found = true;
+                let Some(next) = left.checked_sub(1) else {
+                    let key = *key;
+                    return Ok(Some(Candidate { provider, key }));
+                };
+                left = next;
             }
-            left = left.saturating_sub(ours.iter().filter(|key| self.fits(&choice, key)).count());
         }
         match (is_found, is_any, is_named) {
             (true, ..) => Ok(None),

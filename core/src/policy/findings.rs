@@ -54,7 +54,7 @@ impl Policy<'_> {
         let read = members.read(object, self.paths());
         read.map_err(|_| Violation::Malformed)?;
         let mut findings = Findings::default();
-        for (place, rule) in (0..).zip(self.rules()) {
+        for (place, rule) in self.rules() {
             match rule.judge(self, &members, context, &mut findings) {
                 Ok(Told::Met) => findings.met |= bit(place),
                 Ok(Told::Nothing) => {}
@@ -97,7 +97,7 @@ impl Policy<'_> {
         source: Source,
         mut tell: impl FnMut(&str, Option<Violation>),
     ) {
-        for (place, rule) in (0..).zip(self.rules()) {
+        for (place, rule) in self.rules() {
             tell(rule.name(), findings.verdict(self, place, rule, source));
         }
     }
@@ -108,7 +108,7 @@ impl Policy<'_> {
             has_audience: true,
             needs_audience: true,
         };
-        let mut rules = (0..).zip(self.rules());
+        let mut rules = self.rules();
         rules.all(|(place, rule)| findings.verdict(self, place, rule, source).is_none())
     }
 
@@ -119,7 +119,7 @@ impl Policy<'_> {
         source: Source,
         claimed: Option<SaslName<'_>>,
     ) -> Result<Identity, Violation> {
-        for (place, rule) in (0..).zip(self.rules()) {
+        for (place, rule) in self.rules() {
             if let Some(violation) = findings.verdict(self, place, rule, source) {
                 return Err(violation);
             }

@@ -89,7 +89,15 @@ impl UserName {
     }
 
     /// One word, or one local part with its domain; `case` says what of it loses its case.
-    pub(super) fn new(name: impl Iterator<Item = char>, case: UserCase) -> Result<Self, Violation> {
+    pub(super) fn new(
+        mut name: impl Iterator<Item = char>,
+        case: UserCase,
+    ) -> Result<Self, Violation> {
+        Self::read(&mut name, case)
+    }
+
+    /// Compiled once, whatever the characters come from.
+    fn read(name: &mut dyn Iterator<Item = char>, case: UserCase) -> Result<Self, Violation> {
         let mut copy = heapless::String::new();
         let mut before = None;
         // Where the domain begins, once an `@` has come.

@@ -113,8 +113,16 @@ pub(super) enum Rule<'p> {
 
 impl<'p> Policy<'p> {
     /// The rules in their order: the first that is not met is the rejection.
-    pub(super) fn rules(&self) -> impl Iterator<Item = Rule<'p>> + use<'p> {
-        let first = [
+    pub(super) fn rules(&self) -> Rules<'_, 'p> {
+        Rules {
+            policy: self,
+            place: 0,
+        }
+    }
+
+    /// The rule of that place.
+    fn rule(&self, place: usize) -> Option<Rule<'p>> {
+        const FIRST: [Rule<'_>; 9] = [
             Rule::Confirmation,
             Rule::Kind,
             Rule::Dates,
@@ -125,10 +133,38 @@ impl<'p> Policy<'p> {
             Rule::KeyOwner,
             Rule::Scope,
         ];
-        let active = self.active.map(Rule::Active);
-        let required = self.required.iter().map(Rule::Requirement);
-        let last = [Rule::EmailVerified, Rule::User];
-        first.into_iter().chain(active).chain(required).chain(last)
+        const LAST: [Rule<'_>; 2] = [Rule::EmailVerified, Rule::User];
+        if let Some(rule) = FIRST.get(place) {
+            return Some(*rule);
+        }
+        let mut place = place.saturating_sub(FIRST.len());
+        if let Some(active) = self.active {
+            if place == 0 {
+                return Some(Rule::Active(active));
+            }
+            place = place.saturating_sub(1);
+        }
+        if let Some(requirement) = self.required.get(place) {
+            return Some(Rule::Requirement(requirement));
+        }
+        LAST.get(place.saturating_sub(self.required.len())).copied()
+    }
+}
+
+/// Iterates over [`Policy::rules`], with their places.
+pub(super) struct Rules<'r, 'p> {
+    policy: &'r Policy<'p>,
+    place: u8,
+}
+
+impl<'p> Iterator for Rules<'_, 'p> {
+    type Item = (u8, Rule<'p>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let place = self.place;
+        let rule = self.policy.rule(place.into())?;
+        self.place = place.saturating_add(1);
+        Some((place, rule))
     }
 }
 

@@ -90,7 +90,7 @@ fn claims(candidate: &str) -> impl Iterator<Item = &str> {
 
 /// The pieces of a candidate; one without `%{` is the path of a claim.
 fn pieces(candidate: &str) -> impl Iterator<Item = Result<Piece<'_>, TemplateError>> {
-    let is_path = !candidate.contains("%{");
+    let is_path = opening(candidate).is_none();
     let mut rest = candidate;
     core::iter::from_fn(move || {
         if rest.is_empty() {
@@ -102,7 +102,7 @@ fn pieces(candidate: &str) -> impl Iterator<Item = Result<Piece<'_>, TemplateErr
             return Some(Ok(Piece::Claim { path, part }));
         }
         let Some(inside) = rest.strip_prefix("%{") else {
-            let end = rest.find("%{").unwrap_or(rest.len());
+            let end = opening(rest).unwrap_or(rest.len());
             let (literal, after) = rest.split_at_checked(end)?;
             rest = after;
             return Some(Ok(Piece::Literal(literal)));
@@ -122,6 +122,12 @@ fn pieces(candidate: &str) -> impl Iterator<Item = Result<Piece<'_>, TemplateErr
         let path = path.trim();
         Some(Ok(Piece::Claim { path, part }))
     })
+}
+
+/// Where the first claim of a template begins.
+fn opening(text: &str) -> Option<usize> {
+    // A search for text is 5 KiB of a device's flash.
+    text.as_bytes().windows(2).position(|pair| pair == b"%{")
 }
 
 /// Room for a name that is being put together; what is longer is no name.
