@@ -3,7 +3,7 @@
 use core::cell::OnceCell;
 
 use crate::{
-    time::{UnixTime, numeric_date},
+    time::UnixTime,
     wire::json::{self, Object, Value},
 };
 
@@ -154,6 +154,14 @@ impl<'c> Told<'c> {
 impl core::fmt::Debug for Hints<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Hints(..)")
+    }
+}
+
+/// A `NumericDate` (RFC 7519 section 2); negative ones are no dates of a token.
+pub(crate) fn numeric_date(value: Value<'_>) -> Option<UnixTime> {
+    match value {
+        Value::Number(number) => number.floor().map(UnixTime::from_seconds),
+        _ => None,
     }
 }
 

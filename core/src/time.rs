@@ -1,7 +1,5 @@
 //! Points in time, as the standards of tokens count them.
 
-use crate::wire::json::Value;
-
 /// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted (RFC 7519 section 2, `NumericDate`).
 ///
 /// The core never reads a clock: whoever drives it says what time it is.
@@ -31,13 +29,5 @@ impl UnixTime {
     #[must_use]
     pub const fn minus(self, seconds: u32) -> Self {
         Self(self.0.saturating_sub(seconds as i64))
-    }
-}
-
-/// A `NumericDate` (RFC 7519 section 2); negative ones are no dates of a token.
-pub(crate) fn numeric_date(value: Value<'_>) -> Option<UnixTime> {
-    match value {
-        Value::Number(number) => number.floor().map(UnixTime::from_seconds),
-        _ => None,
     }
 }

@@ -4,10 +4,7 @@ use super::{
     Claim, Violation,
     rules::{Registered, Source},
 };
-use crate::{
-    time::{UnixTime, numeric_date},
-    wire::json::Value,
-};
+use crate::{claims::numeric_date, time::UnixTime, wire::json::Value};
 
 /// The dates, as far as they are told.
 pub(super) struct Dates {

@@ -206,7 +206,7 @@ fn after_escaped<'p>(path: &'p str, name: Text<'_>) -> Option<&'p str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::numeric_date;
+    use crate::claims::numeric_date;
 
     impl<'m, 'p> Members<'m, 'p> {
         fn of(object: Object<'m>, paths: impl Iterator<Item = &'p str>) -> Result<Self, Error> {
