@@ -41,6 +41,8 @@ pub(super) fn tell(errors: &[Error], text: &str, faults: &mut Faults) -> bool {
         let at = error.span().map_or(0, |span| span.start);
         let (sentence, is_open) = explain(error, text, at);
         faults.unreadable(at, sentence);
+        // It is written, if not well.
+        faults.misplace(names::split(text[line(text, at)].trim()).0);
         if is_open {
             return false;
         }
@@ -89,8 +91,12 @@ fn explain(error: &Error, text: &str, at: usize) -> (String, bool) {
         leading_zero(key, value.get(..end.unwrap_or(value.len())))
     } else if begins(&["string values must be quoted"]) {
         unquoted(key, found)
-    } else if begins(&["invalid boolean"]) {
-        "write true or false".to_owned()
+    } else if begins(&["invalid boolean", "invalid float", "invalid integer"]) {
+        // Text without quotes that begins like another kind of value.
+        match found.to_ascii_lowercase().as_str() {
+            "true" | "false" => "write true or false".to_owned(),
+            _ => unquoted(key, found),
+        }
     } else if begins(&["invalid basic string", "invalid literal", "invalid multi"]) {
         "the closing quote is missing".to_owned()
     } else if message.contains("escape") {

@@ -138,6 +138,14 @@ fn a_value_of_another_kind_is_answered_by_what_to_write() {
             "client_id = \u{201c}x\u{201d}",
             "client_id: write straight quotes: client_id = \"x\"",
         ),
+        (
+            "client_id = tcp:x",
+            "client_id: write it in quotes: client_id = \"tcp:x\"",
+        ),
+        (
+            "client_id = id.x",
+            "client_id: write it in quotes: client_id = \"id.x\"",
+        ),
         ("client_id = ", "client_id: write a value behind the ="),
         ("client_id = \"x", "client_id: the closing quote is missing"),
         (
