@@ -55,7 +55,7 @@ where
 {
     let jwk = Jwk::parse(jwk)?;
     let mut buffer = KeyBuffer::new();
-    let material = jwk.material(&mut buffer)?;
+    let material = jwk.material_or_secret(&mut buffer)?;
     Ok(PreparedKey {
         kid: jwk.kid().map(str::to_owned),
         key: Box::new(B::default().prepare(&material, jwk.algorithms())?),

@@ -399,7 +399,7 @@ fn invariant_5_debug_shows_no_token_and_no_secret() {
     let parsed = Jwk::parse(jwk.as_bytes()).unwrap();
     let mut buffer = KeyBuffer::new();
     show(&parsed);
-    show(&parsed.material(&mut buffer).unwrap());
+    show(&parsed.material_or_secret(&mut buffer).unwrap());
     show(&buffer);
     show(&HmacSecret::new(secret).unwrap());
     show(&KeyMaterial::Hmac(HmacSecret::new(secret).unwrap()));
@@ -464,7 +464,7 @@ fn invariant_5_debug_shows_no_token_and_no_secret() {
 fn show_prepared_keys(jwk: &Jwk<'_>, show: &mut impl FnMut(&dyn Debug)) {
     use gatepost_core::crypto::{Backend as _, RustCrypto};
     let mut buffer = KeyBuffer::new();
-    let material = jwk.material(&mut buffer).unwrap();
+    let material = jwk.material_or_secret(&mut buffer).unwrap();
     show(&RustCrypto.prepare(&material, AlgorithmSet::ALL).unwrap());
     show(
         &gatepost_aws_lc::AwsLc

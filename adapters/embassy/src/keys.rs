@@ -228,8 +228,6 @@ impl VerifyingKey for Lent<'_> {
 pub(crate) enum LeftOut {
     /// It cannot be used.
     Key(KeyError),
-    /// A published secret is none.
-    PublishedSecret,
     /// The ring is full.
     NoRoom,
 }
@@ -238,7 +236,6 @@ impl core::fmt::Display for LeftOut {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Key(error) => error.fmt(f),
-            Self::PublishedSecret => f.write_str("a secret that is published is none"),
             Self::NoRoom => f.write_str("no room for another key"),
         }
     }
@@ -443,9 +440,6 @@ fn read<'b>(
     buffer: &'b mut KeyBuffer,
 ) -> Result<(KeyMaterial<'b>, AlgorithmSet), LeftOut> {
     let material = jwk.material(buffer).map_err(LeftOut::Key)?;
-    if matches!(material, KeyMaterial::Hmac(_)) {
-        return Err(LeftOut::PublishedSecret);
-    }
     let algorithms = usable(types, &material, jwk.algorithms().intersection(served))?;
     Ok((material, algorithms))
 }

@@ -14,8 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatepost_core::{
-    crypto::{Algorithm, AlgorithmSet, Backend, KeyMaterial, VerifyingKey},
-    jose::KeyError,
+    crypto::{AlgorithmSet, Backend, KeyMaterial, VerifyingKey},
+    jose::{Jwk, KeyBuffer, KeyError},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -35,23 +35,7 @@ pub(crate) struct LoadedKey {
     pub(crate) material: Option<Material>,
 }
 
-/// Algorithms whose keys anybody may see.
-const PUBLIC: AlgorithmSet = AlgorithmSet::of(&[
-    Algorithm::Rs256,
-    Algorithm::Rs384,
-    Algorithm::Rs512,
-    Algorithm::Ps256,
-    Algorithm::Ps384,
-    Algorithm::Ps512,
-    Algorithm::Es256,
-    Algorithm::Es384,
-    Algorithm::Es512,
-    Algorithm::EdDsa,
-]);
-
 /// Prepares the keys of a JWK Set that `url` has answered with; `None` where it is no such set.
-///
-/// A secret that is published is none: whoever reads it could sign with it.
 pub(crate) fn of_answer<B>(
     backend: &B,
     algorithms: AlgorithmSet,
@@ -65,7 +49,8 @@ where
 {
     let preparer = Preparer {
         backend,
-        algorithms: algorithms.intersection(PUBLIC),
+        algorithms,
+        takes_secrets: false,
         writes_secrets: false,
     };
     file::load_body(&preparer, Path::new(url), body, warnings)
@@ -84,6 +69,7 @@ where
     let preparer = Preparer {
         backend,
         algorithms: settings.algorithms,
+        takes_secrets: true,
         writes_secrets: settings.tells_secrets,
     };
     let mut loaded: Vec<LoadedKey> = Vec::new();
@@ -185,6 +171,13 @@ impl Material {
 
 /// Prepares keys of whatever type; it hides the backend's own. They have no name yet.
 trait Prepare {
+    /// Reads the numbers of `jwk`; a secret only where it comes from the operator's own file.
+    fn material<'b>(
+        &self,
+        jwk: &Jwk<'_>,
+        buffer: &'b mut KeyBuffer,
+    ) -> Result<KeyMaterial<'b>, KeyError>;
+
     fn prepare(
         &self,
         material: &KeyMaterial<'_>,
@@ -196,6 +189,8 @@ struct Preparer<'b, B> {
     backend: &'b B,
     /// What the provider's keys may serve at all.
     algorithms: AlgorithmSet,
+    /// Whether a JWK may be a shared secret.
+    takes_secrets: bool,
     writes_secrets: bool,
 }
 
@@ -204,6 +199,18 @@ where
     B: Backend,
     B::Key: 'static,
 {
+    fn material<'b>(
+        &self,
+        jwk: &Jwk<'_>,
+        buffer: &'b mut KeyBuffer,
+    ) -> Result<KeyMaterial<'b>, KeyError> {
+        if self.takes_secrets {
+            jwk.material_or_secret(buffer)
+        } else {
+            jwk.material(buffer)
+        }
+    }
+
     fn prepare(
         &self,
         material: &KeyMaterial<'_>,

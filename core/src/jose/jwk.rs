@@ -152,11 +152,27 @@ impl<'j> Jwk<'j> {
         self.algorithms
     }
 
-    /// Decodes the numbers into `buffer`.
+    /// Decodes the numbers of a public key into `buffer`.
+    ///
+    /// # Errors
+    /// [`KeyError::Member`] or [`KeyError::Material`]; [`KeyError::SharedSecret`] for an `oct` key: anyone who
+    /// reads a published secret can sign with it.
+    pub fn material<'b>(&self, buffer: &'b mut KeyBuffer) -> Result<KeyMaterial<'b>, KeyError> {
+        if matches!(self.numbers, Numbers::Hmac { .. }) {
+            return Err(KeyError::SharedSecret);
+        }
+        self.material_or_secret(buffer)
+    }
+
+    /// As [`material`](Self::material), and takes shared secrets as well: for JWKs that never were public,
+    /// such as a file of the operator's.
     ///
     /// # Errors
     /// [`KeyError::Member`] or [`KeyError::Material`].
-    pub fn material<'b>(&self, buffer: &'b mut KeyBuffer) -> Result<KeyMaterial<'b>, KeyError> {
+    pub fn material_or_secret<'b>(
+        &self,
+        buffer: &'b mut KeyBuffer,
+    ) -> Result<KeyMaterial<'b>, KeyError> {
         let KeyBuffer { main, exponent } = buffer;
         Ok(match self.numbers {
             Numbers::Hmac { k } => {

@@ -23,6 +23,9 @@ pub enum KeyError {
     NotForSignatures,
     /// A member is not what its standard says (RFC 7517 section 4, RFC 7518 section 6).
     Member(Member, MemberFault),
+    /// A shared secret (`oct`) where only public keys are taken: anyone who reads a published one can sign
+    /// with it.
+    SharedSecret,
     /// The numbers are no key that may be used.
     Material(Unsupported),
     /// Neither PEM nor DER of a `SubjectPublicKeyInfo` (RFC 5280 section 4.1, RFC 7468 section 13).
@@ -170,6 +173,9 @@ impl fmt::Display for KeyError {
             }
             Self::Member(member, fault) => {
                 write!(f, "Its {} {}", member.name(), fault.predicate(*member))
+            }
+            Self::SharedSecret => {
+                f.write_str("It is a shared secret (oct), and only public keys are taken here")
             }
             Self::Material(unsupported) => f.write_str(numbers(*unsupported)),
             Self::PublicKeyInfo => {

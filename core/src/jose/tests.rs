@@ -311,7 +311,7 @@ const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 fn check_jwk(json: &str, expected: Result<AlgorithmSet, KeyError>) {
     let usable = Jwk::parse(json.as_bytes()).and_then(|jwk| {
         Ok(jwk
-            .material(&mut KeyBuffer::new())?
+            .material_or_secret(&mut KeyBuffer::new())?
             .algorithms()
             .intersection(jwk.algorithms()))
     });

@@ -225,7 +225,7 @@ fn keys(provider: &Provider) -> Result<String, String> {
 fn key(jwk: &Jwk<'_>) -> Result<String, KeyError> {
     let mut buffer = KeyBuffer::new();
     let bytes = |bytes: &[u8]| format!("b\"{}\"", bytes.escape_ascii());
-    let numbers = match jwk.material(&mut buffer)? {
+    let numbers = match jwk.material_or_secret(&mut buffer)? {
         KeyMaterial::Hmac(secret) => format!("Hmac({})", bytes(secret.expose())),
         KeyMaterial::Rsa(key) => format!(
             "Rsa {{ modulus: {}, exponent: {:?} }}",

@@ -98,7 +98,7 @@ impl Token {
         let json = self.jwk.to_string();
         let mut buffer = KeyBuffer::new();
         let jwk = Jwk::parse(json.as_bytes()).expect("a JWK");
-        let material = jwk.material(&mut buffer).expect("numbers");
+        let material = jwk.material_or_secret(&mut buffer).expect("numbers");
         backend
             .prepare(&material, jwk.algorithms())
             .expect("a usable key")

@@ -98,7 +98,7 @@ fn holds(
 fn verifies(backend: &impl Backend, jwk: &[u8], token: &str) -> Option<()> {
     let jwk = Jwk::parse(jwk).ok()?;
     let mut buffer = KeyBuffer::new();
-    let material = jwk.material(&mut buffer).ok()?;
+    let material = jwk.material_or_secret(&mut buffer).ok()?;
     let key = backend.prepare(&material, jwk.algorithms()).ok()?;
     let jwt = UnverifiedJwt::parse(token).ok()?;
     let kid = jwt.header().kid();

@@ -99,7 +99,7 @@ fn prepare_jwk(
     algorithms: AlgorithmSet,
 ) -> Result<LoadedKey, KeyError> {
     let mut buffer = KeyBuffer::new();
-    let material = jwk.material(&mut buffer)?;
+    let material = preparer.material(jwk, &mut buffer)?;
     let key = preparer.prepare(&material, jwk.algorithms().intersection(algorithms))?;
     Ok(LoadedKey {
         kid: jwk.kid().map(str::to_owned),

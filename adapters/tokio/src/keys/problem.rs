@@ -187,6 +187,9 @@ const fn what_to_do(error: KeyError) -> &'static str {
         KeyError::PublicKeyInfo => {
             "take the public key out of a certificate with `openssl x509 -pubkey -noout`"
         }
+        KeyError::SharedSecret => {
+            "have the provider withdraw it: anyone who reads a published secret can sign with it"
+        }
         KeyError::Secret => "write it with `base64 -w0`",
         _ => "tokens that it has signed are refused until whoever publishes it corrects that",
     }

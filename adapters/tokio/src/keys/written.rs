@@ -92,7 +92,7 @@ mod tests {
         let jwk = issuer.jwk(alg).to_string();
         let jwk = Jwk::parse(jwk.as_bytes()).unwrap();
         let mut buffer = KeyBuffer::new();
-        Written::new(&jwk.material(&mut buffer).unwrap(), with_secrets)
+        Written::new(&jwk.material_or_secret(&mut buffer).unwrap(), with_secrets)
     }
 
     #[test]

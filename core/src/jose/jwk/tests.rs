@@ -56,7 +56,7 @@ fn is_usable(json: &str) -> bool {
         return false;
     };
     let mut buffer = KeyBuffer::new();
-    let material = jwk.material(&mut buffer);
+    let material = jwk.material_or_secret(&mut buffer);
     material.is_ok_and(|material| RustCrypto.prepare(&material, jwk.algorithms()).is_ok())
 }
 

@@ -45,7 +45,7 @@ fn costs(login: &Login<'_>) -> Option<[Cost; 3]> {
     let jwk = Jwk::parse(login.jwk).ok()?;
     let mut buffer = KeyBuffer::new();
     let key = Lent {
-        material: jwk.material(&mut buffer).ok()?,
+        material: jwk.material_or_secret(&mut buffer).ok()?,
         algorithms: jwk.algorithms(),
     };
     let mut prepared = None;
