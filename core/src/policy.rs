@@ -11,7 +11,8 @@ mod username;
 
 pub(crate) use findings::Findings;
 pub use identity::{Identity, UserCase};
-pub(crate) use rules::{Context, Source};
+pub(crate) use members::find;
+pub(crate) use rules::{Context, Source, scopes};
 pub use username::{TemplateError, check_username_template};
 
 use crate::{

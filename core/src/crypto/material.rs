@@ -1,5 +1,7 @@
 //! Typed key material: what a JWK or a `SubjectPublicKeyInfo` says, sizes checked, nothing prepared.
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Algorithm, AlgorithmSet, Unsupported};
 
 /// The numbers of a key, borrowed from whatever they were read from.
@@ -26,6 +28,25 @@ impl KeyMaterial<'_> {
             Self::Ec(key) => AlgorithmSet::of(&[key.curve().algorithm()]),
             Self::Ed25519(_) => AlgorithmSet::of(&[Algorithm::EdDsa]),
         }
+    }
+
+    /// SHA-256 of the key's type and numbers: equal ones are one key, however they were written.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let (kind, numbers) = match self {
+            Self::Hmac(secret) => (0, secret.expose()),
+            Self::Rsa(key) => {
+                hash.update(key.exponent().to_be_bytes());
+                (1, key.modulus())
+            }
+            // The length tells the curve.
+            Self::Ec(key) => (2, key.sec1()),
+            Self::Ed25519(key) => (3, key.bytes().as_slice()),
+        };
+        hash.update(numbers);
+        hash.update([kind]);
+        hash.finalize().into()
     }
 }
 

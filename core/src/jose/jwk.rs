@@ -320,6 +320,13 @@ impl<'j> Members<'j> {
     }
 }
 
+/// The identifier of an object that is not a usable key.
+pub(super) fn kid_of(object: Object<'_>) -> Option<heapless::String<{ Header::MAX_KID }>> {
+    let mut members = object.members_unchecked().map_while(Result::ok);
+    let (_, kid) = members.find(|(name, _)| *name == *"kid")?;
+    kid.string().ok()?.to_string()
+}
+
 fn optional(member: Member, value: Option<Value<'_>>) -> Result<Option<Text<'_>>, KeyError> {
     let text = value.map(Value::string).transpose();
     text.map_err(|_| member.is(MemberFault::Type))

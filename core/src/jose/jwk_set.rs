@@ -1,6 +1,6 @@
 //! A JWK Set (RFC 7517 section 5).
 
-use super::{Jwk, KeyError};
+use super::{Header, Jwk, KeyError, jwk};
 use crate::wire::json::{Items, Object, Value};
 
 /// The keys of a JWK Set, in order.
@@ -36,22 +36,50 @@ impl<'j> JwkSet<'j> {
     }
 }
 
+/// A key that cannot be used, and the identifier that it may have all the same.
+pub(crate) struct Unusable {
+    kid: Option<heapless::String<{ Header::MAX_KID }>>,
+    pub(crate) error: KeyError,
+}
+
+impl Unusable {
+    pub(crate) fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+}
+
+impl From<KeyError> for Unusable {
+    fn from(error: KeyError) -> Self {
+        Self { kid: None, error }
+    }
+}
+
+impl<'j> JwkSet<'j> {
+    /// The next key; an unusable one with its identifier.
+    pub(crate) fn next_or_unusable(&mut self) -> Option<Result<Jwk<'j>, Unusable>> {
+        let item = self.items.next()?;
+        let Some(left) = self.left.checked_sub(1) else {
+            self.items = Items::empty();
+            return Some(Err(KeyError::TooManyKeys.into()));
+        };
+        self.left = left;
+        Some(match item.and_then(Value::object) {
+            Ok(object) => Jwk::from_object(object).map_err(|error| Unusable {
+                kid: jwk::kid_of(object),
+                error,
+            }),
+            Err(error) => Err(KeyError::from(error).into()),
+        })
+    }
+}
+
 /// Ends after the first key beyond [`JwkSet::MAX_KEYS`].
 impl<'j> Iterator for JwkSet<'j> {
     type Item = Result<Jwk<'j>, KeyError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = self.items.next()?;
-        let Some(left) = self.left.checked_sub(1) else {
-            self.items = Items::empty();
-            return Some(Err(KeyError::TooManyKeys));
-        };
-        self.left = left;
-        Some(
-            item.and_then(Value::object)
-                .map_err(KeyError::from)
-                .and_then(Jwk::from_object),
-        )
+        let jwk = self.next_or_unusable()?;
+        Some(jwk.map_err(|unusable| unusable.error))
     }
 }
 

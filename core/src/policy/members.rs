@@ -147,6 +147,13 @@ impl<'m, 'p> Members<'m, 'p> {
     }
 }
 
+/// What stands at one path of `object`, unless it is `null`.
+pub(crate) fn find<'m>(object: Object<'m>, path: &str) -> Result<Option<Value<'m>>, Error> {
+    let mut members = Members::default();
+    members.read(object, core::iter::once(path))?;
+    Ok(members.at(path))
+}
+
 impl core::fmt::Debug for Members<'_, '_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Members(..)")

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     claims::{DEFAULT_OWNER, TokenType},
     time::UnixTime,
-    wire::json::{Text, Value},
+    wire::json::{Object, Text, Value},
 };
 
 registered_members! {
@@ -263,6 +263,26 @@ impl<'p> Rule<'p> {
     }
 }
 
+impl<'m> Registered<'m> {
+    fn scopes(&self) -> Option<Value<'m>> {
+        self.scope.or(self.scp)
+    }
+}
+
+/// The scopes that `claims` name, as [`Rule::Scope`] reads them.
+pub(crate) fn scopes(claims: Object<'_>) -> impl Iterator<Item = &str> + use<'_> {
+    let mut members = Members::default();
+    let is_read = members.read(claims, core::iter::empty()).is_ok();
+    let scopes = members.registered().scopes().filter(|_| is_read);
+    let strings = scopes.into_iter().flat_map(Value::strings);
+    let words = strings.flatten().flat_map(Text::words);
+    words.filter_map(|word| {
+        core::str::from_utf8(word)
+            .ok()
+            .filter(|word| !word.is_empty())
+    })
+}
+
 impl Policy<'_> {
     /// RFC 9068 section 2.1, where the policy insists on it.
     pub(super) fn check_header(&self, header: TokenType) -> Result<(), Violation> {
@@ -350,7 +370,7 @@ impl Policy<'_> {
         if self.scopes.is_empty() {
             return Ok(Told::Met);
         }
-        let Some(scope) = registered.scope.or(registered.scp) else {
+        let Some(scope) = registered.scopes() else {
             return Ok(Told::Nothing);
         };
         for wanted in self.scopes {

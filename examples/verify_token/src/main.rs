@@ -1,74 +1,70 @@
-//! Keys in, token in, identity out: judges one token on the core alone.
+//! Keys in, token in, identity and verified claims out: a library user's first program.
 
 use gatepost_core::{
-    Audience, Identity, Policy, Rejection, UnixTime, Violation,
-    crypto::{Backend, RustCrypto},
-    jose::{JwkSet, KeyBuffer, UnverifiedJwt, VerifyError},
+    Audience, KeySet, Policy, Rejection, UnixTime, Verified, Violation, exchange::MAX_PAYLOAD,
+    verify,
 };
 
 /// What the provider publishes at its `jwks_uri`, and a token that it has issued.
-const KEYS: &[u8] = include_bytes!("../keys.json");
+const JWK_SET: &[u8] = include_bytes!("../keys.json");
 const TOKEN: &str = include_str!("../token.jwt");
 
-/// Judges `token` at the time `now` by the keys of `jwk_set` and by `policy`.
-fn judge(
-    token: &str,
-    jwk_set: &[u8],
-    policy: &Policy<'_>,
-    now: UnixTime,
-) -> Result<Identity, Rejection> {
-    let jwt = UnverifiedJwt::parse(token)?;
-    let mut buffer = KeyBuffer::new();
-    let mut scratch = [0; 4096]; // Three bytes for every four of the longest token that is taken.
-    for jwk in JwkSet::parse(jwk_set).map_err(|_| Rejection::NoKeys)? {
-        // A key that cannot be used does not spoil the others; one of another name is not the token's.
-        let Ok(jwk) = jwk else { continue };
-        if jwk.kid() != jwt.header().kid() {
-            continue;
-        }
-        let Ok(material) = jwk.material(&mut buffer) else {
-            continue;
-        };
-        // A program that judges more than one token prepares its keys once.
-        let Ok(key) = RustCrypto.prepare(&material, jwk.algorithms()) else {
-            continue;
-        };
-        return match jwt.verify(&key, &mut scratch) {
-            Ok(payload) => Ok(policy.check(now, &payload, None)?),
-            Err(VerifyError::Signature) => Err(Rejection::BadSignature),
-            Err(VerifyError::Token(error)) => Err(error.into()),
-        };
-    }
-    Err(Rejection::UnknownKey)
-}
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut keys = KeySet::<8>::new();
+    keys.add_jwk_set(JWK_SET, |report| eprintln!("{report}"))?;
 
-fn main() {
     let mut policy = Policy::new("example", Audience::OneOf(&["mail"]));
     policy.issuer = Some("https://id.example.com");
     policy.username_claims = &["email"];
     policy.scopes = &["mail"];
 
     // The token was issued at 1795312000 and is good for five minutes; a program reads a clock here.
-    let in_time = UnixTime::from_seconds(1_795_312_100);
-    let identity = judge(TOKEN, KEYS, &policy, in_time).expect("a good token");
-    println!("accepted: {}", identity.user());
-    assert_eq!(identity.user(), "Alice@example.com");
+    let now = UnixTime::from_seconds(1_795_312_100);
+    let mut scratch = [0; MAX_PAYLOAD];
+    let verified = verify(TOKEN, &keys, &policy, now, &mut scratch)?;
+    show(&verified);
+    assert_eq!(verified.user(), "Alice@example.com");
 
     let late = UnixTime::from_seconds(1_795_316_000);
-    let rejection = judge(TOKEN, KEYS, &policy, late).expect_err("an expired token");
-    println!("rejected: {} ({})", rejection.reason(), rejection.code());
+    let expired = verify(TOKEN, &keys, &policy, late, &mut scratch);
+    let expired = rejected(expired).expect("an expired token");
     assert!(matches!(
-        rejection,
+        expired,
         Rejection::Claims(Violation::Expired { .. })
     ));
 
     policy.audience = Audience::OneOf(&["calendar"]);
-    let rejection = judge(TOKEN, KEYS, &policy, in_time).expect_err("a token for others");
-    println!("rejected: {} ({})", rejection.reason(), rejection.code());
-    assert_eq!(rejection.code(), "wrong_audience");
+    let foreign = verify(TOKEN, &keys, &policy, now, &mut scratch);
+    let foreign = rejected(foreign).expect("a token for others");
+    assert_eq!(foreign.code(), "wrong_audience");
 
     let altered = TOKEN.replacen(".eyJ", ".eyK", 1);
-    let rejection = judge(&altered, KEYS, &policy, in_time).expect_err("an altered token");
-    println!("rejected: {} ({})", rejection.reason(), rejection.code());
-    assert_eq!(rejection.code(), "bad_signature");
+    let forged = verify(&altered, &keys, &policy, now, &mut scratch);
+    let forged = rejected(forged).expect("an altered token");
+    assert_eq!(forged.code(), "bad_signature");
+    Ok(())
+}
+
+/// Prints what a good token says. Nothing is copied: it all lies in the scratch buffer.
+fn show(verified: &Verified<'_>) {
+    println!("accepted: {}", verified.user());
+    for claim in ["iss", "sub", "email"] {
+        if let Some(text) = verified.text(claim) {
+            println!("  {claim}: {text}");
+        }
+    }
+    for scope in verified.scopes() {
+        println!("  scope: {scope}");
+    }
+    if let (Some(issued), Some(expires)) = (verified.date("iat"), verified.date("exp")) {
+        let (issued, expires) = (issued.seconds(), expires.seconds());
+        println!("  good from {issued} to {expires}, in seconds since 1970");
+    }
+}
+
+/// Prints why a token is no good.
+fn rejected(outcome: Result<Verified<'_>, Rejection>) -> Option<Rejection> {
+    let rejection = outcome.err()?;
+    println!("rejected: {rejection} ({})", rejection.code());
+    Some(rejection)
 }

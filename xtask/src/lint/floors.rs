@@ -6,8 +6,10 @@ use super::Complaints;
 use super::source::{Mention, Sources, What};
 
 /// The floors of core, the highest first. Modules of one floor do not use each other.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 8] = [
     &["lib"],
+    &["verified"],
+    &["key_set"],
     &["exchange"],
     &["rejection"],
     &["jose", "dovecot", "introspection", "provider", "policy"],
