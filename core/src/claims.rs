@@ -68,7 +68,7 @@ impl core::fmt::Debug for VerifiedPayload<'_> {
 /// What an unverified payload says of itself: it chooses among what is trusted already, nothing else.
 ///
 /// Nothing is read before somebody asks, and all of it at once, so that however often is asked, a payload that
-/// nobody has vouched for is walked once. The walk ends where all is found: the payload is worth no more.
+/// nobody has vouched for is walked once. The walk ends where all is found: the payload deserves no more work.
 pub(crate) struct Hints<'c> {
     payload: &'c [u8],
     told: OnceCell<Told<'c>>,

@@ -53,7 +53,7 @@ use crate::{
     },
     time::UnixTime,
 };
-use asking::{Asking, Heard, Means};
+use asking::{AnswerOutcome, Asking, Means};
 use candidates::{Candidate, Search};
 use course::{Asked, NewerKeys, Verification};
 use granting::Granting;
@@ -112,7 +112,7 @@ pub struct Exchange<'b> {
     token: Option<BearerToken<'b>>,
     provider: Option<usize>,
     /// Where a token that is granted is kept.
-    room: &'b mut [u8],
+    grant_buffer: &'b mut [u8],
     /// The provider that has been asked for a token.
     granter: Option<usize>,
     state: State<'b>,
@@ -158,7 +158,7 @@ impl core::fmt::Debug for State<'_> {
 
 impl core::fmt::Debug for Exchange<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // The room may hold a token.
+        // The buffer may hold a token.
         f.debug_struct("Exchange")
             .field("mechanism", &self.mechanism)
             .field("claimed", &self.claimed)
@@ -192,17 +192,17 @@ impl<'b> Exchange<'b> {
             claimed: None,
             token: None,
             provider: None,
-            room: &mut [],
+            grant_buffer: &mut [],
             granter: None,
             state: State::Received(message),
         }
     }
 
-    /// Lends `room` for a token that is granted in exchange for a password: [`BearerToken::MAX_LEN`]
+    /// Lends `buffer` for a token that is granted in exchange for a password: [`BearerToken::MAX_LEN`]
     /// bytes hold every one. Without it, no password is taken.
     #[must_use]
-    pub fn with_room(mut self, room: &'b mut [u8]) -> Self {
-        self.room = room;
+    pub fn with_grant_buffer(mut self, buffer: &'b mut [u8]) -> Self {
+        self.grant_buffer = buffer;
         self
     }
 
@@ -245,7 +245,7 @@ impl<'b> Exchange<'b> {
                     keys,
                     scratch,
                 },
-            ) => self.hear(now, asking, answer, keys, scratch),
+            ) => self.judge_answer(now, asking, answer, keys, scratch),
             (State::AwaitingGrant(_), Input::Fetched { answer, .. }) => self.take_grant(answer),
             (State::AwaitingGrant(_) | State::AwaitingAnswer(_), Input::FetchFailed(why)) => {
                 Err(why.into())
@@ -381,9 +381,9 @@ impl<'b> Exchange<'b> {
         Ok(State::Accepted(identity))
     }
 
-    /// Hears what a provider answered: it may be the verdict, or that somebody else is to be asked.
+    /// Judges what a provider answered: it may be the verdict, or that somebody else is to be asked.
     #[inline(never)]
-    fn hear(
+    fn judge_answer(
         &mut self,
         now: Option<UnixTime>,
         asking: Asking<'b>,
@@ -398,11 +398,11 @@ impl<'b> Exchange<'b> {
             scratch,
             claimed: self.claimed,
         };
-        match asking.hear(answer, means)? {
-            Heard::Good(identity) => Ok(State::Accepted(identity)),
-            Heard::Next(asking) => Ok(State::AwaitingAnswer(asking)),
-            Heard::Again(asking) => Ok(State::AwaitingSameAnswer(asking)),
-            Heard::NotJudged => self.go_on_unjudged(asked),
+        match asking.judge(answer, means)? {
+            AnswerOutcome::Accepted(identity) => Ok(State::Accepted(identity)),
+            AnswerOutcome::AskNext(asking) => Ok(State::AwaitingAnswer(asking)),
+            AnswerOutcome::SameAnswer(asking) => Ok(State::AwaitingSameAnswer(asking)),
+            AnswerOutcome::NotJudged => self.go_on_unjudged(asked),
         }
     }
 

@@ -58,7 +58,7 @@ impl<const N: usize, B: Backend> KeySet<N, B> {
 
     /// Prepares the keys of `json`, a JWK Set (RFC 7517 section 5), and adds them.
     ///
-    /// `report` is told of every key that is left out, and of every one whose tokens are refused because
+    /// `report` is called for every key that is left out, and for every one whose tokens are refused because
     /// another key has its `kid`. Neither spoils the other keys.
     ///
     /// # Errors

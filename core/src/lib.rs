@@ -9,7 +9,7 @@
 //! # const TOKEN: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMTEiLCJ0eXAiOiJhdCtqd3QifQ.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIiwic3ViIjoiMSIsImF1ZCI6Im1haWwiLCJlbWFpbCI6IkFsaWNlQEV4YW1wbGUuQ09NIiwic2NvcGUiOiJvcGVuaWQgbWFpbCIsImlhdCI6MTc5NTMxMjAwMCwiZXhwIjoxNzk1MzEyMzAwfQ.Zru9PqqKHjHVz_xYrkdgMkB8Y1doW12n1aBtlWG1br4dNTXibMaTjSmbbMrlq4UBhjT4VLz54XcaK4AxaucwMA";
 //! use gatepost_core::{Audience, KeySet, Policy, UnixTime, exchange::MAX_PAYLOAD, verify};
 //!
-//! // What the provider publishes at its `jwks_uri`. Secrets in it are refused; whatever is left out is told.
+//! // What the provider publishes at its `jwks_uri`. Secrets in it are refused; keys left out are reported.
 //! let mut keys = KeySet::<8>::new();
 //! keys.add_jwk_set(JWK_SET, |report| eprintln!("{report}"))?;
 //!

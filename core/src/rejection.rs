@@ -10,7 +10,7 @@ use crate::{
 
 /// Why a login failed.
 ///
-/// What it is worth to the client is decided by [`status`](Self::status) alone: a bad token is never a
+/// What the client is told is decided by [`status`](Self::status) alone: a bad token is never a
 /// temporary failure, and a failing provider is never a bad token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -57,7 +57,7 @@ pub enum Rejection {
     Busy,
     /// The program that drives the exchange gave it something that it had not asked for.
     OutOfOrder,
-    /// The program that drives the exchange lent less room than a token takes.
+    /// The program that drives the exchange lent a shorter buffer than a token takes.
     NoRoom,
 }
 
@@ -161,7 +161,7 @@ impl Rejection {
         }
     }
 
-    /// One sentence for the user; Postfix shows it behind its own. A temporary one says so first.
+    /// One sentence for the user; Postfix appends it to its own. A temporary one says so first.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {

@@ -267,7 +267,7 @@ pub fn judge_asking(
         providers: &grouped.providers,
         ..rules
     };
-    let mut exchange = Exchange::new(rules, mechanism, message).with_room(&mut room);
+    let mut exchange = Exchange::new(rules, mechanism, message).with_grant_buffer(&mut room);
     let mut input = Input::Start;
     let verdict = loop {
         input = match exchange.step(now, input) {

@@ -147,7 +147,8 @@ pub async fn judge(
     // Only a provider's answer to a password has to be kept.
     let is_password = attempt.mechanism.is_password();
     let mut room = vec![0; usize::from(is_password) * BearerToken::MAX_LEN];
-    let exchange = Exchange::new(rules, attempt.mechanism, attempt.message).with_room(&mut room);
+    let exchange =
+        Exchange::new(rules, attempt.mechanism, attempt.message).with_grant_buffer(&mut room);
     let asked = Asked::new(providers, &trust, attempt.origin);
     drive(exchange, Some(attempt.mechanism), asked, turns, now).await
 }

@@ -40,7 +40,7 @@ pub trait VerifyingKey: Send + Sync {
     ) -> Result<(), InvalidSignature>;
 }
 
-/// Prepares keys: an implementation of the cryptography behind [`VerifyingKey`].
+/// Prepares keys: an implementation of the cryptography of [`VerifyingKey`].
 pub trait Backend {
     /// What a prepared key is.
     type Key: VerifyingKey;

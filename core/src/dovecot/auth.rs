@@ -41,7 +41,7 @@ use crate::sasl::Mechanism;
 ///             connection.challenge(login.ticket, b"{\"status\":\"401\"}", failure, &mut out)?;
 ///         }
 ///         Event::Close(_) => break, // Log why, write `out`, close.
-///         _ => {} // Log what is worth it.
+///         _ => {} // Log what matters.
 ///     }
 /// }
 /// assert!(out.ends_with("DONE\nCONT\t1\teyJzdGF0dXMiOiI0MDEifQ==\n"));

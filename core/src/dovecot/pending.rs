@@ -187,15 +187,15 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
     /// nothing yet. Clients that hang up leave such logins behind, since Postfix cancels nothing. False
     /// where every login is being judged: no new one is let in then.
     fn evict(&mut self) -> bool {
-        let worth = |entry: &Entry| match entry.state {
+        let rank = |entry: &Entry| match entry.state {
             State::AwaitingReply(_) => Some(0),
             State::AwaitingResponse(..) => Some(1),
             State::AwaitingPassword(_) | State::Name(_) => Some(2),
             State::Judging(_) => None,
         };
         let all = self.entries.iter();
-        let waiting = all.filter_map(|entry| Some((worth(entry)?, entry.id)));
-        let Some((_, id)) = waiting.min_by_key(|(worth, _)| *worth) else {
+        let waiting = all.filter_map(|entry| Some((rank(entry)?, entry.id)));
+        let Some((_, id)) = waiting.min_by_key(|(rank, _)| *rank) else {
             return false;
         };
         self.remove(id);

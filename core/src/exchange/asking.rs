@@ -34,13 +34,13 @@ pub(super) struct Asking<'b> {
 }
 
 /// What an answer comes to.
-pub(super) enum Heard<'b> {
+pub(super) enum AnswerOutcome<'b> {
     /// All that is needed has been said: the token is good.
-    Good(Identity),
+    Accepted(Identity),
     /// More is to be asked.
-    Next(Asking<'b>),
+    AskNext(Asking<'b>),
     /// Another key is to be tried for the answer's signature: the answer is wanted once more.
-    Again(Asking<'b>),
+    SameAnswer(Asking<'b>),
     /// Tokens of this kind are not judged there.
     NotJudged,
 }
@@ -96,12 +96,12 @@ impl<'b> Asking<'b> {
         }
     }
 
-    /// Reads the answer to this question; `means.keys` verify one that is signed.
-    pub(super) fn hear(
+    /// Judges the answer to this question; `means.keys` verify one that is signed.
+    pub(super) fn judge(
         mut self,
         answer: &Answer<'_>,
         means: Means<'_>,
-    ) -> Result<Heard<'b>, Rejection> {
+    ) -> Result<AnswerOutcome<'b>, Rejection> {
         let Means {
             now,
             keys,
@@ -113,10 +113,10 @@ impl<'b> Asking<'b> {
         let findings = match reading {
             Reading::Signed(jwt) => self.read_signed(jwt, keys, at()?, scratch)?,
             Reading::Vouched(object) => Some(self.read_object(object, self.source(true), at()?)?),
-            Reading::UnsupportedTokenType => return Ok(Heard::NotJudged),
+            Reading::UnsupportedTokenType => return Ok(AnswerOutcome::NotJudged),
         };
         let Some(findings) = findings else {
-            return Ok(Heard::Again(self));
+            return Ok(AnswerOutcome::SameAnswer(self));
         };
         self.check_token_itself(scratch)?;
         let findings = match self.findings.take() {
@@ -124,7 +124,7 @@ impl<'b> Asking<'b> {
             Some(earlier) => earlier.merge(findings).ok_or(Rejection::UnusableAnswer)?,
         };
         if let Some(url) = self.next_url(&findings)? {
-            return Ok(Heard::Next(Self {
+            return Ok(AnswerOutcome::AskNext(Self {
                 question: Question::Introspection(self.endpoints.mode),
                 url,
                 findings: Some(findings),
@@ -134,7 +134,7 @@ impl<'b> Asking<'b> {
         }
         let source = self.source(true);
         let identity = self.policy.conclude(findings, source, claimed);
-        identity.map(Heard::Good).map_err(blame)
+        identity.map(AnswerOutcome::Accepted).map_err(rejection_for)
     }
 
     fn source(&self, has_audience: bool) -> Source {
@@ -162,10 +162,10 @@ impl<'b> Asking<'b> {
         let findings = self
             .policy
             .read(object, &self.context(now, source), claimed);
-        findings.map_err(blame)
+        findings.map_err(rejection_for)
     }
 
-    /// What a JWT says against itself is heard, whoever vouches for it: that it is bound to a key, or of a
+    /// What a JWT says against itself counts, whoever vouches for it: that it is bound to a key, or of a
     /// kind that gives no access.
     fn check_token_itself(&self, scratch: &mut [u8]) -> Result<(), Rejection> {
         let Ok(jwt) = UnverifiedJwt::parse(self.token.expose()) else {
@@ -190,7 +190,7 @@ impl<'b> Asking<'b> {
         }
         // What one answer breaks another does not mend.
         if let Some(violation) = findings.broken() {
-            return Err(blame(violation));
+            return Err(rejection_for(violation));
         }
         let is_enough =
             !self.endpoints.force_introspection && self.policy.is_satisfied_by(findings);
@@ -279,7 +279,7 @@ struct Signed<'a> {
 }
 
 /// An answer that cannot be read is its author's fault; what it says of the token is the token's.
-fn blame(violation: Violation) -> Rejection {
+fn rejection_for(violation: Violation) -> Rejection {
     match violation {
         Violation::Malformed | Violation::MalformedClaim(_) | Violation::ConflictingDates => {
             Rejection::UnusableAnswer

@@ -39,7 +39,7 @@ impl<'b> Exchange<'b> {
         &mut self,
         password: UserPassword<'b>,
     ) -> Result<State<'b>, Rejection> {
-        if self.room.is_empty() {
+        if self.grant_buffer.is_empty() {
             return Err(Rejection::PasswordNotTaken);
         }
         let providers = self.rules.providers;
@@ -68,18 +68,18 @@ impl<'b> Exchange<'b> {
     /// Keeps the token that was granted, and presents it as though the client had.
     pub(super) fn take_grant(&mut self, answer: &Answer<'_>) -> Result<State<'b>, Rejection> {
         let granted = read(answer)?;
-        let room = core::mem::take(&mut self.room);
+        let buffer = core::mem::take(&mut self.grant_buffer);
         let mut length = 0_usize;
         for c in granted.chars() {
             let end = length.saturating_add(c.len_utf8());
             if end > BearerToken::MAX_LEN {
                 return Err(Rejection::UnusableAnswer);
             }
-            c.encode_utf8(room.get_mut(length..end).ok_or(Rejection::NoRoom)?);
+            c.encode_utf8(buffer.get_mut(length..end).ok_or(Rejection::NoRoom)?);
             length = end;
         }
-        let room: &'b [u8] = room;
-        let token = room.get(..length).unwrap_or_default();
+        let buffer: &'b [u8] = buffer;
+        let token = buffer.get(..length).unwrap_or_default();
         let token = BearerToken::new(token).map_err(|_| Rejection::UnusableAnswer)?;
         self.present(token)
     }

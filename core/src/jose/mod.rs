@@ -69,7 +69,7 @@ impl core::fmt::Display for Error {
             Self::UnencodedPayload => "The token's payload is not encoded",
             Self::SignatureTooLong => "The token's signature is too long",
             Self::Payload => "The token's payload is not one JSON object",
-            Self::PayloadTooLong => "The token's payload does not fit the room lent for it",
+            Self::PayloadTooLong => "The token's payload does not fit the buffer lent for it",
         })
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{claims::numeric_date, time::UnixTime, wire::json::Value};
 
-/// The dates, as far as they are told.
+/// The dates, as far as they are given.
 pub(super) struct Dates {
     pub(super) expires_at: Option<UnixTime>,
     not_before: Option<UnixTime>,

@@ -10,7 +10,7 @@ use super::{
     identity::UserName,
     kind::Kind,
     members::Members,
-    rules::{Context, Rule, Source, Told},
+    rules::{Context, Rule, RuleOutcome, Source},
     username::Named,
 };
 use crate::{
@@ -56,8 +56,8 @@ impl Policy<'_> {
         let mut findings = Findings::default();
         for (place, rule) in self.rules() {
             match rule.judge(self, &members, context, &mut findings) {
-                Ok(Told::Met) => findings.met |= bit(place),
-                Ok(Told::Nothing) => {}
+                Ok(RuleOutcome::Met) => findings.met |= bit(place),
+                Ok(RuleOutcome::Absent) => {}
                 Err(violation) => {
                     findings.broken = findings.broken.or(Some((place, violation)));
                 }
@@ -84,7 +84,7 @@ impl Policy<'_> {
             return Err(Violation::KeyBound);
         }
         self.check_header(header)?;
-        match Kind::told_outright(registered, header) {
+        match Kind::declared_by(registered, header) {
             Some(kind) => kind.check(self).map(|_| ()),
             None => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! Which kind of token it is (RFC 8725 section 3.11): told in one place, for claims and for answers.
+//! Which kind of token it is (RFC 8725 section 3.11): decided in one place, for claims and for answers.
 //!
 //! Providers' tokens give themselves away by members that no standard lists. A member that tells of another
 //! kind refuses, whatever the others say: Hydra and Dex answer `"token_type":"Bearer"` about refresh tokens
@@ -6,7 +6,7 @@
 
 use super::{
     Claim, Policy, Violation,
-    rules::{Registered, Source, Told},
+    rules::{Registered, RuleOutcome, Source},
 };
 use crate::{claims::TokenType, wire::json::Value};
 
@@ -36,17 +36,17 @@ enum Word {
 }
 
 impl Kind {
-    pub(super) fn told_by(registered: &Registered<'_>, source: Source) -> Self {
+    pub(super) fn of_members(registered: &Registered<'_>, source: Source) -> Self {
         let header = match source {
             Source::Claims(typ) => typ,
             Source::Answer { .. } => TokenType::Unspecified,
         };
-        let told = Self::told_outright(registered, header);
-        told.unwrap_or_else(|| Self::told_by_hashes(registered, source))
+        let declared = Self::declared_by(registered, header);
+        declared.unwrap_or_else(|| Self::told_by_hashes(registered, source))
     }
 
     /// What a member or the header's `typ` says outright.
-    pub(super) fn told_outright(registered: &Registered<'_>, header: TokenType) -> Option<Self> {
+    pub(super) fn declared_by(registered: &Registered<'_>, header: TokenType) -> Option<Self> {
         // RFC 8417 section 4: a security event is never an access token, whatever else it says.
         if registered.events.is_some() {
             return Some(Self::Other(Claim::Events));
@@ -93,10 +93,10 @@ impl Kind {
         }
     }
 
-    pub(super) fn check(self, policy: &Policy<'_>) -> Result<Told, Violation> {
+    pub(super) fn check(self, policy: &Policy<'_>) -> Result<RuleOutcome, Violation> {
         match self {
-            Self::Access => Ok(Told::Met),
-            Self::Id(_) if policy.id_tokens => Ok(Told::Met),
+            Self::Access => Ok(RuleOutcome::Met),
+            Self::Id(_) if policy.id_tokens => Ok(RuleOutcome::Met),
             Self::Id(member) | Self::Other(member) => Err(Violation::NotAccessToken(member)),
             Self::KeyBound => Err(Violation::KeyBound),
         }

@@ -1,7 +1,7 @@
 //! The rules: what a token's claims, or a provider's answers about it, have to say. All of them are here.
 //!
-//! A rule is met by a set of members, or they do not tell, or they break it. Both sources are read by
-//! [`Rule::judge`], and [`Rule::is_required_of`] says which of the two may leave a rule untold: a rule that
+//! Members meet a rule, break it, or are absent. Both sources are read by
+//! [`Rule::judge`], and [`Rule::is_required_of`] says in which of the two they may be absent: a rule that
 //! forgets one of them does not compile. To add one, name its members in the table, add a variant, and
 //! place it in [`Policy::rules`].
 
@@ -82,9 +82,10 @@ pub(crate) struct Context<'x> {
 
 /// What members say of a rule that they do not break.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Told {
+pub(super) enum RuleOutcome {
     Met,
-    Nothing,
+    /// The members that it is about are not there.
+    Absent,
 }
 
 /// One rule.
@@ -194,27 +195,27 @@ impl<'p> Rule<'p> {
         members: &Members<'_, '_>,
         context: &Context<'_>,
         findings: &mut Findings,
-    ) -> Result<Told, Violation> {
+    ) -> Result<RuleOutcome, Violation> {
         let registered = members.registered();
         match self {
             Self::Confirmation if registered.cnf.is_some() => Err(Violation::KeyBound),
-            Self::Confirmation => Ok(Told::Met),
+            Self::Confirmation => Ok(RuleOutcome::Met),
             Self::Kind => {
                 if let Source::Claims(header) = context.source {
                     policy.check_header(header)?;
                 }
-                Kind::told_by(registered, context.source).check(policy)
+                Kind::of_members(registered, context.source).check(policy)
             }
             Self::Dates => {
                 let dates = Dates::read(registered, context.source)?;
                 dates.check(context.now, policy.skew)?;
                 findings.expires_at = dates.expires_at;
-                Ok(told(dates.expires_at))
+                Ok(met_if_present(dates.expires_at))
             }
             Self::Subject => {
                 let subject = optional_text(registered.sub, Claim::Sub)?;
                 findings.note_subject(subject, context.source);
-                Ok(told(subject))
+                Ok(met_if_present(subject))
             }
             Self::Issuer => policy.judge_issuer(members, findings),
             Self::Audience => policy.judge_audience(registered, context.source),
@@ -225,16 +226,16 @@ impl<'p> Rule<'p> {
             Self::Requirement(requirement) => requirement.judge(members),
             Self::EmailVerified => {
                 findings.note_email(policy, members);
-                Ok(Told::Met)
+                Ok(RuleOutcome::Met)
             }
             Self::User => {
                 findings.user = policy.user(members)?;
-                Ok(told(findings.user.as_ref()))
+                Ok(met_if_present(findings.user.as_ref()))
             }
         }
     }
 
-    /// Why a token is refused whose sources have not told; `None` where they need not.
+    /// Why a token is refused whose sources leave the rule's members out; `None` where they may.
     pub(super) fn is_required_of(self, policy: &Policy<'_>, source: Source) -> Option<Violation> {
         let claim = |claim| match source {
             Source::Claims(_) => Some(Violation::Missing(claim)),
@@ -296,13 +297,13 @@ impl Policy<'_> {
         &self,
         members: &Members<'_, '_>,
         findings: &mut Findings,
-    ) -> Result<Told, Violation> {
+    ) -> Result<RuleOutcome, Violation> {
         if self.issuer.is_none() {
-            return Ok(Told::Met);
+            return Ok(RuleOutcome::Met);
         }
         let registered = members.registered();
         let Some(issuer) = optional_text(registered.iss, Claim::Iss)? else {
-            return Ok(Told::Nothing);
+            return Ok(RuleOutcome::Absent);
         };
         if self.tenants.is_empty() {
             return met(self.is_issued_here(issuer), Violation::WrongIssuer);
@@ -323,16 +324,16 @@ impl Policy<'_> {
         &self,
         registered: &Registered<'_>,
         source: Source,
-    ) -> Result<Told, Violation> {
+    ) -> Result<RuleOutcome, Violation> {
         let Audience::OneOf(wanted) = self.audience else {
-            return Ok(Told::Met);
+            return Ok(RuleOutcome::Met);
         };
         let is_tokens = match source {
             Source::Claims(_) => true,
             Source::Answer { has_audience, .. } => has_audience,
         };
         let Some(aud) = registered.aud.filter(|_| is_tokens) else {
-            return Ok(Told::Nothing);
+            return Ok(RuleOutcome::Absent);
         };
         let mut found = false;
         for audience in aud.strings() {
@@ -347,9 +348,9 @@ impl Policy<'_> {
         &self,
         registered: &Registered<'_>,
         context: &Context<'_>,
-    ) -> Result<Told, Violation> {
+    ) -> Result<RuleOutcome, Violation> {
         if self.authorized_parties.is_empty() {
-            return Ok(Told::Met);
+            return Ok(RuleOutcome::Met);
         }
         let mut client_id = registered.client_id;
         if let (Source::Answer { .. }, Some(ours)) = (context.source, context.asking_client) {
@@ -359,19 +360,19 @@ impl Policy<'_> {
         let names = registered.azp.or(client_id);
         let party = names.or(registered.cid).or(registered.appid);
         let Some(party) = optional_text(party, Claim::Azp)? else {
-            return Ok(Told::Nothing);
+            return Ok(RuleOutcome::Absent);
         };
         let is_known = self.authorized_parties.iter().any(|known| party == **known);
         met(is_known, Violation::WrongAuthorizedParty)
     }
 
     /// RFC 8693 section 4.2: a string with spaces; arrays occur as well.
-    fn judge_scopes(&self, registered: &Registered<'_>) -> Result<Told, Violation> {
+    fn judge_scopes(&self, registered: &Registered<'_>) -> Result<RuleOutcome, Violation> {
         if self.scopes.is_empty() {
-            return Ok(Told::Met);
+            return Ok(RuleOutcome::Met);
         }
         let Some(scope) = registered.scopes() else {
-            return Ok(Told::Nothing);
+            return Ok(RuleOutcome::Absent);
         };
         for wanted in self.scopes {
             let mut found = false;
@@ -383,14 +384,17 @@ impl Policy<'_> {
                 return Err(Violation::InsufficientScope);
             }
         }
-        Ok(Told::Met)
+        Ok(RuleOutcome::Met)
     }
 }
 
 /// A key in Dovecot's layout signs for one `azp`; a token without one belongs to `default`.
-fn judge_key_owner(registered: &Registered<'_>, owner: Option<&str>) -> Result<Told, Violation> {
+fn judge_key_owner(
+    registered: &Registered<'_>,
+    owner: Option<&str>,
+) -> Result<RuleOutcome, Violation> {
     let Some(owner) = owner else {
-        return Ok(Told::Met);
+        return Ok(RuleOutcome::Met);
     };
     let is_owners = match optional_text(registered.azp, Claim::Azp)? {
         None => owner == DEFAULT_OWNER,
@@ -399,9 +403,9 @@ fn judge_key_owner(registered: &Registered<'_>, owner: Option<&str>) -> Result<T
     met(is_owners, Violation::WrongAuthorizedParty)
 }
 
-fn judge_active(active: Active<'_>, members: &Members<'_, '_>) -> Result<Told, Violation> {
+fn judge_active(active: Active<'_>, members: &Members<'_, '_>) -> Result<RuleOutcome, Violation> {
     let Some(value) = members.at(active.claim) else {
-        return Ok(Told::Nothing);
+        return Ok(RuleOutcome::Absent);
     };
     let is_active = match (active.value, value) {
         (None, _) => true,
@@ -416,7 +420,7 @@ fn judge_active(active: Active<'_>, members: &Members<'_, '_>) -> Result<Told, V
 impl Requirement<'_> {
     /// Held by a scalar, by an element of an array, or by the name of an object's member, as Zitadel writes
     /// roles. What one answer does not hold another may.
-    fn judge(&self, members: &Members<'_, '_>) -> Result<Told, Violation> {
+    fn judge(&self, members: &Members<'_, '_>) -> Result<RuleOutcome, Violation> {
         let is_any = |value| self.any_of.iter().any(|wanted| is_text(value, wanted));
         let mut is_held = false;
         match members.at(self.claim) {
@@ -435,7 +439,11 @@ impl Requirement<'_> {
             }
             Some(value) => is_held = is_any(value),
         }
-        Ok(if is_held { Told::Met } else { Told::Nothing })
+        Ok(if is_held {
+            RuleOutcome::Met
+        } else {
+            RuleOutcome::Absent
+        })
     }
 }
 
@@ -455,13 +463,13 @@ fn optional_text(value: Option<Value<'_>>, name: Claim) -> Result<Option<Text<'_
     text.transpose()
 }
 
-fn told<T>(value: Option<T>) -> Told {
-    value.map_or(Told::Nothing, |_| Told::Met)
+fn met_if_present<T>(value: Option<T>) -> RuleOutcome {
+    value.map_or(RuleOutcome::Absent, |_| RuleOutcome::Met)
 }
 
-fn met(is_met: bool, otherwise: Violation) -> Result<Told, Violation> {
+fn met(is_met: bool, otherwise: Violation) -> Result<RuleOutcome, Violation> {
     if is_met {
-        Ok(Told::Met)
+        Ok(RuleOutcome::Met)
     } else {
         Err(otherwise)
     }

@@ -141,8 +141,8 @@ impl<'m> SaslName<'m> {
             // Only an equals sign begins an escape.
             if c == '=' && escaped {
                 for (escape, plain) in gs2::ESCAPES {
-                    if let Some(behind) = rest.strip_prefix(escape) {
-                        rest = behind;
+                    if let Some(after) = rest.strip_prefix(escape) {
+                        rest = after;
                         return Some(plain);
                     }
                 }
@@ -313,7 +313,7 @@ impl Error {
             Self::BadKeyValue => "The SASL response holds a malformed key-value pair",
             Self::DuplicateKey => "The SASL response holds a key twice",
             Self::Unterminated => "The SASL response is not terminated",
-            Self::TrailingData => "The SASL response goes on behind its end",
+            Self::TrailingData => "The SASL response continues after its end",
             Self::MissingAuth => "The SASL response holds no auth=",
             Self::NotBearer => "The SASL response holds no Bearer token",
             Self::MissingToken => "The client has no token: get one from the identity provider",

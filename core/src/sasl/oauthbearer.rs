@@ -16,9 +16,9 @@ pub(super) fn parse(message: &[u8]) -> Result<ClientResponse<'_>, Error> {
     let mut rest = rest.strip_prefix(&[KVSEP]).ok_or(Error::BadGs2Header)?;
     let mut pairs = Pairs::default();
     while !rest.starts_with(&[KVSEP]) {
-        let (key, value, behind) = pair(rest)?;
+        let (key, value, after) = pair(rest)?;
         pairs.take(key, value)?;
-        rest = behind;
+        rest = after;
     }
     if rest.len() != 1 {
         return Err(Error::TrailingData);

@@ -264,7 +264,7 @@ fn too_little_room_for_a_granted_token_is_our_fault() {
         body: body.as_bytes(),
     };
     let mut room = [0; 4];
-    let mut exchange = Exchange::new(rules, Mechanism::Plain, MESSAGE).with_room(&mut room);
+    let mut exchange = Exchange::new(rules, Mechanism::Plain, MESSAGE).with_grant_buffer(&mut room);
     let now = UnixTime::from_seconds(NOW);
     assert!(matches!(exchange.step(now, Input::Start), Output::Fetch(_)));
     let (answer, keys, scratch) = (&answer, &[], &mut [][..]);
