@@ -125,7 +125,8 @@ impl<const N: usize, B: Backend> KeySet<N, B> {
         let before = self.keys.len();
         self.keys.retain(|other| !key.covers(other));
         let is_repeated = self.keys.len() < before;
-        let is_ambiguous = self.keys.iter().any(|other| other.is_mistaken_for(&key));
+        let is_mistaken = |other: &PreparedKey<_>| other.trusted().is_mistaken_for(&key.trusted());
+        let is_ambiguous = self.keys.iter().any(is_mistaken);
         self.keys.push(key).map_err(|_| KeyProblem::NoRoom)?;
         if is_ambiguous {
             Err(KeyProblem::Ambiguous)
@@ -166,21 +167,8 @@ impl<K: VerifyingKey> PreparedKey<K> {
         trusted
     }
 
-    /// Whether `other` is this key once more, and serves nothing beyond what this one does.
     fn covers(&self, other: &Self) -> bool {
-        let theirs = other.key.algorithms();
-        self.fingerprint == other.fingerprint
-            && self.kid == other.kid
-            && self.issuer == other.issuer
-            && self.key.algorithms().intersection(theirs) == theirs
-    }
-
-    /// Whether a token could mean either: whichever verified would be a guess (RFC 7517 section 4.5).
-    fn is_mistaken_for(&self, other: &Self) -> bool {
-        let shared = self.key.algorithms().intersection(other.key.algorithms());
-        let may_share_issuer =
-            self.issuer.is_none() || other.issuer.is_none() || self.issuer == other.issuer;
-        self.kid.is_some() && self.kid == other.kid && may_share_issuer && !shared.is_empty()
+        self.fingerprint == other.fingerprint && self.trusted().covers(&other.trusted())
     }
 }
 

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use gatepost_core::{
     crypto::{AlgorithmSet, Backend, KeyMaterial, VerifyingKey},
+    exchange::TrustedKey,
     jose::{Jwk, KeyBuffer, KeyError},
 };
-use sha2::{Digest as _, Sha256};
 
 use crate::settings::ProviderSettings;
 pub(crate) use written::Written;
@@ -32,7 +32,8 @@ pub(crate) struct LoadedKey {
     pub(crate) issuer: Option<String>,
     /// The key as text, where it may be told.
     pub(crate) written: Option<Written>,
-    pub(crate) material: Option<Material>,
+    /// Of its type and numbers: equal ones are one key, however they are written.
+    pub(crate) fingerprint: [u8; 32],
 }
 
 /// Prepares the keys of a JWK Set that `url` has answered with; `None` where it is no such set.
@@ -116,56 +117,22 @@ fn load_source<P: Prepare>(
 }
 
 impl LoadedKey {
+    /// The key as an exchange takes it.
+    pub(crate) fn trusted(&self) -> TrustedKey<'_> {
+        let mut trusted = TrustedKey::new(&*self.key, self.kid.as_deref());
+        trusted.owner = self.owner.as_deref();
+        trusted.issuer = self.issuer.as_deref();
+        trusted
+    }
+
     /// Whether a token could mean either; the core then refuses it.
     fn is_mistaken_for(&self, other: &Self) -> bool {
-        let may_be_meant_both = self.kid.is_some()
-            && self.kid == other.kid
-            && self.owner == other.owner
-            && (self.issuer == other.issuer || self.issuer.is_none() || other.issuer.is_none());
-        may_be_meant_both && !self.is_same_key(other) && !self.shared(other).is_empty()
+        self.fingerprint != other.fingerprint && self.trusted().is_mistaken_for(&other.trusted())
     }
 
     /// Whether the other one is this one once more, and serves nothing beyond what this one does.
     fn covers(&self, other: &Self) -> bool {
-        self.kid == other.kid
-            && self.owner == other.owner
-            && self.issuer == other.issuer
-            && self.is_same_key(other)
-            && self.shared(other) == other.key.algorithms()
-    }
-
-    fn is_same_key(&self, other: &Self) -> bool {
-        self.material.is_some() && self.material == other.material
-    }
-
-    fn shared(&self, other: &Self) -> AlgorithmSet {
-        let ours = self.key.algorithms();
-        ours.intersection(other.key.algorithms())
-    }
-}
-
-/// A digest of a key's type and numbers: equal ones are one key, however they are written.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub(crate) struct Material([u8; 32]);
-
-impl Material {
-    /// `None` for a type that is not known here: no key of it equals another.
-    fn new(material: &KeyMaterial<'_>) -> Option<Self> {
-        let mut hash = Sha256::new();
-        let (kind, numbers) = match material {
-            KeyMaterial::Hmac(secret) => (0, secret.expose()),
-            KeyMaterial::Rsa(key) => {
-                hash.update(key.exponent().to_be_bytes());
-                (1, key.modulus())
-            }
-            // The length tells the curve.
-            KeyMaterial::Ec(key) => (2, key.sec1()),
-            KeyMaterial::Ed25519(key) => (3, &key.bytes()[..]),
-            _ => return None,
-        };
-        hash.update(numbers);
-        hash.update([kind]);
-        Some(Self(hash.finalize().into()))
+        self.fingerprint == other.fingerprint && self.trusted().covers(&other.trusted())
     }
 }
 
@@ -223,7 +190,7 @@ where
             kid: None,
             owner: None,
             issuer: None,
-            material: Material::new(material),
+            fingerprint: material.fingerprint(),
             written: Written::new(material, self.writes_secrets),
         })
     }

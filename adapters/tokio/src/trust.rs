@@ -223,13 +223,7 @@ impl Owned {
 }
 
 fn trusted(found: &Found) -> Vec<TrustedKey<'_>> {
-    let keys = found.keys.iter().map(|loaded| {
-        let mut key = TrustedKey::new(&*loaded.key, loaded.kid.as_deref());
-        key.owner = loaded.owner.as_deref();
-        key.issuer = loaded.issuer.as_deref();
-        key
-    });
-    keys.collect()
+    found.keys.iter().map(LoadedKey::trusted).collect()
 }
 
 /// Where a provider is asked: what the operator says, and then what its metadata say.

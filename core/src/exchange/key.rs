@@ -1,7 +1,7 @@
 //! Keys that a driver hands over, and what they are looked for by.
 
 use crate::{
-    crypto::{Algorithm, VerifyingKey},
+    crypto::{Algorithm, AlgorithmSet, VerifyingKey},
     jose::UnverifiedJwt,
     time::UnixTime,
 };
@@ -31,6 +31,34 @@ impl<'k> TrustedKey<'k> {
             owner: None,
             issuer: None,
         }
+    }
+
+    /// Whether a token could mean either of two different keys: whichever verified would be a guess, and an
+    /// exchange refuses such a token (RFC 7517 section 4.5).
+    #[must_use]
+    pub fn is_mistaken_for(&self, other: &TrustedKey<'_>) -> bool {
+        let may_share_issuer =
+            self.issuer.is_none() || other.issuer.is_none() || self.issuer == other.issuer;
+        let is_of_one_name = self.kid.is_some() && self.kid == other.kid;
+        is_of_one_name
+            && self.owner == other.owner
+            && may_share_issuer
+            && !self.shared(other).is_empty()
+    }
+
+    /// Whether `other`, where it has the same numbers, is this key once more, and serves nothing beyond what
+    /// this one does.
+    #[must_use]
+    pub fn covers(&self, other: &TrustedKey<'_>) -> bool {
+        self.kid == other.kid
+            && self.owner == other.owner
+            && self.issuer == other.issuer
+            && self.shared(other) == other.key.algorithms()
+    }
+
+    fn shared(&self, other: &TrustedKey<'_>) -> AlgorithmSet {
+        let ours = self.key.algorithms();
+        ours.intersection(other.key.algorithms())
     }
 }
 
