@@ -21,8 +21,8 @@
 //! let keys: [&[TrustedKey<'_>]; 1] = [&[TrustedKey::new(&Never, None)]]; // for each provider its own
 //! let mut scratch = [0; MAX_PAYLOAD];
 //!
-//! let rules = Rules { providers: &providers, ..Rules::default() };
-//! let mut exchange = Exchange::new(rules, Mechanism::XOAuth2, message);
+//! let settings = LoginSettings { providers: &providers, ..LoginSettings::default() };
+//! let mut exchange = Exchange::new(settings, Mechanism::XOAuth2, message);
 //! let mut input = Input::Start;
 //! let verdict = loop {
 //!     input = match exchange.step(now(), input) {
@@ -78,7 +78,7 @@ const MAX_ATTEMPTS: usize = 4;
 
 /// What holds for every login, whichever provider it turns out to belong to.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Rules<'r> {
+pub struct LoginSettings<'r> {
     /// How much grace a client's message gets.
     pub compat: Compat,
     /// Where clients are sent for a better token.
@@ -105,7 +105,7 @@ impl Provider<'_> {
 
 /// One login.
 pub struct Exchange<'b> {
-    rules: Rules<'b>,
+    settings: LoginSettings<'b>,
     /// `None` where a token came without SASL around it.
     mechanism: Option<Mechanism>,
     claimed: Option<SaslName<'b>>,
@@ -174,20 +174,20 @@ impl<'b> Exchange<'b> {
     /// A client that sent none yet is first asked for it by an empty challenge (RFC 4422 section 3.3);
     /// that is up to whoever speaks the protocol around SASL.
     #[must_use]
-    pub fn new(rules: Rules<'b>, mechanism: Mechanism, message: &'b [u8]) -> Self {
-        Self::begin(rules, Some(mechanism), message)
+    pub fn new(settings: LoginSettings<'b>, mechanism: Mechanism, message: &'b [u8]) -> Self {
+        Self::begin(settings, Some(mechanism), message)
     }
 
     /// Begins with a token alone, as HTTP carries it (RFC 6750): nobody claims to be anybody, so that the
     /// verdict is whose it is, and a failure is rejected at once, for there is no client to challenge.
     #[must_use]
-    pub fn of_token(rules: Rules<'b>, token: &'b [u8]) -> Self {
-        Self::begin(rules, None, token)
+    pub fn of_token(settings: LoginSettings<'b>, token: &'b [u8]) -> Self {
+        Self::begin(settings, None, token)
     }
 
-    fn begin(rules: Rules<'b>, mechanism: Option<Mechanism>, message: &'b [u8]) -> Self {
+    fn begin(settings: LoginSettings<'b>, mechanism: Option<Mechanism>, message: &'b [u8]) -> Self {
         Self {
-            rules,
+            settings,
             mechanism,
             claimed: None,
             token: None,
@@ -271,7 +271,7 @@ impl<'b> Exchange<'b> {
     }
 
     /// The provider whose policy judged, once a signature has verified, or that was asked: its place in
-    /// [`Rules::providers`].
+    /// [`LoginSettings::providers`].
     #[must_use]
     pub fn provider(&self) -> Option<usize> {
         self.provider
@@ -294,7 +294,7 @@ impl<'b> Exchange<'b> {
         let Some(mechanism) = self.mechanism else {
             return self.present(BearerToken::new(message)?);
         };
-        let response = ClientResponse::parse(mechanism, self.rules.compat, message)?;
+        let response = ClientResponse::parse(mechanism, self.settings.compat, message)?;
         self.claimed = response.authzid;
         match response.credential {
             Credential::Bearer(token) => self.present(token),
@@ -338,7 +338,7 @@ impl<'b> Exchange<'b> {
         let search = Search {
             header: verification.jwt.header(),
             hints: Hints::of(payload),
-            providers: self.rules.providers,
+            providers: self.settings.providers,
         };
         if let Some(asking) = self.ask_first(verification.asked, || search.origin()) {
             return Ok(asking);
@@ -372,7 +372,7 @@ impl<'b> Exchange<'b> {
         candidate: &Candidate<'_>,
         payload: &VerifiedPayload<'_>,
     ) -> Result<State<'b>, Rejection> {
-        let provider = self.rules.providers.get(candidate.provider);
+        let provider = self.settings.providers.get(candidate.provider);
         let policy = provider.ok_or(Rejection::OutOfOrder)?.policy;
         self.provider = Some(candidate.provider);
         let now = now.ok_or(Rejection::ClockNotSet)?;
@@ -420,7 +420,7 @@ impl<'b> Exchange<'b> {
             State::Challenged(challenge) => Output::Challenge(FailureReply {
                 mechanism: challenge.mechanism,
                 status: challenge.status,
-                discovery: self.rules.discovery,
+                discovery: self.settings.discovery,
             }),
             State::Rejected(why) => Output::Reject(*why),
             State::Received(_) => Output::Reject(Rejection::OutOfOrder),

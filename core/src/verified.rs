@@ -5,7 +5,7 @@ use core::fmt;
 use crate::{
     claims::numeric_date,
     crypto::Backend,
-    exchange::{Exchange, Input, Output, Provider, Rules},
+    exchange::{Exchange, Input, LoginSettings, Output, Provider},
     jose::UnverifiedJwt,
     key_set::KeySet,
     policy::{self, Identity, Policy},
@@ -34,13 +34,13 @@ pub fn verify<'s, const N: usize, B: Backend>(
         policy,
         endpoints: None,
     }];
-    let rules = Rules {
+    let settings = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let trusted = keys.trusted();
     let keys = [&*trusted];
-    let mut exchange = Exchange::of_token(rules, token.as_bytes());
+    let mut exchange = Exchange::of_token(settings, token.as_bytes());
     let mut input = Input::Start;
     let identity = loop {
         input = match exchange.step(now, input) {

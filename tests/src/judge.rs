@@ -2,7 +2,7 @@
 
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::crypto::{RustCrypto, VerifyingKey};
-use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
+use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::introspection::{Answer, FetchFailure, Method, Request};
 use gatepost_core::jose::{Jwk, KeyBuffer, KeyError};
 use gatepost_core::sasl::{BearerToken, Mechanism};
@@ -229,7 +229,7 @@ pub type Ask<'a> = &'a mut dyn FnMut(&Asked) -> Result<Reply, FetchFailure>;
 /// When the exchange wants to ask a provider.
 #[must_use]
 pub fn judge(
-    rules: Rules<'_>,
+    rules: LoginSettings<'_>,
     mechanism: Mechanism,
     message: &[u8],
     keys: &[Key<'_>],
@@ -242,7 +242,7 @@ pub fn judge(
 /// Judges one message with `keys`, or where newer ones are due and cannot be had, and with what providers
 /// answer.
 pub fn judge_asking(
-    rules: Rules<'_>,
+    rules: LoginSettings<'_>,
     mechanism: Mechanism,
     message: &[u8],
     keys: Option<&[Key<'_>]>,
@@ -263,7 +263,7 @@ pub fn judge_asking(
     let now = now.into();
     let grouped = Grouped::new(rules.providers, keys.unwrap_or_default());
     let lists: Vec<&[TrustedKey<'_>]> = grouped.keys.iter().map(Vec::as_slice).collect();
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &grouped.providers,
         ..rules
     };

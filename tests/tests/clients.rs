@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatepost_core::dovecot::{Connection, Event, Greeting, Login, MAX_RESPONSE};
-use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
+use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::sasl::{ClientResponse, Compat, Mechanism};
 use gatepost_core::{Audience, Exchange, Policy, UnixTime};
 use gatepost_tests::corpora::{self, json_files, read_json, trial};
@@ -296,9 +296,9 @@ impl Server {
             endpoints: None,
         }];
         let grouped = [&keys[..]];
-        let rules = Rules {
+        let rules = LoginSettings {
             providers: &providers,
-            ..Rules::default()
+            ..LoginSettings::default()
         };
         let mut scratch = [0; MAX_PAYLOAD];
         let message = &self.buffer[..login.length];

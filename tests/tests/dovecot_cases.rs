@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use gatepost_core::exchange::Rules;
+use gatepost_core::exchange::LoginSettings;
 use gatepost_core::sasl::{ClientResponse, Compat, Error, Mechanism};
 use gatepost_core::{Audience, Policy, UnixTime};
 use gatepost_tests::judge::{BACKENDS, Key, judge, xoauth2};
@@ -112,7 +112,7 @@ fn takes(stored: &[Stored<'_>], policy: &Policy<'_>, token: &str) -> bool {
         }
         let message = xoauth2("testuser", token);
         judge(
-            Rules::default(),
+            LoginSettings::default(),
             Mechanism::XOAuth2,
             &message,
             &trusted,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use gatepost_core::exchange::{Provider, Rules};
+use gatepost_core::exchange::{LoginSettings, Provider};
 use gatepost_core::introspection::{About, Client, ClientPlace, Endpoints, Mode};
 use gatepost_core::jose::JwkSet;
 use gatepost_core::provider::Metadata;
@@ -126,9 +126,9 @@ fn judge_file(
         policy: &policy,
         endpoints: Some(endpoints),
     }];
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let path = idp.join(file);
     let (token, recorded) = match asked {

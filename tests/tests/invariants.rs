@@ -14,7 +14,7 @@ use gatepost_core::crypto::{
     Algorithm, AlgorithmSet, HmacSecret, InvalidSignature, KeyMaterial, VerifyingKey,
 };
 use gatepost_core::dovecot::FailCode;
-use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
+use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::introspection::{Answer, FetchFailure};
 use gatepost_core::jose::{self, Jwk, JwkSet, KeyBuffer, UnverifiedJwt};
 use gatepost_core::sasl::{self, BearerToken, ClientResponse, Compat, Mechanism};
@@ -72,9 +72,9 @@ fn heap_requests(message: &[u8], key: Key<'_>) -> (usize, bool) {
     }];
     let keys = [TrustedKey::new(key.key, key.kid)];
     let keys = &[&keys[..]];
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let before = REQUESTS.get();
     let mut exchange = Exchange::new(rules, Mechanism::OAuthBearer, message);
@@ -148,7 +148,7 @@ fn invariant_2_no_claim_is_judged_before_its_signature_verifies() {
             let code = |token: &str| {
                 let message = xoauth2("alice", token);
                 let outcome = judge(
-                    Rules::default(),
+                    LoginSettings::default(),
                     Mechanism::XOAuth2,
                     &message,
                     &trusted,
@@ -423,9 +423,9 @@ fn invariant_5_debug_shows_no_token_and_no_secret() {
     let trusted = [TrustedKey::new(&*key.key, key.kid.as_deref())];
     for keys in [&[&trusted[..]], &[&[][..]]] {
         show(&keys);
-        let rules = Rules {
+        let rules = LoginSettings {
             providers: &providers,
-            ..Rules::default()
+            ..LoginSettings::default()
         };
         let mut exchange = Exchange::new(rules, Mechanism::OAuthBearer, &message);
         show(&exchange);
@@ -509,9 +509,9 @@ fn verifications(mechanism: Mechanism, message: &[u8], count: usize) -> (&'stati
         policy: &policy,
         endpoints: None,
     }];
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let mut scratch = [0; MAX_PAYLOAD];
     let mut steps = vec![];
@@ -610,7 +610,7 @@ fn invariant_8_defaults_are_the_safe_choice() {
         let token = issuer.sign_with_header("HS256", &header, claims.to_string().as_bytes());
         let message = format!("n,,\x01auth=Bearer {token}{end}");
         let outcome = judge(
-            Rules::default(),
+            LoginSettings::default(),
             Mechanism::OAuthBearer,
             message.as_bytes(),
             &trusted,
@@ -635,7 +635,7 @@ fn invariant_8_defaults_are_the_safe_choice() {
         assert_eq!(login(&claims, "\x01\x01"), Err(code), "{name}");
     }
     let failure = FetchFailure::Timeout;
-    let mut exchange = Exchange::new(Rules::default(), Mechanism::OAuthBearer, b"n,,\x01");
+    let mut exchange = Exchange::new(LoginSettings::default(), Mechanism::OAuthBearer, b"n,,\x01");
     let ended = exchange.step(now(), Input::FetchFailed(failure));
     assert!(
         matches!(ended, Output::Reject(Rejection::OutOfOrder)),

@@ -7,7 +7,7 @@
 
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::crypto::{self, RustCrypto};
-use gatepost_core::exchange::{MAX_PAYLOAD, Rules};
+use gatepost_core::exchange::{LoginSettings, MAX_PAYLOAD};
 use gatepost_core::jose::{JwkSet, UnverifiedJwt};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, KeySet, Policy, Rejection, UnixTime, verify};
@@ -88,7 +88,7 @@ fn accepts_key_set(backend: Backend, set: &Value, token: &str) -> bool {
     let trusted: Vec<_> = keys.iter().map(|key| key.trusted(&policy)).collect();
     let (message, now) = (oauthbearer(token), UnixTime::from_seconds(0));
     let outcome = judge(
-        Rules::default(),
+        LoginSettings::default(),
         Mechanism::OAuthBearer,
         &message,
         &trusted,

@@ -17,7 +17,7 @@ use gatepost_core::{
     Rejection, UnixTime,
     crypto::{Algorithm, AlgorithmSet},
     dovecot::MAX_RESPONSE_CHARACTERS,
-    exchange::{MAX_PAYLOAD, Rules, TrustedKey},
+    exchange::{LoginSettings, MAX_PAYLOAD, TrustedKey},
     jose::{UnverifiedJwt, VerifyError},
     sasl::{BearerToken, Compat, Mechanism},
 };
@@ -220,9 +220,9 @@ impl Check {
             Grace::Dovecot if self.response.is_some() => Compat::Dovecot,
             _ => Compat::Strict,
         };
-        let rules = Rules {
+        let rules = LoginSettings {
             compat,
-            ..Rules::default()
+            ..LoginSettings::default()
         };
         let attempt = Attempt {
             mechanism,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use gatepost_aws_lc::AwsLc;
-use gatepost_core::{crypto::RustCrypto, exchange::Rules, sasl::Mechanism};
+use gatepost_core::{crypto::RustCrypto, exchange::LoginSettings, sasl::Mechanism};
 use gatepost_tokio::{LoadError, Place, ProviderSettings, Providers};
 use tokio::runtime::Handle;
 
@@ -88,11 +88,11 @@ impl Generation {
     }
 
     /// What holds for every login.
-    pub(crate) fn rules(&self) -> Rules<'_> {
-        Rules {
+    pub(crate) fn rules(&self) -> LoginSettings<'_> {
+        LoginSettings {
             compat: self.compat.into(),
             discovery: self.discovery.discovery(),
-            ..Rules::default()
+            ..LoginSettings::default()
         }
     }
 }

@@ -8,7 +8,7 @@ use embassy_futures::yield_now;
 use embassy_time::{Duration, Timer};
 use gatepost_core::{
     Exchange, Rejection,
-    exchange::{Input, NewerKeysQuery, Output, Rules},
+    exchange::{Input, LoginSettings, NewerKeysQuery, Output},
     introspection::{Answer, FetchFailure, Request},
     sasl::{Compat, Discovery},
 };
@@ -178,7 +178,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
     /// After each verification of a signature the other tasks get their turn.
     async fn judge<O: Outside>(&'static self, arrival: &Arrival, outside: O) -> Option<Outcome> {
         let asked = self.providers.asked();
-        let rules = Rules {
+        let rules = LoginSettings {
             compat: Compat::default(),
             discovery: self.discovery,
             providers: &asked,

@@ -9,7 +9,7 @@ use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,
     crypto::Algorithm,
     dovecot::Origin,
-    exchange::{Input, MAX_PAYLOAD, NewerKeysQuery, Output, Rules},
+    exchange::{Input, LoginSettings, MAX_PAYLOAD, NewerKeysQuery, Output},
     introspection::Answer,
     sasl::{BearerToken, Mechanism, SaslName},
 };
@@ -135,12 +135,12 @@ enum Next {
 pub async fn judge(
     providers: &Providers,
     turns: &Turns,
-    rules: Rules<'_>,
+    rules: LoginSettings<'_>,
     attempt: Attempt<'_>,
     now: impl Fn() -> UnixTime,
 ) -> Verdict {
     let trust = providers.trust();
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: trust.asked(),
         ..rules
     };
@@ -158,12 +158,12 @@ pub async fn judge(
 pub async fn judge_token(
     providers: &Providers,
     turns: &Turns,
-    rules: Rules<'_>,
+    rules: LoginSettings<'_>,
     (token, origin): (&[u8], Option<&Origin>),
     now: impl Fn() -> UnixTime,
 ) -> Verdict {
     let trust = providers.trust();
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: trust.asked(),
         ..rules
     };

@@ -8,7 +8,7 @@ use gatepost_aws_lc::AwsLc;
 use gatepost_core::{
     Rejection, UnixTime, Violation,
     crypto::{Backend, RustCrypto},
-    exchange::Rules,
+    exchange::LoginSettings,
     sasl::{Mechanism, Status},
 };
 use gatepost_tests::mint::{ALGORITHMS, Issuer};
@@ -56,7 +56,14 @@ async fn login(trust: &Providers, user: &str, token: &str) -> Verdict {
         message: message.as_bytes(),
         origin: None,
     };
-    judge(trust, &Turns::new(1, 1), Rules::default(), attempt, now).await
+    judge(
+        trust,
+        &Turns::new(1, 1),
+        LoginSettings::default(),
+        attempt,
+        now,
+    )
+    .await
 }
 
 async fn every_algorithm<B>(backend: B)
@@ -115,7 +122,7 @@ async fn bare(trust: &Providers, token: &str) -> Verdict {
     judge_token(
         trust,
         &turns,
-        Rules::default(),
+        LoginSettings::default(),
         (token.as_bytes(), None),
         now,
     )

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::introspection::{About, ClientPlace, Mode};
-use gatepost_core::{UnixTime, exchange::Rules, sasl::Mechanism};
+use gatepost_core::{UnixTime, exchange::LoginSettings, sasl::Mechanism};
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::stub::{Behaviour, Page, Stub};
 use gatepost_tokio::{
@@ -74,7 +74,7 @@ async fn login_in_turn(providers: &Providers, turns: &Turns, token: &str) -> Ver
         origin: None,
     };
     let clock = || UnixTime::from_seconds(now());
-    judge(providers, turns, Rules::default(), attempt, clock).await
+    judge(providers, turns, LoginSettings::default(), attempt, clock).await
 }
 
 fn code(verdict: &Verdict) -> Result<&str, &'static str> {
@@ -423,14 +423,21 @@ async fn a_kept_answer_is_judged_anew() {
     };
     let turns = Turns::new(1, 1);
     let at = |seconds| move || UnixTime::from_seconds(now() + seconds);
-    let verdict = judge(&providers, &turns, Rules::default(), attempt, at(0)).await;
+    let verdict = judge(&providers, &turns, LoginSettings::default(), attempt, at(0)).await;
     check(&verdict, Err("wrong_user"));
     let message = format!("user={ALICE}\x01auth=Bearer t\x01\x01");
     let attempt = Attempt {
         message: message.as_bytes(),
         ..attempt
     };
-    let verdict = judge(&providers, &turns, Rules::default(), attempt, at(20)).await;
+    let verdict = judge(
+        &providers,
+        &turns,
+        LoginSettings::default(),
+        attempt,
+        at(20),
+    )
+    .await;
     check(&verdict, Err("expired"));
     assert_eq!(stub.seen("/introspect").len(), 1);
 }
@@ -511,8 +518,8 @@ async fn too_many_logins_that_wait_are_told_to_come_again() {
         message: message.as_bytes(),
         origin: None,
     };
-    let one = judge(&providers, &turns, Rules::default(), attempt, clock);
-    let other = judge(&providers, &turns, Rules::default(), attempt, clock);
+    let one = judge(&providers, &turns, LoginSettings::default(), attempt, clock);
+    let other = judge(&providers, &turns, LoginSettings::default(), attempt, clock);
     let (one, other) = tokio::join!(one, other);
     let mut codes = [code(&one), code(&other)];
     codes.sort_unstable();

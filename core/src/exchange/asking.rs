@@ -19,7 +19,7 @@ use crate::{
 /// A question that is on its way.
 #[derive(Clone)]
 pub(super) struct Asking<'b> {
-    /// The provider's place among those of the rules.
+    /// The provider's place among those of the settings.
     index: usize,
     policy: &'b Policy<'b>,
     endpoints: &'b Endpoints<'b>,

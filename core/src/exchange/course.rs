@@ -76,7 +76,7 @@ impl<'b> Exchange<'b> {
     ) -> Result<State<'b>, Rejection> {
         let is_mac = verification.jwt.header().algorithm().is_mac();
         // No provider publishes secrets, so that no look finds one.
-        let next = origin.next(None, self.rules.providers);
+        let next = origin.next(None, self.settings.providers);
         let next = next.filter(|_| !is_mac && !verification.is_refreshed);
         let Some(provider) = next else {
             return self.go_on_without_key(&verification, origin, why);
@@ -101,7 +101,7 @@ impl<'b> Exchange<'b> {
     ) -> Result<State<'b>, Rejection> {
         newer.is_any_unavailable |= is_unavailable;
         let last = Some(newer.query.provider);
-        if let Some(provider) = newer.origin.next(last, self.rules.providers) {
+        if let Some(provider) = newer.origin.next(last, self.settings.providers) {
             newer.query.provider = provider;
             return Ok(State::AwaitingNewerKeys(newer));
         }
@@ -150,7 +150,7 @@ impl<'b> Exchange<'b> {
         origin: impl FnOnce() -> Origin,
     ) -> Option<State<'b>> {
         let is_asked_about = |about| about == About::EveryToken;
-        let mut all = self.rules.providers.iter().filter_map(Provider::about);
+        let mut all = self.settings.providers.iter().filter_map(Provider::about);
         if asked != Asked::NotYet || !all.any(is_asked_about) {
             return None;
         }

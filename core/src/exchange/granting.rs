@@ -42,7 +42,7 @@ impl<'b> Exchange<'b> {
         if self.grant_buffer.is_empty() {
             return Err(Rejection::PasswordNotTaken);
         }
-        let providers = self.rules.providers;
+        let providers = self.settings.providers;
         let index = choose(providers, self.claimed, |_, provider| {
             let endpoints = provider.endpoints.as_ref();
             endpoints.is_some_and(|endpoints| endpoints.grant.is_some())

@@ -94,7 +94,7 @@ impl<'o> KeyQuery<'o> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct NewerKeysQuery {
-    /// The provider, by its place in [`Rules::providers`](super::Rules::providers).
+    /// The provider, by its place in [`LoginSettings::providers`](super::LoginSettings::providers).
     pub provider: usize,
     /// When the token says that it was issued; nobody has vouched for that.
     pub issued_at: Option<UnixTime>,

@@ -5,7 +5,7 @@ use std::{format, string::String, vec, vec::Vec};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Exchange, Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
+use super::{Exchange, Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use crate::{
     Audience, Policy, UnixTime,
     crypto::{Algorithm, AlgorithmSet, InvalidSignature, VerifyingKey},
@@ -75,13 +75,13 @@ fn check_token(
         endpoints: None,
     };
     let providers: Vec<_> = policies.iter().map(provider).collect();
-    let rules = Rules {
+    let settings = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let all = vec![keys; providers.len()];
     let mut scratch = vec![0; MAX_PAYLOAD];
-    let mut exchange = Exchange::of_token(rules, token.as_bytes());
+    let mut exchange = Exchange::of_token(settings, token.as_bytes());
     let now = UnixTime::from_seconds(7);
     let mut input = Input::Start;
     loop {

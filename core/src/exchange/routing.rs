@@ -38,7 +38,7 @@ impl<'b> Exchange<'b> {
         if origin == Some(Origin::Foreign) {
             return None;
         }
-        let providers = self.rules.providers;
+        let providers = self.settings.providers;
         // A token that names no issuer may be anybody's.
         let origin = origin.filter(|origin| *origin != Origin::Unnamed);
         let is_candidate = |index: usize, provider: &Provider<'_>| {
@@ -57,7 +57,7 @@ impl<'b> Exchange<'b> {
         token: BearerToken<'b>,
         asked: Asked,
     ) -> Option<State<'b>> {
-        let provider = self.rules.providers.get(index)?;
+        let provider = self.settings.providers.get(index)?;
         self.provider = Some(index);
         Some(match Asking::start(index, provider, token, asked) {
             Some(asking) => State::AwaitingAnswer(asking),

@@ -16,7 +16,7 @@ pub enum Input<'i> {
     /// The keys that are known. A list that differs in order between steps makes the exchange try some key
     /// twice.
     Keys {
-        /// One list for each provider, in the order of [`Rules::providers`](super::Rules::providers).
+        /// One list for each provider, in the order of [`LoginSettings::providers`](super::LoginSettings::providers).
         keys: &'i [&'i [TrustedKey<'i>]],
         /// Room for one decoded payload: [`MAX_PAYLOAD`](super::MAX_PAYLOAD) bytes, or as much as this adapter takes.
         scratch: &'i mut [u8],

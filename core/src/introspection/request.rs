@@ -49,7 +49,7 @@ pub enum Method {
 }
 
 impl Request<'_> {
-    /// Whom to ask: the provider's place among those of the [`Rules`](crate::exchange::Rules).
+    /// Whom to ask: the provider's place among those of the [`LoginSettings`](crate::exchange::LoginSettings).
     #[must_use]
     pub fn provider(&self) -> usize {
         self.provider

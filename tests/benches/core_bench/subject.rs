@@ -7,7 +7,7 @@ use gatepost_aws_lc::AwsLc;
 use gatepost_core::{
     Audience, Exchange, Policy, UnixTime,
     crypto::{Algorithm, AlgorithmSet, InvalidSignature, RustCrypto, VerifyingKey},
-    exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey},
+    exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey},
     sasl::Mechanism,
 };
 
@@ -134,9 +134,9 @@ fn login(name: String, token: &Token, key: impl VerifyingKey + 'static) -> Subje
             policy: &policy,
             endpoints: None,
         }];
-        let rules = Rules {
+        let rules = LoginSettings {
             providers: &providers,
-            ..Rules::default()
+            ..LoginSettings::default()
         };
         let scratch = &mut *scratch.borrow_mut();
         let message = black_box(message.as_bytes());

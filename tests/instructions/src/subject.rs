@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gatepost_core::crypto::{Algorithm, AlgorithmSet, InvalidSignature, VerifyingKey};
 use gatepost_core::dovecot::{Connection, Event, Greeting, MAX_RESPONSE};
-use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
+use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Exchange, Policy, Rejection, UnixTime};
 
@@ -87,9 +87,9 @@ fn login(
             policy: &policy,
             endpoints: None,
         }];
-        let rules = Rules {
+        let rules = LoginSettings {
             providers: &providers,
-            ..Rules::default()
+            ..LoginSettings::default()
         };
         let mut keys = [key(&"RS256"); 6];
         for (place, kid) in keys.iter_mut().zip(kids) {

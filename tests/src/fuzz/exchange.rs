@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use aws_lc_rs::{hmac, signature};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use gatepost_core::exchange::Rules;
+use gatepost_core::exchange::LoginSettings;
 use gatepost_core::sasl::{ClientResponse, Compat, Mechanism};
 use serde_json::{Value, json};
 
@@ -70,9 +70,9 @@ pub fn exchange(data: &[u8]) {
 fn run(mechanism: Mechanism, compat: Compat, message: &[u8]) {
     let policy = policy();
     let keys: Vec<Key<'_>> = KEYS.iter().map(|key| key.trusted(&policy)).collect();
-    let rules = Rules {
+    let rules = LoginSettings {
         compat,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let outcome = judge(rules, mechanism, message, &keys, NOW);
     assert!(outcome.attempts <= MAX_ATTEMPTS);

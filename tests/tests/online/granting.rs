@@ -42,9 +42,9 @@ fn run_with(
         policy: &policy,
         endpoints: Some(endpoints),
     }];
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let mut asked = Vec::new();
     let mut answers = answers.iter();
@@ -252,9 +252,9 @@ fn too_little_room_for_a_granted_token_is_our_fault() {
         policy: &policy,
         endpoints: Some(granting()),
     }];
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let body = format!(r#"{{"access_token":"{TOKEN}"}}"#);
     let answer = Answer {
@@ -306,9 +306,9 @@ fn the_provider_that_granted_a_token_is_the_one_that_is_asked_about_it() {
             endpoints: Some(asked_only),
         },
     ];
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let mut questions = 0;
     let mut ask = |asked: &Asked| {

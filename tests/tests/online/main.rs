@@ -10,7 +10,7 @@ mod room;
 mod routing;
 mod signed;
 
-use gatepost_core::exchange::{Provider, Rules};
+use gatepost_core::exchange::{LoginSettings, Provider};
 use gatepost_core::introspection::{About, Client, ClientPlace, Endpoints, FetchFailure, Mode};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Policy, UnixTime};
@@ -96,9 +96,9 @@ impl<'s> Setup<'s> {
                 format!("n,a={user},\x01auth=Bearer {}\x01\x01", self.token).into_bytes()
             }
         };
-        let rules = Rules {
+        let rules = LoginSettings {
             providers: self.providers,
-            ..Rules::default()
+            ..LoginSettings::default()
         };
         let mut asked = Vec::new();
         let mut answers = answers.iter();

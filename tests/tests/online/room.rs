@@ -20,9 +20,9 @@ fn check(token: &str, (content_type, body): (&str, &str), room: usize, expected:
             ..endpoints(Mode::Post)
         }),
     }];
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let prepared = BACKENDS[0].prepare_all(&[SIGNER.jwk("ES256")]);
     let keys = [TrustedKey::new(&*prepared[0].key, None)];

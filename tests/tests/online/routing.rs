@@ -28,9 +28,9 @@ fn asked(policies: &[Policy<'_>], token: &str, user: Option<&str>) -> Option<usi
             endpoints: Some(endpoints),
         })
         .collect();
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let message = match user {
         Some(user) => xoauth2(user, token),

@@ -205,9 +205,9 @@ fn a_signed_answer_costs_one_verification_a_step() {
         policy: &policy,
         endpoints: Some(endpoints(Mode::Post)),
     }];
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let keys = vec![gatepost_core::exchange::TrustedKey::new(&key, None); 6];
     let keys = [keys.as_slice()];

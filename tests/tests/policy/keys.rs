@@ -1,6 +1,6 @@
 //! Which key may vouch for a token.
 
-use gatepost_core::exchange::{Input, Output, Provider, Rules, TrustedKey};
+use gatepost_core::exchange::{Input, LoginSettings, Output, Provider, TrustedKey};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Exchange, Policy, Rejection, UnixTime};
 use gatepost_tests::judge::{BACKENDS, Key, Outcome, judge, oauthbearer};
@@ -38,7 +38,7 @@ fn choose(list: &[Listed<'_>], signer: usize, kid: Option<&str>, claims: &Value)
             .collect();
         let (message, now) = (oauthbearer(&token), UnixTime::from_seconds(NOW));
         judge(
-            Rules::default(),
+            LoginSettings::default(),
             Mechanism::OAuthBearer,
             &message,
             &trusted,
@@ -136,7 +136,7 @@ fn a_key_serves_its_own_algorithms_only() {
             let token = KEYS[0].sign_with_header(alg, &header, claims().to_string().as_bytes());
             let now = UnixTime::from_seconds(NOW);
             let outcome = judge(
-                Rules::default(),
+                LoginSettings::default(),
                 Mechanism::OAuthBearer,
                 &oauthbearer(&token),
                 &trusted,
@@ -265,9 +265,9 @@ fn too_little_room_is_our_fault() {
         policy: &policy,
         endpoints: None,
     }];
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let message = oauthbearer(&token);
     for trusted in [&trusted[..1], &trusted] {
@@ -310,7 +310,8 @@ fn a_query_names_the_key_that_the_token_names() {
         let payload = claims().to_string();
         let token = KEYS[0].sign_with_header(alg, &header, payload.as_bytes());
         let message = oauthbearer(&token);
-        let mut exchange = Exchange::new(Rules::default(), Mechanism::OAuthBearer, &message);
+        let mut exchange =
+            Exchange::new(LoginSettings::default(), Mechanism::OAuthBearer, &message);
         let now = UnixTime::from_seconds(NOW);
         let Output::FindKeys(query) = exchange.step(now, Input::Start) else {
             panic!("a JWT is verified with a key");
@@ -335,9 +336,9 @@ fn the_longest_token_finds_room() {
         policy: &policy,
         endpoints: None,
     }];
-    let rules = Rules {
+    let rules = LoginSettings {
         providers: &providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let message = oauthbearer(&token);
     let mut scratch = [0; MAX_PAYLOAD];
@@ -394,7 +395,7 @@ fn one_kid_may_stand_for_a_key_of_each_algorithm() {
             let token = KEYS[0].sign_with_header(alg, &header, claims().to_string().as_bytes());
             let (message, now) = (oauthbearer(&token), UnixTime::from_seconds(NOW));
             let outcome = judge(
-                Rules::default(),
+                LoginSettings::default(),
                 Mechanism::OAuthBearer,
                 &message,
                 &trusted,

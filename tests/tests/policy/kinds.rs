@@ -179,7 +179,7 @@ fn an_encrypted_token_is_named() {
         ("a.b.c.d.e".to_owned(), "opaque_token"),
     ] {
         let outcome = gatepost_tests::judge::judge(
-            super::Rules::default(),
+            super::LoginSettings::default(),
             super::Mechanism::OAuthBearer,
             &gatepost_tests::judge::oauthbearer(&token),
             &[],

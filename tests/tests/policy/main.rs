@@ -14,7 +14,7 @@ mod tenants;
 
 use std::sync::LazyLock;
 
-use gatepost_core::exchange::Rules;
+use gatepost_core::exchange::LoginSettings;
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Policy, UnixTime};
 use gatepost_tests::judge::{BACKENDS, Outcome, judge, oauthbearer, xoauth2};
@@ -90,7 +90,7 @@ fn outcome(
     let [first, second] = BACKENDS.map(|backend| {
         let keys = backend.prepare_all(&jwks);
         let trusted = [keys[0].trusted(policy)];
-        judge(Rules::default(), mechanism, &message, &trusted, now)
+        judge(LoginSettings::default(), mechanism, &message, &trusted, now)
     });
     assert_eq!(first, second, "the backends agree");
     first

@@ -1,6 +1,6 @@
 //! What a client's message is answered before there is a token to judge.
 
-use gatepost_core::exchange::{Exchange, Output, Rules};
+use gatepost_core::exchange::{Exchange, LoginSettings, Output};
 use gatepost_core::sasl::{Compat, Discovery, Mechanism};
 use gatepost_core::{Rejection, UnixTime};
 use gatepost_tests::judge::judge;
@@ -10,7 +10,7 @@ use super::NOW;
 const SCOPE: &str = "openid mail";
 const METADATA: &str = "https://id.example.com/.well-known/openid-configuration";
 
-const RULES: Rules<'_> = Rules {
+const RULES: LoginSettings<'_> = LoginSettings {
     compat: Compat::Strict,
     discovery: Discovery {
         scope: Some(SCOPE),
@@ -50,7 +50,7 @@ fn a_client_without_token_is_told_where_to_get_one() {
                 if compat == Compat::Dovecot && message.starts_with("n,,") {
                     continue; // It takes no login without a name.
                 }
-                let rules = Rules { compat, ..RULES };
+                let rules = LoginSettings { compat, ..RULES };
                 let outcome = judge(rules, mechanism, message.as_bytes(), &[], NOW_TIME);
                 assert_eq!(outcome.code(), Err("no_token"), "{compat:?} {message:?}");
                 assert_eq!(outcome.challenges, [challenge.as_str()], "{message:?}");

@@ -99,7 +99,7 @@ fn a_key_signs_for_the_issuer_that_it_names() {
             let claims = token("aaaa", &json!("aaaa"), "al@a.example");
             let token = KEYS[0].sign("HS256", &claims);
             let outcome = judge(
-                Rules::default(),
+                LoginSettings::default(),
                 Mechanism::OAuthBearer,
                 &oauthbearer(&token),
                 &[key],

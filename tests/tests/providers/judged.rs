@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use gatepost_core::UnixTime;
-use gatepost_core::exchange::{Provider as Asked, Rules};
+use gatepost_core::exchange::{LoginSettings, Provider as Asked};
 use gatepost_core::jose::Jwk;
 use gatepost_core::provider::Metadata;
 use gatepost_core::sasl::Mechanism;
@@ -51,7 +51,7 @@ fn judge_token(settings: &Settings, case: &Case) -> String {
             let mut trusted = [keys[0].trusted(policy)];
             trusted[0].issuer = case.key_issuer.as_deref();
             let (message, now) = (oauthbearer(&token), clock(case));
-            let rules = Rules::default();
+            let rules = LoginSettings::default();
             let outcome = judge(rules, Mechanism::OAuthBearer, &message, &trusted, now);
             text(outcome.code())
         });
@@ -89,9 +89,9 @@ fn judge_grant(settings: &Settings, case: &Case) -> String {
 }
 
 fn ask(case: &Case, providers: &[Asked<'_>], message: &[u8], mechanism: Mechanism) -> String {
-    let rules = Rules {
+    let rules = LoginSettings {
         providers,
-        ..Rules::default()
+        ..LoginSettings::default()
     };
     let then = case.then.as_ref().map(|body| Reply::json(200, body));
     let mut replies = [Some(reply(case)), then].into_iter().flatten();

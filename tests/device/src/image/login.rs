@@ -5,7 +5,7 @@ use core::hint::black_box;
 use cortex_m_semihosting::hprintln;
 use gatepost_core::crypto::{Algorithm, VerifyingKey};
 use gatepost_core::dovecot::{Connection, Event, Greeting, Login as Arrived, MAX_RESPONSE};
-use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, Provider, Rules, TrustedKey};
+use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::jose::{Jwk, KeyBuffer};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Exchange, Policy, UnixTime};
@@ -144,9 +144,9 @@ impl Server {
     fn judge(&mut self, login: Arrived, now: UnixTime, trust: Trust<'_>, scratch: &mut [u8]) {
         let message = self.response.get(..login.length).unwrap_or_default();
         let (providers, keys) = trust;
-        let rules = Rules {
+        let rules = LoginSettings {
             providers,
-            ..Rules::default()
+            ..LoginSettings::default()
         };
         let mut exchange = Exchange::new(rules, login.mechanism, message);
         let mut input = Input::Start;
