@@ -329,7 +329,9 @@ impl<'p> Policy<'p> {
 
     /// Whether it speaks for some domain for which `is_ours` holds.
     pub(crate) fn speaks_for(&self, is_ours: impl Fn(&str) -> bool) -> bool {
-        self.all_domains().any(is_ours)
+        let mut lists = self.tenants.iter().map(|tenant| tenant.domains);
+        let is_any = |domains: &[&str]| domains.iter().any(|domain| is_ours(domain));
+        is_any(self.domains) || lists.any(is_any)
     }
 
     /// Whether it speaks for users of any domain.
@@ -338,20 +340,18 @@ impl<'p> Policy<'p> {
         self.domains.is_empty() && self.tenants.iter().all(is_any)
     }
 
-    fn all_domains(&self) -> impl Iterator<Item = &'p str> {
-        let tenants = self.tenants.iter().flat_map(|tenant| tenant.domains);
-        self.domains.iter().chain(tenants).copied()
-    }
-
-    /// Every path that is looked for.
-    fn paths(&self) -> impl Iterator<Item = &'p str> + use<'p> {
-        let active = self.active.map(|active| active.claim);
-        let required = self.required.iter().map(|required| required.claim);
-        let names = self.claims_of_names();
-        names
-            .chain(active)
-            .chain(required)
-            .chain(self.delegates_claim)
+    /// Visits every path that is looked for.
+    fn each_path(&self, visit: &mut dyn FnMut(&'p str)) {
+        self.each_claim_of_names(visit);
+        if let Some(active) = self.active {
+            visit(active.claim);
+        }
+        for required in self.required {
+            visit(required.claim);
+        }
+        if let Some(claim) = self.delegates_claim {
+            visit(claim);
+        }
     }
 }
 

@@ -51,7 +51,9 @@ impl Policy<'_> {
         claimed: Option<SaslName<'_>>,
     ) -> Result<Findings, Violation> {
         let mut members = Members::default();
-        let read = members.read(object, self.paths());
+        let mut wanted = Ok(());
+        self.each_path(&mut |path| wanted = wanted.and(members.want(path)));
+        let read = wanted.and_then(|()| members.read(object));
         read.map_err(|_| Violation::Malformed)?;
         let mut findings = Findings::default();
         for (place, rule) in self.rules() {
@@ -77,7 +79,7 @@ impl Policy<'_> {
         header: TokenType,
     ) -> Result<(), Violation> {
         let mut members = Members::default();
-        let read = members.read(object, core::iter::empty());
+        let read = members.read(object);
         read.map_err(|_| Violation::Malformed)?;
         let registered = members.registered();
         if registered.cnf.is_some() {
@@ -260,9 +262,6 @@ impl Findings {
 
     /// Keeps whether an address is said not to be verified: whatever is neither true nor absent says so.
     pub(super) fn note_email(&mut self, policy: &Policy<'_>, members: &Members<'_, '_>) {
-        let beside = policy
-            .claims_of_names()
-            .find_map(|path| members.beside(path));
         let said = members.registered().email_verified;
         let is_unverified = |value: Value<'_>| match value {
             Value::Bool(flag) => !flag,
@@ -270,8 +269,11 @@ impl Findings {
             Value::String(text) => text != *"true",
             _ => true,
         };
-        let mut all = said.into_iter().chain(beside);
-        self.email_is_unverified = all.any(is_unverified);
+        let mut is_any = said.is_some_and(is_unverified);
+        policy.each_claim_of_names(&mut |path| {
+            is_any |= members.beside(path).is_some_and(is_unverified);
+        });
+        self.email_is_unverified = is_any;
     }
 }
 

@@ -77,20 +77,17 @@ impl From<json::Error> for Error {
 }
 
 impl<'m, 'p> Members<'m, 'p> {
-    /// Reads `object` into an empty set, and finds `paths` in it: in place, for a set is large.
-    ///
-    /// A path is a member's whole name, or names of nested objects joined by dots.
-    pub(crate) fn read(
-        &mut self,
-        object: Object<'m>,
-        paths: impl Iterator<Item = &'p str>,
-    ) -> Result<(), Error> {
-        for path in paths {
-            if self.paths.iter().all(|place| place.path != path) {
-                let place = Place { path, found: None };
-                self.paths.push(place).map_err(|_| Error::TooManyPaths)?;
-            }
+    /// Asks for what stands at `path`: a member's whole name, or names of nested objects joined by dots.
+    pub(crate) fn want(&mut self, path: &'p str) -> Result<(), Error> {
+        if self.paths.iter().any(|place| place.path == path) {
+            return Ok(());
         }
+        let place = Place { path, found: None };
+        self.paths.push(place).map_err(|_| Error::TooManyPaths)
+    }
+
+    /// Reads `object` into an empty set: in place, for a set is large.
+    pub(crate) fn read(&mut self, object: Object<'m>) -> Result<(), Error> {
         for member in object.members() {
             let (name, value) = member?;
             self.take(name, value)?;
@@ -218,7 +215,10 @@ mod tests {
     impl<'m, 'p> Members<'m, 'p> {
         fn of(object: Object<'m>, paths: impl Iterator<Item = &'p str>) -> Result<Self, Error> {
             let mut members = Self::default();
-            members.read(object, paths).map(|()| members)
+            for path in paths {
+                members.want(path)?;
+            }
+            members.read(object).map(|()| members)
         }
     }
 

@@ -80,48 +80,62 @@ pub fn check_username_template(candidate: &str) -> Result<(), TemplateError> {
     }
 }
 
-/// The paths of the claims that a candidate is made of.
-fn claims(candidate: &str) -> impl Iterator<Item = &str> {
-    pieces(candidate).filter_map(|piece| match piece {
-        Ok(Piece::Claim { path, .. }) => Some(path),
-        _ => None,
-    })
+/// The pieces of a candidate; one without `%{` is the path of a claim.
+fn pieces(candidate: &str) -> Pieces<'_> {
+    Pieces {
+        is_path: opening(candidate).is_none(),
+        rest: candidate,
+    }
 }
 
-/// The pieces of a candidate; one without `%{` is the path of a claim.
-fn pieces(candidate: &str) -> impl Iterator<Item = Result<Piece<'_>, TemplateError>> {
-    let is_path = opening(candidate).is_none();
-    let mut rest = candidate;
-    core::iter::from_fn(move || {
-        if rest.is_empty() {
+/// Iterates over [`pieces`].
+struct Pieces<'t> {
+    is_path: bool,
+    rest: &'t str,
+}
+
+impl<'t> Iterator for Pieces<'t> {
+    type Item = Result<Piece<'t>, TemplateError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
             return None;
         }
-        if is_path {
-            let path = core::mem::take(&mut rest);
+        if self.is_path {
+            let path = core::mem::take(&mut self.rest);
             let part = Part::Whole;
             return Some(Ok(Piece::Claim { path, part }));
         }
-        let Some(inside) = rest.strip_prefix("%{") else {
-            let end = opening(rest).unwrap_or(rest.len());
-            let (literal, after) = rest.split_at_checked(end)?;
-            rest = after;
+        let Some(inside) = self.rest.strip_prefix("%{") else {
+            let end = opening(self.rest).unwrap_or(self.rest.len());
+            let (literal, after) = self.rest.split_at_checked(end)?;
+            self.rest = after;
             return Some(Ok(Piece::Literal(literal)));
         };
         let Some((inside, after)) = inside.split_once('}') else {
-            rest = "";
+            self.rest = "";
             return Some(Err(TemplateError::Unterminated));
         };
-        rest = after;
+        self.rest = after;
         let (path, filter) = inside.split_once('|').unwrap_or((inside, ""));
-        let part = match filter.trim() {
+        let part = match filter.trim_ascii() {
             "" => Part::Whole,
             "username" => Part::Local,
             "domain" => Part::Domain,
             _ => return Some(Err(TemplateError::UnknownFilter)),
         };
-        let path = path.trim();
+        let path = path.trim_ascii();
         Some(Ok(Piece::Claim { path, part }))
-    })
+    }
+}
+
+/// Visits the paths of the claims that a candidate is made of.
+fn each_claim<'t>(candidate: &'t str, visit: &mut dyn FnMut(&'t str)) {
+    for piece in pieces(candidate) {
+        if let Ok(Piece::Claim { path, .. }) = piece {
+            visit(path);
+        }
+    }
 }
 
 /// Where the first claim of a template begins.
@@ -134,15 +148,18 @@ fn opening(text: &str) -> Option<usize> {
 type Text = heapless::String<256>;
 
 impl<'p> Policy<'p> {
-    /// The paths of all claims that names are made of.
-    pub(super) fn claims_of_names(&self) -> impl Iterator<Item = &'p str> + use<'p> {
-        self.username_claims.iter().flat_map(|one| claims(one))
+    /// Visits the paths of all claims that names are made of.
+    pub(super) fn each_claim_of_names(&self, visit: &mut dyn FnMut(&'p str)) {
+        for candidate in self.username_claims {
+            each_claim(candidate, visit);
+        }
     }
 
     /// The first candidate whose claims are all there.
     pub(super) fn user(&self, members: &Members<'_, '_>) -> Result<Option<Named>, Violation> {
         for (rank, candidate) in self.username_claims.iter().enumerate() {
-            let is_by_email = claims(candidate).any(is_email);
+            let mut is_by_email = false;
+            each_claim(candidate, &mut |path| is_by_email |= is_email(path));
             // Entra lets a tenant's administrator write any address there.
             if is_by_email && !self.tenants.is_empty() {
                 continue;
