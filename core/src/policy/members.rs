@@ -147,7 +147,8 @@ impl<'m, 'p> Members<'m, 'p> {
 /// What stands at one path of `object`, unless it is `null`.
 pub(crate) fn find<'m>(object: Object<'m>, path: &str) -> Result<Option<Value<'m>>, Error> {
     let mut members = Members::default();
-    members.read(object, core::iter::once(path))?;
+    members.want(path)?;
+    members.read(object)?;
     Ok(members.at(path))
 }
 

@@ -273,7 +273,7 @@ impl<'m> Registered<'m> {
 /// The scopes that `claims` name, as [`Rule::Scope`] reads them.
 pub(crate) fn scopes(claims: Object<'_>) -> impl Iterator<Item = &str> + use<'_> {
     let mut members = Members::default();
-    let is_read = members.read(claims, core::iter::empty()).is_ok();
+    let is_read = members.read(claims).is_ok();
     let scopes = members.registered().scopes().filter(|_| is_read);
     let strings = scopes.into_iter().flat_map(Value::strings);
     let words = strings.flatten().flat_map(Text::words);
