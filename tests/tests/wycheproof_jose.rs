@@ -16,6 +16,9 @@ use gatepost_tests::judge::{BACKENDS, Backend, PreparedKey, judge, oauthbearer};
 use gatepost_tests::vectors::jose::{self, KEYS, SIGNATURES, Test};
 use serde_json::Value;
 
+/// Whether a token verifies with a JWK Set.
+type Verifies = fn(&Value, &str) -> bool;
+
 fn main() {
     let accepts: [(&str, Accepts); 2] = [(SIGNATURES, accepts_signature), (KEYS, accepts_key_set)];
     let mut trials = vec![];
@@ -31,7 +34,7 @@ fn main() {
             }
         }
     }
-    let libraries: [(&str, fn(&Value, &str) -> bool); 2] = [
+    let libraries: [(&str, Verifies); 2] = [
         ("RustCrypto", verifies::<RustCrypto>),
         ("AwsLc", verifies::<AwsLc>),
     ];
