@@ -199,3 +199,26 @@ fn an_unverified_address_names_nobody() {
     named["preferred_username"] = json!("alice@example.com");
     check(&first, &named, ALICE);
 }
+
+/// PHP writes a slash as `\/`: it is the same scope (RFC 8259 section 7).
+#[test]
+fn escapes_hide_no_scope() {
+    let policy = policy_with(|policy| policy.scopes = &["https://mail.example.com/"]);
+    for (written, expected) in [
+        (r#""openid https:\/\/mail.example.com\/""#, ALICE),
+        (r#""https:\/\/mail.example.com\/ openid""#, ALICE),
+        (r#"["x", "https:\/\/mail.ex\u0061mple.com\/"]"#, ALICE),
+        (
+            r#""https:\/\/mail.example.com\/x""#,
+            Err("insufficient_scope"),
+        ),
+        (r#""https:\/\/mail.example.com""#, Err("insufficient_scope")),
+        (
+            r#""xhttps:\/\/mail.example.com\/""#,
+            Err("insufficient_scope"),
+        ),
+    ] {
+        let payload = raw(&[], &format!("\"scope\":{written}"));
+        check_at(&policy, NOW, &payload, expected);
+    }
+}
