@@ -378,7 +378,7 @@ impl Policy<'_> {
             let mut found = false;
             for held in scope.strings() {
                 let held = held.map_err(|_| Violation::MalformedClaim(Claim::Scope))?;
-                found |= held.words().any(|word| word == wanted.as_bytes());
+                found |= held.has_word(wanted);
             }
             if !found {
                 return Err(Violation::InsufficientScope);

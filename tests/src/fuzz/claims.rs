@@ -134,8 +134,7 @@ fn breaks(violation: Violation, claims: &Value) -> bool {
         }
         Violation::WrongIssuer => claims["iss"] != ISSUER,
         Violation::WrongAudience => !has_audience(claims),
-        // The core takes no escapes within scopes.
-        Violation::InsufficientScope => !has_scope(claims) || claims.to_string().contains("email"),
+        Violation::InsufficientScope => !has_scope(claims),
         _ => true,
     }
 }

@@ -48,6 +48,28 @@ impl<'j> Text<'j> {
         words.filter(move |word| !is_escaped || !word.contains(&b'\\'))
     }
 
+    /// Whether `wanted` is one of the words between single spaces, escapes decoded.
+    pub(crate) fn has_word(self, wanted: &str) -> bool {
+        if self.as_str().is_some() {
+            return self.words().any(|word| word == wanted.as_bytes());
+        }
+        // What of the word is still to come; `None` where this one is another.
+        let mut rest = Some(wanted.chars());
+        for c in self.chars() {
+            if c == ' ' {
+                if rest.is_some_and(|rest| rest.as_str().is_empty()) {
+                    return true;
+                }
+                rest = Some(wanted.chars());
+            } else if let Some(expected) = &mut rest
+                && expected.next() != Some(c)
+            {
+                rest = None;
+            }
+        }
+        rest.is_some_and(|rest| rest.as_str().is_empty())
+    }
+
     /// The decoded text in a buffer of its own; `None` where it does not fit.
     pub(crate) fn to_string<const N: usize>(self) -> Option<heapless::String<N>> {
         let mut copy = heapless::String::new();
