@@ -45,7 +45,7 @@ pub enum Rejection {
     PasswordRefused,
     /// The provider grants this user no token for a password, right or wrong: it wants a second factor, say.
     PasswordGrantRefused,
-    /// The key that the token names may be newer than those known here, and newer ones cannot be had.
+    /// The key that the token names may be newer than those known here, and newer ones cannot be fetched.
     KeysUnavailable,
     /// The provider could not be asked, or failed to answer.
     ProviderUnavailable,

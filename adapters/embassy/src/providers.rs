@@ -74,7 +74,7 @@ struct Ask {
 pub(crate) enum Freshness {
     /// All keys are known that could have signed the token.
     Current,
-    /// The provider may have newer ones, which cannot be had now.
+    /// The provider may have newer ones, which cannot be fetched now.
     Unavailable,
 }
 
@@ -269,7 +269,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         freshness
     }
 
-    /// Fetches metadata and keys; gives how long they say to be good, or `None` where they cannot be had.
+    /// Fetches metadata and keys; gives how long they say to be good, or `None` where they cannot be fetched.
     async fn fetch(
         &'static self,
         index: usize,

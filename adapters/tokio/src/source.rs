@@ -28,7 +28,7 @@ use disk::Disk;
 pub(crate) use disk::Kept;
 use told::Told;
 
-/// Logins that wait for one provider's keys; one more is told at once that they cannot be had.
+/// Logins that wait for one provider's keys; one more is told at once that they cannot be fetched.
 const WAITING: usize = 64;
 
 /// How long a login waits for them: a provider that answers slowly is told apart from one that does not by
@@ -43,7 +43,7 @@ const MAX_SLEEP: Duration = Duration::from_mins(1);
 pub(crate) enum Freshness {
     /// All keys are known that could have signed the token.
     Current,
-    /// The provider may have newer ones, which cannot be had now.
+    /// The provider may have newer ones, which cannot be fetched now.
     Unavailable,
 }
 
@@ -292,7 +292,7 @@ impl Inner {
         self.is_looking.store(false, Ordering::SeqCst);
     }
 
-    /// Fetches metadata and keys; gives how long they say to be good, or `None` where they cannot be had.
+    /// Fetches metadata and keys; gives how long they say to be good, or `None` where they cannot be fetched.
     async fn look<B>(&self, index: usize, backend: &B, shared: &Shared) -> Option<Option<u32>>
     where
         B: Backend,

@@ -8,7 +8,7 @@
 //!            ┌──────────────────────────────────────────────────────┴─ none does, or the signature fails
 //!            v
 //!      newer keys, once a login ─┬─ there are ──> keys, once more
-//!                                └─ none, or they cannot be had ─┐
+//!                                └─ none, or they cannot be fetched ─┐
 //!            ┌───────────────────────────────────────────────────┘
 //!            ├─ a key was there, and its signature failed ───────> refused
 //!            ├─ UnverifiableTokens, Asked::NotYet ─> asked instead ─┬─ answer ──> judged by the answer
@@ -61,7 +61,7 @@ pub(super) struct NewerKeys<'b> {
     pub(super) query: NewerKeysQuery,
     /// Why the known keys do not do.
     why: Rejection,
-    /// Whether those of some provider cannot be had.
+    /// Whether those of some provider cannot be fetched.
     is_any_unavailable: bool,
 }
 
@@ -93,7 +93,7 @@ impl<'b> Exchange<'b> {
         }))
     }
 
-    /// The provider has no newer keys, or they cannot be had: another that may have issued it is next.
+    /// The provider has no newer keys, or they cannot be fetched: another that may have issued it is next.
     pub(super) fn go_on_without_newer(
         &mut self,
         mut newer: NewerKeys<'b>,

@@ -36,7 +36,7 @@ pub enum Input<'i> {
     },
     /// Why there is none.
     FetchFailed(FetchFailure),
-    /// The client's reply to the challenge; nothing of it matters.
+    /// The client's reply to the challenge; its content is ignored.
     Reply,
 }
 
@@ -69,9 +69,9 @@ pub enum Output<'o> {
     Fetch(Request<'o>),
     /// Give the same [`Input::Fetched`] once more: another key is to be tried for the answer's signature.
     Again,
-    /// The token is good: this is whose it is.
+    /// The token is good; this is the user that it belongs to.
     Accept(&'o Identity),
-    /// Send this to the client; when it has replied, whatever it replied, give [`Input::Reply`].
+    /// Send this to the client; when it has replied, whatever it is, give [`Input::Reply`].
     ///
     /// Nothing but the [verdict](super::Exchange::rejection) is needed from here on: the exchange and its
     /// buffer may be dropped.

@@ -115,7 +115,7 @@ impl core::fmt::Debug for UnverifiedJwt<'_> {
     }
 }
 
-/// Why a payload cannot be had.
+/// Why a payload is not available.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum VerifyError {
     /// The signature does not hold.
