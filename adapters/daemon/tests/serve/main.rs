@@ -11,3 +11,4 @@ mod online;
 mod serving;
 mod sockets;
 mod tls;
+mod tokens;

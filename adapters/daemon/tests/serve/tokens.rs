@@ -1,0 +1,563 @@
+//! What `gatepost check` and `gatepost doctor` say of a token: claim by claim, and what to do.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use gatepost_tests::mint::Issuer;
+use gatepost_tests::stub::Stub;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::serving::now;
+
+const ISSUER: &str = "https://127.0.0.1:9";
+
+/// An issuer, and a configuration that trusts it.
+struct Desk {
+    issuer: Issuer,
+    root: TempDir,
+}
+
+impl Desk {
+    /// `words` are what the configuration says of the provider beside its issuer and audience.
+    fn new(words: &str) -> Self {
+        let (issuer, root) = (Issuer::new(), TempDir::new().unwrap());
+        fs::write(root.path().join("jwks.json"), issuer.jwk_set().to_string()).unwrap();
+        let desk = Self { issuer, root };
+        let keys = desk.path("jwks.json").display().to_string();
+        desk.write(&format!(
+            "name = \"p\"\nissuer = \"{ISSUER}\"\naudience = \"mail\"\nkeys = \"{keys}\"\n{words}\n"
+        ));
+        desk
+    }
+
+    fn write(&self, provider: &str) {
+        let text = format!("listen = \"tcp:127.0.0.1:0\"\n[[provider]]\n{provider}");
+        fs::write(self.path("gatepost.toml"), text).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// A token whose claims are good but for `changes`.
+    fn token(&self, changes: &Value) -> String {
+        self.issuer.sign("ES256", &claims(changes))
+    }
+
+    /// What `check --config` prints of one token, and its exit code.
+    fn check(&self, arguments: &[&str], token: &str) -> (Value, Option<i32>) {
+        let (said, code) = self.run("check", arguments, token);
+        let object = serde_json::from_str(&said).unwrap_or_else(|_| panic!("JSON: {said}"));
+        (object, code)
+    }
+
+    fn run(&self, subcommand: &str, arguments: &[&str], token: &str) -> (String, Option<i32>) {
+        let config = self.path("gatepost.toml");
+        let config = ["--config", config.to_str().unwrap()];
+        run(subcommand, &[&config, arguments].concat(), token)
+    }
+}
+
+fn run(subcommand: &str, arguments: &[&str], input: &str) -> (String, Option<i32>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+        .arg(subcommand)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // One that stops before it reads is no failure.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    (said, output.status.code())
+}
+
+/// Good claims; a change that is `null` leaves one out.
+fn claims(changes: &Value) -> Value {
+    let mut claims = json!({"iss": ISSUER, "sub": "1", "aud": ["mail"], "exp": now() + 300, "iat": now(),
+                            "email": "alice@example.com", "secret_of_alice": "not for the table"});
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    claims
+        .as_object_mut()
+        .unwrap()
+        .retain(|_, value| !value.is_null());
+    claims
+}
+
+/// The row of one claim.
+#[track_caller]
+fn row<'o>(object: &'o Value, array: &str, claim: &str) -> &'o Value {
+    let mut rows = object[array].as_array().into_iter().flatten();
+    rows.find(|row| row["claim"] == claim)
+        .unwrap_or_else(|| panic!("no {claim} in {object}"))
+}
+
+const WORDS: &str = "username_claims = \"email\"\nscopes = \"imap\"\ndomains = \"example.com\"\n\
+                     authorized_parties = [\"web\", \"app\"]\nrequire = { \"realm_access.roles\" = \"mail-user\" }\n\
+                     active_attribute = \"enabled\"\nactive_value = \"true\"";
+
+/// A6: each claim with what the token says, what the configuration wants, and the verdict.
+#[test]
+fn every_rule_is_shown_with_both_values() {
+    let desk = Desk::new(WORDS);
+    let good = json!({"scope": "openid imap", "azp": "app", "enabled": true,
+                      "realm_access": {"roles": ["mail-user"]}});
+    let (object, code) = desk.check(&[], &desk.token(&good));
+    assert_eq!(code, Some(0), "{object}");
+    assert_eq!(object["provider"], "p");
+    for row in object["claims"].as_array().unwrap() {
+        assert_eq!(row["verdict"], "ok", "{row}");
+    }
+    let text = object.to_string();
+    assert!(!text.contains("secret_of_alice"), "{text}");
+    let bad = json!({"aud": "web", "exp": now() - 500, "scope": "openid", "azp": "other", "enabled": false,
+                     "realm_access": {"roles": ["staff"]}, "email": "alice@example.org"});
+    let (object, code) = desk.check(&[], &desk.token(&bad));
+    assert_eq!((code, &object["reason"]), (Some(1), &json!("expired")));
+    for (claim, says, wants, verdict) in [
+        ("exp", "500 seconds ago", "in the future", "expired"),
+        ("iss", ISSUER, ISSUER, "ok"),
+        ("aud", "web", "mail", "wrong_audience"),
+        ("azp", "other", "web or app", "wrong_authorized_party"),
+        ("scope", "openid", "imap", "insufficient_scope"),
+        (
+            "realm_access.roles",
+            "staff",
+            "mail-user",
+            "unmet_requirement",
+        ),
+        ("enabled", "false", "true", "inactive"),
+        ("email", "alice@example.org", "a user", "ok"),
+    ] {
+        let row = row(&object, "claims", claim);
+        assert!(row["says"].as_str().unwrap().contains(says), "{row}");
+        assert!(row["wants"].as_str().unwrap().contains(wants), "{row}");
+        assert_eq!(row["verdict"], verdict, "{row}");
+    }
+}
+
+/// A6: what is judged after the claims.
+#[test]
+fn the_domain_and_who_asks_have_rows_too() {
+    let desk =
+        Desk::new("username_claims = \"email\"\ndomains = [\"example.com\", \"example.net\"]");
+    let (object, _) = desk.check(&[], &desk.token(&json!({"email": "alice@example.org"})));
+    let domain = row(&object, "claims", "domain of the user");
+    assert_eq!(domain["says"], "alice@example.org");
+    assert_eq!(domain["wants"], "example.com or example.net");
+    assert_eq!(domain["verdict"], "wrong_domain");
+    let (object, _) = desk.check(&["--user", "bob@example.com"], &desk.token(&json!({})));
+    let user = row(&object, "claims", "user");
+    assert_eq!(user["says"], "alice@example.com");
+    assert_eq!(user["wants"], "bob@example.com");
+    assert_eq!(user["verdict"], "wrong_user");
+}
+
+/// A6: claims that nobody has vouched for are shown as such, and are not judged.
+#[test]
+fn unverified_claims_are_kept_apart() {
+    let desk = Desk::new("username_claims = \"email\"");
+    let token = Issuer::new().sign("ES256", &claims(&json!({"aud": "web"})));
+    let (object, code) = desk.check(&[], &token);
+    assert_eq!(
+        (code, &object["reason"]),
+        (Some(1), &json!("bad_signature"))
+    );
+    assert_eq!(object["claims"], Value::Null, "{object}");
+    let aud = row(&object, "unverified_claims", "aud");
+    assert_eq!(
+        (&aud["says"], &aud["verdict"]),
+        (&json!("web"), &Value::Null)
+    );
+    let (said, code) = desk.run("doctor", &[], &token);
+    assert_eq!(code, Some(1), "{said}");
+    let warning = said
+        .find("nobody has vouched for")
+        .unwrap_or_else(|| panic!("{said}"));
+    assert!(said.find("web").is_some_and(|at| at > warning), "{said}");
+}
+
+/// A6: neither the token nor anything that moves a terminal's cursor is printed, and long values are cut.
+#[test]
+fn values_are_cut_and_escaped() {
+    let desk = Desk::new("username_claims = \"email\"");
+    let long = "x".repeat(500);
+    let token = desk.token(&json!({"aud": format!("\u{1b}[2J\u{202e}{long}")}));
+    let (object, _) = desk.check(&[], &token);
+    let says = row(&object, "claims", "aud")["says"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(says.chars().count() <= 64, "{says}");
+    let (said, _) = desk.run("doctor", &[], &token);
+    for said in [says, said] {
+        assert!(
+            !said.contains('\u{1b}') && !said.contains('\u{202e}'),
+            "{said}"
+        );
+        assert!(
+            !said.contains(&token[..60]) && !said.contains(&long),
+            "{said}"
+        );
+    }
+}
+
+/// A6: the doctor shows the same table.
+#[test]
+fn the_doctor_shows_the_table() {
+    let desk = Desk::new(WORDS);
+    let (said, code) = desk.run("doctor", &[], &desk.token(&json!({"aud": "web"})));
+    assert_eq!(code, Some(1), "{said}");
+    let line = said
+        .lines()
+        .find(|line| line.trim_start().starts_with("aud "));
+    let line = line.unwrap_or_else(|| panic!("{said}"));
+    for part in ["web", "mail", "wrong_audience"] {
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+/// A6: with a configuration keys are fetched and providers are asked, unless they must not be.
+#[test]
+fn check_judges_as_the_daemon_would() {
+    let stub = Stub::provider().unwrap();
+    let desk = Desk::new("");
+    stub.set_json("/jwks", &json!({"keys": [desk.issuer.jwk("ES256")]}));
+    stub.set_json("/ask", &json!({"active": true, "sub": "x", "aud": "mail"}));
+    desk.write(&format!(
+        "issuer = \"{}\"\naudience = \"mail\"\nintrospection_url = \"{}\"\nclient_id = \"c\"\n\
+         client_secret = \"s\"\n",
+        stub.issuer(),
+        stub.url("/ask")
+    ));
+    let token = desk.token(&json!({"iss": stub.issuer()}));
+    for (token, user) in [(&*token, "1"), ("an-opaque-token", "x")] {
+        let (object, code) = desk.check(&[], token);
+        assert_eq!((code, &object["user"]), (Some(0), &json!(user)), "{object}");
+        let (object, code) = desk.check(&["--offline"], token);
+        assert_eq!(
+            (code, &object["status"]),
+            (Some(1), &Value::Null),
+            "{object}"
+        );
+        assert!(
+            object["advice"].as_str().unwrap().contains("--offline"),
+            "{object}"
+        );
+    }
+}
+
+#[test]
+fn a_configuration_says_all_that_options_would() {
+    let desk = Desk::new("");
+    let keys = desk.path("jwks.json").display().to_string();
+    for arguments in [
+        &["--keys", &*keys][..],
+        &["--issuer", "i"],
+        &["--audience", "a"],
+        &["--any-audience"],
+        &["--scope", "s"],
+        &["--username-claim", "c"],
+        &["--algorithms", "ES256"],
+        &["--compat", "dovecot"],
+        &["--jws"],
+    ] {
+        let (_, code) = desk.run("check", arguments, "token");
+        assert_eq!(code, Some(2), "{arguments:?}");
+    }
+    assert_eq!(
+        run("check", &["--offline", "--any-audience"], "x").1,
+        Some(2)
+    );
+    fs::write(desk.path("gatepost.toml"), "nonsense").unwrap();
+    assert_eq!(desk.run("check", &[], "token").1, Some(2));
+}
+
+/// A7: what is pasted instead of a token, and what to paste.
+#[test]
+fn what_is_no_token_is_told_by_its_shape() {
+    let desk = Desk::new("");
+    let token = desk.token(&json!({}));
+    let (two, signature) = token.rsplit_once('.').unwrap();
+    let answer = json!({"access_token": token, "token_type": "Bearer", "refresh_token": "r"});
+    let pretty = serde_json::to_string_pretty(&answer).unwrap();
+    let id_only = json!({"id_token": token}).to_string();
+    let jwe = URL_SAFE_NO_PAD.encode(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#) + ".a.b.c.d";
+    let middle = token.len() / 2;
+    for (pasted, reason, advice) in [
+        (
+            answer.to_string(),
+            "malformed_token",
+            "paste the value of access_token",
+        ),
+        (pretty, "malformed_token", "paste the value of access_token"),
+        (id_only, "malformed_token", "holds no access_token"),
+        (
+            format!("Bearer {token}"),
+            "malformed_token",
+            "leave out the word Bearer",
+        ),
+        (
+            format!("Authorization: Bearer {token}"),
+            "malformed_token",
+            "leave out the word Bearer",
+        ),
+        (
+            format!("\"{token}\""),
+            "malformed_token",
+            "without the quotes",
+        ),
+        (
+            format!("'{token}'"),
+            "malformed_token",
+            "without the quotes",
+        ),
+        (
+            format!("{}\n{}", &token[..middle], &token[middle..]),
+            "malformed_token",
+            "a line break inside",
+        ),
+        (
+            format!("{} {}", &token[..middle], &token[middle..]),
+            "malformed_token",
+            "a space inside",
+        ),
+        (two.to_owned(), "opaque_token", "third part is missing"),
+        (format!("{two}."), "bad_signature", "third part is empty"),
+        (
+            token[..middle].to_owned(),
+            "opaque_token",
+            "is missing: it was cut off",
+        ),
+        (
+            token[..30].to_owned(),
+            "opaque_token",
+            "is missing: it was cut off",
+        ),
+        (
+            format!("{two}.{}", &signature[..40]),
+            "bad_signature",
+            "cut off",
+        ),
+        (
+            format!("{two}.{}", &signature[..41]),
+            "malformed_token",
+            "cut off",
+        ),
+        (
+            token[20..].to_owned(),
+            "malformed_token",
+            "its beginning is missing",
+        ),
+        (format!("{}...", &token[..40]), "opaque_token", "cut off"),
+        (jwe, "encrypted_token", "signed access tokens"),
+        (
+            "opaque".to_owned(),
+            "opaque_token",
+            "client_id and client_secret",
+        ),
+    ] {
+        let (object, code) = desk.check(&[], &pasted);
+        assert_eq!(code, Some(1), "{object}");
+        let said = object["advice"].as_str().unwrap_or_default();
+        assert!(said.contains(advice), "{advice}: {object}\n{pasted}");
+        if object["reason"] != reason {
+            assert!(
+                pasted.starts_with(&token[20..]),
+                "{reason}: {object}\n{pasted}"
+            );
+        }
+        assert!(!object.to_string().contains(signature), "{object}");
+        let (said, _) = desk.run("doctor", &[], &pasted);
+        assert!(said.contains(advice), "{advice}: {said}");
+    }
+}
+
+/// A7: what to do about each claim.
+#[test]
+fn each_refusal_has_its_own_advice() {
+    let words = "username_claims = \"email\"";
+    let azp = "authorized_parties = \"web\"";
+    for (words, changes, user, advice) in [
+        (
+            words,
+            json!({"exp": null}),
+            "",
+            &["no exp", "limited life"][..],
+        ),
+        (words, json!({"sub": null}), "", &["no sub"]),
+        (words, json!({"aud": null}), "", &["no aud", "\"mail\""]),
+        (
+            words,
+            json!({"email": null}),
+            "",
+            &["email", "username_claims"],
+        ),
+        (azp, json!({}), "", &["no azp", "authorized_parties"]),
+        (
+            azp,
+            json!({"azp": "app"}),
+            "",
+            &["\"app\"", "authorized_parties"],
+        ),
+        (
+            words,
+            json!({"aud": "web"}),
+            "",
+            &["\"web\"", "\"mail\"", "audience"],
+        ),
+        (
+            words,
+            json!({"iss": "https://127.0.0.1:9/"}),
+            "",
+            &["slash", "issuer = \"https://127.0.0.1:9/\""],
+        ),
+        (
+            words,
+            json!({"iss": "https://HOST.example"}),
+            "",
+            &["https://HOST.example", "issuer"],
+        ),
+        (
+            words,
+            json!({"email": "Alice@example.com"}),
+            "alice@example.com",
+            &["user_case = \"lower\""],
+        ),
+        (words, json!({}), "bob@example.com", &["alice@example.com"]),
+        (words, json!({"nonce": "n"}), "", &["ID token", "nonce"]),
+        (
+            words,
+            json!({"typ": "ID"}),
+            "",
+            &["ID token", "typ", "access token"],
+        ),
+        (
+            words,
+            json!({"typ": "Refresh"}),
+            "",
+            &["refresh token", "access_token"],
+        ),
+        (
+            words,
+            json!({"token_use": "refresh"}),
+            "",
+            &["refresh token", "token_use"],
+        ),
+        (
+            words,
+            json!({"events": {}}),
+            "",
+            &["events", "access token"],
+        ),
+        (
+            words,
+            json!({"email_verified": false}),
+            "",
+            &["unverified_email = true", "any address"],
+        ),
+        (words, json!({"exp": now() - 500}), "", &["new token"]),
+        (words, json!({"nbf": now() + 500}), "", &["clock"]),
+        (words, json!({"iat": now() + 500}), "", &["clock"]),
+        (words, json!({"exp": now() * 1000}), "", &["milliseconds"]),
+        (words, json!({"exp": "soon"}), "", &["exp", "number"]),
+        (words, json!({"cnf": {"jkt": "x"}}), "", &["DPoP", "bearer"]),
+        (
+            "scopes = [\"imap\"]",
+            json!({"scope": "openid"}),
+            "",
+            &["imap", "client"],
+        ),
+        (
+            "require = { groups = \"mail\" }",
+            json!({"groups": ["a"]}),
+            "",
+            &["groups", "\"mail\""],
+        ),
+        (
+            "active_attribute = \"enabled\"",
+            json!({}),
+            "",
+            &["enabled"],
+        ),
+        (
+            "domains = \"example.net\"\nusername_claims = \"email\"",
+            json!({}),
+            "",
+            &["example.com", "domains"],
+        ),
+        (
+            words,
+            json!({"email": "a b@example.com"}),
+            "",
+            &["email", "username_claims"],
+        ),
+    ] {
+        let desk = Desk::new(words);
+        let user = if user.is_empty() {
+            &[][..]
+        } else {
+            &["--user", user]
+        };
+        let header = json!({"alg": "ES256", "kid": "ES256"});
+        let payload = claims(&changes).to_string();
+        let token = desk
+            .issuer
+            .sign_with_header("ES256", &header, payload.as_bytes());
+        let (object, code) = desk.check(user, &token);
+        assert_eq!(code, Some(1), "{changes} {object}");
+        let said = object["advice"].as_str().unwrap_or_default();
+        for part in advice {
+            assert!(said.contains(part), "{part}: {changes}\n{object}");
+        }
+    }
+}
+
+/// A7: what is wrong with a key, and a refresh token that is signed with a key of the provider's own.
+#[test]
+fn unknown_keys_are_explained() {
+    let desk = Desk::new("");
+    let sign = |alg: &str, kid: &str, changes: Value| {
+        let header = json!({"alg": alg, "kid": kid});
+        let payload = claims(&changes).to_string();
+        desk.issuer
+            .sign_with_header(alg, &header, payload.as_bytes())
+    };
+    for (token, reason, advice) in [
+        (
+            sign("ES256", "new", json!({})),
+            "unknown_key",
+            "kid \"new\"",
+        ),
+        (
+            sign("HS512", "own", json!({"typ": "Refresh"})),
+            "unknown_key",
+            "refresh token",
+        ),
+        (
+            sign("ES256", "new", json!({"iss": "https://127.0.0.1:9/"})),
+            "unknown_key",
+            "slash",
+        ),
+        (
+            sign("ES256", "RS256", json!({})),
+            "algorithm_not_allowed",
+            "ES256",
+        ),
+    ] {
+        let (object, _) = desk.check(&[], &token);
+        assert_eq!(object["reason"], reason, "{object}");
+        let said = object["advice"].as_str().unwrap_or_default();
+        assert!(said.contains(advice), "{advice}: {object}");
+    }
+}
