@@ -85,8 +85,8 @@ pub use claims::{TokenType, VerifiedPayload};
 pub use exchange::Exchange;
 pub use key_set::{KeyProblem, KeyReport, KeySet};
 pub use policy::{
-    Active, Audience, Claim, DEFAULT_SKEW, Delegate, Identity, Policy, Requirement, TemplateError,
-    Tenant, UserCase, Violation, check_username_template,
+    Active, Audience, Claim, DEFAULT_SKEW, Delegate, Identity, Policy, Requirement, Rule,
+    TemplateError, Tenant, UserCase, Violation, check_username_template,
 };
 pub use rejection::Rejection;
 pub use time::UnixTime;

@@ -1,6 +1,7 @@
 //! Judging claims: is this token good here and now, and whose is it? The only source of an [`Identity`].
 
 mod dates;
+mod explain;
 mod findings;
 mod identity;
 mod kind;
@@ -12,6 +13,7 @@ mod username;
 pub(crate) use findings::Findings;
 pub use identity::{Identity, UserCase};
 pub(crate) use members::find;
+pub use rules::Rule;
 pub(crate) use rules::{Context, Source, scopes};
 pub use username::{TemplateError, check_username_template};
 
@@ -291,24 +293,6 @@ impl<'p> Policy<'p> {
         let object = Object::parse(payload.bytes()).map_err(|_| Violation::Malformed)?;
         let findings = self.read(object, &context, claimed)?;
         self.conclude(findings, context.source, claimed)
-    }
-
-    /// Tells what each rule comes to, in the order in which they are judged: the claim that it is about,
-    /// and why it is not met.
-    ///
-    /// # Errors
-    /// [`Violation::Malformed`] where the payload cannot be read.
-    pub fn explain(
-        &self,
-        now: UnixTime,
-        payload: &VerifiedPayload<'_>,
-        tell: impl FnMut(&str, Option<Violation>),
-    ) -> Result<(), Violation> {
-        let context = claims_context(now, payload, None);
-        let object = Object::parse(payload.bytes()).map_err(|_| Violation::Malformed)?;
-        let findings = self.read(object, &context, None)?;
-        self.explain_findings(&findings, context.source, tell);
-        Ok(())
     }
 
     /// Whether `issuer` is the one, or one of the tenants'.

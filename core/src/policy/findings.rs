@@ -92,18 +92,6 @@ impl Policy<'_> {
         }
     }
 
-    /// Tells what each rule comes to, in their order: its claim, and why it is not met.
-    pub(super) fn explain_findings(
-        &self,
-        findings: &Findings,
-        source: Source,
-        mut tell: impl FnMut(&str, Option<Violation>),
-    ) {
-        for (place, rule) in self.rules() {
-            tell(rule.name(), findings.verdict(self, place, rule, source));
-        }
-    }
-
     /// Whether `findings` say all that may still be asked for: Dovecot then asks no further.
     pub(crate) fn is_satisfied_by(&self, findings: &Findings) -> bool {
         let source = Source::Answer {
@@ -206,7 +194,7 @@ impl Findings {
         rule.is_required_of(policy, source)
     }
 
-    fn email_verdict(&self, policy: &Policy<'_>) -> Option<Violation> {
+    pub(super) fn email_verdict(&self, policy: &Policy<'_>) -> Option<Violation> {
         let is_named = self.user.as_ref().is_some_and(|user| user.is_by_email);
         let is_refused = is_named && self.email_is_unverified && !policy.unverified_email;
         is_refused.then_some(Violation::EmailNotVerified)

@@ -88,9 +88,9 @@ pub(super) enum RuleOutcome {
     Absent,
 }
 
-/// One rule.
-#[derive(Clone, Copy)]
-pub(super) enum Rule<'p> {
+/// One rule, as [`Policy::explain`] tells it.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule<'p> {
     /// The token is not bound to a key.
     Confirmation,
     /// The token gives access.
@@ -99,16 +99,23 @@ pub(super) enum Rule<'p> {
     Dates,
     /// It has a subject: RFC 9068 section 2.2 and Dovecot ask for one, whoever the name is taken from.
     Subject,
+    /// Its issuer is the provider's.
     Issuer,
+    /// It is minted for the mail server.
     Audience,
+    /// It is minted for one of the clients that may ask.
     AuthorizedParty,
     /// Its key signs for its client.
     KeyOwner,
+    /// It has every scope.
     Scope,
+    /// The account is active.
     Active(Active<'p>),
+    /// A claim holds what it must.
     Requirement(&'p Requirement<'p>),
     /// An address that names the user has been verified.
     EmailVerified,
+    /// It names a user.
     User,
 }
 
@@ -169,25 +176,7 @@ impl<'p> Iterator for Rules<'_, 'p> {
     }
 }
 
-impl<'p> Rule<'p> {
-    /// The name of the claim that it is about, for a reader.
-    pub(super) fn name(self) -> &'p str {
-        match self {
-            Self::Confirmation => "cnf",
-            Self::Kind => "typ",
-            Self::Dates => "exp",
-            Self::Subject => "sub",
-            Self::Issuer => "iss",
-            Self::Audience => "aud",
-            Self::AuthorizedParty | Self::KeyOwner => "azp",
-            Self::Scope => "scope",
-            Self::Active(active) => active.claim,
-            Self::Requirement(requirement) => requirement.claim,
-            Self::EmailVerified => "email_verified",
-            Self::User => "user",
-        }
-    }
-
+impl Rule<'_> {
     /// What `members` say of this rule; what they tell beside goes into `findings`.
     pub(super) fn judge(
         self,
