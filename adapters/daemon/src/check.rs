@@ -1,7 +1,13 @@
 //! `gatepost check`: judges tokens from standard input as the daemon would, and says why.
 
+mod advice;
+mod claims;
 mod explain;
+mod ground;
+mod judged;
 mod report;
+mod shape;
+mod wanted;
 
 use std::{
     io::{self, BufRead, IsTerminal, Read, Write},
@@ -12,16 +18,16 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::{Args, ValueEnum};
-use gatepost_aws_lc::AwsLc;
 use gatepost_core::{
     Rejection, UnixTime,
-    crypto::{Algorithm, AlgorithmSet},
+    crypto::Algorithm,
     dovecot::MAX_RESPONSE_CHARACTERS,
-    exchange::{LoginSettings, MAX_PAYLOAD, TrustedKey},
+    exchange::{MAX_PAYLOAD, TrustedKey},
     jose::{UnverifiedJwt, VerifyError},
     sasl::{BearerToken, Compat, Mechanism},
 };
-use gatepost_tokio::{Attempt, ProviderSettings, Providers, Trust, Turns, judge};
+use ground::Ground;
+pub(crate) use judged::Judge;
 use report::Report;
 
 /// More than any line that could be good, so that what is too long is told from what is cut off.
@@ -29,15 +35,24 @@ const MAX_LINE: u64 = 2 * MAX_RESPONSE_CHARACTERS as u64;
 
 /// Judges tokens from standard input.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct Check {
+    /// Judges as the daemon of this configuration would: keys are fetched, and providers are asked.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "keys", "issuer", "audience", "any_audience", "scope", "username_claim", "algorithms", "compat", "jws",
+    ])]
+    config: Option<PathBuf>,
+    /// Judges by keys in files only, and asks nobody.
+    #[arg(long, requires = "config")]
+    offline: bool,
     /// A JWK Set, a PEM file or a directory `<azp>/<ALG>/<kid>`; may be repeated.
-    #[arg(long, required = true, value_name = "FILE|DIR")]
+    #[arg(long, required_unless_present = "config", value_name = "FILE|DIR")]
     keys: Vec<PathBuf>,
     /// The only issuer taken.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// An audience of which the token must name one; may be repeated.
-    #[arg(long, required_unless_present_any = ["any_audience", "jws"])]
+    #[arg(long, required_unless_present_any = ["any_audience", "jws", "config"])]
     audience: Vec<String>,
     /// Takes tokens for any audience.
     #[arg(long, conflicts_with = "audience")]
@@ -104,12 +119,10 @@ pub(crate) fn run(check: &Check) -> ExitCode {
 
 /// Whether everything was accepted.
 fn judge_input(check: &Check) -> Result<bool, Box<dyn std::error::Error>> {
-    let (trust, warnings) = Trust::load(&AwsLc, vec![check.settings()])?;
-    let providers = Providers::fixed(trust);
-    for warning in warnings {
-        eprintln!("gatepost: {warning}");
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let ground = Ground::new(check, &runtime)?;
     let mut stdin = io::stdin().lock();
     let mut stdout = io::stdout().lock();
     if stdin.is_terminal() {
@@ -126,14 +139,10 @@ fn judge_input(check: &Check) -> Result<bool, Box<dyn std::error::Error>> {
             break;
         }
         is_empty = false;
-        let report = runtime.block_on(check.judge(&providers, &input));
+        let report = runtime.block_on(check.judge(&ground, &input));
         all_good &= report.is_accepted();
         if stdout.is_terminal() {
-            writeln!(
-                stdout,
-                "{}",
-                explain::Explanation::new(&report, &input, check.now())
-            )?;
+            writeln!(stdout, "{}", explain::Explanation(&report))?;
         } else {
             writeln!(stdout, "{}", report.json())?;
         }
@@ -149,21 +158,6 @@ fn judge_input(check: &Check) -> Result<bool, Box<dyn std::error::Error>> {
 }
 
 impl Check {
-    fn settings(&self) -> ProviderSettings {
-        let audience = (!self.any_audience && !self.jws).then(|| self.audience.clone());
-        let mut settings = ProviderSettings::new("check", audience);
-        settings.issuer.clone_from(&self.issuer);
-        settings.scopes.clone_from(&self.scope);
-        settings.keys.clone_from(&self.keys);
-        if !self.username_claim.is_empty() {
-            settings.username_claims.clone_from(&self.username_claim);
-        }
-        if !self.algorithms.is_empty() {
-            settings.algorithms = AlgorithmSet::of(&self.algorithms);
-        }
-        settings
-    }
-
     /// What is read.
     fn input_name(&self) -> &'static str {
         match self.response {
@@ -205,14 +199,14 @@ impl Check {
         ))
     }
 
-    async fn judge(&self, providers: &Providers, input: &str) -> Report {
+    async fn judge(&self, ground: &Ground, input: &str) -> Report {
         if self.jws {
-            return judge_signature(&providers.trust().keys().concat(), input);
+            return judge_signature(&ground.providers().trust().keys().concat(), input);
         }
         let (mechanism, message) = match self.response {
             Some(response) => match decode_response(input) {
                 Ok(message) => (response.mechanism(), message),
-                Err(report) => return report,
+                Err(report) => return *report,
             },
             None => (Mechanism::OAuthBearer, self.wrap(input)),
         };
@@ -220,17 +214,23 @@ impl Check {
             Grace::Dovecot if self.response.is_some() => Compat::Dovecot,
             _ => Compat::Strict,
         };
-        let rules = LoginSettings {
-            compat,
-            ..LoginSettings::default()
+        let rules = ground.rules(compat);
+        let judge = Judge {
+            providers: ground.providers(),
+            rules,
+            is_offline: self.offline,
+            now: self.now(),
         };
-        let attempt = Attempt {
-            mechanism,
-            message: &message,
-            origin: None,
+        let token = match self.response {
+            Some(_) => token_in(&message).unwrap_or_default(),
+            None => input,
         };
-        let verdict = judge(providers, &Turns::new(1, 1), rules, attempt, || self.now()).await;
-        Report::of_login(verdict, token_in(&message))
+        let judged = judge.judge(mechanism, &message, token).await;
+        let mut report = Report::of_login(judged, token);
+        if self.config.is_none() {
+            report.provider = None;
+        }
+        report
     }
 
     /// A bare token in the message that a client would send; `=` and `,` are escaped in its GS2 header.
@@ -269,11 +269,12 @@ fn skip_line(stdin: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-fn decode_response(input: &str) -> Result<Vec<u8>, Report> {
+fn decode_response(input: &str) -> Result<Vec<u8>, Box<Report>> {
     if input.len() > MAX_RESPONSE_CHARACTERS {
-        return Err(Report::rejected(Rejection::ResponseTooLong));
+        return Err(Box::new(Report::rejected(Rejection::ResponseTooLong)));
     }
-    STANDARD.decode(input).map_err(|_| Report::not_base64())
+    let decoded = STANDARD.decode(input);
+    decoded.map_err(|_| Box::new(Report::not_base64()))
 }
 
 /// The token in a message, for showing its claims; what the core makes of it is another matter.

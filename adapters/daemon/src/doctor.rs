@@ -4,25 +4,19 @@
 mod holder;
 mod network;
 mod sockets;
+mod token;
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
-
-use gatepost_core::{Rejection, UnixTime, sasl::Mechanism};
-use gatepost_tokio::{Attempt, Outcome, Turns, judge};
+use std::time::Duration;
 
 use crate::config::{Config, Log, LogLevel};
-use crate::generation::Generation;
 use crate::log;
 use crate::prepare::{Kept, prepare};
 
 /// How long providers may take to be found.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Longest standard input that is read: a token.
-const MAX_INPUT: u64 = 16 << 10;
 
 /// Options of `gatepost doctor`.
 #[derive(clap::Args)]
@@ -119,7 +113,7 @@ async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
             note("not every provider has been found in ten seconds");
         }
         network::examine(config, &generation, &mut findings).await;
-        examine_token(options, &generation, &mut findings).await?;
+        token::examine(options, &generation, &mut findings).await?;
     }
     Ok(findings)
 }
@@ -141,86 +135,4 @@ fn examine_kept(kept: &Kept, findings: &mut Findings) {
             "create it, and let it belong to gatepost's user",
         ),
     }
-}
-
-/// Judges a token as the daemon would.
-async fn examine_token(
-    options: &Options,
-    generation: &Generation,
-    findings: &mut Findings,
-) -> io::Result<()> {
-    if io::stdin().is_terminal() {
-        note("give a token on standard input to have it judged");
-        return Ok(());
-    }
-    let mut token = String::new();
-    io::stdin().take(MAX_INPUT).read_to_string(&mut token)?;
-    let token = token.trim();
-    if token.is_empty() {
-        return Ok(());
-    }
-    let (mechanism, message) = if let Some(user) = &options.user {
-        let message = format!("user={user}\x01auth=Bearer {token}\x01\x01");
-        (Mechanism::XOAuth2, message)
-    } else {
-        let message = format!("n,,\x01auth=Bearer {token}\x01\x01");
-        (Mechanism::OAuthBearer, message)
-    };
-    let attempt = Attempt {
-        mechanism,
-        message: message.as_bytes(),
-        origin: None,
-    };
-    let (providers, turns) = (&generation.providers, Turns::new(1, 1));
-    let verdict = judge(providers, &turns, generation.rules(), attempt, now).await;
-    let provider = verdict.provider.as_deref().unwrap_or("no provider");
-    match verdict.outcome {
-        Outcome::Accepted(identity) => {
-            findings.good(&format!(
-                "the token is {}'s, says {provider}",
-                identity.user()
-            ));
-        }
-        Outcome::Refused { rejection, .. } => {
-            let what = format!(
-                "the token is refused ({}, {provider}): {rejection}",
-                rejection.code()
-            );
-            match &verdict.trouble {
-                None => findings.bad(&what, advice(rejection)),
-                Some(trouble) => findings.bad(&format!("{what}: {trouble}"), trouble.advice()),
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What to do about a refusal.
-fn advice(rejection: Rejection) -> &'static str {
-    match rejection.code() {
-        "opaque_token" => {
-            "write client_id and client_secret, so that the provider can be asked, or userinfo = true"
-        }
-        "wrong_audience" | "missing_claim" => {
-            "let the provider put the mail server's audience into its tokens, and write it as audience"
-        }
-        "wrong_issuer" | "unknown_key" => "compare issuer with what the token has as `iss`",
-        "no_user_name" => "name the claim that holds the user's mail address in username_claims",
-        "expired" | "token_refused" => "get a new token",
-        "insufficient_scope" | "unmet_requirement" => "give the user the scope, group or role",
-        "issued_in_future" | "not_yet_valid" => "set the clocks",
-        "client_refused" => {
-            "correct client_id and client_secret, or register the client for the grant type and scope"
-        }
-        "keys_unavailable" | "no_keys" | "provider_unavailable" | "unusable_answer" => {
-            "see what is wrong with the provider above"
-        }
-        _ => "README.md says what the code means",
-    }
-}
-
-fn now() -> UnixTime {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let seconds = since.map_or(0, |since| since.as_secs());
-    UnixTime::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::{crypto::RustCrypto, exchange::LoginSettings, sasl::Mechanism};
-use gatepost_tokio::{LoadError, Place, ProviderSettings, Providers};
+use gatepost_tokio::{LoadError, Place, ProviderSettings, Providers, Trust, Warning};
 use tokio::runtime::Handle;
 
 use crate::config::{BackendName, CompatName, Config, DiscoverySettings};
@@ -31,23 +31,7 @@ impl Generation {
     /// Loads the keys that `config` names, begins to find the others on this very runtime, and logs which
     /// are left out. What `previous` has found is not lost.
     pub(crate) fn load(config: &Config, previous: Option<&Self>) -> Result<Self, GenerationError> {
-        let told_provider = config.told_provider();
-        let tells_secrets = config.dict.as_ref().is_some_and(|dict| dict.secrets);
-        let providers =
-            config
-                .providers
-                .iter()
-                .map(|provider| -> Result<ProviderSettings, GenerationError> {
-                    let named = |fault| GenerationError::Settings {
-                        provider: provider.name(),
-                        fault,
-                    };
-                    let mut settings = provider.settings().map_err(named)?;
-                    settings.tells_secrets =
-                        tells_secrets && told_provider.as_ref() == Some(&settings.name);
-                    Ok(settings)
-                });
-        let providers = providers.collect::<Result<Vec<_>, _>>()?;
+        let providers = settings(config)?;
         let place = Place {
             runtime: Handle::current(),
             state: state_directory(config),
@@ -57,15 +41,29 @@ impl Generation {
             BackendName::AwsLc => Providers::start(&AwsLc, providers, &place, previous),
             BackendName::RustCrypto => Providers::start(&RustCrypto, providers, &place, previous),
         }?;
+        Ok(Self::new(config, providers, &warnings))
+    }
+
+    /// As [`load`](Self::load), with keys from files only: nobody is asked anything.
+    pub(crate) fn offline(config: &Config) -> Result<Self, GenerationError> {
+        let providers = settings(config)?;
+        let (trust, warnings) = match config.backend {
+            BackendName::AwsLc => Trust::load(&AwsLc, providers),
+            BackendName::RustCrypto => Trust::load(&RustCrypto, providers),
+        }?;
+        Ok(Self::new(config, Providers::fixed(trust), &warnings))
+    }
+
+    fn new(config: &Config, providers: Providers, warnings: &[Warning]) -> Self {
         for warning in warnings {
             tracing::warn!(warning = warning.to_string(), "key");
         }
-        Ok(Self {
+        Self {
             providers,
             compat: config.compat,
             discovery: config.discovery.clone(),
-            told_provider,
-        })
+            told_provider: config.told_provider(),
+        }
     }
 
     /// The provider whose keys are told to Dovecot, if any is.
@@ -95,6 +93,22 @@ impl Generation {
             ..LoginSettings::default()
         }
     }
+}
+
+/// What the configuration says of each provider.
+fn settings(config: &Config) -> Result<Vec<ProviderSettings>, GenerationError> {
+    let told_provider = config.told_provider();
+    let tells_secrets = config.dict.as_ref().is_some_and(|dict| dict.secrets);
+    let settings = config.providers.iter().map(|provider| {
+        let named = |fault| GenerationError::Settings {
+            provider: provider.name(),
+            fault,
+        };
+        let mut settings = provider.settings().map_err(named)?;
+        settings.tells_secrets = tells_secrets && told_provider.as_ref() == Some(&settings.name);
+        Ok(settings)
+    });
+    settings.collect()
 }
 
 /// Where the last good keys are kept: what is written, or what systemd has made for `StateDirectory=`.

@@ -105,10 +105,14 @@ fn accepts_every_algorithm() {
     );
     assert_eq!(code, 0);
     assert_eq!(objects.len(), ALGORITHMS.len());
-    for (object, alg) in objects.iter().zip(ALGORITHMS) {
+    for (mut object, alg) in objects.into_iter().zip(ALGORITHMS) {
+        let claims = object
+            .as_object_mut()
+            .and_then(|object| object.remove("claims"));
+        assert!(claims.is_some_and(|claims| claims.is_array()));
         let expected = json!({"verdict": "accept", "user": "alice@example.com", "algorithm": alg, "kid": alg,
                               "issuer": "https://id.example", "expires_at": NOW + 300});
-        assert_eq!(object, &expected);
+        assert_eq!(object, expected);
     }
 }
 

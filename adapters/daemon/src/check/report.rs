@@ -2,17 +2,21 @@
 
 use std::fmt::Display;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatepost_core::{Rejection, Violation, jose::Header, sasl::Status};
-use gatepost_tokio::{Outcome, Verdict};
+use gatepost_tokio::Outcome;
 use serde::Serialize;
-use serde_json::Value;
+
+use super::claims::{Row, Table, part};
+use super::judged::Judged as Login;
 
 /// The verdict on one token.
 pub(crate) struct Report {
     pub(super) verdict: Judged,
     pub(super) algorithm: Option<String>,
     pub(super) kid: Option<String>,
+    pub(super) provider: Option<String>,
+    pub(super) table: Option<Table>,
+    pub(super) advice: Option<String>,
 }
 
 /// What was judged, and how.
@@ -32,6 +36,9 @@ impl Report {
             verdict: Judged::Rejected(rejection),
             algorithm: None,
             kid: None,
+            provider: None,
+            table: None,
+            advice: None,
         }
     }
 
@@ -40,17 +47,19 @@ impl Report {
             verdict: Judged::NotBase64,
             algorithm: None,
             kid: None,
+            provider: None,
+            table: None,
+            advice: None,
         }
     }
 
     /// A whole login; `token` is only looked into for its issuer once it has been accepted.
-    pub(super) fn of_login(verdict: Verdict, token: Option<&str>) -> Self {
+    pub(super) fn of_login(login: Login, token: &str) -> Self {
+        let verdict = login.verdict;
         let judged = match verdict.outcome {
             Outcome::Accepted(identity) => Judged::Accepted {
                 user: Some(identity.user().to_owned()),
-                issuer: token
-                    .and_then(payload)
-                    .and_then(|claims| Some(claims["iss"].as_str()?.to_owned())),
+                issuer: issuer(token),
                 expires_at: identity.expires_at().map(gatepost_core::UnixTime::seconds),
             },
             Outcome::Refused { rejection, .. } => Judged::Rejected(rejection),
@@ -62,20 +71,25 @@ impl Report {
             verdict: judged,
             algorithm,
             kid: verdict.kid,
+            provider: verdict.provider,
+            table: login.table,
+            advice: login.advice,
         }
     }
 
     /// A signature that holds, over whatever payload.
     pub(super) fn of_signature(header: &Header, token: &str) -> Self {
-        let issuer = payload(token).and_then(|claims| Some(claims["iss"].as_str()?.to_owned()));
         Self {
             verdict: Judged::Accepted {
                 user: None,
-                issuer,
+                issuer: issuer(token),
                 expires_at: None,
             },
             algorithm: Some(header.algorithm().name().to_owned()),
             kid: header.kid().map(str::to_owned),
+            provider: None,
+            table: None,
+            advice: None,
         }
     }
 
@@ -86,7 +100,7 @@ impl Report {
     /// One object; what is not known is left out.
     pub(super) fn json(&self) -> impl Display {
         let (algorithm, kid) = (self.algorithm.as_deref(), self.kid.as_deref());
-        let line = match &self.verdict {
+        let mut line = match &self.verdict {
             Judged::Accepted {
                 user,
                 issuer,
@@ -115,6 +129,16 @@ impl Report {
                 ..Line::default()
             },
         };
+        line.provider = self.provider.as_deref();
+        line.advice = self.advice.as_deref();
+        if let Some(table) = &self.table {
+            let rows = Some(&*table.rows);
+            if table.is_verified {
+                line.claims = rows;
+            } else {
+                line.unverified_claims = rows;
+            }
+        }
         // Strings and numbers are always JSON.
         serde_json::to_string(&line).unwrap_or_default()
     }
@@ -140,6 +164,14 @@ struct Line<'r> {
     status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<&'r [Row]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unverified_claims: Option<&'r [Row]>,
 }
 
 /// The reason in words, with the numbers that help.
@@ -165,17 +197,7 @@ pub(super) fn detail(rejection: Rejection) -> String {
     }
 }
 
-/// The claims as JSON, whoever signed them: to be shown, not to be believed.
-pub(super) fn payload(token: &str) -> Option<Value> {
-    part(token, 1)
-}
-
-/// The header as JSON.
-pub(super) fn header(token: &str) -> Option<Value> {
-    part(token, 0)
-}
-
-fn part(token: &str, index: usize) -> Option<Value> {
-    let part = token.split('.').nth(index)?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+/// Whom the token names as its issuer.
+fn issuer(token: &str) -> Option<String> {
+    Some(part(token, 1)?["iss"].as_str()?.to_owned())
 }
