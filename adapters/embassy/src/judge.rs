@@ -99,7 +99,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Outside for Online<N
         }
         let _place = self.court.place()?;
         let known = providers.generation(query.provider);
-        let looked = providers.refresh(query.provider, query.issued_at, self.seat);
+        let looked = providers.refresh(query, self.seat);
         Some(match looked.await {
             _ if providers.generation(query.provider) != known => Next::Keys,
             Freshness::Current => Next::NoNewerKeys,

@@ -11,7 +11,7 @@ use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use gatepost_core::{
     UnixTime, exchange,
-    exchange::TrustedKey,
+    exchange::{NewerKeysQuery, TrustedKey},
     introspection::{Endpoints, FetchFailure, Request},
     provider::{
         Breaker, Change, KeySetLife, LeftOut as LeftOutOfMetadata, Metadata, MetadataError, Url,
@@ -63,8 +63,7 @@ struct Provider {
 
 /// A login that waits for a key.
 struct Ask {
-    provider: usize,
-    issued_at: Option<UnixTime>,
+    query: NewerKeysQuery,
     since: Instant,
     reply: &'static Seat,
 }
@@ -171,14 +170,12 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     /// Waits until newer keys have been looked for, because of one that is not known.
     pub(crate) async fn refresh(
         &'static self,
-        provider: usize,
-        issued_at: Option<UnixTime>,
+        query: NewerKeysQuery,
         seat: &'static Seat,
     ) -> Freshness {
         seat.0.reset();
         let ask = Ask {
-            provider,
-            issued_at,
+            query,
             since: Instant::now(),
             reply: seat,
         };
@@ -233,7 +230,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
 
     /// Looks for a key that is not known, unless that was done a moment ago.
     async fn look_for(&'static self, ask: &Ask) -> Freshness {
-        let Some(provider) = self.all.get(ask.provider) else {
+        let Some(provider) = self.all.get(ask.query.provider) else {
             return Freshness::Current;
         };
         // Whoever asked while it was being looked at has waited for that very look.
@@ -242,10 +239,21 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         {
             return freshness;
         }
-        if provider.life.borrow_mut().ask_for_unknown_key(self.now()) {
-            return self.look(ask.provider, provider).await;
+        let mut life = provider.life.borrow_mut();
+        let looks = if ask.query.is_key_known {
+            life.doubt_known_key(self.now())
+        } else {
+            life.ask_for_unknown_key(self.now())
+        };
+        drop(life);
+        if looks {
+            return self.look(ask.query.provider, provider).await;
         }
-        if provider.life.borrow().covers(self.now(), ask.issued_at) {
+        if provider
+            .life
+            .borrow()
+            .covers(self.now(), ask.query.issued_at)
+        {
             Freshness::Current
         } else {
             Freshness::Unavailable

@@ -289,11 +289,11 @@ fn fields(
 
 /// Looks for newer keys; `None` where too many logins wait for providers.
 async fn look(providers: &Providers, turns: &Turns, query: NewerKeysQuery) -> Option<Freshness> {
-    if let Some(freshness) = providers.freshness(query.provider, query.issued_at) {
+    if let Some(freshness) = providers.freshness(query) {
         return Some(freshness);
     }
     let _place = turns.waiting.try_acquire().ok()?;
-    Some(providers.refresh(query.provider, query.issued_at).await)
+    Some(providers.refresh(query).await)
 }
 
 fn copy_name(name: SaslName<'_>) -> String {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use gatepost_core::{UnixTime, crypto::Backend, provider::write_oidc_url};
+use gatepost_core::{
+    UnixTime, crypto::Backend, exchange::NewerKeysQuery, provider::write_oidc_url,
+};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -228,28 +230,25 @@ impl Providers {
         let mut all = trust.providers().iter();
         if let Some(index) = all.position(|settings| settings.name == provider) {
             // The token is not known here, and may be as new as can be.
-            self.refresh(index, Some(now())).await;
+            let query = NewerKeysQuery::for_unknown_key(index, Some(now()));
+            self.refresh(query).await;
         }
     }
 
     /// What a look for newer keys would come to, where that is known without one.
-    pub(crate) fn freshness(
-        &self,
-        provider: usize,
-        issued_at: Option<UnixTime>,
-    ) -> Option<Freshness> {
-        let online = self.online.get(provider).and_then(Option::as_ref);
+    pub(crate) fn freshness(&self, query: NewerKeysQuery) -> Option<Freshness> {
+        let online = self.online.get(query.provider).and_then(Option::as_ref);
         match online.and_then(|online| online.source.as_ref()) {
-            Some(source) => source.freshness(issued_at),
+            Some(source) => source.freshness(query),
             None => Some(Freshness::Current),
         }
     }
 
-    /// Looks for a key that a token names and that is not known.
-    pub(crate) async fn refresh(&self, provider: usize, issued_at: Option<UnixTime>) -> Freshness {
-        let online = self.online.get(provider).and_then(Option::as_ref);
+    /// Looks for newer keys.
+    pub(crate) async fn refresh(&self, query: NewerKeysQuery) -> Freshness {
+        let online = self.online.get(query.provider).and_then(Option::as_ref);
         match online.and_then(|online| online.source.as_ref()) {
-            Some(source) => source.refresh(issued_at).await,
+            Some(source) => source.refresh(query).await,
             None => Freshness::Current,
         }
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use gatepost_core::{
     UnixTime,
     crypto::{AlgorithmSet, Backend},
+    exchange::NewerKeysQuery,
     provider::{KeySetLife, Metadata},
 };
 use tokio::sync::{Mutex as TokenMutex, Notify, Semaphore, mpsc, oneshot, watch};
@@ -119,7 +120,7 @@ struct Inner {
 
 /// A login that waits for a key.
 struct Ask {
-    issued_at: Option<UnixTime>,
+    query: NewerKeysQuery,
     reply: oneshot::Sender<Freshness>,
 }
 
@@ -198,22 +199,27 @@ impl Source {
     }
 
     /// What a look would come to where none is due: it was done a moment ago.
-    pub(crate) fn freshness(&self, issued_at: Option<UnixTime>) -> Option<Freshness> {
+    pub(crate) fn freshness(&self, query: NewerKeysQuery) -> Option<Freshness> {
         let life = self.0.life();
-        let is_due = life.due_in(now()) == 0 || life.may_ask_for_unknown_key(now());
+        let may_ask = if query.is_key_known {
+            life.may_doubt_known_key(now())
+        } else {
+            life.may_ask_for_unknown_key(now())
+        };
+        let is_due = life.due_in(now()) == 0 || may_ask;
         if is_due || self.0.is_looking.load(Ordering::SeqCst) {
             return None;
         }
-        Some(Freshness::of(&life, issued_at))
+        Some(Freshness::of(&life, query.issued_at))
     }
 
     /// Asks for a look because of a key that is not known.
-    pub(crate) async fn refresh(&self, issued_at: Option<UnixTime>) -> Freshness {
+    pub(crate) async fn refresh(&self, query: NewerKeysQuery) -> Freshness {
         let Ok(_place) = self.0.waiting.try_acquire() else {
             return Freshness::Unavailable;
         };
         let (reply, freshness) = oneshot::channel();
-        if self.0.asks.try_send(Ask { issued_at, reply }).is_err() {
+        if self.0.asks.try_send(Ask { query, reply }).is_err() {
             return Freshness::Unavailable;
         }
         match timeout(LOGIN_PATIENCE, freshness).await {
@@ -239,7 +245,7 @@ impl Source {
                 ask = asked.recv() => ask,
                 () = sleep(due) => None,
             };
-            if inner.begins_to_look(ask.is_some()) {
+            if inner.begins_to_look(ask.as_ref().map(|ask| ask.query)) {
                 let found = inner.look(index, &backend, &shared).await;
                 inner.end_looking(|life| match found {
                     Some(max_age) => life.fetched(now(), max_age),
@@ -261,7 +267,7 @@ impl Source {
                     waiting = asked.try_recv().ok();
                 }
             } else if let Some(ask) = ask {
-                let freshness = Freshness::of(&inner.life(), ask.issued_at);
+                let freshness = Freshness::of(&inner.life(), ask.query.issued_at);
                 let _ = ask.reply.send(freshness);
             }
         }
@@ -278,10 +284,17 @@ impl Inner {
     }
 
     /// Whether it is time to look, or somebody asks and that is not too soon.
-    fn begins_to_look(&self, is_asked: bool) -> bool {
+    fn begins_to_look(&self, asked: Option<NewerKeysQuery>) -> bool {
         let mut life = self.life();
         let is_due = life.due_in(now()) == 0;
-        let looks = is_due || is_asked && life.ask_for_unknown_key(now());
+        let looks = is_due
+            || asked.is_some_and(|query| {
+                if query.is_key_known {
+                    life.doubt_known_key(now())
+                } else {
+                    life.ask_for_unknown_key(now())
+                }
+            });
         self.is_looking.store(looks, Ordering::SeqCst);
         looks
     }

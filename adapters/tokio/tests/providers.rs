@@ -554,6 +554,16 @@ async fn a_new_key_under_the_old_kid_is_found() {
         check(&login(&providers, &forged).await, Err("bad_signature"));
     }
     assert_eq!(stub.seen("/jwks").len(), fetched);
+    // Nor does that delay the look for a key that is not known.
+    let next = Issuer::new();
+    stub.set_json(
+        "/jwks",
+        &json!({"keys": [public(&new, "k"), public(&next, "next")]}),
+    );
+    check(
+        &login(&providers, &signed(&next, "next", &claims)).await,
+        Ok(ALICE),
+    );
 }
 
 #[tokio::test]

@@ -87,6 +87,7 @@ impl<'b> Exchange<'b> {
             query: NewerKeysQuery {
                 provider,
                 issued_at,
+                is_key_known: why == Rejection::BadSignature,
             },
             why,
             is_any_unavailable: false,

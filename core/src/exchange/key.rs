@@ -98,4 +98,19 @@ pub struct NewerKeysQuery {
     pub provider: usize,
     /// When the token says that it was issued; nobody has vouched for that.
     pub issued_at: Option<UnixTime>,
+    /// Whether a known key was tried, and its signature failed: no reason to fetch for long, since anybody
+    /// can forge one.
+    pub is_key_known: bool,
+}
+
+impl NewerKeysQuery {
+    /// A look for a key that is not known; `issued_at` is when the token that names it was issued.
+    #[must_use]
+    pub const fn for_unknown_key(provider: usize, issued_at: Option<UnixTime>) -> Self {
+        Self {
+            provider,
+            issued_at,
+            is_key_known: false,
+        }
+    }
 }

@@ -38,6 +38,9 @@ pub struct KeySetLife {
     due_at: Option<UnixTime>,
     /// When it was last fetched for a key that was not known.
     asked_for_at: Option<UnixTime>,
+    /// When it was last fetched because a signature failed: whoever forges one delays no look for a key that
+    /// is not known.
+    doubted_at: Option<UnixTime>,
     failures: u8,
 }
 
@@ -87,10 +90,23 @@ impl KeySetLife {
     /// Whether [`ask_for_unknown_key`](Self::ask_for_unknown_key) would say so.
     #[must_use]
     pub fn may_ask_for_unknown_key(&self, now: UnixTime) -> bool {
-        self.asked_for_at.is_none_or(|asked| {
-            // A clock that was set back does not lengthen a cooldown.
-            now >= asked.plus(COOLDOWN) || now < asked
-        })
+        is_cool(self.asked_for_at, now)
+    }
+
+    /// Whether a signature that failed under a known key is reason to fetch now: the provider may have
+    /// replaced the key and kept its name. It has a cooldown of its own, which taking it as a reason begins.
+    pub fn doubt_known_key(&mut self, now: UnixTime) -> bool {
+        let is_cool = self.may_doubt_known_key(now);
+        if is_cool {
+            self.doubted_at = Some(now);
+        }
+        is_cool
+    }
+
+    /// Whether [`doubt_known_key`](Self::doubt_known_key) would say so.
+    #[must_use]
+    pub fn may_doubt_known_key(&self, now: UnixTime) -> bool {
+        is_cool(self.doubted_at, now)
     }
 
     /// Whether a key that the set lacks is not the provider's: the token was issued well before the set was
@@ -114,6 +130,11 @@ impl KeySetLife {
         self.fetched_at
             .is_none_or(|fetched_at| now >= fetched_at.plus(MAX_AGE))
     }
+}
+
+/// Whether the cooldown that began `at` is over; a clock that was set back does not lengthen it.
+fn is_cool(at: Option<UnixTime>, now: UnixTime) -> bool {
+    at.is_none_or(|at| now >= at.plus(COOLDOWN) || now < at)
 }
 
 #[cfg(test)]
@@ -168,6 +189,16 @@ mod tests {
         }
         assert!(life.ask_for_unknown_key(at(31)));
         assert!(life.ask_for_unknown_key(at(0)), "the clock went back");
+    }
+
+    #[test]
+    fn failed_signatures_delay_no_look_for_unknown_keys() {
+        let mut life = KeySetLife::default();
+        life.fetched(at(0), None);
+        assert!(life.doubt_known_key(at(1)));
+        assert!(!life.doubt_known_key(at(30)) && !life.may_doubt_known_key(at(30)));
+        assert!(life.ask_for_unknown_key(at(2)));
+        assert!(life.doubt_known_key(at(31)));
     }
 
     #[test]
