@@ -239,14 +239,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         {
             return freshness;
         }
-        let mut life = provider.life.borrow_mut();
-        let looks = if ask.query.is_key_known {
-            life.doubt_known_key(self.now())
-        } else {
-            life.ask_for_unknown_key(self.now())
-        };
-        drop(life);
-        if looks {
+        if provider.begins_to_look(self.now(), ask.query) {
             return self.look(ask.query.provider, provider).await;
         }
         if provider
@@ -426,6 +419,16 @@ impl Provider {
 
     fn name(&self) -> &'static str {
         self.settings.policy.provider
+    }
+
+    /// Whether a token that no known key verifies is reason to look again now.
+    fn begins_to_look(&self, now: UnixTime, query: NewerKeysQuery) -> bool {
+        let mut life = self.life.borrow_mut();
+        if query.is_key_known {
+            life.doubt_known_key(now)
+        } else {
+            life.ask_for_unknown_key(now)
+        }
     }
 
     /// Whether there is something to find: its keys, or where it is asked.
