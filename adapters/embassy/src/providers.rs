@@ -305,6 +305,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         (number > 0).then_some(max_age)
     }
 
+    #[inline(never)]
     fn take(&self, index: usize, provider: &Provider, key_set: &[u8]) -> usize {
         let Ok(place) = u8::try_from(index) else {
             return 0;
@@ -449,6 +450,7 @@ impl Provider {
         }
     }
 
+    #[inline(never)]
     fn read_metadata(
         &self,
         issuer: &str,

@@ -167,6 +167,7 @@ impl<'b> Asking<'b> {
 
     /// What a JWT says against itself counts, whoever vouches for it: that it is bound to a key, or of a
     /// kind that gives no access.
+    #[inline(never)]
     fn check_token_itself(&self, scratch: &mut [u8]) -> Result<(), Rejection> {
         let Ok(jwt) = UnverifiedJwt::parse(self.token.expose()) else {
             return Ok(());
@@ -199,6 +200,7 @@ impl<'b> Asking<'b> {
 
     /// RFC 9701 section 5, OIDC Core section 5.3.2: signed by the provider, and meant for us. `None` where
     /// another key is to be tried.
+    #[inline(never)]
     fn read_signed(
         &mut self,
         jwt: &str,

@@ -95,6 +95,7 @@ impl<'b> Exchange<'b> {
     }
 
     /// The provider has no newer keys, or they cannot be fetched: another that may have issued it is next.
+    #[inline(never)]
     pub(super) fn go_on_without_newer(
         &mut self,
         mut newer: NewerKeys<'b>,
@@ -159,6 +160,7 @@ impl<'b> Exchange<'b> {
     }
 
     /// Goes on where the provider that was asked does not judge tokens of this kind.
+    #[inline(never)]
     pub(super) fn go_on_unjudged(&mut self, asked: Asked) -> Result<State<'b>, Rejection> {
         if let Asked::Instead(why) = asked {
             return Err(nobody_vouches(why));

@@ -66,6 +66,7 @@ impl<'b> Exchange<'b> {
     }
 
     /// Keeps the token that was granted, and presents it as though the client had.
+    #[inline(never)]
     pub(super) fn take_grant(&mut self, answer: &Answer<'_>) -> Result<State<'b>, Rejection> {
         let granted = read(answer)?;
         let buffer = core::mem::take(&mut self.grant_buffer);

@@ -39,6 +39,7 @@ pub(crate) struct Findings {
     subject: Option<[u8; 32]>,
 }
 
+// What is not inlined keeps its names off a device's stack while members are read.
 impl Policy<'_> {
     /// Reads one object that vouches for a token.
     ///
@@ -73,6 +74,7 @@ impl Policy<'_> {
 
     /// Whether a JWT that somebody vouches for speaks against itself outright: that it is bound to a key, or
     /// gives no access.
+    #[inline(never)]
     pub(crate) fn check_outright(
         &self,
         object: Object<'_>,
@@ -103,6 +105,7 @@ impl Policy<'_> {
     }
 
     /// Judges all that has been said by `source`: the first rule that is not met is the rejection.
+    #[inline(never)]
     pub(crate) fn conclude(
         &self,
         findings: Findings,
@@ -126,16 +129,18 @@ impl Policy<'_> {
         if !domains.is_empty() && !user.is_of_any(domains) {
             return Err(Violation::WrongDomain);
         }
+        let alone = || Identity::new(&user, None, expires_at).ok_or(Violation::UnusableUserName);
         let Some(claimed) = claimed else {
-            return Ok(Identity::new(user, None, expires_at));
+            return alone();
         };
         let claimed = UserName::new(claimed.chars(), self.user_case)?;
         if claimed == user {
-            return Ok(Identity::new(user, None, expires_at));
+            return alone();
         }
         let may_act = may_act || self.delegates_to(&user, &claimed);
         if may_act && claimed.is_of_any(domains) {
-            Ok(Identity::new(claimed, Some(user), expires_at))
+            let identity = Identity::new(&claimed, Some(&user), expires_at);
+            identity.ok_or(Violation::UnusableUserName)
         } else {
             Err(Violation::WrongUser)
         }
@@ -149,6 +154,7 @@ impl Policy<'_> {
         }
     }
 
+    #[inline(never)]
     fn delegates_to(&self, user: &UserName, claimed: &UserName) -> bool {
         let is = |written: &str, name: &UserName| {
             UserName::new(written.chars(), self.user_case).is_ok_and(|written| written == *name)
@@ -158,6 +164,7 @@ impl Policy<'_> {
     }
 
     /// Whether the claim of delegates names who is asked for.
+    #[inline(never)]
     fn lets_act(&self, members: &Members<'_, '_>, claimed: SaslName<'_>) -> bool {
         let value = self.delegates_claim.and_then(|claim| members.at(claim));
         let Some(value) = value else { return false };

@@ -15,8 +15,9 @@ use crate::time::UnixTime;
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
-    user: UserName,
-    actor: Option<UserName>,
+    /// The user's name, and behind it the actor's: on a device each identity is kept for a while.
+    names: heapless::String<{ Identity::MAX_NAMES }>,
+    user_len: u16,
     expires_at: Option<UnixTime>,
 }
 
@@ -26,28 +27,38 @@ impl Identity {
     /// section 6.4).
     pub const NOBODYS_DOMAIN: &'static str = "gatepost.invalid";
 
+    /// Room for two names, in bytes: a longest one beside one of 64 bytes.
+    const MAX_NAMES: usize = 320;
+
+    /// `None` where both names are longer than there is room for.
     pub(super) fn new(
-        user: UserName,
-        actor: Option<UserName>,
+        user: &UserName,
+        actor: Option<&UserName>,
         expires_at: Option<UnixTime>,
-    ) -> Self {
-        Self {
-            user,
-            actor,
-            expires_at,
+    ) -> Option<Self> {
+        let mut names = heapless::String::new();
+        names.push_str(&user.0).ok()?;
+        if let Some(actor) = actor {
+            names.push_str(&actor.0).ok()?;
         }
+        Some(Self {
+            names,
+            user_len: u16::try_from(user.0.len()).ok()?,
+            expires_at,
+        })
     }
 
     /// The user's name, normalised.
     #[must_use]
     pub fn user(&self) -> &str {
-        &self.user.0
+        self.names.get(..self.user_len.into()).unwrap_or_default()
     }
 
     /// Who it really is, where a delegate logs in as [`user`](Self::user).
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
-        self.actor.as_ref().map(|actor| &*actor.0)
+        let actor = self.names.get(self.user_len.into()..);
+        actor.filter(|actor| !actor.is_empty())
     }
 
     /// The token's `exp`; a provider's answer may name none.
@@ -154,7 +165,7 @@ mod tests {
         let user = UserName::new("Alice@Example.COM".chars(), UserCase::LowerDomain).unwrap();
         assert_eq!(user.domain(), Some("example.com"));
         let until = UnixTime::from_seconds(7);
-        let identity = Identity::new(user, None, Some(until));
+        let identity = Identity::new(&user, None, Some(until)).unwrap();
         assert_eq!(identity.user(), "Alice@example.com");
         assert_eq!(identity.expires_at(), Some(until));
     }

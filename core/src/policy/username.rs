@@ -156,6 +156,7 @@ impl<'p> Policy<'p> {
     }
 
     /// The first candidate whose claims are all there.
+    #[inline(never)]
     pub(super) fn user(&self, members: &Members<'_, '_>) -> Result<Option<Named>, Violation> {
         for (rank, candidate) in self.username_claims.iter().enumerate() {
             let mut is_by_email = false;
