@@ -517,3 +517,47 @@ fn requirements_are_met_by_any_of_the_answers() {
     let answers = [groups.clone(), groups];
     check(&strict, both, &answers, Err("unmet_requirement"));
 }
+
+/// A header that cannot be read here hides nothing of what the claims say.
+#[test]
+fn a_jwt_speaks_against_itself_whatever_its_header() {
+    let issuer = Issuer::new();
+    let claims = |changes: &[(&str, Value)]| {
+        let mut claims = json!({"iss": ISSUER, "sub": "s-1", "aud": "mail", "exp": NOW + 300});
+        for (name, value) in changes {
+            claims[*name] = value.clone();
+        }
+        claims.to_string()
+    };
+    let long = json!(["A".repeat(1_200)]);
+    for header in [
+        json!({"alg": "ES256K"}),
+        json!({"alg": "ES256", "x5c": long}),
+        json!({"alg": "ES256", "crit": ["x"], "x": 1}),
+    ] {
+        let sign = |changes: &[(&str, Value)]| {
+            issuer.sign_with_header("ES256", &header, claims(changes).as_bytes())
+        };
+        let policy = policy();
+        check_vouched(&policy, &sign(&[]), Ok(ALICE));
+        let bound = sign(&[("cnf", json!({"jkt": "x"}))]);
+        check_vouched(&policy, &bound, Err("key_bound_token"));
+        let refresh = sign(&[("typ", json!("Refresh"))]);
+        check_vouched(&policy, &refresh, Err("not_access_token"));
+    }
+}
+
+/// Judges a JWT for which its provider vouches.
+#[track_caller]
+fn check_vouched(policy: &Policy<'_>, token: &str, expected: Result<&str, &str>) {
+    let providers = [Provider {
+        policy,
+        endpoints: Some(Endpoints {
+            about: Some(About::EveryToken),
+            ..endpoints(Mode::Post)
+        }),
+    }];
+    let mut setup = Setup::new(&providers);
+    setup.token = token;
+    setup.check(&[ok(&good())], expected);
+}

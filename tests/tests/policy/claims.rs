@@ -222,3 +222,34 @@ fn escapes_hide_no_scope() {
         check_at(&policy, NOW, &payload, expected);
     }
 }
+
+/// Auth0 takes no claims but such as are named by a URL.
+#[test]
+fn an_unverified_address_names_nobody_whatever_its_claim_is_called() {
+    for name in ["https://example.com/email", "urn:example:email"] {
+        let token = with(&[(name, json!("alice@example.com"))]);
+        let mut unverified = token.clone();
+        unverified["email_verified"] = json!(false);
+        let claims = [name];
+        let mut policy = policy();
+        policy.username_claims = &claims;
+        pair(&policy, &token, &[(unverified, "email_not_verified")]);
+    }
+}
+
+/// However many requirements there are, none is met because another rule is.
+#[test]
+fn every_requirement_is_judged_however_many_there_are() {
+    let token = with(&[("groups", json!(["mail"]))]);
+    let requirement = |name| gatepost_core::Requirement {
+        claim: "groups",
+        any_of: name,
+    };
+    for count in [1, 50, 60, 300] {
+        let mut required = vec![requirement(&["mail"]); count];
+        required.push(requirement(&["admin"]));
+        let mut policy = policy();
+        policy.required = &required;
+        check(&policy, &token, Err("unmet_requirement"));
+    }
+}

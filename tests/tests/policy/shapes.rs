@@ -3,7 +3,7 @@
 use gatepost_core::jose::{Jwk, KeyError, ShortName};
 use serde_json::{Value, json};
 
-use super::{ALICE, NOW, check, check_at, claims, outcome, pair, policy, raw, with};
+use super::{ALICE, NOW, check, check_at, claims, outcome, pair, policy, policy_with, raw, with};
 
 #[test]
 fn escapes_hide_no_claim() {
@@ -151,5 +151,27 @@ fn a_claim_that_is_null_is_absent() {
     pair(&policy(), &claims(), &bad);
     for name in ["iat", "nbf", "scope", "azp", "jti"] {
         check(&policy(), &with(&[(name, Value::Null)]), ALICE);
+    }
+}
+
+/// A nested object may not lead to one path in two ways either: the later would win.
+#[test]
+fn two_ways_to_a_nested_path_are_refused() {
+    let policy = policy_with(|policy| policy.username_claims = &["profile.mail.user"]);
+    let nested = |profile: Value| with(&[("profile", profile)]);
+    let alice = "alice@example.com";
+    for good in [
+        json!({"mail": {"user": alice}}),
+        json!({"mail.user": alice}),
+        json!({"mail.user": alice, "mail": true}),
+        json!({"mail": true, "mail.user": alice}),
+    ] {
+        check(&policy, &nested(good), ALICE);
+    }
+    for two in [
+        r#""profile":{"mail":{"user":"alice@example.com"},"mail.user":"bob@example.com"}"#,
+        r#""profile":{"mail.user":"bob@example.com","mail":{"user":"alice@example.com"}}"#,
+    ] {
+        check_at(&policy, NOW, &raw(&[], two), Err("malformed_claims"));
     }
 }

@@ -109,3 +109,40 @@ fn a_key_signs_for_the_issuer_that_it_names() {
         }
     }
 }
+
+/// Each tenant may have an application, and so a provider, of its own; their keys are the same.
+#[test]
+fn a_tenant_chooses_among_providers_of_one_template() {
+    let (mut first, mut second) = (entra(), entra());
+    (first.tenants, second.tenants) = (&TENANTS[..1], &TENANTS[1..]);
+    for backend in BACKENDS {
+        let keys = backend.prepare_all(&[KEYS[0].jwk("HS256")]);
+        let trusted = [keys[0].trusted(&first), keys[0].trusted(&second)];
+        for (tenant, user, expected) in [
+            ("aaaa", "al@a.example", Ok("al@a.example")),
+            ("bbbb", "bo@b.example", Ok("bo@b.example")),
+            ("aaaa", "bo@b.example", Err("wrong_domain")),
+        ] {
+            let claims = token(tenant, &json!(tenant), user);
+            let outcome = judge(
+                LoginSettings::default(),
+                Mechanism::OAuthBearer,
+                &oauthbearer(&KEYS[0].sign("HS256", &claims)),
+                &trusted,
+                UnixTime::from_seconds(NOW),
+            );
+            assert_eq!(outcome.code(), expected, "{tenant} {user}");
+        }
+    }
+}
+
+/// Tenants without an issuer to find them in are nobody's, rather than everybody's.
+#[test]
+fn tenants_are_judged_without_an_issuer_too() {
+    let mut policy = entra();
+    policy.issuer = None;
+    for tenant in ["aaaa", "cccc"] {
+        let claims = token(tenant, &json!(tenant), "al@a.example");
+        check(&policy, &claims, Err("wrong_issuer"));
+    }
+}
