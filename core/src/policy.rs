@@ -62,7 +62,7 @@ pub struct Policy<'p> {
     pub user_case: UserCase,
     /// Domains that the provider may name users of, without case; empty for any.
     pub domains: &'p [&'p str],
-    /// Claims that a token must have, and what each must hold.
+    /// Claims that a token must have, and what each must hold: 16 paths at most, names and all.
     pub required: &'p [Requirement<'p>],
     /// A claim that must be there, and what it must be.
     pub active: Option<Active<'p>>,

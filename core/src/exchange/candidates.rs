@@ -45,8 +45,14 @@ impl Origin {
     /// Whether the `index`th provider may have issued the token.
     pub(super) fn admits(self, index: usize, providers: &[Provider<'_>]) -> bool {
         let issuer = |index: usize| providers.get(index).map(|one| one.policy.issuer);
+        // Providers of one template are told apart by their tenants.
+        let has_tenants = |index: usize| {
+            let policy = providers.get(index).map(|one| one.policy);
+            policy.is_some_and(|policy| !policy.tenants.is_empty())
+        };
         match self {
-            Self::Issuer(first) => issuer(index) == issuer(first),
+            Self::Issuer(first) if index == first => true,
+            Self::Issuer(first) => issuer(index) == issuer(first) && !has_tenants(first),
             Self::Unnamed => {
                 let is_any = |one: &Provider<'_>| one.policy.issuer.is_none();
                 issuer(index) == Some(None) || !providers.iter().any(is_any)

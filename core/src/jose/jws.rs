@@ -98,13 +98,30 @@ impl<'t> UnverifiedJwt<'t> {
         Ok(key.verify(algorithm, self.signing_input, signature)?)
     }
 
+    /// Decodes the payload of a token whose header may be unreadable: good for what it says against itself.
+    pub(crate) fn decode_payload_of<'s>(
+        token: &str,
+        scratch: &'s mut [u8],
+    ) -> Result<&'s [u8], Error> {
+        let (_, rest) = split_dot(token.as_bytes()).ok_or(Error::NotCompactJws)?;
+        let (payload, signature) = split_dot(rest).ok_or(Error::NotCompactJws)?;
+        if memchr(b'.', signature).is_some() {
+            return Err(Error::NotCompactJws);
+        }
+        decode(payload, scratch)
+    }
+
     /// The payload before anything vouches for it: good for hints only.
     pub(crate) fn decode_payload<'s>(&self, scratch: &'s mut [u8]) -> Result<&'s [u8], Error> {
-        base64url::decode(self.payload, scratch).map_err(|error| match error {
-            base64url::Error::TooLong => Error::PayloadTooLong,
-            base64url::Error::Malformed => Error::Encoding,
-        })
+        decode(self.payload, scratch)
     }
+}
+
+fn decode<'s>(payload: &[u8], scratch: &'s mut [u8]) -> Result<&'s [u8], Error> {
+    base64url::decode(payload, scratch).map_err(|error| match error {
+        base64url::Error::TooLong => Error::PayloadTooLong,
+        base64url::Error::Malformed => Error::Encoding,
+    })
 }
 
 impl core::fmt::Debug for UnverifiedJwt<'_> {

@@ -26,7 +26,7 @@ pub(crate) struct Findings {
     /// A bit for each rule that is met, by its place among the rules.
     met: u64,
     /// The first rule that is broken.
-    broken: Option<(u8, Violation)>,
+    broken: Option<(usize, Violation)>,
     pub(super) expires_at: Option<UnixTime>,
     /// Which of the policy's tenants the token is of.
     pub(super) tenant: Option<usize>,
@@ -183,7 +183,7 @@ impl Findings {
     fn verdict(
         &self,
         policy: &Policy<'_>,
-        place: u8,
+        place: usize,
         rule: Rule<'_>,
         source: Source,
     ) -> Option<Violation> {
@@ -272,8 +272,10 @@ impl Findings {
     }
 }
 
-const fn bit(place: u8) -> u64 {
-    1_u64.wrapping_shl(place as u32)
+/// The bit of a rule; none for one beyond the last that can be counted, which is therefore never met.
+fn bit(place: usize) -> u64 {
+    let place = u32::try_from(place).unwrap_or(u32::MAX);
+    1_u64.checked_shl(place).unwrap_or(0)
 }
 
 fn digest(text: Text<'_>) -> [u8; 32] {

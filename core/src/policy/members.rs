@@ -173,8 +173,13 @@ fn follow<'m>(path: &str, name: Text<'m>, value: Value<'m>) -> Result<Option<Fou
         // Walks the whole object, so that a duplicate behind the wanted member is seen too.
         for member in object.members() {
             let (name, inner) = member?;
-            if let Some(after) = after_name(rest, name) {
-                next = Some((inner, after));
+            let after = after_name(rest, name);
+            let leads_on = |after: &&str| after.is_empty() || matches!(inner, Value::Object(_));
+            if let Some(after) = after.filter(leads_on) {
+                // `a.b` and `a` holding `b` would both be the path "a.b".
+                if next.replace((inner, after)).is_some() {
+                    return Err(Error::Duplicate);
+                }
             }
             if name == *"email_verified" {
                 beside = Some(inner);

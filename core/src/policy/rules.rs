@@ -162,15 +162,15 @@ impl<'p> Policy<'p> {
 /// Iterates over [`Policy::rules`], with their places.
 pub(super) struct Rules<'r, 'p> {
     policy: &'r Policy<'p>,
-    place: u8,
+    place: usize,
 }
 
 impl<'p> Iterator for Rules<'_, 'p> {
-    type Item = (u8, Rule<'p>);
+    type Item = (usize, Rule<'p>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let place = self.place;
-        let rule = self.policy.rule(place.into())?;
+        let rule = self.policy.rule(place)?;
         self.place = place.saturating_add(1);
         Some((place, rule))
     }
@@ -287,7 +287,7 @@ impl Policy<'_> {
         members: &Members<'_, '_>,
         findings: &mut Findings,
     ) -> Result<RuleOutcome, Violation> {
-        if self.issuer.is_none() {
+        if self.issuer.is_none() && self.tenants.is_empty() {
             return Ok(RuleOutcome::Met);
         }
         let registered = members.registered();

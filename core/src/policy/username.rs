@@ -251,7 +251,11 @@ impl<'p> Policy<'p> {
 
 /// Whether a path leads to an address.
 fn is_email(path: &str) -> bool {
-    matches!(path.rsplit('.').next(), Some("email" | "emails"))
+    // Auth0 names claims by URLs.
+    matches!(
+        path.rsplit(['.', '/', ':']).next(),
+        Some("email" | "emails")
+    )
 }
 
 fn push(name: &mut Text, chars: impl Iterator<Item = char>) -> Result<(), Violation> {
