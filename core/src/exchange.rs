@@ -220,40 +220,79 @@ impl<'b> Exchange<'b> {
         self.output()
     }
 
+    // One function for each input that is judged: what another holds need not lie on a device's stack meanwhile.
     fn advance(&mut self, now: Option<UnixTime>, input: Input<'_>) {
-        let state = core::mem::replace(&mut self.state, State::Rejected(Rejection::OutOfOrder));
-        let next = match (state, input) {
+        match input {
+            Input::Keys { keys, scratch } => self.take_keys(now, keys, scratch),
+            Input::Fetched {
+                answer,
+                keys,
+                scratch,
+            } => self.take_answer(now, answer, keys, scratch),
+            input => self.take_other(&input),
+        }
+    }
+
+    #[inline(never)]
+    fn take_keys(&mut self, now: Option<UnixTime>, keys: &[&[TrustedKey<'_>]], scratch: &mut [u8]) {
+        let verification = match self.take_state() {
+            State::AwaitingKeys(verification) => verification,
+            State::AwaitingNewerKeys(newer) => newer.refreshed(),
+            state => return self.refuse_input(state),
+        };
+        let next = self.verify(now, verification, keys, scratch);
+        self.settle(next);
+    }
+
+    #[inline(never)]
+    fn take_answer(
+        &mut self,
+        now: Option<UnixTime>,
+        answer: &Answer<'_>,
+        keys: &[&[TrustedKey<'_>]],
+        scratch: &mut [u8],
+    ) {
+        let next = match self.take_state() {
+            State::AwaitingAnswer(asking) | State::AwaitingSameAnswer(asking) => {
+                self.judge_answer(now, asking, answer, keys, scratch)
+            }
+            State::AwaitingGrant(_) => self.take_grant(answer),
+            state => return self.refuse_input(state),
+        };
+        self.settle(next);
+    }
+
+    #[inline(never)]
+    fn take_other(&mut self, input: &Input<'_>) {
+        let next = match (self.take_state(), input) {
             (State::Received(message), Input::Start) => self.parse(message),
-            (State::AwaitingKeys(verification), Input::Keys { keys, scratch }) => {
-                self.verify(now, verification, keys, scratch)
-            }
-            (State::AwaitingNewerKeys(newer), Input::Keys { keys, scratch }) => {
-                let mut verification = newer.verification;
-                (verification.attempt, verification.is_refreshed) = (0, true);
-                self.verify(now, verification, keys, scratch)
-            }
             (State::AwaitingNewerKeys(newer), Input::NoNewerKeys) => {
                 self.go_on_without_newer(newer, false)
             }
             (State::AwaitingNewerKeys(newer), Input::KeysUnavailable) => {
                 self.go_on_without_newer(newer, true)
             }
-            (
-                State::AwaitingAnswer(asking) | State::AwaitingSameAnswer(asking),
-                Input::Fetched {
-                    answer,
-                    keys,
-                    scratch,
-                },
-            ) => self.judge_answer(now, asking, answer, keys, scratch),
-            (State::AwaitingGrant(_), Input::Fetched { answer, .. }) => self.take_grant(answer),
             (State::AwaitingGrant(_) | State::AwaitingAnswer(_), Input::FetchFailed(why)) => {
-                Err(why.into())
+                Err((*why).into())
             }
             (State::Challenged(challenge), Input::Reply) => Ok(State::Rejected(challenge.why)),
-            (state @ (State::Accepted(_) | State::Rejected(_)), _) => Ok(state),
-            _ => Ok(State::Rejected(Rejection::OutOfOrder)),
+            (state, _) => return self.refuse_input(state),
         };
+        self.settle(next);
+    }
+
+    fn take_state(&mut self) -> State<'b> {
+        core::mem::replace(&mut self.state, State::Rejected(Rejection::OutOfOrder))
+    }
+
+    /// An input that was not asked for fails a login, unless it has ended.
+    fn refuse_input(&mut self, state: State<'b>) {
+        if let State::Accepted(_) | State::Rejected(_) = state {
+            self.state = state;
+        }
+    }
+
+    fn settle(&mut self, next: Result<State<'b>, Rejection>) {
         self.state = next.unwrap_or_else(|why| self.refused(why));
     }
 

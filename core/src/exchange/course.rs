@@ -56,13 +56,24 @@ impl<'b> Verification<'b> {
 
 /// A JWT that waits for newer keys.
 pub(super) struct NewerKeys<'b> {
-    pub(super) verification: Verification<'b>,
+    verification: Verification<'b>,
     origin: Origin,
     pub(super) query: NewerKeysQuery,
     /// Why the known keys do not do.
     why: Rejection,
     /// Whether those of some provider cannot be fetched.
     is_any_unavailable: bool,
+}
+
+impl<'b> NewerKeys<'b> {
+    /// What is verified once more, with the keys that there are now.
+    pub(super) fn refreshed(self) -> Verification<'b> {
+        Verification {
+            attempt: 0,
+            is_refreshed: true,
+            ..self.verification
+        }
+    }
 }
 
 impl<'b> Exchange<'b> {
