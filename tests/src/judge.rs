@@ -4,10 +4,10 @@ use gatepost_aws_lc::AwsLc;
 use gatepost_core::crypto::{RustCrypto, VerifyingKey};
 use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::introspection::{Answer, FetchFailure, Method, Request};
-use gatepost_core::jose::{Jwk, KeyBuffer, KeyError};
+use gatepost_core::jose::{Jwk, JwkSet, KeyBuffer, KeyError};
 use gatepost_core::sasl::{BearerToken, Mechanism};
-use gatepost_core::{Exchange, Policy, Rejection, UnixTime};
-use serde_json::Value;
+use gatepost_core::{Audience, Exchange, KeySet, Policy, Rejection, UnixTime, verify};
+use serde_json::{Value, json};
 
 /// A backend behind one type, so that every vector runs on both.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,7 @@ pub struct Backend {
     /// What it is called in the names of tests.
     pub name: &'static str,
     prepare: fn(&[u8]) -> Result<PreparedKey, KeyError>,
+    verifies: fn(&[u8], &str) -> bool,
 }
 
 /// The core's own backend, and the one of hosts.
@@ -22,10 +23,12 @@ pub const BACKENDS: [Backend; 2] = [
     Backend {
         name: "RustCrypto",
         prepare: prepare::<RustCrypto>,
+        verifies: verifies::<RustCrypto>,
     },
     Backend {
         name: "AwsLc",
         prepare: prepare::<AwsLc>,
+        verifies: verifies::<AwsLc>,
     },
 ];
 
@@ -47,6 +50,34 @@ impl Backend {
         let prepare = |jwk| self.prepare(jwk).expect("a key that may be used");
         jwks.iter().map(prepare).collect()
     }
+
+    /// Whether a token's signature verifies with a JWK, or a JWK Set that never was public, for a library's
+    /// user: [`KeySet`] and [`verify`]. Its claims may be no good.
+    #[must_use]
+    pub fn verifies(&self, keys: &Value, token: &str) -> bool {
+        let set = if keys["keys"].is_array() {
+            keys.to_string()
+        } else {
+            json!({"keys": [keys]}).to_string()
+        };
+        (self.verifies)(set.as_bytes(), token)
+    }
+}
+
+fn verifies<B>(set: &[u8], token: &str) -> bool
+where
+    B: gatepost_core::crypto::Backend + Default,
+{
+    let mut keys = KeySet::<{ JwkSet::MAX_KEYS }, B>::with_backend(B::default()).taking_secrets();
+    if keys.add_jwk_set(set, |_| ()).is_err() {
+        return false;
+    }
+    let policy = Policy::new("vectors", Audience::Any);
+    let mut scratch = vec![0; MAX_PAYLOAD];
+    let now = UnixTime::from_seconds(0);
+    let outcome = verify(token, &keys, &policy, now, &mut scratch);
+    // Claims are judged once the signature has verified, and those of vectors are hardly ever good.
+    matches!(outcome, Ok(_) | Err(Rejection::Claims(_)))
 }
 
 fn prepare<B>(jwk: &[u8]) -> Result<PreparedKey, KeyError>

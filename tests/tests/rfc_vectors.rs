@@ -1,7 +1,8 @@
 //! The examples of the standards: RFC 7515 appendix A, RFC 8037 appendix A.4, and the cookbook of RFC 7520
 //! with its later additions.
 //!
-//! What must verify does so on both backends, and no longer with one bit changed. What is no compact JWS
+//! What must verify does so on both backends, step by step and through a library's `verify`, and no longer
+//! with one bit changed. What is no compact JWS
 //! of ours (JSON serialisations, detached and unencoded payloads) is refused.
 
 use std::path::Path;
@@ -10,7 +11,7 @@ use gatepost_core::exchange::MAX_PAYLOAD;
 use gatepost_core::jose::{Error, UnverifiedJwt, VerifyError};
 use gatepost_core::sasl::BearerToken;
 use gatepost_tests::corpora::{self, read_json, trial};
-use gatepost_tests::judge::BACKENDS;
+use gatepost_tests::judge::{BACKENDS, Backend};
 use gatepost_tests::vectors::rfc::{
     self, CLAIMS, ES256_HEADER, ES256_SIGNATURE, Example, RS256_HEADER, RS256_SIGNATURE, Shows,
     altered,
@@ -54,7 +55,10 @@ fn verifies(jwk: &Value, token: &str) {
         let key = backend.prepare(jwk).expect("a usable key");
         let verify = |token: &str| {
             let jwt = UnverifiedJwt::parse(token).expect("a compact JWS");
-            jwt.verify(&*key.key, &mut [0; MAX_PAYLOAD]).map(|_| ())
+            let outcome = jwt.verify(&*key.key, &mut [0; MAX_PAYLOAD]).map(|_| ());
+            let is_library_agreed = backend.verifies(jwk, token) == outcome.is_ok();
+            assert!(is_library_agreed, "{}: {outcome:?}", backend.name);
+            outcome
         };
         assert_eq!(verify(token), Ok(()), "{}", backend.name);
         for changed in altered(token) {
@@ -74,6 +78,10 @@ fn none_is_refused() {
         UnverifiedJwt::parse(&token).err(),
         Some(Error::UnsupportedAlgorithm)
     );
+    for Example { jwk, .. } in rfc::examples() {
+        let is_taken = |backend: &Backend| backend.verifies(&jwk, &token);
+        assert!(!BACKENDS.iter().any(is_taken), "{jwk}");
+    }
 }
 
 /// RFC 7515 appendices A.6.4 and A.7.
@@ -97,6 +105,9 @@ fn is_no_token(serialised: &Value) {
     let text = serialised.to_string();
     assert!(BearerToken::new(text.as_bytes()).is_err(), "{text}");
     assert!(UnverifiedJwt::parse(&text).is_err(), "{text}");
+    let keys = rfc::examples().map(|example| example.jwk);
+    let is_taken = |jwk: &Value| BACKENDS.iter().any(|backend| backend.verifies(jwk, &text));
+    assert!(!keys.iter().any(is_taken), "{text}");
 }
 
 fn keys_are_not_mixed_up() {
@@ -107,7 +118,9 @@ fn keys_are_not_mixed_up() {
             for (j, Example { token, .. }) in examples.iter().enumerate() {
                 let jwt = UnverifiedJwt::parse(token).expect("a compact JWS");
                 let is_verified = jwt.verify(&*key.key, &mut [0; MAX_PAYLOAD]).is_ok();
-                assert_eq!(is_verified, i == j, "key {i}, token {j}, {}", backend.name);
+                for is_verified in [is_verified, backend.verifies(jwk, token)] {
+                    assert_eq!(is_verified, i == j, "key {i}, token {j}, {}", backend.name);
+                }
             }
         }
     }
@@ -155,6 +168,7 @@ fn is_detached(example: &Value) {
         let key = backend
             .prepare(&example["input"]["key"])
             .expect("a usable key");
+        assert!(!backend.verifies(&example["input"]["key"], token));
         let mut scratch = [0; MAX_PAYLOAD];
         let verified = jwt.verify(&*key.key, &mut scratch);
         assert_eq!(
@@ -193,6 +207,8 @@ fn is_unencoded(example: &Value) {
             matches!(error, Error::UnencodedPayload | Error::CriticalExtension),
             "{error:?}"
         );
+        let is_taken = |backend: &Backend| backend.verifies(&example["input"]["key"], token);
+        assert!(!BACKENDS.iter().any(is_taken), "{token}");
     }
     no_json_is_a_token(example);
 }
