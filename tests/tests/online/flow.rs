@@ -129,6 +129,62 @@ fn introspection_is_asked_only_for_what_tokeninfo_left_out() {
     }
 }
 
+/// Tokeninfo answers first, and introspection where it is asked.
+#[track_caller]
+fn check_as(user: &str, policy: &Policy<'_>, answers: &[Value], expected: Result<&str, &str>) {
+    let mut both = endpoints(Mode::Auth);
+    both.tokeninfo = Some(TOKENINFO);
+    let providers = [Provider {
+        policy,
+        endpoints: Some(both),
+    }];
+    let mut setup = Setup::new(&providers);
+    setup.user = Some(user);
+    let answers: Vec<_> = answers.iter().map(ok).collect();
+    setup.check(&answers, expected);
+}
+
+#[test]
+fn whom_a_user_may_act_as_introspection_may_say() {
+    const SHARED: &str = "info@example.com";
+    let mut policy = policy();
+    policy.domains = &["example.com"];
+    policy.delegates_claim = Some("mailboxes");
+    let told = with(&[("mailboxes", json!([SHARED]))]);
+    let other = with(&[("mailboxes", json!(["team@example.com"]))]);
+    let expected = Ok(SHARED);
+    check_as(SHARED, &policy, std::slice::from_ref(&told), expected);
+    for first in [good(), other.clone()] {
+        check_as(SHARED, &policy, &[first, told.clone()], expected);
+    }
+    let refused = Err("wrong_user");
+    check_as(SHARED, &policy, &[good(), good()], refused);
+    check_as(SHARED, &policy, &[good(), other], refused);
+    // Who logs in as themselves needs no such claim.
+    check_as(ALICE, &policy, &[good()], Ok(ALICE));
+    policy.delegates_claim = None;
+    check_as(SHARED, &policy, &[good()], refused);
+}
+
+#[test]
+fn a_name_that_counts_first_introspection_may_say() {
+    let mut policy = policy();
+    let named = |name: &str| json!({"username": name, "sub": "s-1", "aud": "mail"});
+    check_as(ALICE, &policy, &[named("alice"), good()], Ok(ALICE));
+    check_as(
+        ALICE,
+        &policy,
+        &[named("alice"), named("alice")],
+        Err("wrong_user"),
+    );
+    check_as("alice", &policy, &[named("alice")], Ok("alice"));
+    policy.domains = &["example.com"];
+    check_as(ALICE, &policy, &[named("a@example.org"), good()], Ok(ALICE));
+    // No other claim counts before this one.
+    let bob = with(&[("email", json!("bob@example.com"))]);
+    check_as(ALICE, &policy, &[bob], Err("wrong_user"));
+}
+
 #[test]
 fn two_names_of_one_user_contradict_each_other() {
     let mut both = endpoints(Mode::Auth);
