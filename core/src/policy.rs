@@ -292,7 +292,7 @@ impl<'p> Policy<'p> {
         let context = claims_context(now, payload, key_owner);
         let object = Object::parse(payload.bytes()).map_err(|_| Violation::Malformed)?;
         let findings = self.read(object, &context, claimed)?;
-        self.conclude(findings, context.source, claimed)
+        self.conclude(&findings, context.source, claimed)
     }
 
     /// Whether `issuer` is the one, or one of the tenants'.

@@ -123,7 +123,7 @@ impl<'b> Asking<'b> {
             None => findings,
             Some(earlier) => earlier.merge(findings).ok_or(Rejection::UnusableAnswer)?,
         };
-        if let Some(url) = self.next_url(&findings)? {
+        if let Some(url) = self.next_url(&findings, claimed)? {
             return Ok(AnswerOutcome::AskNext(Self {
                 question: Question::Introspection(self.endpoints.mode),
                 url,
@@ -133,7 +133,7 @@ impl<'b> Asking<'b> {
             }));
         }
         let source = self.source(true);
-        let identity = self.policy.conclude(findings, source, claimed);
+        let identity = self.policy.conclude(&findings, source, claimed);
         identity.map(AnswerOutcome::Accepted).map_err(rejection_for)
     }
 
@@ -187,7 +187,11 @@ impl<'b> Asking<'b> {
     }
 
     /// Introspection follows tokeninfo where that has not said everything, or where it has to.
-    fn next_url(&self, findings: &Findings) -> Result<Option<&'b str>, Rejection> {
+    fn next_url(
+        &self,
+        findings: &Findings,
+        claimed: Option<SaslName<'_>>,
+    ) -> Result<Option<&'b str>, Rejection> {
         if self.question != Question::Tokeninfo {
             return Ok(None);
         }
@@ -196,7 +200,7 @@ impl<'b> Asking<'b> {
             return Err(rejection_for(violation));
         }
         let is_enough =
-            !self.endpoints.force_introspection && self.policy.is_satisfied_by(findings);
+            !self.endpoints.force_introspection && self.policy.is_satisfied_by(findings, claimed);
         Ok(self.endpoints.introspection.filter(|_| !is_enough))
     }
 

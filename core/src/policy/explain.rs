@@ -47,7 +47,7 @@ impl<'p> Policy<'p> {
             };
             tell(rule, violation);
         }
-        self.conclude(findings, context.source, claimed)
+        self.conclude(&findings, context.source, claimed)
     }
 }
 

@@ -95,20 +95,36 @@ impl Policy<'_> {
     }
 
     /// Whether `findings` say all that may still be asked for: Dovecot then asks no further.
-    pub(crate) fn is_satisfied_by(&self, findings: &Findings) -> bool {
+    pub(crate) fn is_satisfied_by(
+        &self,
+        findings: &Findings,
+        claimed: Option<SaslName<'_>>,
+    ) -> bool {
         let source = Source::Answer {
             has_audience: true,
             needs_audience: true,
         };
         let mut rules = self.rules();
         rules.all(|(place, rule)| findings.verdict(self, place, rule, source).is_none())
+            && !self.may_be_another(findings, claimed)
+    }
+
+    /// Whether the user is refused whom `findings` name, and a claim that they do not hold may name another, or
+    /// let this one act as another.
+    fn may_be_another(&self, findings: &Findings, claimed: Option<SaslName<'_>>) -> bool {
+        let is_first = findings.user.as_ref().is_none_or(|user| user.rank == 0);
+        match self.identify(findings, claimed) {
+            Err(Violation::WrongUser) => !is_first || self.delegates_claim.is_some(),
+            Err(Violation::WrongDomain) => !is_first,
+            _ => false,
+        }
     }
 
     /// Judges all that has been said by `source`: the first rule that is not met is the rejection.
     #[inline(never)]
     pub(crate) fn conclude(
         &self,
-        findings: Findings,
+        findings: &Findings,
         source: Source,
         claimed: Option<SaslName<'_>>,
     ) -> Result<Identity, Violation> {
@@ -117,29 +133,33 @@ impl Policy<'_> {
                 return Err(violation);
             }
         }
-        let Findings {
-            user,
-            tenant,
-            may_act,
-            expires_at,
-            ..
-        } = findings;
-        let user = user.ok_or(Violation::UnusableUserName)?.name;
-        let domains = self.domains_of(tenant);
+        self.identify(findings, claimed)
+    }
+
+    /// Who logs in, where all rules are met: of the provider's domains, and whom the client claims to be.
+    fn identify(
+        &self,
+        findings: &Findings,
+        claimed: Option<SaslName<'_>>,
+    ) -> Result<Identity, Violation> {
+        let user = findings.user.as_ref();
+        let user = &user.ok_or(Violation::UnusableUserName)?.name;
+        let domains = self.domains_of(findings.tenant);
         if !domains.is_empty() && !user.is_of_any(domains) {
             return Err(Violation::WrongDomain);
         }
-        let alone = || Identity::new(&user, None, expires_at).ok_or(Violation::UnusableUserName);
+        let expires_at = findings.expires_at;
+        let alone = || Identity::new(user, None, expires_at).ok_or(Violation::UnusableUserName);
         let Some(claimed) = claimed else {
             return alone();
         };
         let claimed = UserName::new(claimed.chars(), self.user_case)?;
-        if claimed == user {
+        if claimed == *user {
             return alone();
         }
-        let may_act = may_act || self.delegates_to(&user, &claimed);
+        let may_act = findings.may_act || self.delegates_to(user, &claimed);
         if may_act && claimed.is_of_any(domains) {
-            let identity = Identity::new(&claimed, Some(&user), expires_at);
+            let identity = Identity::new(&claimed, Some(user), expires_at);
             identity.ok_or(Violation::UnusableUserName)
         } else {
             Err(Violation::WrongUser)
