@@ -22,7 +22,7 @@ use crate::stub::{Behaviour, Page, Stub};
 const USERS: &[(&str, &str)] = &[(USER, "")];
 
 /// Of each version: its first port, the name of its Dovecot that asks over HTTP and of the one that asks for
-/// keys, the port of the face, and the service of Postfix that asks the former.
+/// keys, the port of the HTTP listener, and the service of Postfix that asks the former.
 const SITES: [(Version, u16, [&str; 2], u16, u16); 2] = [
     (Version::V2_3, 14300, ["w23", "k23"], 9080, 14310),
     (Version::V2_4, 14500, ["w24", "k24"], 9081, 14510),
@@ -55,7 +55,7 @@ pub struct Site {
     /// It.
     pub version: Version,
     /// The Dovecot that asks over HTTP.
-    pub face: Dovecot,
+    pub http: Dovecot,
     /// The Dovecot that asks for keys.
     pub keys: Dovecot,
     /// The port of the service of Postfix that asks the former.
@@ -128,7 +128,7 @@ impl Databases {
     pub fn logs(&self) -> Vec<(&'static str, String)> {
         let mut logs = vec![("Postfix", self.postfix.logged())];
         for site in &self.sites {
-            let dovecots = [&site.face, &site.keys];
+            let dovecots = [&site.http, &site.keys];
             logs.extend(dovecots.map(|dovecot| (dovecot.setup().name, dovecot.logged())));
             logs.push(("Gatepost", site.gatepost.logged()));
         }
@@ -145,7 +145,7 @@ impl Site {
     fn start(
         namespace: &Namespace,
         stub: &Stub,
-        (version, port, [face, keys], face_port, submission): (
+        (version, port, [http, keys], http_port, submission): (
             Version,
             u16,
             [&'static str; 2],
@@ -154,10 +154,10 @@ impl Site {
         ),
     ) -> io::Result<Self> {
         let root = namespace.root(version.recipe());
-        let directory = namespace.directory(face)?;
+        let directory = namespace.directory(http)?;
         let listener = Address::Unix(directory.join("auth"));
         let text = format!(
-            "listen = \"unix:{}/auth\"\n[log]\nformat = \"json\"\n[face]\nlisten = \"tcp:127.0.0.1:{face_port}\"\n\
+            "listen = \"unix:{}/auth\"\n[log]\nformat = \"json\"\n[http]\nlisten = \"tcp:127.0.0.1:{http_port}\"\n\
              [dict]\naddress = \"unix:{}/run/keys\"\nmode = \"0666\"\n\
              [[provider]]\nissuer = \"{}\"\naudience = \"mail\"\nuserinfo = true\nusername_claims = [\"email\"]\n",
             directory.display(),
@@ -181,7 +181,7 @@ impl Site {
         };
         Ok(Self {
             version,
-            face: start(face, port, docker_mailserver(face_port))?,
+            http: start(http, port, docker_mailserver(http_port))?,
             keys: start(keys, port + KEYS, local(version).to_owned())?,
             submission: Address::port(submission),
             gatepost,

@@ -1,5 +1,5 @@
 //! A fresh Debian machine: Dovecot and Postfix as their packages leave them, one user of the system, and an
-//! administrator who does what `examples/dovecot/FRONT.md` says.
+//! administrator who does what `examples/dovecot/RELAY.md` says.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
@@ -29,11 +29,11 @@ pub const NAME: &str = "alice";
 pub const PASSWORD: &str = "correct horse";
 
 /// The page that the administrator follows.
-const PAGE: &str = include_str!("../../examples/dovecot/FRONT.md");
+const PAGE: &str = include_str!("../../examples/dovecot/RELAY.md");
 
 /// The files of its first two steps.
-const FRONT_CONF: &str = include_str!("../../examples/dovecot/front.conf");
-const FRONT_TOML: &str = include_str!("../../examples/dovecot/front.toml");
+const RELAY_CONF: &str = include_str!("../../examples/dovecot/relay.conf");
+const RELAY_TOML: &str = include_str!("../../examples/dovecot/relay.toml");
 
 /// What `debconf` adds to Postfix's configuration for an "Internet Site", and where its log goes without syslog.
 const INTERNET_SITE: &str = "\
@@ -135,7 +135,7 @@ impl Machine<'_> {
     /// When a server does not start, or the page does not say what it should.
     pub fn follow_the_page(&mut self) -> io::Result<()> {
         let conf = self.root.join("etc/dovecot/conf.d");
-        fs::write(conf.join("90-gatepost.conf"), FRONT_CONF)?;
+        fs::write(conf.join("90-gatepost.conf"), RELAY_CONF)?;
         let format = on_the_page(match self.version {
             Version::V2_3 => "auth_username_format = %Ln",
             Version::V2_4 => "auth_username_format = %{user | username | lower}",
@@ -144,7 +144,7 @@ impl Machine<'_> {
             .append(true)
             .open(conf.join("10-auth.conf"))?;
         writeln!(auth, "{format}")?;
-        // As `front.service.conf` does before the daemon starts.
+        // As `relay.service.conf` does before the daemon starts.
         fs::create_dir_all(self.root.join("run/dovecot/login/gatepost"))?;
         self.restart_dovecot()?;
         self.daemon = Some(self.start_daemon()?);
@@ -222,7 +222,7 @@ impl Machine<'_> {
             .join("private")
             .display()
             .to_string();
-        let (text, _provider) = FRONT_TOML.split_once("[[provider]]").unwrap_or_default();
+        let (text, _provider) = RELAY_TOML.split_once("[[provider]]").unwrap_or_default();
         let text = text
             .replace("/run/dovecot", &run)
             .replace("/var/spool/postfix/private", &private);
@@ -286,7 +286,7 @@ fn on_the_page(line: &str) -> io::Result<String> {
     if PAGE.contains(line) {
         return Ok(line.to_owned());
     }
-    Err(io::Error::other(format!("FRONT.md does not say: {line}")))
+    Err(io::Error::other(format!("RELAY.md does not say: {line}")))
 }
 
 /// What `adduser` does.

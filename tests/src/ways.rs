@@ -1,6 +1,6 @@
 //! One run's mail servers with Gatepost in each way that leaves Dovecot in its place, and a real provider.
 //!
-//! Way 1: Dovecot's own oauth2 database asks Gatepost's HTTP face, one URL being all that changes. Way 3:
+//! Way 1: Dovecot's own oauth2 database asks Gatepost's HTTP listener, one URL being all that changes. Way 3:
 //! Gatepost stands before Dovecot's auth service. Each way has a Dovecot of each version, and a Postfix that asks
 //! whoever judges logins there and delivers there.
 
@@ -21,10 +21,10 @@ use crate::stream::Address;
 /// How Gatepost comes between a Dovecot and the provider.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Way {
-    /// Dovecot asks Gatepost's HTTP face.
-    Face,
+    /// Dovecot asks Gatepost's HTTP listener.
+    Http,
     /// Gatepost stands before Dovecot's auth service.
-    Front,
+    Relay,
 }
 
 /// What is wrong with a token.
@@ -58,17 +58,17 @@ const ROOTS: [&Recipe; 4] = [&MAIL, &DOVECOT_2_3, &DOVECOT_2_4, &WEBMAIL];
 
 /// Each Dovecot: the way, its version, its name, and its first port.
 const DOVECOTS: [(Way, Version, &str, u16); 4] = [
-    (Way::Face, Version::V2_3, "w23", 14300),
-    (Way::Face, Version::V2_4, "w24", 14400),
-    (Way::Front, Version::V2_3, "f23", 14500),
-    (Way::Front, Version::V2_4, "f24", 14600),
+    (Way::Http, Version::V2_3, "w23", 14300),
+    (Way::Http, Version::V2_4, "w24", 14400),
+    (Way::Relay, Version::V2_3, "f23", 14500),
+    (Way::Relay, Version::V2_4, "f24", 14600),
 ];
 
 /// The port of the provider.
 const PROVIDER: u16 = 13000;
 
-/// The port of the HTTP face.
-const FACE: u16 = 9080;
+/// The port of the HTTP listener.
+const HTTP: u16 = 9080;
 
 /// The port that Dovecot's submission servers hand mail to.
 pub const RELAY: u16 = 10025;
@@ -107,7 +107,7 @@ pub struct Ways {
     pub mail_root: PathBuf,
     /// The root of Roundcube and of its browser.
     pub webmail_root: PathBuf,
-    face: Daemon,
+    http: Daemon,
     sites: Vec<Site>,
 }
 
@@ -118,7 +118,7 @@ pub struct Site {
     /// The Dovecot.
     pub dovecot: Dovecot,
     /// The Gatepost before it, if it does not ask the common one.
-    front: Option<Daemon>,
+    relay: Option<Daemon>,
 }
 
 impl Fault {
@@ -143,7 +143,7 @@ impl Ways {
         postfix::make_queue(&mail_root)?;
         let state = namespace.directory("provider")?;
         let provider = OidcProvider::start(&roots::directory()?, PROVIDER, &state)?;
-        let face = start_face(&namespace)?;
+        let http = start_http(&namespace)?;
         let sites = thread::scope(|scope| {
             let (namespace, mail) = (&namespace, &mail_root);
             let start = |dovecot| scope.spawn(move || Site::start(namespace, mail, dovecot));
@@ -156,7 +156,7 @@ impl Ways {
             webmail_root: namespace.root(&WEBMAIL),
             postfix: Postfix::start(&mail_root, &SERVICES, DELIVERY)?,
             mail_root,
-            face,
+            http,
             sites,
         })
     }
@@ -190,11 +190,11 @@ impl Ways {
     pub fn logs(&self) -> Vec<(&'static str, String)> {
         let mut logs = vec![
             ("Postfix", self.postfix.logged()),
-            ("Gatepost", self.face.logged()),
+            ("Gatepost", self.http.logged()),
         ];
         for site in &self.sites {
             logs.push((site.dovecot.setup().name, site.dovecot.logged()));
-            logs.extend(site.front.iter().map(|front| ("Gatepost", front.logged())));
+            logs.extend(site.relay.iter().map(|relay| ("Gatepost", relay.logged())));
         }
         logs
     }
@@ -207,8 +207,8 @@ impl Site {
         (way, version, name, port): (Way, Version, &'static str, u16),
     ) -> io::Result<Self> {
         let tokens = match way {
-            Way::Face => Tokens::OAuth2(docker_mailserver()),
-            Way::Front => Tokens::Elsewhere,
+            Way::Http => Tokens::OAuth2(docker_mailserver()),
+            Way::Relay => Tokens::Elsewhere,
         };
         let root = namespace.root(version.recipe());
         let dovecot = Dovecot::start(
@@ -223,14 +223,14 @@ impl Site {
                 core: None,
             },
         )?;
-        let front = match way {
-            Way::Face => None,
-            Way::Front => Some(start_front(namespace, mail, &dovecot)?),
+        let relay = match way {
+            Way::Http => None,
+            Way::Relay => Some(start_relay(namespace, mail, &dovecot)?),
         };
         Ok(Self {
             way,
             dovecot,
-            front,
+            relay,
         })
     }
 
@@ -244,7 +244,7 @@ impl Site {
 /// The settings that docker-mailserver writes for its `OAUTH2_INTROSPECTION_URL`.
 fn docker_mailserver() -> String {
     format!(
-        "introspection_url = http://127.0.0.1:{FACE}/userinfo\nintrospection_mode = auth\n\
+        "introspection_url = http://127.0.0.1:{HTTP}/userinfo\nintrospection_mode = auth\n\
          username_attribute = email\n"
     )
 }
@@ -258,23 +258,23 @@ fn provider() -> String {
     )
 }
 
-fn start_face(namespace: &Namespace) -> io::Result<Daemon> {
-    let directory = namespace.directory("face")?;
+fn start_http(namespace: &Namespace) -> io::Result<Daemon> {
+    let directory = namespace.directory("http")?;
     let listener = Address::Unix(directory.join("auth"));
     let text = format!(
-        "listen = \"unix:{}/auth\"\n[face]\nlisten = \"tcp:127.0.0.1:{FACE}\"\n{}",
+        "listen = \"unix:{}/auth\"\n[http]\nlisten = \"tcp:127.0.0.1:{HTTP}\"\n{}",
         directory.display(),
         provider()
     );
     Daemon::start(&Configuration::write_text(directory, listener, &text)?)
 }
 
-fn start_front(namespace: &Namespace, mail: &Path, dovecot: &Dovecot) -> io::Result<Daemon> {
+fn start_relay(namespace: &Namespace, mail: &Path, dovecot: &Dovecot) -> io::Result<Daemon> {
     let name = dovecot.setup().name;
     let postfix = Address::Unix(postfix::queue(mail).join("private").join(name));
     let login = path(&dovecot.login_socket());
     let text = format!(
-        "[dovecot]\nlogin = \"unix:{}\"\nclient = \"unix:{}\"\nmaster = \"unix:{}\"\n\
+        "[upstream]\nlogin = \"unix:{}\"\nclient = \"unix:{}\"\nmaster = \"unix:{}\"\n\
          [[listener]]\naddress = \"unix:{login}\"\nmode = \"0666\"\n\
          [[listener]]\naddress = \"unix:{}\"\nprotocol = \"master\"\n\
          [[listener]]\naddress = \"unix:{}\"\nmode = \"0660\"\nowner = \"postfix\"\n{}",
@@ -287,13 +287,13 @@ fn start_front(namespace: &Namespace, mail: &Path, dovecot: &Dovecot) -> io::Res
     );
     let directory = namespace.directory(name)?;
     let listener = dovecot.login_socket();
-    let front = Daemon::start(&Configuration::write_text(directory, listener, &text)?)?;
+    let relay = Daemon::start(&Configuration::write_text(directory, listener, &text)?)?;
     let imap = dovecot.imap();
     wait_until("Dovecot's greeting", || {
         let capabilities = Session::open(&imap).and_then(|mut imap| imap.command("CAPABILITY"));
         capabilities.is_ok_and(|answer| answer.untagged.concat().contains("AUTH=OAUTHBEARER"))
     })?;
-    Ok(front)
+    Ok(relay)
 }
 
 fn path(address: &Address) -> String {

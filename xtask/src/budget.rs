@@ -27,7 +27,7 @@ pub(crate) const TESTS: Plan = Plan {
         ("servers: ", 240),
         ("stock: ", 15),
         ("databases: ", 20),
-        ("front: ", 20),
+        ("relay: ", 20),
         ("ways: ", 65),
         ("demo with real mail servers", 10),
         ("demo", 160),

@@ -27,11 +27,10 @@
 //! 5. **Its row in README.md**; a test compares names and defaults.
 
 mod address;
-mod behind;
 mod dict;
 mod exposed;
-mod face;
 mod fault;
+mod http;
 mod names;
 mod provider;
 mod reader;
@@ -39,14 +38,15 @@ mod relaxed;
 mod rules;
 mod secret;
 mod syntax;
+mod upstream;
 mod values;
 
 pub(crate) use address::Address;
-pub(crate) use behind::{Dovecot, ListenerProtocol, SocketPath, UserSettings, UsersError};
 pub(crate) use dict::Dict;
-pub(crate) use face::Face;
 pub(crate) use fault::{ConfigError, Faults};
+pub(crate) use http::Http;
 pub(crate) use provider::Provider;
+pub(crate) use upstream::{ListenerProtocol, SocketPath, Upstream, UserSettings, UsersError};
 pub(crate) use values::{FieldName, Mode, WebUrl};
 
 use std::fs;
@@ -69,14 +69,14 @@ keys! {
         pub(crate) log: Log,
         pub(crate) limits: Limits = reader::empty(),
         pub(crate) discovery: DiscoverySettings,
-        /// The Dovecot behind.
-        pub(crate) dovecot: Option<Dovecot>,
+        /// The upstream Dovecot.
+        pub(crate) upstream: Option<Upstream>,
         /// The users, if they are not Dovecot's to know.
         pub(crate) users: Option<UserSettings>,
         /// Where metrics and health are served.
         pub(crate) metrics: Option<Address>,
         /// Where Dovecot's oauth2 database is answered.
-        pub(crate) face: Option<Face>,
+        pub(crate) http: Option<Http>,
         /// Who the daemon is once it has its sockets, if root started it.
         pub(crate) user: Option<OneLine>,
         /// Where Dovecot's local validation finds keys.

@@ -10,17 +10,17 @@ use gatepost_core::dovecot::{
     Connection, Event, Greeting, Login, NotSent, Origin, ProtocolError, Ticket,
 };
 use gatepost_core::sasl::Mechanism;
-use gatepost_mail::face::Face;
+use gatepost_mail::http::Responder;
 use gatepost_tokio::{Attempt, Outcome, Turns, Verdict, judge};
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::behind::Behind;
 use crate::generation::Generation;
 use crate::metrics::Metrics;
 use crate::penalty::Penalties;
+use crate::upstream::Upstream;
 
 mod buffer;
 mod reader;
@@ -60,9 +60,9 @@ pub(crate) struct Service {
     pub(crate) line: Duration,
     pub(crate) penalties: Penalties,
     /// Where there is a Dovecot behind, or users to tell of.
-    pub(crate) behind: Option<Arc<Behind>>,
+    pub(crate) upstream: Option<Arc<Upstream>>,
     /// How Dovecot's oauth2 database is answered, where it is.
-    pub(crate) face: Option<Face>,
+    pub(crate) http: Option<Responder>,
 }
 
 /// Why a connection was closed by us.

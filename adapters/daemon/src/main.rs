@@ -1,7 +1,6 @@
 //! The command `gatepost`.
 
 mod account;
-mod behind;
 mod check;
 mod check_config;
 mod config;
@@ -10,9 +9,8 @@ mod demo;
 mod dict;
 mod doctor;
 mod door;
-mod face;
-mod front;
 mod generation;
+mod http;
 mod import;
 mod listener;
 mod log;
@@ -20,8 +18,10 @@ mod master;
 mod metrics;
 mod penalty;
 mod prepare;
+mod relay;
 mod serve;
 mod socketmap;
+mod upstream;
 mod users;
 mod web;
 mod worker;

@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::behind::{Behind, Link};
 use crate::connection::{Service, has_stopped};
+use crate::upstream::{Upstream, UpstreamConnection};
 
 /// How long Dovecot may take to answer: its own clients wait for 30 seconds, and its databases have their
 /// time limits below that.
@@ -38,16 +38,16 @@ enum Closed {
 pub(crate) async fn serve(
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
-    (service, behind): (&Arc<Service>, &Arc<Behind>),
+    (service, upstream): (&Arc<Service>, &Arc<Upstream>),
     number: u32,
 ) {
     let mut session = Session {
         master: Master::greet(std::process::id()),
         service,
-        behind,
+        upstream,
         reader,
         writer,
-        link: Link::default(),
+        connection: UpstreamConnection::default(),
         asked_at: None,
         read: Vec::new(),
         lines: Lines::default(),
@@ -69,10 +69,10 @@ pub(crate) async fn serve(
 struct Session<'s, R, W> {
     master: Master,
     service: &'s Service,
-    behind: &'s Behind,
+    upstream: &'s Upstream,
     reader: R,
     writer: W,
-    link: Link,
+    connection: UpstreamConnection,
     /// Since when Dovecot owes an answer.
     asked_at: Option<Instant>,
     read: Vec<u8>,
@@ -97,7 +97,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
             let wants_input = !self.is_at_end && !is_stopping && self.master.has_room();
             let wakes_at = self.deadlines().into_iter().flatten().min();
             let (client, upstream) = (&self.master.client, &self.master.upstream);
-            let (incoming, outgoing) = self.link.split();
+            let (incoming, outgoing) = self.connection.split();
             tokio::select! {
                 biased;
                 written = self.writer.write(client), if !client.is_empty() => {
@@ -129,10 +129,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
 
     fn take_lines(&mut self) -> Result<(), Closed> {
         loop {
-            match self.link.next_line() {
+            match self.connection.next_line() {
                 Ok(None) => break,
                 Ok(Some(line)) => {
-                    self.link.succeeded();
+                    self.connection.succeeded();
                     self.master.upstream_line(&line);
                 }
                 Err(_) => self.lose(),
@@ -149,9 +149,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
     }
 
     fn take_line(&mut self, line: &[u8]) -> Result<(), MasterError> {
-        let users = self.behind.users();
-        let has_upstream = self.behind.has_master();
-        self.behind.with_waiting(|waiting| {
+        let users = self.upstream.users();
+        let has_upstream = self.upstream.has_master();
+        self.upstream.with_waiting(|waiting| {
             let sources = Sources {
                 waiting,
                 users: users.as_deref(),
@@ -166,9 +166,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
         if !self.master.needs_upstream() {
             return;
         }
-        match self.behind.connect_master(&mut self.link).await {
+        match self.upstream.connect_master(&mut self.connection).await {
             Ok(()) => self.master.upstream_connected(),
-            Err(_) if self.link.is_pausing() => self.master.upstream_lost(),
+            Err(_) if self.connection.is_pausing() => self.master.upstream_lost(),
             Err(error) => {
                 let error = error.to_string();
                 tracing::warn!(error, "Dovecot does not answer: users cannot be looked up");
@@ -180,9 +180,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
     fn lose(&mut self) {
         if self.master.pending() == 0 {
             // Nobody has missed it: the next request may find a Dovecot that was merely started again.
-            self.link.close_for_now();
+            self.connection.close_for_now();
         } else {
-            self.link.close();
+            self.connection.close();
         }
         self.master.upstream_lost();
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_mail::face::Face;
+use gatepost_mail::http::Responder;
 use tokio::time::timeout;
 
 use crate::account::{Account, AccountError};
@@ -28,7 +28,7 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error("{0}")]
-    Face(String),
+    Http(String),
     #[error("{0}; gatepost cannot run here")]
     Io(#[from] io::Error),
 }
@@ -40,7 +40,7 @@ pub(crate) struct Preparation {
     pub(crate) account: Option<Account>,
     pub(crate) generation: Option<Arc<Generation>>,
     pub(crate) users: Option<Followed>,
-    pub(crate) face: Option<Face>,
+    pub(crate) http: Option<Responder>,
     /// Whether every provider has been looked for.
     pub(crate) has_looked: bool,
     /// Where the last good keys are kept.
@@ -90,8 +90,8 @@ async fn prepare_as_account(
     ready.generation = ready.take(generation).map(Arc::new);
     let users = config.users.clone().map(users::load).transpose();
     ready.users = ready.take(users).flatten();
-    let face = config.face.as_ref().map(face).transpose();
-    ready.face = ready.take(face).flatten();
+    let http = config.http.as_ref().map(http).transpose();
+    ready.http = ready.take(http).flatten();
     ready.kept = kept(config);
     if let Some(generation) = &ready.generation {
         // What is found is kept on disk as well: now, and not with the rights of root.
@@ -100,12 +100,12 @@ async fn prepare_as_account(
     }
 }
 
-fn face(settings: &config::Face) -> Result<Face, StartError> {
+fn http(settings: &config::Http) -> Result<Responder, StartError> {
     let mut nonce = [0; 16];
     aws_lc_rs::rand::fill(&mut nonce).map_err(|_| io::Error::other("no random numbers"))?;
-    let caller = settings.caller().map_err(StartError::Face)?;
+    let caller = settings.caller().map_err(StartError::Http)?;
     let (shape, attributes) = (settings.shape(), settings.attributes());
-    Ok(Face::new(shape, attributes, caller, nonce))
+    Ok(Responder::new(shape, attributes, caller, nonce))
 }
 
 /// Everything that is listened at, but what systemd opens.
@@ -118,7 +118,7 @@ pub(crate) fn listeners(config: &Config) -> Vec<Listener> {
     });
     let mut all = config.listeners.clone();
     all.extend(metrics);
-    all.extend(config.face.iter().flat_map(config::Face::listeners));
+    all.extend(config.http.iter().flat_map(config::Http::listeners));
     all.extend(config.dict.as_ref().map(config::Dict::listener));
     all.retain(|listener| !matches!(listener.address, Address::Systemd(_)));
     all

@@ -14,7 +14,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::behind::Behind;
 use crate::config::{Config, Listener, ListenerProtocol};
 use crate::connection::Service;
 use crate::door::Door;
@@ -24,6 +23,7 @@ use crate::log;
 use crate::metrics::Metrics;
 use crate::penalty::Penalties;
 use crate::prepare::{Kept, StartError, prepare};
+use crate::upstream::Upstream;
 use crate::users::Followed;
 use crate::web;
 use crate::worker::{Protocol, Workers};
@@ -101,9 +101,9 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
         account.become_it()?;
     }
     let mut followed = JoinSet::new();
-    let behind = behind(&config, prepared.users, &mut followed)?;
-    if let Some(behind) = &behind {
-        let _ = timeout(FIRST_LOOK, behind.tried()).await;
+    let upstream = upstream(&config, prepared.users, &mut followed)?;
+    if let Some(upstream) = &upstream {
+        let _ = timeout(FIRST_LOOK, upstream.tried()).await;
     }
     let mut reload = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -111,8 +111,8 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(false);
     let service = Arc::new(Service {
-        behind,
-        face: prepared.face,
+        upstream,
+        http: prepared.http,
         ..service(&config, generation, stopping)
     });
     let workers = Arc::new(Workers::start(&service)?);
@@ -194,9 +194,9 @@ fn entrances(config: &Config) -> Result<Vec<Entrance>, BindError> {
         let listeners = listeners.filter(|listener| listener.protocol == protocol);
         entrances.push(Entrance::bind(protocol.into(), connections, listeners)?);
     }
-    if let Some(face) = &config.face {
-        let connections = face.connections.get();
-        let bound = Entrance::bind(Protocol::Face, connections, face.listeners().iter());
+    if let Some(http) = &config.http {
+        let connections = http.connections.get();
+        let bound = Entrance::bind(Protocol::Http, connections, http.listeners().iter());
         entrances.push(bound?);
     }
     if let Some(dict) = &config.dict {
@@ -211,12 +211,12 @@ fn entrances(config: &Config) -> Result<Vec<Entrance>, BindError> {
 }
 
 /// Knows what stands behind us, and keeps current in `followed` what is known of it.
-fn behind(
+fn upstream(
     config: &Config,
     users: Option<Followed>,
     followed: &mut JoinSet<()>,
-) -> io::Result<Option<Arc<Behind>>> {
-    if config.dovecot.is_none() && config.users.is_none() {
+) -> io::Result<Option<Arc<Upstream>>> {
+    if config.upstream.is_none() && config.users.is_none() {
         return Ok(None);
     }
     let users = match users {
@@ -228,15 +228,15 @@ fn behind(
     };
     let mut random = [0; 4];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
-    let dovecot = config.dovecot.clone();
-    let behind = Behind::new(
+    let dovecot = config.upstream.clone();
+    let upstream = Upstream::new(
         &dovecot.unwrap_or_default(),
         users,
         u32::from_ne_bytes(random),
     );
-    let follow = Arc::clone(&behind);
+    let follow = Arc::clone(&upstream);
     followed.spawn(async move { follow.follow().await });
-    Ok(Some(behind))
+    Ok(Some(upstream))
 }
 
 /// Serves metrics and health until it is dropped.
@@ -259,14 +259,14 @@ fn service(
 ) -> Service {
     let limits = &config.limits;
     Service {
-        face: None,
+        http: None,
         generation,
         stopping,
         metrics: Metrics::new(),
         turns: Turns::new(limits.logins.get() as usize, limits.waiting.get() as usize),
         handshake: limits.handshake_seconds.duration(),
         line: limits.line_seconds.duration(),
-        behind: None,
+        upstream: None,
         penalties: Penalties::new(limits.penalty_seconds.duration()),
     }
 }

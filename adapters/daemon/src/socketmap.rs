@@ -9,8 +9,8 @@ use gatepost_mail::socketmap::{Map, Reply, Request, Requests, SocketmapError};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{error::Elapsed, timeout};
 
-use crate::behind::{Behind, Link};
 use crate::connection::{Service, has_stopped};
+use crate::upstream::{Upstream, UpstreamConnection};
 
 /// How long Dovecot may take to look up a user. Postfix waits for 100 seconds (`ipc_timeout` and the like).
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,15 +44,15 @@ enum LookupError {
 pub(crate) async fn serve(
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
-    (service, behind): (&Arc<Service>, &Arc<Behind>),
+    (service, upstream): (&Arc<Service>, &Arc<Upstream>),
     number: u32,
 ) {
     let mut session = Session {
-        behind,
+        upstream,
         reader,
         writer,
         requests: Requests::default(),
-        link: Link::default(),
+        connection: UpstreamConnection::default(),
         lookups: 0,
     };
     let mut stopping = service.stopping.clone();
@@ -72,11 +72,11 @@ pub(crate) async fn serve(
 }
 
 struct Session<'s, R, W> {
-    behind: &'s Behind,
+    upstream: &'s Upstream,
     reader: R,
     writer: W,
     requests: Requests,
-    link: Link,
+    connection: UpstreamConnection,
     lookups: u32,
 }
 
@@ -111,7 +111,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
             Request::UnknownMap => Reply::Permanent("there are the maps mailbox and sender_login"),
             Request::NoName => Reply::NotFound,
             // Said once, when it began.
-            Request::Lookup { .. } if self.behind.users().is_none() && self.link.is_pausing() => {
+            Request::Lookup { .. }
+                if self.upstream.users().is_none() && self.connection.is_pausing() =>
+            {
                 Reply::Temporary(UNAVAILABLE)
             }
             Request::Lookup { map, key } => match self.find(map, &key).await {
@@ -132,7 +134,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
 
     /// The name of the user whose address `key` is.
     async fn find(&mut self, map: Map, key: &str) -> Result<Option<String>, LookupError> {
-        if let Some(users) = self.behind.users() {
+        if let Some(users) = self.upstream.users() {
             return Ok(users.find(key).map(|user| user.name));
         }
         let service = match map {
@@ -141,15 +143,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
         };
         self.lookups = self.lookups.wrapping_add(1).max(1);
         let lookup = Lookup::new(self.lookups, key, service);
-        let was_open = self.link.is_open();
+        let was_open = self.connection.is_open();
         let mut found = self.ask_in_time(&lookup).await;
         if was_open && matches!(found, Err(LookupError::Io(_))) {
             // Dovecot may have gone since the last request.
-            self.link.close_for_now();
+            self.connection.close_for_now();
             found = self.ask_in_time(&lookup).await;
         }
         if matches!(found, Err(LookupError::Io(_) | LookupError::Timeout(_))) {
-            self.link.close();
+            self.connection.close();
         }
         found
     }
@@ -160,15 +162,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
 
     async fn ask(&mut self, lookup: &Lookup) -> Result<Option<String>, LookupError> {
         let mut question = Vec::new();
-        if !self.link.is_open() {
-            self.behind.connect_master(&mut self.link).await?;
+        if !self.connection.is_open() {
+            self.upstream.connect_master(&mut self.connection).await?;
             question.extend_from_slice(Lookup::VERSION);
         }
         lookup.write(&mut question);
-        self.link.write_all(&question).await?;
+        self.connection.write_all(&question).await?;
         loop {
-            while let Some(line) = self.link.next_line()? {
-                self.link.succeeded();
+            while let Some(line) = self.connection.next_line()? {
+                self.connection.succeeded();
                 match lookup.read(&line) {
                     Some(Found::User(name)) => return Ok(Some(name)),
                     Some(Found::Nobody) => return Ok(None),
@@ -176,7 +178,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
                     None => {}
                 }
             }
-            let (incoming, _) = self.link.split();
+            let (incoming, _) = self.connection.split();
             incoming.wait().await?;
         }
     }

@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 
 use crate::config::ListenerProtocol;
 use crate::connection::{self, Reader, Service};
-use crate::{dict, face, front, master, socketmap};
+use crate::{dict, http, master, relay, socketmap};
 
 /// A connection on its way to the thread that serves it.
 pub(crate) struct Accepted {
@@ -32,7 +32,7 @@ pub(crate) enum Protocol {
     /// Dovecot's auth protocol.
     Auth,
     /// HTTP, as Dovecot's oauth2 database speaks it.
-    Face,
+    Http,
     /// Dovecot's dict protocol.
     Dict,
     /// Dovecot's master protocol.
@@ -56,7 +56,7 @@ impl Protocol {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Auth => "auth",
-            Self::Face => "http",
+            Self::Http => "http",
             Self::Dict => "dict",
             Self::Master => "master",
             Self::Socketmap => "socketmap",
@@ -133,14 +133,14 @@ async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
         place,
     } = accepted;
     match (protocol, stream) {
-        (Protocol::Face, Stream::Unix(stream)) => {
+        (Protocol::Http, Stream::Unix(stream)) => {
             let stream = tokio::net::UnixStream::from_std(stream)?;
-            face::serve(stream, service, number).await;
+            http::serve(stream, service, number).await;
         }
-        (Protocol::Face, Stream::Tcp(stream)) => {
+        (Protocol::Http, Stream::Tcp(stream)) => {
             let stream = tokio::net::TcpStream::from_std(stream)?;
             stream.set_nodelay(true)?;
-            face::serve(stream, service, number).await;
+            http::serve(stream, service, number).await;
         }
         (Protocol::Dict, Stream::Unix(stream)) => {
             let stream = tokio::net::UnixStream::from_std(stream)?;
@@ -170,20 +170,20 @@ async fn speak(
     service: &Arc<Service>,
     (number, cookie): (u32, [u8; 16]),
 ) {
-    match (protocol, &service.behind) {
+    match (protocol, &service.upstream) {
         (Protocol::Auth, None) => connection::serve(reader, writer, service, number, cookie).await,
-        (Protocol::Auth, Some(behind)) => {
-            let served = front::serve(reader, writer, (service, behind), number, cookie);
+        (Protocol::Auth, Some(upstream)) => {
+            let served = relay::serve(reader, writer, (service, upstream), number, cookie);
             // Made where it stays: both sides of it are some kilobytes.
             Box::pin(served).await;
         }
-        (Protocol::Master, Some(behind)) => {
-            master::serve(reader, writer, (service, behind), number).await;
+        (Protocol::Master, Some(upstream)) => {
+            master::serve(reader, writer, (service, upstream), number).await;
         }
-        (Protocol::Socketmap, Some(behind)) => {
-            socketmap::serve(reader, writer, (service, behind), number).await;
+        (Protocol::Socketmap, Some(upstream)) => {
+            socketmap::serve(reader, writer, (service, upstream), number).await;
         }
         // The configuration has seen to it that there is somebody to ask.
-        (Protocol::Master | Protocol::Socketmap, None) | (Protocol::Face | Protocol::Dict, _) => {}
+        (Protocol::Master | Protocol::Socketmap, None) | (Protocol::Http | Protocol::Dict, _) => {}
     }
 }

@@ -4,19 +4,19 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gatepost_mail::face::{Face, Shape};
+use gatepost_mail::http::{Responder, Shape};
 use gatepost_tests::mint::Issuer;
 use gatepost_tokio::Turns;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::behind::Behind;
 use crate::config::Config;
 use crate::connection::Service;
 use crate::generation::Generation;
 use crate::metrics::Metrics;
 use crate::penalty::Penalties;
+use crate::upstream::Upstream;
 
 /// A daemon without sockets, with one provider whose keys are known.
 pub(crate) struct World {
@@ -34,12 +34,12 @@ impl World {
 
     /// One without a Dovecot behind, and one whose Dovecot is away.
     pub(crate) fn both() -> [Self; 2] {
-        let away = crate::config::Dovecot::default();
-        let behind = Behind::new(&away, watch::channel(None).1, 0);
-        [Self::new(), Self::with(Some(behind))]
+        let away = crate::config::Upstream::default();
+        let upstream = Upstream::new(&away, watch::channel(None).1, 0);
+        [Self::new(), Self::with(Some(upstream))]
     }
 
-    fn with(behind: Option<Arc<Behind>>) -> Self {
+    fn with(upstream: Option<Arc<Upstream>>) -> Self {
         let root = TempDir::new().unwrap();
         let issuer = Issuer::new();
         let keys = root.path().join("jwks.json");
@@ -59,8 +59,8 @@ impl World {
             metrics: Metrics::new(),
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),
-            face: Some(face()),
-            behind,
+            http: Some(http()),
+            upstream,
             penalties: Penalties::new(Duration::from_secs(15)),
         });
         Self {
@@ -85,6 +85,6 @@ impl World {
     }
 }
 
-fn face() -> Face {
-    Face::new(Shape::Dovecot, vec!["email".to_owned()], None, [7; 16])
+fn http() -> Responder {
+    Responder::new(Shape::Dovecot, vec!["email".to_owned()], None, [7; 16])
 }

@@ -6,10 +6,10 @@
 #![forbid(unsafe_code)]
 
 pub mod dict;
-pub mod face;
-pub mod front;
+pub mod http;
 pub mod line;
 pub mod master;
+pub mod relay;
 pub mod socketmap;
 pub mod upstream;
 pub mod users;

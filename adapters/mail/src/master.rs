@@ -1,5 +1,5 @@
 //! Dovecot's master protocol, by which mail processes ask for logins and for users: the server's side, and
-//! what is asked of the Dovecot behind.
+//! what is asked of the upstream Dovecot.
 //!
 //! `REQUEST` names a login by the connection over which it was made, and is answered once. One of our own is
 //! answered with its user's fields: those of the [`Users`] that Gatepost has, else those that Dovecot says.
@@ -68,7 +68,7 @@ pub struct Sources<'s> {
 pub struct Master {
     /// What is to be written to the client.
     pub client: Vec<u8>,
-    /// What is to be written to the Dovecot behind, once there is a connection.
+    /// What is to be written to the upstream Dovecot, once there is a connection.
     pub upstream: Vec<u8>,
     client_version: Option<Vec<u8>>,
     pending: BTreeMap<u32, Asked>,

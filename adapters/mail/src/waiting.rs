@@ -33,7 +33,7 @@ pub struct Login {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum By {
     Gatepost(Judged),
-    /// By the Dovecot behind, who knows it by the same id, but by these names of the connection.
+    /// By the upstream Dovecot, who knows it by the same id, but by these names of the connection.
     Dovecot {
         client_pid: u32,
         cookie: Vec<u8>,

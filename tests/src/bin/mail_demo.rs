@@ -25,7 +25,7 @@ use serde_json::json;
 const RECIPES: [&Recipe; 2] = [&MAIL, &DOVECOT_2_3];
 
 const GATEPOST: u16 = 14345;
-const FACE: u16 = 14080;
+const HTTP: u16 = 14080;
 const IMAP: u16 = 14143;
 const SUBMISSION: u16 = 14587;
 
@@ -280,7 +280,7 @@ fn write_tokens(directory: &Path, issuer: &Issuer, name: &str) -> io::Result<()>
 
 fn gatepost_settings(issuer: &str) -> String {
     format!(
-        "listen = \"tcp:127.0.0.1:{GATEPOST}\"\n\n[face]\nlisten = \"tcp:127.0.0.1:{FACE}\"\n\n\
+        "listen = \"tcp:127.0.0.1:{GATEPOST}\"\n\n[http]\nlisten = \"tcp:127.0.0.1:{HTTP}\"\n\n\
          [[provider]]\nissuer = \"{issuer}\"\naudience = \"{AUDIENCE}\"\nusername_claims = [\"email\"]\n"
     )
 }
@@ -300,7 +300,7 @@ fn dovecot_setup() -> Setup {
         port: IMAP,
         relay: SUBMISSION,
         tokens: Tokens::OAuth2(format!(
-            "introspection_url = http://127.0.0.1:{FACE}/userinfo\nintrospection_mode = auth\n\
+            "introspection_url = http://127.0.0.1:{HTTP}/userinfo\nintrospection_mode = auth\n\
              username_attribute = email\n"
         )),
         users: ACCOUNTS,

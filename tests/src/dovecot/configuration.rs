@@ -105,7 +105,7 @@ passdb passwd-file {
 ";
 
 /// What an administrator is told to write.
-const FRONT: &str = include_str!("../../../examples/dovecot/front.conf");
+const RELAY: &str = include_str!("../../../examples/dovecot/relay.conf");
 
 /// The mechanisms that need passwords.
 const PASSWORDS: &str = "auth_mechanisms = plain login\n";
@@ -168,7 +168,7 @@ fn main(setup: &Setup) -> String {
 
 /// The settings that turn every question to the sockets of another. Lookups of users go there as well.
 fn elsewhere() -> String {
-    format!("{PASSWORDS}{FRONT}auth_socket_path = /run/NAME/auth-master\n")
+    format!("{PASSWORDS}{RELAY}auth_socket_path = /run/NAME/auth-master\n")
 }
 
 fn listeners(setup: &Setup) -> String {

@@ -1,10 +1,10 @@
-//! What comes between mail servers, Gatepost and the Dovecot behind, line by line and in single bytes.
+//! What comes between mail servers, Gatepost and the upstream Dovecot, line by line and in single bytes.
 
 use std::time::Instant;
 
-use gatepost_mail::front::Front;
 use gatepost_mail::line::Lines;
 use gatepost_mail::master::{Master, Sources};
+use gatepost_mail::relay::Relay;
 use gatepost_mail::socketmap::{Request, Requests};
 use gatepost_mail::upstream::{Greeting, Offer};
 use gatepost_mail::users::{Common, Exist, PasswdFile, Users};
@@ -19,14 +19,14 @@ use super::is_tried_closely;
 /// Where something else than a whole line is written, a token goes to Dovecot, or the sizes of the pieces
 /// change what comes of them.
 pub fn front_lines(data: &[u8]) {
-    let whole = front(data, usize::MAX);
+    let whole = relay(data, usize::MAX);
     if is_tried_closely(data) {
-        assert_eq!(front(data, 1), whole, "in single bytes");
+        assert_eq!(relay(data, 1), whole, "in single bytes");
     }
 }
 
-fn front(data: &[u8], size: usize) -> [Vec<u8>; 3] {
-    let mut front = Front::new(offers());
+fn relay(data: &[u8], size: usize) -> [Vec<u8>; 3] {
+    let mut relay = Relay::new(offers());
     let mut read: [Lines; 3] = Default::default();
     for row in data.split_inclusive(|byte| *byte == b'\n') {
         let Some((who, said)) = row.split_first() else {
@@ -36,28 +36,28 @@ fn front(data: &[u8], size: usize) -> [Vec<u8>; 3] {
             b'c' => 0,
             b'o' => 1,
             b'u' => 2,
-            b'+' if front.needs_upstream().is_some() => {
-                front.upstream_connected(7);
+            b'+' if relay.needs_upstream().is_some() => {
+                relay.upstream_connected(7);
                 continue;
             }
             b'-' => {
-                front.upstream_lost();
+                relay.upstream_lost();
                 continue;
             }
             _ => continue,
         };
         for piece in said.chunks(size) {
             read[who].push(piece);
-            if !take(&mut front, who, &mut read[who]) {
-                return told(front);
+            if !take(&mut relay, who, &mut read[who]) {
+                return told(relay);
             }
         }
     }
-    told(front)
+    told(relay)
 }
 
 /// Takes what is whole; false where a connection would be closed.
-fn take(front: &mut Front, who: usize, lines: &mut Lines) -> bool {
+fn take(relay: &mut Relay, who: usize, lines: &mut Lines) -> bool {
     loop {
         let line = match lines.next_line() {
             Ok(Some(line)) => line,
@@ -65,12 +65,12 @@ fn take(front: &mut Front, who: usize, lines: &mut Lines) -> bool {
             Err(_) => return false,
         };
         let is_good = match who {
-            0 => front.client_line(&line).is_ok(),
+            0 => relay.client_line(&line).is_ok(),
             1 => {
-                drop(front.own_line(&line));
+                drop(relay.own_line(&line));
                 true
             }
-            _ => front.upstream_line(&line).is_ok(),
+            _ => relay.upstream_line(&line).is_ok(),
         };
         if !is_good {
             return false;
@@ -78,8 +78,8 @@ fn take(front: &mut Front, who: usize, lines: &mut Lines) -> bool {
     }
 }
 
-fn told(front: Front) -> [Vec<u8>; 3] {
-    let outputs = front.outputs;
+fn told(relay: Relay) -> [Vec<u8>; 3] {
+    let outputs = relay.outputs;
     for line in lines(&outputs.upstream) {
         let mut words = line.split(|byte| *byte == b'\t');
         if words.next() == Some(b"AUTH") {

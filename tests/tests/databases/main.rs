@@ -2,8 +2,8 @@
 
 mod doveconf;
 mod ext;
-mod face;
 mod grammar;
+mod http;
 mod keys;
 
 use std::process::ExitCode;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn cases() -> Vec<Case> {
-    let mut cases = face::cases();
+    let mut cases = http::cases();
     cases.extend(keys::cases());
     cases.extend(doveconf::cases());
     cases.extend(ext::cases());

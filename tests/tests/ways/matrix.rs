@@ -102,7 +102,7 @@ impl Cell {
 
 /// Dovecot 2.4's own oauth2 database says nothing but no, whatever it is answered.
 fn tells_why(way: Way, version: Version) -> bool {
-    (way, version) != (Way::Face, Version::V2_4)
+    (way, version) != (Way::Http, Version::V2_4)
 }
 
 /// All cells, a few at a time.

@@ -31,10 +31,10 @@ struct Visit<'l> {
 
 pub(crate) fn cases() -> Vec<Case> {
     let sites = [
-        (Way::Face, Version::V2_3),
-        (Way::Face, Version::V2_4),
-        (Way::Front, Version::V2_3),
-        (Way::Front, Version::V2_4),
+        (Way::Http, Version::V2_3),
+        (Way::Http, Version::V2_4),
+        (Way::Relay, Version::V2_3),
+        (Way::Relay, Version::V2_4),
     ];
     let case = |(way, version)| {
         let rule = "a_user_reads_and_writes_and_is_told_when_the_token_is_revoked";
@@ -51,7 +51,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.push(Case::new(
         "roundcube::a_session_ends_with_the_grant_that_renews_its_tokens",
         |lab: &Ways| {
-            visit(lab, Way::Front, Version::V2_3, HASTY_WEBMAIL, |visit| {
+            visit(lab, Way::Relay, Version::V2_3, HASTY_WEBMAIL, |visit| {
                 visit.read_what_was_delivered()?;
                 visit.see_the_session_end()
             })

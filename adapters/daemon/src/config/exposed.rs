@@ -20,11 +20,11 @@ impl Config {
     pub(crate) fn exposed_secrets(&self, path: &Path) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let has_own = self.providers.iter().any(super::Provider::holds_secret)
-            || self.face.as_ref().is_some_and(super::Face::holds_secret);
+            || self.http.as_ref().is_some_and(super::Http::holds_secret);
         if has_own {
             files.push(path.to_owned());
         }
-        files.extend(self.face.iter().filter_map(super::Face::secret_file));
+        files.extend(self.http.iter().filter_map(super::Http::secret_file));
         for provider in &self.providers {
             files.extend(provider.secret_files());
             for keys in provider.key_files() {

@@ -2,7 +2,7 @@
 
 use super::reader::Keys;
 use super::{
-    Config, Dict, DiscoverySettings, Dovecot, Face, Limits, Listener, Log, Provider, UserSettings,
+    Config, Dict, DiscoverySettings, Http, Limits, Listener, Log, Provider, Upstream, UserSettings,
 };
 
 /// Every table, by its header, with its keys.
@@ -12,15 +12,17 @@ pub(super) const TABLES: [(&str, &[&str]); 10] = [
     (Limits::HEADER, Limits::KEYS),
     (DiscoverySettings::HEADER, DiscoverySettings::KEYS),
     (Listener::HEADER, Listener::KEYS),
-    (Face::HEADER, Face::KEYS),
+    (Http::HEADER, Http::KEYS),
     (Dict::HEADER, Dict::KEYS),
-    (Dovecot::HEADER, Dovecot::KEYS),
+    (Upstream::HEADER, Upstream::KEYS),
     (UserSettings::HEADER, UserSettings::KEYS),
     (Provider::HEADER, Provider::KEYS),
 ];
 
 /// What the keys are called elsewhere: in Dovecot, in metadata, in tokens.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 14] = [
+    ("face", "http"),
+    ("dovecot", "upstream"),
     ("aud", "audience"),
     ("iss", "issuer"),
     ("jwks_uri", "key_set_url"),

@@ -12,9 +12,9 @@ impl Config {
             ("[log]", self.log != new.log),
             ("metrics", self.metrics != new.metrics),
             ("user", self.user != new.user),
-            ("[dovecot]", self.dovecot != new.dovecot),
+            ("[upstream]", self.upstream != new.upstream),
             ("[users]", self.users != new.users),
-            ("[face]", self.face != new.face),
+            ("[http]", self.http != new.http),
             ("[dict]", self.dict != new.dict),
         ];
         let changed = parts.into_iter().filter(|(_, changed)| *changed);
@@ -38,8 +38,8 @@ impl Config {
         if let Some(users) = &self.users {
             users.looser_words(&mut words);
         }
-        if let Some(face) = &self.face {
-            face.looser_words(&mut words);
+        if let Some(http) = &self.http {
+            http.looser_words(&mut words);
         }
         if let Some(dict) = &self.dict {
             dict.looser_words(&mut words);

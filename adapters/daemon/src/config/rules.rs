@@ -1,7 +1,7 @@
 //! What tables must not say together.
 
 use super::fault::Faults;
-use super::{Address, Config, Dict, Face, Listener, ListenerProtocol, Provider};
+use super::{Address, Config, Dict, Http, Listener, ListenerProtocol, Provider};
 
 impl Config {
     pub(super) fn check(&self, faults: &mut Faults) {
@@ -13,10 +13,10 @@ impl Config {
         );
         self.places.demand(
             faults,
-            &["listen", "listener", "face", "dict"],
-            !self.listeners.is_empty() || self.face.is_some() || self.dict.is_some(),
+            &["listen", "listener", "http", "dict"],
+            !self.listeners.is_empty() || self.http.is_some() || self.dict.is_some(),
             "nowhere to listen: write listen = \"tcp:127.0.0.1:12345\", or a [[listener]] with address = \
-             \"unix:/path\" and its rights, or [face], or [dict]",
+             \"unix:/path\" and its rights, or [http], or [dict]",
         );
         self.places.demand(
             faults,
@@ -36,14 +36,14 @@ impl Config {
         for provider in &self.providers {
             provider.check(faults);
         }
-        if let Some(face) = &self.face {
-            self.check_face(face, faults);
+        if let Some(http) = &self.http {
+            self.check_http(http, faults);
         }
         if let Some(dict) = &self.dict {
             self.check_dict(dict, faults);
         }
         self.check_distinct(faults);
-        self.check_behind(faults);
+        self.check_upstream(faults);
         self.check_routes(faults);
     }
 
@@ -75,14 +75,14 @@ impl Config {
         }
     }
 
-    fn check_face(&self, face: &Face, faults: &mut Faults) {
-        face.check(faults);
+    fn check_http(&self, http: &Http, faults: &mut Faults) {
+        http.check(faults);
         for provider in &self.providers {
             provider.places.forbid(
                 faults,
                 &["fields"],
-                provider.field_names().any(|name| face.hides(name)),
-                "provider: fields: the answers of [face] hold a member of that name already; give the field \
+                provider.field_names().any(|name| http.hides(name)),
+                "provider: fields: the answers of [http] hold a member of that name already; give the field \
                  another one",
             );
         }
@@ -90,11 +90,11 @@ impl Config {
             let mut others = self.listeners.iter();
             others.any(|other| other.address == ours.address)
         };
-        face.places.forbid(
+        http.places.forbid(
             faults,
             &["listen"],
-            face.listeners().iter().any(is_shared),
-            "face: a listener has this address; give the face one of its own",
+            http.listeners().iter().any(is_shared),
+            "http: a listener has this address; give the HTTP listener one of its own",
         );
     }
 

@@ -43,10 +43,10 @@ fn with(section: &str, line: &str) -> String {
         "dict" if !line.starts_with("address") => {
             format!("[dict]\naddress = \"unix:/run/dict\"\n{line}\n{LISTENER}{PROVIDER}")
         }
-        "face" if !line.starts_with("listen") => {
-            format!("[face]\nlisten = \"tcp:127.0.0.1:1\"\n{line}\n{LISTENER}{PROVIDER}")
+        "http" if !line.starts_with("listen") => {
+            format!("[http]\nlisten = \"tcp:127.0.0.1:1\"\n{line}\n{LISTENER}{PROVIDER}")
         }
-        "dovecot" => format!("[dovecot]\nmaster = \"unix:/m\"\n{line}\n{LISTENER}{PROVIDER}"),
+        "upstream" => format!("[upstream]\nmaster = \"unix:/m\"\n{line}\n{LISTENER}{PROVIDER}"),
         "users" => format!("[users]\npasswd_file = \"/u\"\n{line}\n{LISTENER}{PROVIDER}"),
         _ => format!("[{section}]\n{line}\n{LISTENER}{PROVIDER}"),
     }
@@ -64,8 +64,8 @@ fn the_configurations_that_are_shown_are_good() {
         include_str!("../../../../examples/postfix/gatepost.toml"),
         include_str!("../../../../examples/docker-mailserver/gatepost.toml"),
         include_str!("../../../../examples/dovecot/dict.toml"),
-        include_str!("../../../../examples/dovecot/face.toml"),
-        include_str!("../../../../examples/dovecot/front.toml"),
+        include_str!("../../../../examples/dovecot/http.toml"),
+        include_str!("../../../../examples/dovecot/relay.toml"),
     ] {
         assert!(Config::parse(example).is_ok());
     }
@@ -187,50 +187,50 @@ fn an_error_names_file_line_and_what_to_write() {
 
 #[test]
 fn an_error_about_the_face_says_what_to_write() {
-    let shared = with("face", "").replace("unix:/run/auth", "tcp:127.0.0.1:1");
+    let shared = with("http", "").replace("unix:/run/auth", "tcp:127.0.0.1:1");
     for (text, expected) in [
         (
-            with("face", "listen = []"),
+            with("http", "listen = []"),
             "nowhere to listen: write listen",
         ),
         (
-            with("face", "listen = \"9080\""),
+            with("http", "listen = \"9080\""),
             "gatepost.toml:2: listen: write",
         ),
         (
-            with("face", "listen = \"unix:/run/face\""),
-            "gatepost.toml:2: face: write \"tcp:host:port\"",
+            with("http", "listen = \"unix:/run/http\""),
+            "gatepost.toml:2: http: write \"tcp:host:port\"",
         ),
         (
-            with("face", "shape = \"x\""),
+            with("http", "shape = \"x\""),
             "gatepost.toml:3: shape: write \"dovecot\" or \"rfc\"",
         ),
-        (with("face", "attributes = []"), "write 1 to 16 attributes"),
+        (with("http", "attributes = []"), "write 1 to 16 attributes"),
         (
-            with("face", "attributes = [\"error\"]"),
+            with("http", "attributes = [\"error\"]"),
             "write 1 to 16 attributes",
         ),
         (
-            with("face", "client_id = \"x\""),
+            with("http", "client_id = \"x\""),
             "client_id needs client_secret",
         ),
         (
-            with("face", "client_secret = \"x\""),
+            with("http", "client_secret = \"x\""),
             "client_id needs client_secret",
         ),
         (
             with(
-                "face",
+                "http",
                 "client_id = \"x\"\nclient_secret = \"x\"\nclient_secret_file = \"x\"",
             ),
             "are one thing",
         ),
         (
-            with("face", "") + "fields = { scope = \"x\" }\n",
+            with("http", "") + "fields = { scope = \"x\" }\n",
             "hold a member of that name already",
         ),
         (
-            with("face", "") + "fields = { email = \"x\" }\n",
+            with("http", "") + "fields = { email = \"x\" }\n",
             "hold a member of that name already",
         ),
         (shared, "a listener has this address"),
@@ -267,12 +267,12 @@ fn an_error_about_the_dict_says_what_to_write() {
 
 #[test]
 fn a_face_alone_is_somewhere_to_listen() {
-    let text = format!("[face]\nlisten = \"tcp:127.0.0.1:9080\"\n{PROVIDER}");
+    let text = format!("[http]\nlisten = \"tcp:127.0.0.1:9080\"\n{PROVIDER}");
     let config = Config::parse(&text).unwrap();
     assert_eq!(config.looser_words(), Vec::<String>::new());
-    let face = config.face.unwrap();
-    assert_eq!(face.attributes(), ["email", "username", "sub"]);
-    assert!(face.caller().unwrap().is_none());
+    let http = config.http.unwrap();
+    assert_eq!(http.attributes(), ["email", "username", "sub"]);
+    assert!(http.caller().unwrap().is_none());
 }
 
 #[test]
@@ -540,9 +540,9 @@ fn invariant_8_every_looser_word_is_named() {
                   client_id = \"x\"\nclient_secret = \"x\"\ngrant_url = \"https://r/token\"\n\
                   domains = [\"r.test\"]\nfields = { pass = \"%{token}\" }\n";
     let listener = "[[listener]]\naddress = \"tcp:0.0.0.0:1\"\nallow_remote = true\n";
-    let face = "[face]\nlisten = \"tcp:0.0.0.0:2\"\nallow_remote = true\n";
+    let http = "[http]\nlisten = \"tcp:0.0.0.0:2\"\nallow_remote = true\n";
     let dict = "[dict]\naddress = \"unix:/d\"\nprovider = \"p\"\nsecrets = true\n";
-    let text = format!("compat = \"dovecot\"\n{face}{dict}{listener}{anybody}{grants}{any}{words}");
+    let text = format!("compat = \"dovecot\"\n{http}{dict}{listener}{anybody}{grants}{any}{words}");
     let named = Config::parse(&text).unwrap().looser_words().join("\n");
     for word in [
         "compat",
@@ -559,7 +559,7 @@ fn invariant_8_every_looser_word_is_named() {
         "cache_seconds",
         "grant_url",
         "fields with %{token}",
-        "[face]: allow_remote",
+        "[http]: allow_remote",
         "[dict]: Dovecot judges",
         "[dict]: secrets",
     ] {
@@ -572,8 +572,8 @@ fn parts_that_need_a_restart_are_told() {
     let old = Config::parse(&with("log", "")).unwrap();
     let new = Config::parse(&with("log", "level = \"debug\"")).unwrap();
     assert_eq!(old.parts_for_a_restart(&new), ["[log]"]);
-    let new = Config::parse(&with("face", "")).unwrap();
-    assert_eq!(old.parts_for_a_restart(&new), ["[face]"]);
+    let new = Config::parse(&with("http", "")).unwrap();
+    assert_eq!(old.parts_for_a_restart(&new), ["[http]"]);
     let new = Config::parse(&with("dict", "")).unwrap();
     assert_eq!(old.parts_for_a_restart(&new), ["[dict]"]);
     assert!(old.parts_for_a_restart(&old).is_empty());
@@ -585,7 +585,7 @@ fn with_behind(listener: &str, tables: &str) -> String {
 }
 
 const USERS: &str = "[users]\ndomains = [\"example.com\"]\nuid = 5000\nhome = \"/var/vmail/%d/%n\"";
-const DOVECOT: &str = "[dovecot]\nlogin = \"unix:/run/dovecot/login/login\"\nmaster = \"unix:/run/dovecot/auth-master\"";
+const DOVECOT: &str = "[upstream]\nlogin = \"unix:/run/dovecot/login/login\"\nmaster = \"unix:/run/dovecot/auth-master\"";
 
 #[test]
 fn what_listeners_are_asked_has_to_be_known_by_somebody() {
@@ -594,18 +594,18 @@ fn what_listeners_are_asked_has_to_be_known_by_somebody() {
         ("protocol = \"socketmap\"", "", "nobody knows the users"),
         (
             "protocol = \"socketmap\"",
-            "[dovecot]\nclient = \"unix:/run/dovecot/auth-client\"",
+            "[upstream]\nclient = \"unix:/run/dovecot/auth-client\"",
             "nobody knows the users",
         ),
         (
             "protocol = \"master\"",
-            "[dovecot]\nclient = \"unix:/a\"\nmaster = \"unix:/b\"",
-            "write login and master under [dovecot]",
+            "[upstream]\nclient = \"unix:/a\"\nmaster = \"unix:/b\"",
+            "write login and master under [upstream]",
         ),
-        ("", "[dovecot]", "name its sockets"),
+        ("", "[upstream]", "name its sockets"),
         (
             "",
-            "[dovecot]\nlogin = \"/run/x\"",
+            "[upstream]\nlogin = \"/run/x\"",
             "write the path of a socket",
         ),
         ("", "[users]\nuid = 5", "say who exists, in one way"),

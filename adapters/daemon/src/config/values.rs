@@ -390,6 +390,6 @@ read_as_text!(
     FieldValue,
     super::Address,
     super::SocketPath,
-    super::behind::UserTemplate,
+    super::upstream::UserTemplate,
     super::secret::Secret
 );

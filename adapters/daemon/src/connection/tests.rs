@@ -8,7 +8,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::sleep;
 
 use super::*;
-use crate::front;
+use crate::relay;
 use crate::world::World;
 
 const HANDSHAKE: &str = "VERSION\t1\t0\nCPID\t4711\n";
@@ -56,10 +56,10 @@ impl World {
                 reader,
                 is_refused: false.into(),
             };
-            match &service.behind {
+            match &service.upstream {
                 None => serve(reader, writer, &service, 1, [0; 16]).await,
-                Some(behind) => {
-                    front::serve(reader, writer, (&service, behind), 1, [0; 16]).await;
+                Some(upstream) => {
+                    relay::serve(reader, writer, (&service, upstream), 1, [0; 16]).await;
                 }
             }
         });

@@ -1,4 +1,4 @@
-//! Where mail servers ask, and what is behind: who answers there.
+//! Where mail servers ask, and the upstream sockets: who answers there.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::holder::{self, Holder};
 use super::{Findings, note};
-use crate::config::{Address, Config, Dovecot};
+use crate::config::{Address, Config, Upstream};
 use crate::listener::BindError;
 use crate::prepare::{self, StartError};
 
@@ -47,9 +47,9 @@ pub(super) fn is_our_own(fault: &StartError) -> bool {
             .is_ok_and(|mut addresses| addresses.all(is_held))
 }
 
-/// What stands behind: Dovecot's sockets.
+/// The sockets of the upstream Dovecot.
 pub(super) fn examine_behind(config: &Config, findings: &mut Findings) {
-    let sockets = config.dovecot.as_ref().map(Dovecot::sockets);
+    let sockets = config.upstream.as_ref().map(Upstream::sockets);
     for (key, path) in sockets.into_iter().flatten() {
         let shown = format!("Dovecot's {key} at unix:{}", path.display());
         match UnixStream::connect(path) {

@@ -361,7 +361,7 @@ fn host(url: &str) -> Option<&str> {
 /// Whether an answer to Dovecot may hold the name by this member.
 pub(super) fn is_attribute(name: &str) -> bool {
     let text = format!(
-        "[face]\nlisten = \"{}\"\n{}\n[[provider]]\nany_audience = true\nintrospection_url = \"https://id.invalid/\"\n",
+        "[http]\nlisten = \"{}\"\n{}\n[[provider]]\nany_audience = true\nintrospection_url = \"https://id.invalid/\"\n",
         LISTEN,
         line("attributes", vec![name])
     );

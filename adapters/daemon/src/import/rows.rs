@@ -248,7 +248,7 @@ fn dovecot_asks_gatepost_and_is_told_how() {
         include_str!("../../tests/import/quotes-b.conf"),
     ] {
         let (written, table) = imported(text);
-        assert_eq!(table["face"]["listen"].as_str(), Some("tcp:127.0.0.1:9080"));
+        assert_eq!(table["http"]["listen"].as_str(), Some("tcp:127.0.0.1:9080"));
         assert!(!table.contains_key("listen"), "IMAP never asks there");
         for line in [
             "introspection_url = http://127.0.0.1:9080/userinfo",

@@ -21,7 +21,7 @@ pub(super) fn write(mut draft: Draft, version: Version, file: &str) -> Result<St
     } else {
         vec![online(&mut draft, common)?]
     };
-    let face = face(&mut draft, &attribute);
+    let http = http(&mut draft, &attribute);
     let discovery = discovery(&mut draft);
     let mut text = String::from(
         "# Taken over from Dovecot's oauth2 settings by `gatepost import`.\n\
@@ -37,7 +37,7 @@ pub(super) fn write(mut draft: Draft, version: Version, file: &str) -> Result<St
         "email"
     };
     text += &dovecot::lines(&draft, version, file, told);
-    text += &face;
+    text += &http;
     text += &discovery;
     for lines in providers {
         text += "\n[[provider]]\n";
@@ -55,8 +55,8 @@ pub(super) fn write(mut draft: Draft, version: Version, file: &str) -> Result<St
 }
 
 /// Where Dovecot asks.
-fn face(draft: &mut Draft, attribute: &str) -> String {
-    let mut text = format!("\n[face]\n{}\n", line("listen", dovecot::LISTEN));
+fn http(draft: &mut Draft, attribute: &str) -> String {
+    let mut text = format!("\n[http]\n{}\n", line("listen", dovecot::LISTEN));
     let known = ["email", "username", "sub"];
     if !known.contains(&attribute) {
         let attributes: Vec<&str> = known.iter().copied().chain([attribute]).collect();

@@ -108,7 +108,7 @@ fn the_doctor_fails_wherever_the_daemon_would() {
             "its directory must exist",
         ),
         (
-            format!("[face]\nlisten = \"{taken}\""),
+            format!("[http]\nlisten = \"{taken}\""),
             "",
             "choose an address of this machine and a free port",
         ),
@@ -134,7 +134,7 @@ fn the_doctor_fails_wherever_the_daemon_would() {
             "there is no uid \"no-such\"",
         ),
         (
-            "[face]\nlisten = \"tcp:127.0.0.1:0\"\nclient_id = \"x\"\nclient_secret_file = \"HERE/none\"\n"
+            "[http]\nlisten = \"tcp:127.0.0.1:0\"\nclient_id = \"x\"\nclient_secret_file = \"HERE/none\"\n"
                 .to_owned(),
             "",
             "none: No such file",
@@ -200,7 +200,7 @@ fn the_doctor_says_who_listens_already() {
         .unwrap();
     let desk = Desk::new(
         &format!(
-            "listen = [\"unix:HERE/auth\", \"tcp:{port}\"]\n[face]\nlisten = \"tcp:127.0.0.1:0\"\n\
+            "listen = [\"unix:HERE/auth\", \"tcp:{port}\"]\n[http]\nlisten = \"tcp:127.0.0.1:0\"\n\
              [log]\nformat = \"json\""
         ),
         "",

@@ -85,7 +85,7 @@ fn a_name_that_is_not_known_is_answered_by_the_nearest() {
             "listen = \"tcp:127.0.0.1:1\"",
             "it belongs above the first [table]",
         ),
-        ("login = \"unix:/x\"", "it belongs under [dovecot]"),
+        ("login = \"unix:/x\"", "it belongs under [upstream]"),
         ("colour = 1", "adapters/daemon/README.md lists its keys"),
     ] {
         let found = faults(&in_provider(line));

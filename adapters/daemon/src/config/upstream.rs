@@ -1,4 +1,4 @@
-//! `[dovecot]` and `[users]`: what stands behind Gatepost.
+//! `[upstream]` and `[users]`: whom Gatepost relays to, and who exists.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -36,9 +36,9 @@ impl ListenerProtocol {
 }
 
 keys! {
-    /// The Dovecot behind.
+    /// The upstream Dovecot.
     #[derive(Default)]
-    pub(crate) struct Dovecot in "[dovecot]" {
+    pub(crate) struct Upstream in "[upstream]" {
         /// Where its login processes log in.
         pub(crate) login: Option<SocketPath>,
         /// Where others do.
@@ -48,7 +48,7 @@ keys! {
     }
 }
 
-impl Dovecot {
+impl Upstream {
     /// Its sockets, by their keys.
     pub(crate) fn sockets(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let all = [
@@ -72,16 +72,16 @@ impl Dovecot {
 }
 
 impl Config {
-    /// Whether what stands behind Gatepost is enough for what its listeners are asked.
-    pub(super) fn check_behind(&self, faults: &mut Faults) {
-        if let Some(dovecot) = &self.dovecot {
+    /// Whether `[upstream]` and `[users]` are enough for what its listeners are asked.
+    pub(super) fn check_upstream(&self, faults: &mut Faults) {
+        if let Some(dovecot) = &self.upstream {
             dovecot.check(faults);
         }
         if let Some(users) = &self.users {
             users.check(faults);
         }
         let is_known = |key: &str| self.places.is_sound(faults, &[key]);
-        if is_known("dovecot") && is_known("users") {
+        if is_known("upstream") && is_known("users") {
             for listener in &self.listeners {
                 self.check_asked(listener, faults);
             }
@@ -90,7 +90,7 @@ impl Config {
 
     /// Whether anybody can answer what this listener is asked.
     fn check_asked(&self, listener: &Listener, faults: &mut Faults) {
-        let dovecot = self.dovecot.as_ref();
+        let dovecot = self.upstream.as_ref();
         let has_users =
             self.users.is_some() || dovecot.is_some_and(|dovecot| dovecot.master.is_some());
         let relays =
@@ -114,7 +114,7 @@ impl Config {
             faults,
             &["protocol"],
             protocol != ListenerProtocol::Auth && !has_users,
-            "listener: nobody knows the users that are asked for here; write [dovecot] with master = \
+            "listener: nobody knows the users that are asked for here; write [upstream] with master = \
              \"unix:/run/dovecot/auth-master\", or [users]",
         );
         places.forbid(
@@ -122,7 +122,7 @@ impl Config {
             &["protocol"],
             protocol == ListenerProtocol::Master && has_users && relays && !relays_logins,
             "listener: a mail process would ask here for logins that Dovecot has made; write login and master \
-             under [dovecot]",
+             under [upstream]",
         );
     }
 }

@@ -1,8 +1,8 @@
-//! `[face]`
+//! `[http]`
 
 use std::path::PathBuf;
 
-use gatepost_mail::face::{Caller, Shape};
+use gatepost_mail::http::{Caller, Shape};
 
 use super::fault::Faults;
 use super::reader::keys;
@@ -26,7 +26,7 @@ const TAKEN: [&str; 7] = [
 
 keys! {
     /// Where and how Dovecot's oauth2 database is answered over HTTP.
-    pub(crate) struct Face in "[face]" {
+    pub(crate) struct Http in "[http]" {
         listen: Vec<Address>; required,
         allow_remote: bool,
         shape: ShapeName,
@@ -48,7 +48,7 @@ words! {
     }
 }
 
-impl Face {
+impl Http {
     /// Its addresses.
     pub(crate) fn listeners(&self) -> Vec<Listener> {
         let listeners = self.listen.iter().map(|address| Listener {
@@ -85,7 +85,7 @@ impl Face {
             self.client_secret.as_ref(),
             self.client_secret_file.as_deref(),
         );
-        let secret = secret.map_err(|fault| format!("[face]: {fault}"))?;
+        let secret = secret.map_err(|fault| format!("[http]: {fault}"))?;
         let known = self.client_id.as_ref().zip(secret);
         Ok(known.map(|(id, secret)| Caller::new(id, &secret)))
     }
@@ -97,13 +97,13 @@ impl Face {
         forbid(
             &["listen"],
             self.listen.is_empty(),
-            "face: nowhere to listen: write listen = \"tcp:127.0.0.1:9080\"",
+            "http: nowhere to listen: write listen = \"tcp:127.0.0.1:9080\"",
         );
         let is_unix = |address: &Address| matches!(address, Address::Unix(_));
         forbid(
             &["listen"],
             self.listen.iter().any(is_unix),
-            "face: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9080\"; mail servers do not speak HTTP over \
+            "http: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9080\"; mail servers do not speak HTTP over \
              unix sockets",
         );
         let is_taken = |name: &OneLine| TAKEN.contains(&&**name);
@@ -111,29 +111,29 @@ impl Face {
         forbid(
             &["attributes"],
             !count.contains(&self.attributes.len()) || self.attributes.iter().any(is_taken),
-            "face: write 1 to 16 attributes such as \"email\": what username_attribute is in Dovecot",
+            "http: write 1 to 16 attributes such as \"email\": what username_attribute is in Dovecot",
         );
         let has_secret = self.client_secret.is_some() || self.client_secret_file.is_some();
         forbid(
             &["client_secret", "client_secret_file"],
             self.client_secret.is_some() && self.client_secret_file.is_some(),
-            "face: client_secret and client_secret_file are one thing; remove either",
+            "http: client_secret and client_secret_file are one thing; remove either",
         );
         forbid(
             &["client_id", "client_secret", "client_secret_file"],
             self.client_id.is_some() != has_secret,
-            "face: client_id needs client_secret or client_secret_file; write both, or neither",
+            "http: client_id needs client_secret or client_secret_file; write both, or neither",
         );
     }
 
-    /// Whether a field of that name would be lost behind what the face says itself.
+    /// Whether a field of that name would be lost behind what the HTTP listener says itself.
     pub(super) fn hides(&self, field: &str) -> bool {
         TAKEN.contains(&field) || self.attributes.iter().any(|name| &**name == field)
     }
 
     pub(super) fn looser_words(&self, words: &mut Vec<String>) {
         if self.allow_remote {
-            words.push("[face]: allow_remote = true: tokens travel in clear".to_owned());
+            words.push("[http]: allow_remote = true: tokens travel in clear".to_owned());
         }
     }
 }

@@ -20,18 +20,18 @@ fn play(rows: &[&str]) -> Waiting {
 }
 
 struct Stage {
-    front: Front,
+    relay: Relay,
     /// What has been read of the client, of our own server and of Dovecot.
     read: [Lines; 3],
     logins: Vec<Login>,
-    error: Option<FrontError>,
+    error: Option<RelayError>,
 }
 
 impl Stage {
     #[track_caller]
     fn play(rows: &[&str], piece: usize) -> Vec<Login> {
         let mut stage = Self {
-            front: Front::new(offers()),
+            relay: Relay::new(offers()),
             read: Default::default(),
             logins: Vec::new(),
             error: None,
@@ -44,10 +44,10 @@ impl Stage {
                 "o<" => stage.says(1, &text, piece),
                 "u<" => stage.says(2, &text, piece),
                 "+ " => {
-                    assert!(stage.front.needs_upstream().is_some(), "{row}");
-                    stage.front.upstream_connected(99);
+                    assert!(stage.relay.needs_upstream().is_some(), "{row}");
+                    stage.relay.upstream_connected(99);
                 }
-                "- " => stage.front.upstream_lost(),
+                "- " => stage.relay.upstream_lost(),
                 "! " => assert_eq!(stage.error.take().unwrap().to_string() + "\n", text),
                 _ => stage.is_told(what, &text),
             }
@@ -57,7 +57,7 @@ impl Stage {
             client,
             own,
             upstream,
-        } = &stage.front.outputs;
+        } = &stage.relay.outputs;
         for rest in [client, own, upstream] {
             assert_eq!(String::from_utf8_lossy(rest), "");
         }
@@ -69,9 +69,9 @@ impl Stage {
             self.read[who].push(piece);
             while let Some(line) = self.read[who].next_line().unwrap() {
                 match who {
-                    0 => self.error = self.front.client_line(&line).err(),
-                    1 => self.logins.extend(self.front.own_line(&line)),
-                    _ => self.logins.extend(self.front.upstream_line(&line).unwrap()),
+                    0 => self.error = self.relay.client_line(&line).err(),
+                    1 => self.logins.extend(self.relay.own_line(&line)),
+                    _ => self.logins.extend(self.relay.upstream_line(&line).unwrap()),
                 }
             }
         }
@@ -79,7 +79,7 @@ impl Stage {
 
     #[track_caller]
     fn is_told(&mut self, whom: &str, text: &str) {
-        let outputs = &mut self.front.outputs;
+        let outputs = &mut self.relay.outputs;
         let output = match whom {
             "c<" => &mut outputs.client,
             "o>" => &mut outputs.own,
@@ -361,39 +361,39 @@ fn nothing_is_relayed_for_a_client_that_has_not_said_who_it_is() {
 
 #[test]
 fn of_too_many_logins_at_dovecot_s_the_oldest_is_cancelled() {
-    let mut front = Front::new(offers());
-    front.client_line(b"CPID\t1").unwrap();
+    let mut relay = Relay::new(offers());
+    relay.client_line(b"CPID\t1").unwrap();
     for id in 1..=u32::try_from(MAX_RELAYED).unwrap() + 1 {
         let line = format!("AUTH\t{id}\tPLAIN\tservice=smtp\tnologin");
-        front.client_line(line.as_bytes()).unwrap();
+        relay.client_line(line.as_bytes()).unwrap();
     }
-    assert_eq!(front.relayed(), MAX_RELAYED);
-    assert_eq!(front.needs_upstream(), Some(Need::Judging));
-    front.upstream_connected(9);
+    assert_eq!(relay.relayed(), MAX_RELAYED);
+    assert_eq!(relay.needs_upstream(), Some(Need::Judging));
+    relay.upstream_connected(9);
     for line in ["VERSION\t1\t1", "MECH\tPLAIN", "COOKIE\tx", "DONE"] {
-        front.upstream_line(line.as_bytes()).unwrap();
+        relay.upstream_line(line.as_bytes()).unwrap();
     }
-    let said = String::from_utf8(std::mem::take(&mut front.outputs.upstream)).unwrap();
+    let said = String::from_utf8(std::mem::take(&mut relay.outputs.upstream)).unwrap();
     assert!(said.contains("\nCANCEL\t1\nAUTH\t1025\t"));
-    assert_eq!(front.upstream_line(b"OK\t1\tuser=a"), Ok(None));
-    assert!(front.outputs.client.is_empty());
+    assert_eq!(relay.upstream_line(b"OK\t1\tuser=a"), Ok(None));
+    assert!(relay.outputs.client.is_empty());
 }
 
 #[test]
 fn a_client_that_floods_is_not_read_from() {
-    let mut front = Front::new(offers());
-    front.client_line(b"CPID\t1").unwrap();
+    let mut relay = Relay::new(offers());
+    relay.client_line(b"CPID\t1").unwrap();
     let mut line = b"AUTH\t1\tPLAIN\tservice=smtp\tresp=".to_vec();
     line.resize(10_000, b'A');
     let mut taken = 0;
-    while front.has_room() {
+    while relay.has_room() {
         line[5] = b'1' + u8::try_from(taken).unwrap();
-        front.client_line(&line).unwrap();
+        relay.client_line(&line).unwrap();
         taken += 1;
     }
     assert_eq!(taken, 7);
-    front.upstream_lost();
-    assert!(front.has_room());
+    relay.upstream_lost();
+    assert!(relay.has_room());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The Dovecot behind Gatepost: where its sockets are, what it offers, and what waits to be asked for.
+//! The upstream Dovecot: where its sockets are, what it offers, and what waits to be asked for.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gatepost_mail::front::Need;
 use gatepost_mail::line::Lines;
+use gatepost_mail::relay::Need;
 use gatepost_mail::upstream::{Greeting, Offer, handshake};
 use gatepost_mail::users::Users;
 use gatepost_mail::waiting::Waiting;
@@ -29,7 +29,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2
 const FIRST_PID: u32 = 1 << 31;
 
 /// What all connections share of it.
-pub(crate) struct Behind {
+pub(crate) struct Upstream {
     login: Option<PathBuf>,
     client: Option<PathBuf>,
     master: Option<PathBuf>,
@@ -48,11 +48,11 @@ enum Offers {
     Known(Vec<Offer>),
 }
 
-impl Behind {
+impl Upstream {
     /// Knows the sockets; `random` is where the names of our connections begin, so that no two daemons use
     /// the same while one replaces the other.
     pub(crate) fn new(
-        dovecot: &config::Dovecot,
+        dovecot: &config::Upstream,
         users: watch::Receiver<Option<Arc<Users>>>,
         random: u32,
     ) -> Arc<Self> {
@@ -145,14 +145,21 @@ impl Behind {
     }
 
     /// Connects for logins, which Dovecot will know by the number.
-    pub(crate) async fn connect(&self, need: Need, link: &mut Link) -> io::Result<u32> {
-        link.open(self.socket(need)).await?;
+    pub(crate) async fn connect(
+        &self,
+        need: Need,
+        connection: &mut UpstreamConnection,
+    ) -> io::Result<u32> {
+        connection.open(self.socket(need)).await?;
         Ok(self.next_pid())
     }
 
     /// Connects for what mail processes ask.
-    pub(crate) async fn connect_master(&self, link: &mut Link) -> io::Result<()> {
-        link.open(self.master.as_ref()).await
+    pub(crate) async fn connect_master(
+        &self,
+        connection: &mut UpstreamConnection,
+    ) -> io::Result<()> {
+        connection.open(self.master.as_ref()).await
     }
 
     /// Whether mail processes can be answered by Dovecot.
@@ -214,7 +221,7 @@ impl Backoff {
 
 /// One connection's connection to Dovecot, which comes and goes.
 #[derive(Default)]
-pub(crate) struct Link {
+pub(crate) struct UpstreamConnection {
     halves: (Option<OwnedReadHalf>, Option<OwnedWriteHalf>),
     read: Vec<u8>,
     lines: Lines,
@@ -223,7 +230,7 @@ pub(crate) struct Link {
     closed_until: Option<Instant>,
 }
 
-impl Link {
+impl UpstreamConnection {
     /// Whether it is too early to try again.
     pub(crate) fn is_pausing(&self) -> bool {
         self.closed_until

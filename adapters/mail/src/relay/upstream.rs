@@ -1,7 +1,7 @@
-//! The side of a [`Front`] where the Dovecot behind is.
+//! The side of a [`Relay`] where the upstream Dovecot is.
 
 use super::Need;
-use super::{Front, ends_here, fail};
+use super::{Relay, ends_here, fail};
 use crate::line::{fields, id, write_line};
 use crate::upstream::{Greeting, GreetingError, Offer, handshake};
 use crate::waiting::{By, Login};
@@ -28,7 +28,7 @@ pub(super) struct Held {
     pub(super) line: Vec<u8>,
 }
 
-impl Front {
+impl Relay {
     pub(super) fn send_upstream(&mut self, id: u32, line: &[u8]) {
         self.send(Held {
             id,

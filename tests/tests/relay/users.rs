@@ -2,8 +2,8 @@
 
 use gatepost_tests::daemon::wait_until;
 use gatepost_tests::dovecot::Version;
-use gatepost_tests::fronted::{Fronted, PASSWORD_USER, Site};
 use gatepost_tests::login::{Login, Mechanism, USER};
+use gatepost_tests::relayed::{PASSWORD_USER, Relayed, Site};
 use gatepost_tests::smtp::{InitialResponse, Session};
 use gatepost_tests::stream::{Address, Talk};
 use libtest_mimic::Failed;
@@ -12,7 +12,7 @@ use crate::Case;
 use crate::logins::{Credentials, expect, log_in as log_in_imap};
 
 pub(crate) fn cases() -> Vec<Case> {
-    type Check = fn(&Fronted, &Site) -> Result<(), Failed>;
+    type Check = fn(&Relayed, &Site) -> Result<(), Failed>;
     let rules: [(&str, Check); 5] = [
         ("doveadm_finds_users_and_lists_them", doveadm),
         ("lmtp_takes_mail_for_users_and_refuses_it_for_nobody", lmtp),
@@ -26,7 +26,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let of_version = |version: Version| {
         rules.map(|(rule, check)| {
             let name = format!("users::{version:?}::{rule}");
-            Case::new(name, move |lab: &Fronted| check(lab, lab.site(version)))
+            Case::new(name, move |lab: &Relayed| check(lab, lab.site(version)))
         })
     };
     let mut cases: Vec<_> = Version::ALL.into_iter().flat_map(of_version).collect();
@@ -34,14 +34,14 @@ pub(crate) fn cases() -> Vec<Case> {
         let rule = "users_of_gatepost_s_own_are_dovecot_s";
         Case::new(
             format!("users::{version:?}::{rule}"),
-            move |lab: &Fronted| own_users(lab, lab.site_without_users(version)),
+            move |lab: &Relayed| own_users(lab, lab.site_without_users(version)),
         )
     }));
     cases
 }
 
 /// Its users are a template's, or a passwd-file's.
-fn own_users(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn own_users(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     for mechanism in Mechanism::ALL {
         let credentials = Credentials::token(lab, Login::Good, mechanism);
         let login = log_in_imap(&site.dovecot().imap(), &credentials)?;
@@ -54,7 +54,7 @@ fn own_users(lab: &Fronted, site: &Site) -> Result<(), Failed> {
     is_delivered(site, "nobody@elsewhere.test")
 }
 
-fn doveadm(_: &Fronted, site: &Site) -> Result<(), Failed> {
+fn doveadm(_: &Relayed, site: &Site) -> Result<(), Failed> {
     let user = site.doveadm(&["user", USER])?;
     let has = |name: &str, value: &str| {
         user.lines()
@@ -72,7 +72,7 @@ fn doveadm(_: &Fronted, site: &Site) -> Result<(), Failed> {
     expect(&nobody, nobody.is_err())
 }
 
-fn lmtp(_: &Fronted, site: &Site) -> Result<(), Failed> {
+fn lmtp(_: &Relayed, site: &Site) -> Result<(), Failed> {
     is_delivered(site, "nobody@example.test")
 }
 
@@ -94,7 +94,7 @@ fn is_delivered(site: &Site, nobody: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-fn recipients(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn recipients(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     let mut session = log_in(lab, &site.postfix())?;
     for (command, code) in [
         (format!("MAIL FROM:<{USER}>"), 250),
@@ -108,7 +108,7 @@ fn recipients(lab: &Fronted, site: &Site) -> Result<(), Failed> {
     Ok(())
 }
 
-fn senders(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn senders(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     let mut session = log_in(lab, &site.postfix())?;
     for (sender, code) in [("carol@example.test", 553), (USER, 250)] {
         session.command(&format!("MAIL FROM:<{sender}>"))?;
@@ -119,7 +119,7 @@ fn senders(lab: &Fronted, site: &Site) -> Result<(), Failed> {
     Ok(())
 }
 
-fn delivery(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn delivery(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     let recipient = format!("bob@{}.test", site.dovecot().setup().name);
     let submission = site.dovecot().submission();
     for (server, words) in [
@@ -144,7 +144,7 @@ fn delivery(lab: &Fronted, site: &Site) -> Result<(), Failed> {
     Ok(())
 }
 
-fn log_in(lab: &Fronted, server: &Address) -> Result<Session, Failed> {
+fn log_in(lab: &Relayed, server: &Address) -> Result<Session, Failed> {
     let mut session = Session::open(server)?;
     let mechanism = Mechanism::OauthBearer;
     let response = lab.logins.response(Login::Good, mechanism, "ES256");

@@ -17,7 +17,7 @@ use crate::{Case, expect, login};
 pub(crate) fn cases() -> Vec<Case> {
     let of_version = |version: Version| {
         let case = |rule: &str, check: fn(&Databases, &Site) -> Result<(), Failed>| {
-            let name = format!("face::{version:?}::{rule}");
+            let name = format!("http::{version:?}::{rule}");
             Case::new(name, move |lab: &Databases| check(lab, lab.site(version)))
         };
         [
@@ -38,7 +38,7 @@ pub(crate) fn cases() -> Vec<Case> {
 fn docker_mailserver(lab: &Databases, site: &Site) -> Result<(), Failed> {
     let token = lab.issuer.sign("RS256", &lab.claims(600));
     for mechanism in Mechanism::ALL {
-        let Address::Tcp(imap) = site.face.imap() else {
+        let Address::Tcp(imap) = site.http.imap() else {
             return Err("IMAP over a unix socket".into());
         };
         let status = in_root(&lab.mail_root, "/usr/bin/curl")
@@ -57,7 +57,7 @@ fn docker_mailserver(lab: &Databases, site: &Site) -> Result<(), Failed> {
     }
     // Its curl sends OAUTHBEARER in both cases.
     wait_until("the lines of the logs", || {
-        site.face
+        site.http
             .logged()
             .contains(&format!("user=<{USER}>, method=OAUTHBEARER"))
             && lab
@@ -85,7 +85,7 @@ fn bad_tokens(lab: &Databases, site: &Site) -> Result<(), Failed> {
         "opaque".to_owned(),
     ] {
         for mechanism in Mechanism::ALL {
-            expect(&login(&site.face, mechanism, token.as_bytes())?, false)?;
+            expect(&login(&site.http, mechanism, token.as_bytes())?, false)?;
         }
     }
     Ok(())
@@ -101,13 +101,13 @@ fn any_bytes(_: &Databases, site: &Site) -> Result<(), Failed> {
         b"\xff\xfe",
         b"t\r\nX: y",
     ] {
-        expect(&login(&site.face, Mechanism::Xoauth2, bytes)?, false)?;
+        expect(&login(&site.http, Mechanism::Xoauth2, bytes)?, false)?;
     }
     Ok(())
 }
 
 fn nobody(_: &Databases, site: &Site) -> Result<(), Failed> {
-    let mut session = gatepost_tests::imap::Session::open(&site.face.imap())?;
+    let mut session = gatepost_tests::imap::Session::open(&site.http.imap())?;
     let response = b"user=nobody@gatepost.invalid\x01auth=Bearer t\x01\x01";
     expect(&session.authenticate("XOAUTH2", response, "")?, false)
 }
@@ -115,8 +115,8 @@ fn nobody(_: &Databases, site: &Site) -> Result<(), Failed> {
 fn provider_away(lab: &Databases, site: &Site) -> Result<(), Failed> {
     lab.stub
         .set("/me", Behaviour::Answer(Page::json(503, &json!({}))));
-    let answer = login(&site.face, Mechanism::Xoauth2, b"opaque-and-away")?;
-    let is_told = site.face.logged().contains("Introspection failed");
+    let answer = login(&site.http, Mechanism::Xoauth2, b"opaque-and-away")?;
+    let is_told = site.http.logged().contains("Introspection failed");
     if answer.is_ok || !is_told {
         return Err(format!("{answer:?}").into());
     }

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_mail::front::{Front, FrontError};
 use gatepost_mail::line::{LineTooLong, Lines};
+use gatepost_mail::relay::{Relay, RelayError};
 use gatepost_mail::waiting::Login;
 use pipe::Pipe;
 use tokio::io::{
@@ -19,8 +19,8 @@ use tokio::io::{
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::behind::{Behind, GREETING, Link};
 use crate::connection::{self, Reader, Service};
+use crate::upstream::{GREETING, Upstream, UpstreamConnection};
 
 /// What may lie between the two of us, in bytes.
 const PIPE: usize = 32 << 10;
@@ -39,7 +39,7 @@ const HIGH_WATER: usize = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 enum Closed {
     #[error("protocol error: {0}")]
-    Protocol(#[from] FrontError),
+    Protocol(#[from] RelayError),
     #[error("protocol error: {0}")]
     Line(#[from] LineTooLong),
     #[error("line_timeout")]
@@ -54,7 +54,7 @@ enum Closed {
 pub(crate) async fn serve(
     reader: impl Reader,
     writer: impl AsyncWrite + Unpin,
-    (service, behind): (&Arc<Service>, &Arc<Behind>),
+    (service, upstream): (&Arc<Service>, &Arc<Upstream>),
     number: u32,
     cookie: [u8; 16],
 ) {
@@ -66,8 +66,8 @@ pub(crate) async fn serve(
         let reader = Pipe::new(half, refused);
         connection::serve(reader, writer, service, number, cookie).await;
     };
-    let front = async move {
-        let mut session = Session::new((reader, writer), ours, behind, service.line);
+    let relay = async move {
+        let mut session = Session::new((reader, writer), ours, upstream, service.line);
         if let Err(closed) = session.run(&refusal).await {
             let reason = closed.to_string();
             if let Closed::Io(_) = closed {
@@ -77,19 +77,19 @@ pub(crate) async fn serve(
             }
         }
     };
-    tokio::join!(own, front);
+    tokio::join!(own, relay);
 }
 
 struct Session<'s, R, W> {
-    front: Front,
-    behind: &'s Behind,
+    relay: Relay,
+    upstream: &'s Upstream,
     patience: Duration,
     reader: R,
     writer: W,
     own_reader: ReadHalf<DuplexStream>,
     /// Gone when the client has said everything.
     own_writer: Option<WriteHalf<DuplexStream>>,
-    link: Link,
+    connection: UpstreamConnection,
     /// Until when Dovecot has to have greeted.
     greeting_until: Option<Instant>,
     read: Vec<u8>,
@@ -112,19 +112,19 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
     fn new(
         (reader, writer): (R, W),
         own: DuplexStream,
-        behind: &'s Behind,
+        upstream: &'s Upstream,
         patience: Duration,
     ) -> Self {
         let (own_reader, own_writer) = split(own);
         Self {
-            front: Front::new(behind.offers()),
-            behind,
+            relay: Relay::new(upstream.offers()),
+            upstream,
             patience,
             reader,
             writer,
             own_reader,
             own_writer: Some(own_writer),
-            link: Link::default(),
+            connection: UpstreamConnection::default(),
             greeting_until: None,
             read: Vec::new(),
             own_read: Vec::new(),
@@ -152,15 +152,15 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
                 return Ok(());
             }
             let wakes_at = self.wakes_at();
-            let wants_answers = self.front.outputs.client.len() < HIGH_WATER;
+            let wants_answers = self.relay.outputs.client.len() < HIGH_WATER;
             let wants_input = self.wants_input();
-            let outputs = &self.front.outputs;
-            let (incoming, outgoing) = self.link.split();
+            let outputs = &self.relay.outputs;
+            let (incoming, outgoing) = self.connection.split();
             tokio::select! {
                 biased;
                 written = self.writer.write(&outputs.client), if !outputs.client.is_empty() => {
                     self.stalled_since = None;
-                    used(&mut self.front.outputs.client, written?)?;
+                    used(&mut self.relay.outputs.client, written?)?;
                 }
                 written = write_own(&mut self.own_writer, &outputs.own) => {
                     self.wrote_own(written);
@@ -186,30 +186,30 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
     }
 
     fn wants_input(&self) -> bool {
-        !self.is_client_at_end && !self.is_own_at_end && self.front.has_room()
+        !self.is_client_at_end && !self.is_own_at_end && self.relay.has_room()
     }
 
     /// Takes what has come of all sides, as far as there is room for what follows from it.
     fn take_lines(&mut self) -> Result<(), Closed> {
         while let Ok(Some(line)) = self.own_lines.next_line() {
-            let login = self.front.own_line(&line);
+            let login = self.relay.own_line(&line);
             self.keep(login);
         }
         loop {
-            match self.link.next_line() {
+            match self.connection.next_line() {
                 Ok(None) => break,
                 Ok(Some(line)) => self.take_upstream(&line),
                 Err(_) => self.lose(),
             }
         }
-        while self.front.has_room() {
+        while self.relay.has_room() {
             let Some(line) = self.client_lines.next_line()? else {
                 break;
             };
             self.line_since = None;
-            self.front.client_line(&line)?;
+            self.relay.client_line(&line)?;
         }
-        let waits = self.client_lines.is_unfinished() && self.front.has_room();
+        let waits = self.client_lines.is_unfinished() && self.relay.has_room();
         self.line_since = self.line_since.filter(|_| waits);
         self.line_since = self.line_since.or_else(|| waits.then(Instant::now));
         Ok(())
@@ -217,9 +217,9 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
 
     /// Lets our own server know that the client has said everything.
     async fn end_input(&mut self) {
-        let is_all = self.is_client_at_end && self.front.has_room();
+        let is_all = self.is_client_at_end && self.relay.has_room();
         if is_all
-            && self.front.outputs.own.is_empty()
+            && self.relay.outputs.own.is_empty()
             && let Some(mut writer) = self.own_writer.take()
         {
             // Between the two of us it waits for nothing and cannot fail.
@@ -228,22 +228,22 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
     }
 
     fn note_stall(&mut self) {
-        let is_told = !self.front.outputs.client.is_empty();
+        let is_told = !self.relay.outputs.client.is_empty();
         self.stalled_since = self.stalled_since.filter(|_| is_told);
         self.stalled_since = self.stalled_since.or_else(|| is_told.then(Instant::now));
     }
 
     fn take_upstream(&mut self, line: &[u8]) {
-        match self.front.upstream_line(line) {
+        match self.relay.upstream_line(line) {
             Ok(login) => self.keep(login),
             Err(error) => {
                 tracing::warn!(error = error.to_string(), "Dovecot cannot be used");
                 return self.lose();
             }
         }
-        if self.greeting_until.is_some() && self.front.upstream_offers().is_some() {
+        if self.greeting_until.is_some() && self.relay.upstream_offers().is_some() {
             self.greeting_until = None;
-            self.link.succeeded();
+            self.connection.succeeded();
         }
     }
 
@@ -251,20 +251,21 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
     fn keep(&self, login: Option<Login>) {
         if let Some(login) = login {
             let now = Instant::now().into_std();
-            self.behind.with_waiting(|waiting| waiting.keep(login, now));
+            self.upstream
+                .with_waiting(|waiting| waiting.keep(login, now));
         }
     }
 
     async fn connect(&mut self) {
-        let Some(need) = self.front.needs_upstream() else {
+        let Some(need) = self.relay.needs_upstream() else {
             return;
         };
-        match self.behind.connect(need, &mut self.link).await {
+        match self.upstream.connect(need, &mut self.connection).await {
             Ok(client_pid) => {
-                self.front.upstream_connected(client_pid);
+                self.relay.upstream_connected(client_pid);
                 self.greeting_until = Some(Instant::now() + GREETING);
             }
-            Err(_) if self.link.is_pausing() => self.front.upstream_lost(),
+            Err(_) if self.connection.is_pausing() => self.relay.upstream_lost(),
             Err(error) => {
                 tracing::debug!(error = error.to_string(), "Dovecot does not answer");
                 self.lose();
@@ -274,14 +275,14 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
 
     /// There is no connection to Dovecot any more: what is there fails for now.
     fn lose(&mut self) {
-        if self.front.relayed() == 0 {
+        if self.relay.relayed() == 0 {
             // Nobody has missed it: the next login may find a Dovecot that was merely started again.
-            self.link.close_for_now();
+            self.connection.close_for_now();
         } else {
-            self.link.close();
+            self.connection.close();
         }
         self.greeting_until = None;
-        self.front.upstream_lost();
+        self.relay.upstream_lost();
     }
 
     fn read_client(&mut self, length: usize) {
@@ -302,12 +303,12 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
 
     fn wrote_own(&mut self, written: io::Result<usize>) {
         // Where our own server is gone there is an end to read as well.
-        let length = written.unwrap_or(self.front.outputs.own.len());
-        let _ = used(&mut self.front.outputs.own, length);
+        let length = written.unwrap_or(self.relay.outputs.own.len());
+        let _ = used(&mut self.relay.outputs.own, length);
     }
 
     fn wrote_upstream(&mut self, written: io::Result<usize>) {
-        let written = written.and_then(|length| used(&mut self.front.outputs.upstream, length));
+        let written = written.and_then(|length| used(&mut self.relay.outputs.upstream, length));
         if written.is_err() {
             self.lose();
         }
@@ -316,7 +317,7 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
     /// A stopping daemon lets the client send no more once its line is whole and Dovecot has answered, or both
     /// have had their time.
     fn refuse_when_due(&mut self) {
-        let is_begun = self.front.relayed() > 0 || self.client_lines.is_unfinished();
+        let is_begun = self.relay.relayed() > 0 || self.client_lines.is_unfinished();
         let is_due = |at: Instant| !is_begun || Instant::now() >= at;
         if !self.is_refused && self.refuse_at.is_some_and(is_due) {
             self.is_refused = true;
@@ -327,8 +328,8 @@ impl<'s, R: Reader, W: AsyncWrite + Unpin> Session<'s, R, W> {
     /// Our own server is done, and so is Dovecot or its time.
     fn is_over(&self) -> bool {
         let is_late = |ended: Instant| Instant::now() >= ended + LAST_ANSWERS;
-        let is_done = self.front.relayed() == 0 || self.ended_at.is_some_and(is_late);
-        self.is_own_at_end && is_done && self.front.outputs.client.is_empty()
+        let is_done = self.relay.relayed() == 0 || self.ended_at.is_some_and(is_late);
+        self.is_own_at_end && is_done && self.relay.outputs.client.is_empty()
     }
 
     /// When something is due though nothing moves.

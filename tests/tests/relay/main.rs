@@ -7,18 +7,18 @@ mod users;
 use std::process::ExitCode;
 
 use gatepost_tests::cases::{self, Program};
-use gatepost_tests::fronted::Fronted;
+use gatepost_tests::relayed::Relayed;
 
 /// A case in this lab.
-type Case = cases::Case<Fronted>;
+type Case = cases::Case<Relayed>;
 
 fn main() -> ExitCode {
     Program {
         subject: "everything before a Dovecot",
-        open: Fronted::open,
+        open: Relayed::open,
         cases,
         needs: Vec::new(),
-        logs: Fronted::logs,
+        logs: Relayed::logs,
     }
     .main()
 }

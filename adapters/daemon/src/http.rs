@@ -1,4 +1,4 @@
-//! One connection of the HTTP face: requests in, each judged, answers out. What they mean is in
+//! One connection of the HTTP listener: requests in, each judged, answers out. What they mean is in
 //! `gatepost-mail`, HTTP's grammar in hyper.
 
 mod patience;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_core::dovecot::Origin;
-use gatepost_mail::face::{Accepted, Face, Question, Reply, Request};
+use gatepost_mail::http::{Accepted, Question, Reply, Request, Responder};
 use gatepost_tokio::{Outcome, ProviderSettings, Verdict, judge_token};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::Response;
@@ -96,7 +96,7 @@ async fn respond(
         // It did not come to its end; nobody is left to read this.
         Err(_) => return Ok(plain(StatusCode::BAD_REQUEST)),
     };
-    let Some(face) = &service.face else {
+    let Some(http) = &service.http else {
         return Ok(plain(StatusCode::NOT_FOUND));
     };
     let headers = head.headers.iter();
@@ -109,8 +109,8 @@ async fn respond(
         headers: &headers,
         body: &body,
     };
-    let reply = match face.read(&request) {
-        Ok(question) => judge(question, face, service).await,
+    let reply = match http.read(&request) {
+        Ok(question) => judge(question, http, service).await,
         Err(refusal) => {
             tell_refusal(service, number, refusal.reason.code());
             refusal.reply
@@ -126,7 +126,7 @@ fn tell_refusal(service: &Service, number: u32, reason: &'static str) {
     tracing::warn!(connection = number, reason, "request refused");
 }
 
-async fn judge(question: Question, face: &Face, service: &Service) -> Reply {
+async fn judge(question: Question, http: &Responder, service: &Service) -> Reply {
     let started = Instant::now();
     let mut line = Line::begin(question.origin);
     let generation = Arc::clone(&service.generation.borrow());
@@ -144,9 +144,9 @@ async fn judge(question: Question, face: &Face, service: &Service) -> Reply {
                 scopes: &scopes(&generation, &verdict),
                 fields: &verdict.fields.as_pairs(),
             };
-            face.accept(question.endpoint, &accepted)
+            http.accept(question.endpoint, &accepted)
         }
-        Outcome::Refused { rejection, .. } => face.refuse(question.endpoint, *rejection),
+        Outcome::Refused { rejection, .. } => http.refuse(question.endpoint, *rejection),
     }
 }
 

@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gatepost_tests::dovecot::Version;
-use gatepost_tests::fronted::{Fronted, PASSWORD_USER, Site};
 use gatepost_tests::imap;
 use gatepost_tests::login::{Login, Mechanism, USER};
+use gatepost_tests::relayed::{PASSWORD_USER, Relayed, Site};
 use gatepost_tests::smtp::{self, InitialResponse};
 use gatepost_tests::stream::{Address, Talk};
 use libtest_mimic::Failed;
@@ -20,7 +20,7 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    pub(crate) fn token(lab: &Fronted, login: Login, mechanism: Mechanism) -> Self {
+    pub(crate) fn token(lab: &Relayed, login: Login, mechanism: Mechanism) -> Self {
         Self {
             mechanism: mechanism.name(),
             response: lab.logins.response(login, mechanism, "ES256"),
@@ -36,14 +36,14 @@ impl Credentials {
         }
     }
 
-    fn good(lab: &Fronted) -> [Self; 3] {
+    fn good(lab: &Relayed) -> [Self; 3] {
         let (user, password) = PASSWORD_USER;
         let [first, second] =
             Mechanism::ALL.map(|mechanism| Self::token(lab, Login::Good, mechanism));
         [first, Self::password(user, password), second]
     }
 
-    fn bad(lab: &Fronted) -> [Self; 3] {
+    fn bad(lab: &Relayed) -> [Self; 3] {
         let [first, second] =
             Mechanism::ALL.map(|mechanism| Self::token(lab, Login::Expired, mechanism));
         [first, Self::password(PASSWORD_USER.0, "guessed"), second]
@@ -55,7 +55,7 @@ impl Credentials {
 }
 
 pub(crate) fn cases() -> Vec<Case> {
-    type Check = fn(&Fronted, &Site) -> Result<(), Failed>;
+    type Check = fn(&Relayed, &Site) -> Result<(), Failed>;
     let rules: [(&str, Check); 7] = [
         (
             "imap_opens_the_mailbox_of_a_token_and_of_a_password",
@@ -74,7 +74,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let of_version = |version: Version| {
         rules.map(|(rule, check)| {
             let name = format!("logins::{version:?}::{rule}");
-            Case::new(name, move |lab: &Fronted| check(lab, lab.site(version)))
+            Case::new(name, move |lab: &Relayed| check(lab, lab.site(version)))
         })
     };
     Version::ALL.into_iter().flat_map(of_version).collect()
@@ -98,7 +98,7 @@ pub(crate) fn log_in(imap: &Address, credentials: &Credentials) -> Result<imap::
     Ok(login)
 }
 
-fn imap_opens(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn imap_opens(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     let imap = site.dovecot().imap();
     for credentials in Credentials::good(lab) {
         let login = log_in(&imap, &credentials)?;
@@ -107,7 +107,7 @@ fn imap_opens(lab: &Fronted, site: &Site) -> Result<(), Failed> {
     Ok(())
 }
 
-fn imap_refuses(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn imap_refuses(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     let imap = site.dovecot().imap();
     for credentials in Credentials::bad(lab) {
         let login = log_in(&imap, &credentials)?;
@@ -118,7 +118,7 @@ fn imap_refuses(lab: &Fronted, site: &Site) -> Result<(), Failed> {
     Ok(())
 }
 
-fn pop3(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn pop3(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     for credentials in Credentials::good(lab) {
         let mut session = Talk::open(&site.dovecot().pop3())?;
         let greeting = session.line()?;
@@ -142,16 +142,16 @@ fn pop3(lab: &Fronted, site: &Site) -> Result<(), Failed> {
     Ok(())
 }
 
-fn submission(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn submission(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     let submission = site.dovecot().submission();
     over_smtp(lab, &submission)
 }
 
-fn postfix(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn postfix(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     over_smtp(lab, &site.postfix())
 }
 
-fn over_smtp(lab: &Fronted, server: &Address) -> Result<(), Failed> {
+fn over_smtp(lab: &Relayed, server: &Address) -> Result<(), Failed> {
     for (all, code) in [(Credentials::good(lab), 235), (Credentials::bad(lab), 535)] {
         for credentials in all {
             for when in [
@@ -172,7 +172,7 @@ fn over_smtp(lab: &Fronted, server: &Address) -> Result<(), Failed> {
     Ok(())
 }
 
-fn sieve(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn sieve(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     for (all, is_good) in [
         (Credentials::good(lab), true),
         (Credentials::bad(lab), false),
@@ -202,7 +202,7 @@ fn sieve(lab: &Fronted, site: &Site) -> Result<(), Failed> {
     Ok(())
 }
 
-fn at_once(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn at_once(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     let imap = &site.dovecot().imap();
     std::thread::scope(|scope| {
         let all: Vec<_> = (0..4).flat_map(|_| Credentials::good(lab)).collect();

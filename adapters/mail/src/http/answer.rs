@@ -4,7 +4,7 @@ use gatepost_core::sasl::Status;
 use gatepost_core::{Rejection, UnixTime};
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, Face, Refusal, RefusalReason, Shape};
+use super::{Endpoint, Refusal, RefusalReason, Responder, Shape};
 
 /// How long the asker of a provider that is away should leave it alone, in seconds.
 const RETRY_AFTER: &str = "5";
@@ -56,7 +56,7 @@ impl Reply {
     }
 }
 
-impl Face {
+impl Responder {
     /// The answer about a good token.
     #[must_use]
     pub fn accept(&self, endpoint: Endpoint, accepted: &Accepted<'_>) -> Reply {
@@ -139,7 +139,7 @@ impl Face {
             RefusalReason::Repeated => request(400, "send each parameter and header once"),
             RefusalReason::UnknownCaller => {
                 let hint =
-                    "send the client_id and client_secret of [face], as Basic or as parameters";
+                    "send the client_id and client_secret of [http], as Basic or as parameters";
                 let reply = Reply::error(401, "invalid_client", hint);
                 reply.with("www-authenticate", "Basic realm=\"gatepost\"")
             }

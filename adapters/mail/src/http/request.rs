@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use gatepost_core::dovecot::{self, Origin};
 
 use super::answer::Reply;
-use super::{Endpoint, Face};
+use super::{Endpoint, Responder};
 
 /// A request, its body read.
 #[derive(Clone, Copy)]
@@ -75,7 +75,7 @@ impl RefusalReason {
     }
 }
 
-impl Face {
+impl Responder {
     /// Reads what `request` asks.
     ///
     /// # Errors

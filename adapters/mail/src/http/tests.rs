@@ -5,15 +5,15 @@ use super::*;
 
 const NOBODY: &str = "nobody-07070707070707070707070707070707@gatepost.invalid";
 
-fn face(shape: Shape) -> Face {
+fn http(shape: Shape) -> Responder {
     let attributes = ["email", "username", "sub"].map(str::to_owned);
-    Face::new(shape, attributes.into(), None, [7; 16])
+    Responder::new(shape, attributes.into(), None, [7; 16])
 }
 
-fn guarded() -> Face {
+fn guarded() -> Responder {
     let caller = Caller::new("rs", "s:cr&t");
     let attributes = vec!["email".to_owned()];
-    Face::new(Shape::Dovecot, attributes, Some(caller), [7; 16])
+    Responder::new(Shape::Dovecot, attributes, Some(caller), [7; 16])
 }
 
 const FORM: (&str, &[u8]) = ("content-type", b"application/x-www-form-urlencoded");
@@ -38,14 +38,14 @@ fn post<'r>(path: &'r str, headers: &'r [(&'r str, &'r [u8])], body: &'r str) ->
 }
 
 #[track_caller]
-fn token(face: &Face, request: &Request<'_>) -> String {
-    let question = face.read(request).unwrap();
+fn token(http: &Responder, request: &Request<'_>) -> String {
+    let question = http.read(request).unwrap();
     String::from_utf8(question.token).unwrap()
 }
 
 #[track_caller]
-fn refused(face: &Face, request: &Request<'_>) -> (&'static str, u16) {
-    let refusal = face.read(request).unwrap_err();
+fn refused(http: &Responder, request: &Request<'_>) -> (&'static str, u16) {
+    let refusal = http.read(request).unwrap_err();
     let body: Value = serde_json::from_str(&refusal.reply.body).unwrap();
     assert!(body["error"].is_string(), "Dovecot takes it for temporary");
     (refusal.reason.code(), refusal.reply.status)
@@ -53,50 +53,50 @@ fn refused(face: &Face, request: &Request<'_>) -> (&'static str, u16) {
 
 #[test]
 fn the_token_is_found_where_each_of_dovecots_modes_puts_it() {
-    let face = face(Shape::Dovecot);
+    let http = http(Shape::Dovecot);
     let bearer: &[(&str, &[u8])] = &[("authorization", b"Bearer t.o-k_e~n+/=")];
-    assert_eq!(token(&face, &get("/userinfo", bearer)), "t.o-k_e~n+/=");
+    assert_eq!(token(&http, &get("/userinfo", bearer)), "t.o-k_e~n+/=");
     assert_eq!(
-        token(&face, &post("/userinfo/", bearer, "")),
+        token(&http, &post("/userinfo/", bearer, "")),
         "t.o-k_e~n+/="
     );
     let form = "token=t%2ek%2b%2f%3d&client_id=&client_secret=";
-    assert_eq!(token(&face, &post("/introspect", &[FORM], form)), "t.k+/=");
+    assert_eq!(token(&http, &post("/introspect", &[FORM], form)), "t.k+/=");
     let target = "/introspect?token=t%2ek%2b%2f%3d&client_id=x&client_secret=y";
-    assert_eq!(token(&face, &get(target, &[])), "t.k+/=");
+    assert_eq!(token(&http, &get(target, &[])), "t.k+/=");
     for parameter in ["token", "access_token"] {
         let target = format!("/tokeninfo?{parameter}=t%2ek");
-        assert_eq!(token(&face, &get(&target, bearer)), "t.k");
+        assert_eq!(token(&http, &get(&target, bearer)), "t.k");
     }
     // A mode that does not fit the endpoint.
-    assert_eq!(token(&face, &get("/introspect", bearer)), "t.o-k_e~n+/=");
+    assert_eq!(token(&http, &get("/introspect", bearer)), "t.o-k_e~n+/=");
 }
 
 #[test]
 fn a_scheme_has_no_case_and_ends_at_a_space() {
-    let face = face(Shape::Dovecot);
+    let http = http(Shape::Dovecot);
     for good in ["bearer t", "BEARER  t ", "Bearer t"] {
         let headers = [("authorization", good.as_bytes())];
-        assert_eq!(token(&face, &get("/userinfo", &headers)), "t");
+        assert_eq!(token(&http, &get("/userinfo", &headers)), "t");
     }
     for bad in ["", "Bearer", "Bearer ", "Bearert", "Basic t", "t"] {
         let headers = [("authorization", bad.as_bytes())];
-        let refused = refused(&face, &get("/userinfo", &headers));
+        let refused = refused(&http, &get("/userinfo", &headers));
         assert_eq!(refused, ("no_token", 401), "{bad}");
     }
 }
 
 #[test]
 fn what_a_client_made_up_reaches_the_judge_as_it_is() {
-    let face = face(Shape::Dovecot);
+    let http = http(Shape::Dovecot);
     let headers: [(&str, &[u8]); 1] = [("authorization", b"Bearer \xff t\"")];
-    let question = face.read(&get("/userinfo", &headers)).unwrap();
+    let question = http.read(&get("/userinfo", &headers)).unwrap();
     assert_eq!(question.token, b"\xff t\"");
 }
 
 #[test]
 fn who_asks_wrongly_is_told_so_and_the_token_is_not_blamed() {
-    let face = face(Shape::Dovecot);
+    let http = http(Shape::Dovecot);
     let two: &[(&str, &[u8])] = &[
         ("authorization", b"Bearer a"),
         ("authorization", b"Bearer b"),
@@ -127,21 +127,21 @@ fn who_asks_wrongly_is_told_so_and_the_token_is_not_blamed() {
             ("repeated_parameter", 400),
         ),
     ] {
-        assert_eq!(refused(&face, &request), expected, "{request:?}");
+        assert_eq!(refused(&http, &request), expected, "{request:?}");
     }
 }
 
 #[test]
 fn only_the_caller_may_ask_and_userinfo_is_closed() {
-    let face = guarded();
+    let http = guarded();
     // "rs:s:cr&t", and each half form-encoded first.
     for credentials in ["Basic cnM6czpjciZ0", "basic cnM6cyUzQWNyJTI2dA=="] {
         let headers = [("authorization", credentials.as_bytes()), FORM];
-        assert_eq!(token(&face, &post("/introspect", &headers, "token=t")), "t");
-        assert_eq!(token(&face, &get("/tokeninfo?token=t", &headers)), "t");
+        assert_eq!(token(&http, &post("/introspect", &headers, "token=t")), "t");
+        assert_eq!(token(&http, &get("/tokeninfo?token=t", &headers)), "t");
     }
     let form = "token=t&client_id=rs&client_secret=s%3acr%26t";
-    assert_eq!(token(&face, &post("/introspect", &[FORM], form)), "t");
+    assert_eq!(token(&http, &post("/introspect", &[FORM], form)), "t");
     for wrong in [
         "Basic cnM6czpjciZ1",
         "Basic cnM6",
@@ -151,26 +151,26 @@ fn only_the_caller_may_ask_and_userinfo_is_closed() {
     ] {
         let headers = [("authorization", wrong.as_bytes()), FORM];
         let request = post("/introspect", &headers, "token=t");
-        assert_eq!(refused(&face, &request), ("unknown_caller", 401), "{wrong}");
+        assert_eq!(refused(&http, &request), ("unknown_caller", 401), "{wrong}");
     }
     let form = "token=t&client_id=rs&client_secret=";
     let request = post("/introspect", &[FORM], form);
-    assert_eq!(refused(&face, &request), ("unknown_caller", 401));
+    assert_eq!(refused(&http, &request), ("unknown_caller", 401));
     let bearer: &[(&str, &[u8])] = &[("authorization", b"Bearer t")];
-    let closed = refused(&face, &get("/userinfo", bearer));
+    let closed = refused(&http, &get("/userinfo", bearer));
     assert_eq!(closed, ("no_such_endpoint", 404));
 }
 
 #[test]
 fn dovecot_says_where_a_login_comes_from() {
-    let face = face(Shape::Dovecot);
+    let http = http(Shape::Dovecot);
     let headers: &[(&str, &[u8])] = &[
         ("authorization", b"Bearer t"),
         ("x-dovecot-auth-protocol", b"imap"),
         ("x-dovecot-auth-remote", b"192.0.2.7:4711"),
         ("x-dovecot-auth-local", b"[2001:db8::1]:993"),
     ];
-    let origin = face.read(&get("/userinfo", headers)).unwrap().origin;
+    let origin = http.read(&get("/userinfo", headers)).unwrap().origin;
     assert_eq!(origin.service, "imap");
     assert_eq!(origin.remote.address, Some("192.0.2.7".parse().unwrap()));
     assert_eq!(origin.remote.port, Some(4711));
@@ -180,7 +180,7 @@ fn dovecot_says_where_a_login_comes_from() {
         ("x-dovecot-auth-service", b"a name that is far too long"),
         ("x-dovecot-auth-remote", b"\xff"),
     ];
-    let origin = face.read(&get("/userinfo", headers)).unwrap().origin;
+    let origin = http.read(&get("/userinfo", headers)).unwrap().origin;
     assert_eq!(origin, gatepost_core::dovecot::Origin::default());
 }
 
@@ -220,44 +220,44 @@ fn a_good_token_has_the_users_name_under_every_attribute() {
         Endpoint::Tokeninfo,
     ];
     for endpoint in all {
-        let reply = face(Shape::Dovecot).accept(endpoint, &accepted);
+        let reply = http(Shape::Dovecot).accept(endpoint, &accepted);
         answers(&reply, 200, &dovecot);
     }
     let plain = Accepted {
         fields: &[],
         ..accepted
     };
-    let reply = face(Shape::Rfc).accept(Endpoint::Userinfo, &plain);
+    let reply = http(Shape::Rfc).accept(Endpoint::Userinfo, &plain);
     let names = json!({"email": plain.user, "username": plain.user, "sub": plain.user});
     answers(&reply, 200, &names);
-    let reply = face(Shape::Rfc).accept(Endpoint::Introspection, &plain);
+    let reply = http(Shape::Rfc).accept(Endpoint::Introspection, &plain);
     assert!(reply.body.contains("\"active\":true"));
 }
 
 #[test]
 fn dovecot_hears_of_a_bad_token_as_somebody_whom_nobody_is() {
-    let face = face(Shape::Dovecot);
+    let http = http(Shape::Dovecot);
     let body = json!({"active": false, "email": NOBODY, "username": NOBODY, "sub": NOBODY});
     for endpoint in [
         Endpoint::Userinfo,
         Endpoint::Introspection,
         Endpoint::Tokeninfo,
     ] {
-        answers(&face.refuse(endpoint, BAD), 401, &body);
-        answers(&face.refuse(endpoint, SCOPE), 403, &body);
+        answers(&http.refuse(endpoint, BAD), 401, &body);
+        answers(&http.refuse(endpoint, SCOPE), 403, &body);
     }
 }
 
 #[test]
 fn others_hear_of_a_bad_token_what_the_rfcs_say() {
-    let face = face(Shape::Rfc);
-    let reply = face.refuse(Endpoint::Introspection, BAD);
+    let http = http(Shape::Rfc);
+    let reply = http.refuse(Endpoint::Introspection, BAD);
     answers(&reply, 200, &json!({"active": false}));
     for (rejection, status, error) in [
         (BAD, 401, "invalid_token"),
         (SCOPE, 403, "insufficient_scope"),
     ] {
-        let reply = face.refuse(Endpoint::Userinfo, rejection);
+        let reply = http.refuse(Endpoint::Userinfo, rejection);
         let reason = rejection.reason();
         let body = json!({"error": error, "error_description": reason});
         answers(&reply, status, &body);
@@ -278,7 +278,7 @@ fn a_fault_of_the_provider_is_never_a_bad_token() {
             Endpoint::Introspection,
             Endpoint::Tokeninfo,
         ] {
-            let reply = face(shape).refuse(endpoint, AWAY);
+            let reply = http(shape).refuse(endpoint, AWAY);
             assert_eq!(reply.status, 503);
             assert!(reply.headers.contains(&("retry-after", "5")));
             assert!(!reply.body.contains("nobody"), "{}", reply.body);
@@ -288,13 +288,13 @@ fn a_fault_of_the_provider_is_never_a_bad_token() {
 
 #[test]
 fn nothing_that_is_printed_holds_a_token_or_a_secret() {
-    let face = guarded();
+    let http = guarded();
     let request = get(
         "/introspect?token=t0ken&client_id=rs&client_secret=s%3acr%26t",
         &[],
     );
-    let question = face.read(&request).unwrap();
-    let printed = format!("{request:?} {question:?} {face:?}");
+    let question = http.read(&request).unwrap();
+    let printed = format!("{request:?} {question:?} {http:?}");
     for secret in ["t0ken", "s:cr", "116, 48", "nobody-"] {
         assert!(!printed.contains(secret), "{printed}");
     }

@@ -1,4 +1,4 @@
-//! The HTTP face: what Dovecot's oauth2 database asks about a token, and how it is answered.
+//! The HTTP listener: what Dovecot's oauth2 database asks about a token, and how it is answered.
 //!
 //! Meaning only: a [`Request`] and a [`Reply`] are values, HTTP's grammar is somebody else's. Userinfo
 //! (`OpenID` Connect Core section 5.3), introspection (RFC 7662) and tokeninfo are served, because those are
@@ -55,8 +55,8 @@ pub enum Endpoint {
     Tokeninfo,
 }
 
-/// The face: how requests are read and answered.
-pub struct Face {
+/// The HTTP listener: how requests are read and answered.
+pub struct Responder {
     shape: Shape,
     attributes: Vec<String>,
     caller: Option<Caller>,
@@ -64,7 +64,7 @@ pub struct Face {
     nobody: String,
 }
 
-impl Face {
+impl Responder {
     /// Answers in `shape`, the user's name under each of `attributes`.
     ///
     /// `nonce` is random: what no client can guess. With a `caller`, nobody else may ask, and userinfo is
@@ -92,10 +92,10 @@ impl Face {
     }
 }
 
-impl std::fmt::Debug for Face {
+impl std::fmt::Debug for Responder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Whoever knew whom bad tokens name could claim to be that.
-        f.debug_struct("Face")
+        f.debug_struct("Responder")
             .field("shape", &self.shape)
             .finish_non_exhaustive()
     }

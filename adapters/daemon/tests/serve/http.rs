@@ -1,4 +1,4 @@
-//! The HTTP face of the real command, spoken to as Dovecot's oauth2 database does, and as nobody should.
+//! The HTTP listener of the real command, spoken to as Dovecot's oauth2 database does, and as nobody should.
 
 use std::fs;
 use std::io::{BufRead as _, Read as _};
@@ -13,30 +13,30 @@ use crate::serving::{self, Serving, now, refused};
 
 const ALICE: &str = "alice@example.com";
 
-/// A daemon with a face, and a provider whose keys lie in a file.
+/// A daemon with a http, and a provider whose keys lie in a file.
 struct Daemon {
     _root: TempDir,
     serving: Serving,
     issuer: Issuer,
-    face: String,
+    http: String,
 }
 
 impl Daemon {
-    fn start(face: &str) -> Self {
-        Self::start_with(face, "")
+    fn start(http: &str) -> Self {
+        Self::start_with(http, "")
     }
 
     /// `provider` is added to the provider's table.
-    fn start_with(face: &str, provider: &str) -> Self {
+    fn start_with(http: &str, provider: &str) -> Self {
         let root = TempDir::new().unwrap();
         let issuer = Issuer::new();
         let path = root.path();
         fs::write(path.join("keys.json"), issuer.jwk_set().to_string()).unwrap();
         fs::write(path.join("secret"), "s3cret\n").unwrap();
-        let face = face.replace("ROOT", path.to_str().unwrap());
+        let http = http.replace("ROOT", path.to_str().unwrap());
         let text = format!(
             "log = {{ format = \"json\", level = \"debug\" }}\n\
-             [face]\nlisten = \"tcp:127.0.0.1:0\"\n{face}\n\
+             [http]\nlisten = \"tcp:127.0.0.1:0\"\n{http}\n\
              [[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = \"mail\"\n\
              keys = [\"{}/keys.json\"]\nusername_claims = [\"email\"]\nscopes = [\"mail\"]\n{provider}",
             path.display()
@@ -46,19 +46,19 @@ impl Daemon {
         let mut serving = Serving::start(&configuration);
         let event = serving.wait_for("listening");
         assert_eq!(event["protocol"], "http");
-        let face = event["address"].as_str().unwrap();
-        let face = face.strip_prefix("tcp:").unwrap().to_owned();
+        let http = event["address"].as_str().unwrap();
+        let http = http.strip_prefix("tcp:").unwrap().to_owned();
         serving.wait_for("ready");
         Self {
             _root: root,
             serving,
             issuer,
-            face,
+            http,
         }
     }
 
     fn connect(&self) -> Client {
-        Client(serving::Client::tcp(&self.face))
+        Client(serving::Client::tcp(&self.http))
     }
 
     fn token(&self, user: &str, scope: &str, ttl: i64) -> String {
@@ -392,7 +392,7 @@ fn one_connection_too_many_is_closed_and_the_others_go_on() {
 fn a_face_beyond_loopback_needs_a_word() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("gatepost.toml");
-    let text = "[face]\nlisten = \"tcp:0.0.0.0:0\"\n[[provider]]\nissuer = \"https://127.0.0.1:1\"\n\
+    let text = "[http]\nlisten = \"tcp:0.0.0.0:0\"\n[[provider]]\nissuer = \"https://127.0.0.1:1\"\n\
                 audience = \"mail\"\n";
     fs::write(&path, text).unwrap();
     let told = refused(&path);

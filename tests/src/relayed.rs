@@ -71,7 +71,7 @@ const fn smtpd(port: u16, gatepost: &'static str) -> Smtpd {
 }
 
 /// What an administrator is told to write for Gatepost.
-const EXAMPLE: &str = include_str!("../../examples/dovecot/front.toml");
+const EXAMPLE: &str = include_str!("../../examples/dovecot/relay.toml");
 
 /// What an administrator is told to write for Postfix, once for each Gatepost.
 const POSTFIX_SETTINGS: &str = "\
@@ -85,7 +85,7 @@ smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch
 ";
 
 /// Everything that the cases share.
-pub struct Fronted {
+pub struct Relayed {
     /// Makes and remembers what clients present.
     pub logins: Logins,
     /// The Postfix before all Dovecots.
@@ -103,7 +103,7 @@ pub struct Site {
     daemon: Mutex<Daemon>,
 }
 
-impl Fronted {
+impl Relayed {
     /// Starts everything; only inside of the namespaces.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
-//! One auth client between two servers: Gatepost itself, which judges tokens, and the Dovecot behind, which
+//! One auth client between two servers: Gatepost itself, which judges tokens, and the upstream Dovecot, which
 //! judges everything else.
 //!
 //! # The map
-//! | | towards the client | towards the Dovecot behind |
+//! | | towards the client | towards the upstream Dovecot |
 //! |---|---|---|
 //! | connection | one | one of its own, made when the first login needs it |
 //! | `VERSION` | Gatepost's | the client's own, word for word: minor versions change what fields mean |
@@ -17,11 +17,11 @@
 //! away, its logins fail with `code=temp_fail`, the next one asks for a new connection, and tokens are judged
 //! all the while.
 
-mod behind;
+mod upstream;
 
 use std::collections::BTreeMap;
 
-use behind::{Held, Upstream};
+use upstream::{Held, Upstream};
 
 use crate::line::{fields, id, key, number, value, write_line};
 use crate::upstream::Offer;
@@ -55,7 +55,7 @@ const ORIGIN: [&[u8]; 10] = [
 /// What a client did that leaves nothing but closing its connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum FrontError {
+pub enum RelayError {
     /// `AUTH` with the id of a login that is not over: one answer could be taken for the other's.
     #[error("the id of a login that is not over is used again")]
     DuplicateId,
@@ -80,12 +80,12 @@ pub struct Outputs {
     pub client: Vec<u8>,
     /// To our own server of the auth protocol.
     pub own: Vec<u8>,
-    /// To the Dovecot behind.
+    /// To the upstream Dovecot.
     pub upstream: Vec<u8>,
 }
 
 /// One client's connection.
-pub struct Front {
+pub struct Relay {
     /// What is to be written.
     pub outputs: Outputs,
     offers: Vec<Offer>,
@@ -106,8 +106,8 @@ struct Relayed {
     is_login: bool,
 }
 
-impl Front {
-    /// Begins with what the Dovecot behind is known to offer.
+impl Relay {
+    /// Begins with what the upstream Dovecot is known to offer.
     #[must_use]
     pub fn new(offers: Vec<Offer>) -> Self {
         Self {
@@ -164,8 +164,8 @@ impl Front {
     /// Takes a line of the client's.
     ///
     /// # Errors
-    /// [`FrontError`]: close the connection.
-    pub fn client_line(&mut self, line: &[u8]) -> Result<(), FrontError> {
+    /// [`RelayError`]: close the connection.
+    pub fn client_line(&mut self, line: &[u8]) -> Result<(), RelayError> {
         let mut words = fields(line);
         match (words.next(), words.next()) {
             (Some(b"AUTH"), login) if self.client_pid != 0 => {
@@ -194,9 +194,9 @@ impl Front {
         Ok(())
     }
 
-    fn auth(&mut self, id: u32, mechanism: &[u8], line: &[u8]) -> Result<(), FrontError> {
+    fn auth(&mut self, id: u32, mechanism: &[u8], line: &[u8]) -> Result<(), RelayError> {
         if self.relayed.contains_key(&id) {
-            return Err(FrontError::DuplicateId);
+            return Err(RelayError::DuplicateId);
         }
         let is_option = |field: &&[u8]| !field.starts_with(b"resp=");
         let options: Vec<&[u8]> = fields(line).skip(3).take_while(is_option).collect();
@@ -208,7 +208,7 @@ impl Front {
         }
         let mut names = options.iter().map(|option| key(option));
         if !names.any(|name| name == b"service" || name == b"protocol") {
-            return Err(FrontError::MissingService);
+            return Err(RelayError::MissingService);
         }
         self.own_logins.remove(&id);
         self.make_place();

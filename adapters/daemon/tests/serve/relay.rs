@@ -21,7 +21,7 @@ const ALICE: &str = "alice@example.com";
 
 /// The tables of a Gatepost that has Dovecot for everything but tokens; `%` is its directory.
 const DOVECOT: &str =
-    "[dovecot]\nlogin = \"unix:%/dovecot/login\"\nmaster = \"unix:%/dovecot/master\"\n";
+    "[upstream]\nlogin = \"unix:%/dovecot/login\"\nmaster = \"unix:%/dovecot/master\"\n";
 
 /// Those of one that has users of its own, and no Dovecot.
 const USERS: &str = "[users]\ndomains = [\"example.com\"]\nuid = 5000\nhome = \"/v/%n\"\n";

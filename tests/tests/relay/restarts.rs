@@ -2,8 +2,8 @@
 
 use gatepost_tests::daemon::wait_until;
 use gatepost_tests::dovecot::Version;
-use gatepost_tests::fronted::{Fronted, PASSWORD_USER, Site};
 use gatepost_tests::login::{Login, Mechanism};
+use gatepost_tests::relayed::{PASSWORD_USER, Relayed, Site};
 use gatepost_tests::smtp::{InitialResponse, Session};
 use libtest_mimic::Failed;
 
@@ -11,7 +11,7 @@ use crate::Case;
 use crate::logins::{Credentials, expect, log_in};
 
 pub(crate) fn cases() -> Vec<Case> {
-    type Check = fn(&Fronted, &Site) -> Result<(), Failed>;
+    type Check = fn(&Relayed, &Site) -> Result<(), Failed>;
     let rules: [(&str, Check); 4] = [
         ("a_restart_of_gatepost_costs_no_login_after_it", gatepost),
         (
@@ -27,14 +27,14 @@ pub(crate) fn cases() -> Vec<Case> {
     let of_version = |version: Version| {
         rules.map(|(rule, check)| {
             let name = format!("restarts::{version:?}::{rule}");
-            Case::new(name, move |lab: &Fronted| check(lab, lab.site(version)))
+            Case::new(name, move |lab: &Relayed| check(lab, lab.site(version)))
         })
     };
     Version::ALL.into_iter().flat_map(of_version).collect()
 }
 
 /// Both kinds of credentials open the mailbox, at the first attempt if `at_once`.
-fn both_log_in(lab: &Fronted, site: &Site, at_once: bool) -> Result<(), Failed> {
+fn both_log_in(lab: &Relayed, site: &Site, at_once: bool) -> Result<(), Failed> {
     let imap = site.dovecot().imap();
     let (user, password) = PASSWORD_USER;
     for credentials in [
@@ -52,19 +52,19 @@ fn both_log_in(lab: &Fronted, site: &Site, at_once: bool) -> Result<(), Failed> 
     Ok(())
 }
 
-fn gatepost(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn gatepost(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     both_log_in(lab, site, true)?;
     site.restart_daemon()?;
     both_log_in(lab, site, false)
 }
 
-fn auth_process(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn auth_process(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     both_log_in(lab, site, true)?;
     site.end_auth_process()?;
     both_log_in(lab, site, false)
 }
 
-fn connected(_: &Fronted, site: &Site) -> Result<(), Failed> {
+fn connected(_: &Relayed, site: &Site) -> Result<(), Failed> {
     let (user, password) = PASSWORD_USER;
     let response = format!("\0{user}\0{password}");
     let log_in = || {
@@ -80,7 +80,7 @@ fn connected(_: &Fronted, site: &Site) -> Result<(), Failed> {
     Ok(())
 }
 
-fn dovecot(lab: &Fronted, site: &Site) -> Result<(), Failed> {
+fn dovecot(lab: &Relayed, site: &Site) -> Result<(), Failed> {
     site.dovecot().restart()?;
     site.wait_for_greeting()?;
     both_log_in(lab, site, false)
