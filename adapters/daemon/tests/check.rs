@@ -341,6 +341,7 @@ fn tells_usage_from_verdicts() {
         &["--audience", "mail", "--any-audience"],
         &["--jws", "--user", "x"],
         &["--algorithms", "none", "--jws"],
+        &["--any-audience", "--username-claim", "%{email"],
     ] {
         assert_eq!(
             check(&keys, arguments, &token),

@@ -247,6 +247,23 @@ fn settings_under_which_no_login_could_succeed_are_refused() {
         change(|s| s.username_claims.clear()),
         LoadError::UsernameClaims(_)
     ));
+    for bad in ["%{email", "%{email | upper}", ""] {
+        let mut settings = good();
+        settings.username_claims.push(bad.to_owned());
+        let error = load(vec![settings]);
+        let named = format!("username claim {bad:?}");
+        assert!(error.to_string().contains(&named), "{error}");
+    }
+    // The core looks for 16 paths, whatever names them.
+    let many = || (0..15).map(|i| format!("%{{c{i}}}")).collect::<String>();
+    for words in [0, 1, 2] {
+        let mut settings = good();
+        settings.username_claims = vec![many()];
+        settings.active = (words > 0).then(|| ("enabled".to_owned(), None));
+        settings.delegates_claim = (words > 1).then(|| "mailboxes".to_owned());
+        let error = load(vec![settings]);
+        assert_eq!(matches!(error, LoadError::Paths(_)), words > 1, "{error}");
+    }
     assert!(matches!(
         change(|s| s.audience = Some(vec![])),
         LoadError::NoAudience(_)

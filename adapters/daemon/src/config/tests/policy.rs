@@ -44,16 +44,42 @@ fn a_name_is_made_of_claims() {
         "{ISSUER}username = [\"%{{email | username}}\", \"upn\"]"
     ));
     assert_eq!(found.username_claims, ["%{email | username}", "upn"]);
-    for (line, sentence) in [
-        ("username = \"%{email\"", "a %{ lacks its closing }"),
-        ("username = \"%{email | upper}\"", "username or domain"),
-        ("username = \"%{}\"", "it names no claim"),
-        (
-            "username = \"email\"\nusername_claims = [\"sub\"]",
-            "write one of the two",
-        ),
+    refused(
+        &format!("{ISSUER}username = \"email\"\nusername_claims = [\"sub\"]"),
+        "write one of the two",
+    );
+}
+
+#[test]
+fn a_template_is_checked_wherever_it_stands() {
+    for key in ["username", "username_claims"] {
+        for (template, sentence) in [
+            ("%{email", "a %{ lacks its closing }; write it as in %{"),
+            ("%{email | upper}", "after | write username or domain"),
+            ("%{}@example.com", "it names no claim: write one such as %{"),
+            ("%{sub}\\n", "holds no control characters"),
+        ] {
+            for value in [
+                format!("\"{template}\""),
+                format!("[\"sub\", \"{template}\"]"),
+            ] {
+                let expected = format!("gatepost.toml:6: {key}: ");
+                let line = format!("{ISSUER}{key} = {value}");
+                refused(&line, &expected);
+                refused(&line, sentence);
+            }
+        }
+    }
+    // Elsewhere claims are named as they are.
+    for line in [
+        "active_attribute = \"%{active}\"",
+        "delegates_claim = \"%{mailboxes}\"\ndomains = \"example.com\"",
+        "require = { \"%{groups}\" = \"mail\" }",
     ] {
-        refused(&format!("{ISSUER}{line}"), sentence);
+        refused(
+            &format!("{ISSUER}{line}"),
+            "write the claim's name without %{ }",
+        );
     }
 }
 
