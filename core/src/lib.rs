@@ -86,7 +86,7 @@ pub use exchange::Exchange;
 pub use key_set::{KeyProblem, KeyReport, KeySet};
 pub use policy::{
     Active, Audience, Claim, DEFAULT_SKEW, Delegate, Identity, Policy, Requirement, Rule,
-    TemplateError, Tenant, UserCase, Violation, check_username_template,
+    TemplateError, Tenant, UserCase, UsernameTemplate, Violation,
 };
 pub use rejection::Rejection;
 pub use time::UnixTime;

@@ -15,7 +15,7 @@ pub use identity::{Identity, UserCase};
 pub(crate) use members::find;
 pub use rules::Rule;
 pub(crate) use rules::{Context, Source, scopes};
-pub use username::{TemplateError, check_username_template};
+pub use username::{TemplateError, UsernameTemplate};
 
 use crate::{
     claims::VerifiedPayload,

@@ -19,7 +19,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::{Args, ValueEnum};
 use gatepost_core::{
-    Rejection, UnixTime,
+    Rejection, TemplateError, UnixTime, UsernameTemplate,
     crypto::Algorithm,
     dovecot::MAX_RESPONSE_CHARACTERS,
     exchange::{MAX_PAYLOAD, TrustedKey},
@@ -60,8 +60,9 @@ pub(crate) struct Check {
     /// A scope that the token must have; may be repeated.
     #[arg(long)]
     scope: Vec<String>,
-    /// A claim that may hold the user's name, `sub` if none is given; may be repeated.
-    #[arg(long, value_name = "CLAIM")]
+    /// A claim that may hold the user's name, or a template over several, `sub` if none is given; may be
+    /// repeated.
+    #[arg(long, value_name = "CLAIM", value_parser = username_claim)]
     username_claim: Vec<String>,
     /// Who the client claims to be.
     #[arg(long, value_name = "NAME", conflicts_with = "response")]
@@ -103,6 +104,10 @@ fn algorithm(name: &str) -> Result<Algorithm, String> {
         let known = Algorithm::ALL.map(Algorithm::name).join(", ");
         format!("not an algorithm of ours; write one of {known}")
     })
+}
+
+fn username_claim(candidate: &str) -> Result<String, TemplateError> {
+    UsernameTemplate::parse(candidate).map(|_| candidate.to_owned())
 }
 
 /// Judges what is on standard input.

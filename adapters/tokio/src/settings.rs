@@ -192,7 +192,8 @@ impl ProviderSettings {
     pub const MAX_NAME: usize = 64;
     /// Most username claims: the core looks for 16 paths in a token, of which `active` may be one.
     pub const MAX_USERNAME_CLAIMS: usize = 15;
-    /// Most paths in a token altogether: `username_claims`, `active` and `required`.
+    /// Most paths in a token altogether: those of `username_claims`, `active`, `required` and
+    /// `delegates_claim`.
     pub const MAX_PATHS: usize = 16;
 
     /// The strictest settings, as [`Policy::new`] has them; the audience is still to be said.

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use gatepost_core::{
-    Policy,
+    Policy, TemplateError, UsernameTemplate,
     crypto::Backend,
     exchange::{Provider, TrustedKey},
     introspection::{Client, Endpoints, Grant, Mode},
@@ -274,6 +274,16 @@ pub enum LoadError {
         max = ProviderSettings::MAX_USERNAME_CLAIMS
     )]
     UsernameClaims(String),
+    /// A candidate for the user's name that cannot be used.
+    #[error("provider {provider:?}: username claim {candidate:?}: {error}")]
+    UsernameTemplate {
+        /// The provider's name.
+        provider: String,
+        /// The candidate.
+        candidate: String,
+        /// What is wrong with it.
+        error: TemplateError,
+    },
     /// An empty list of audiences, which no token meets.
     #[error(
         "provider {0:?}: the list of audiences is empty, so that no token is good; name the audience that \
@@ -288,8 +298,8 @@ pub enum LoadError {
     NoKeys(String),
     /// More paths in a token than are looked for.
     #[error(
-        "provider {0:?}: username claims, required claims and the active attribute are more than {max} \
-         altogether; name fewer",
+        "provider {0:?}: username claims, required claims, the active attribute and the claim of delegates \
+         are more than {max} altogether; name fewer",
         max = ProviderSettings::MAX_PATHS
     )]
     Paths(String),
@@ -345,10 +355,30 @@ fn check_settings(providers: &[ProviderSettings]) -> Result<(), LoadError> {
         if settings.keys.is_empty() && !settings.online.as_ref().is_some_and(is_found) {
             return Err(LoadError::NoKeys(name));
         }
-        let paths = settings.username_claims.len() + settings.required.len();
-        if paths + usize::from(settings.active.is_some()) > ProviderSettings::MAX_PATHS {
-            return Err(LoadError::Paths(name));
-        }
+        check_paths(settings)?;
+    }
+    Ok(())
+}
+
+/// What the core looks for in a token, which is bounded.
+fn check_paths(settings: &ProviderSettings) -> Result<(), LoadError> {
+    let mut paths = HashSet::new();
+    for candidate in &settings.username_claims {
+        let template = UsernameTemplate::parse(candidate).map_err(|error| {
+            let (provider, candidate) = (settings.name.clone(), candidate.clone());
+            LoadError::UsernameTemplate {
+                provider,
+                candidate,
+                error,
+            }
+        })?;
+        paths.extend(template.paths());
+    }
+    paths.extend(settings.required.iter().map(|(claim, _)| &**claim));
+    paths.extend(settings.active.iter().map(|(claim, _)| &**claim));
+    paths.extend(settings.delegates_claim.as_deref());
+    if paths.len() > ProviderSettings::MAX_PATHS {
+        return Err(LoadError::Paths(settings.name.clone()));
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub enum TemplateError {
 impl core::fmt::Display for TemplateError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::Unterminated => "a %{ lacks its closing }",
+            Self::Unterminated => "a %{ lacks its closing }; write it as in %{preferred_username}",
             Self::NoClaim => "it names no claim: write one such as %{preferred_username}",
             Self::UnknownFilter => "after | write username or domain",
         })
@@ -59,24 +59,46 @@ impl core::fmt::Display for TemplateError {
 
 impl core::error::Error for TemplateError {}
 
-/// Checks a candidate for the user's name before any token is judged by it.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_username_template(candidate: &str) -> Result<(), TemplateError> {
-    let mut names_claim = false;
-    for piece in pieces(candidate) {
-        if let Piece::Claim { path, .. } = piece? {
-            names_claim = true;
-            if path.is_empty() {
-                return Err(TemplateError::NoClaim);
+/// A candidate for the user's name, checked before any token is judged by it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct UsernameTemplate<'t>(&'t str);
+
+impl<'t> UsernameTemplate<'t> {
+    /// Checks `candidate`, the path of a claim or a template, as
+    /// [`username_claims`](Policy::username_claims) lists them.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(candidate: &'t str) -> Result<Self, TemplateError> {
+        let mut names_claim = false;
+        for piece in pieces(candidate) {
+            if let Piece::Claim { path, .. } = piece? {
+                names_claim = true;
+                if path.is_empty() {
+                    return Err(TemplateError::NoClaim);
+                }
             }
         }
+        if names_claim {
+            Ok(Self(candidate))
+        } else {
+            Err(TemplateError::NoClaim)
+        }
     }
-    if names_claim {
-        Ok(())
-    } else {
-        Err(TemplateError::NoClaim)
+
+    /// The paths of the claims that the name is made of.
+    pub fn paths(&self) -> impl Iterator<Item = &'t str> + use<'t> {
+        pieces(self.0).filter_map(|piece| match piece {
+            Ok(Piece::Claim { path, .. }) => Some(path),
+            _ => None,
+        })
+    }
+
+    /// Whether an address is part of it: it may have to be verified, and is no name among
+    /// [`tenants`](Policy::tenants).
+    #[must_use]
+    pub fn is_by_email(&self) -> bool {
+        self.paths().any(is_email)
     }
 }
 
@@ -129,15 +151,6 @@ impl<'t> Iterator for Pieces<'t> {
     }
 }
 
-/// Visits the paths of the claims that a candidate is made of.
-fn each_claim<'t>(candidate: &'t str, visit: &mut dyn FnMut(&'t str)) {
-    for piece in pieces(candidate) {
-        if let Ok(Piece::Claim { path, .. }) = piece {
-            visit(path);
-        }
-    }
-}
-
 /// Where the first claim of a template begins.
 fn opening(text: &str) -> Option<usize> {
     // A search for text is 5 KiB of a device's flash.
@@ -151,7 +164,7 @@ impl<'p> Policy<'p> {
     /// Visits the paths of all claims that names are made of.
     pub(super) fn each_claim_of_names(&self, visit: &mut dyn FnMut(&'p str)) {
         for candidate in self.username_claims {
-            each_claim(candidate, visit);
+            UsernameTemplate(candidate).paths().for_each(&mut *visit);
         }
     }
 
@@ -159,8 +172,7 @@ impl<'p> Policy<'p> {
     #[inline(never)]
     pub(super) fn user(&self, members: &Members<'_, '_>) -> Result<Option<Named>, Violation> {
         for (rank, candidate) in self.username_claims.iter().enumerate() {
-            let mut is_by_email = false;
-            each_claim(candidate, &mut |path| is_by_email |= is_email(path));
+            let is_by_email = UsernameTemplate(candidate).is_by_email();
             // Entra lets a tenant's administrator write any address there.
             if is_by_email && !self.tenants.is_empty() {
                 continue;
@@ -280,7 +292,7 @@ mod tests {
             "%{email|domain}",
             "100%{sub}%",
         ] {
-            assert_eq!(check_username_template(good), Ok(()), "{good}");
+            assert!(UsernameTemplate::parse(good).is_ok(), "{good}");
         }
         for (bad, error) in [
             ("", TemplateError::NoClaim),
@@ -290,7 +302,7 @@ mod tests {
             ("%{email | upper}", TemplateError::UnknownFilter),
             ("%{email | username | domain}", TemplateError::UnknownFilter),
         ] {
-            assert_eq!(check_username_template(bad), Err(error), "{bad}");
+            assert_eq!(UsernameTemplate::parse(bad), Err(error), "{bad}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
+use gatepost_core::UsernameTemplate;
 use gatepost_core::crypto::{Algorithm, AlgorithmSet};
 use serde::Deserialize;
 
@@ -411,6 +412,13 @@ impl Provider {
         }
         if !(1..=15).contains(&self.username_claims.len()) {
             return Err("name 1 to 15 username_claims");
+        }
+        let is_bad = |candidate: &String| UsernameTemplate::parse(candidate).is_err();
+        if self.username_claims.iter().any(is_bad) {
+            return Err(
+                "username_claims: write claims such as \"email\", or templates such as \
+                 \"%{preferred_username}@example.com\"",
+            );
         }
         if !self.allow_http && self.urls().any(|url| url.starts_with("http://")) {
             return Err(

@@ -1,6 +1,6 @@
 //! What the configuration wants of each claim, in its own words.
 
-use gatepost_core::{Rule, UnixTime, Violation};
+use gatepost_core::{Rule, UnixTime, UsernameTemplate, Violation};
 use gatepost_tokio::ProviderSettings;
 use serde_json::Value;
 
@@ -180,17 +180,11 @@ impl<'a> Wanted<'a> {
         Row::new(&claim, says.as_ref(), wants)
     }
 
-    /// A candidate for the name is a claim's path, or a template over some.
+    /// The paths of the claims that candidates for the name are made of.
     fn paths(&self) -> impl Iterator<Item = &str> {
-        self.settings.username_claims.iter().flat_map(|candidate| {
-            let is_path = !candidate.contains("%{");
-            let inside = candidate.split("%{").skip(1);
-            let inside = inside.filter_map(|piece| piece.split(['}', '|']).next().map(str::trim));
-            is_path
-                .then_some(candidate.as_str())
-                .into_iter()
-                .chain(inside)
-        })
+        let candidates = self.settings.username_claims.iter();
+        let templates = candidates.filter_map(|candidate| UsernameTemplate::parse(candidate).ok());
+        templates.flat_map(|template| template.paths())
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod online;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use gatepost_core::introspection::About;
@@ -13,8 +13,8 @@ use super::fault::Faults;
 use super::reader::keys;
 use super::secret::Secret;
 use super::values::{
-    Algorithms, Bounded, FieldName, FieldValue, Milliseconds, OneLine, Seconds, UsernameTemplate,
-    WebUrl, words,
+    Algorithms, Bounded, ClaimPath, FieldName, FieldValue, Milliseconds, OneLine, Seconds,
+    UsernameClaim, WebUrl, words,
 };
 
 keys! {
@@ -34,18 +34,18 @@ keys! {
         algorithms: Algorithms = Algorithms(AlgorithmSet::ALL),
         domains: Vec<OneLine>,
         scopes: Vec<OneLine>,
-        require: BTreeMap<String, Vec<OneLine>>,
-        username_claims: Vec<OneLine> = subject(),
-        username: Vec<UsernameTemplate>,
+        require: BTreeMap<ClaimPath, Vec<OneLine>>,
+        username_claims: Vec<UsernameClaim> = subject(),
+        username: Vec<UsernameClaim>,
         unverified_email: bool,
         user_case: UserCaseName,
-        active_attribute: Option<OneLine>,
+        active_attribute: Option<ClaimPath>,
         active_value: Option<OneLine>,
         authorized_parties: Vec<OneLine>,
         id_tokens: bool,
         require_type: Option<TypeName>,
         delegates: BTreeMap<String, Vec<OneLine>>,
-        delegates_claim: Option<OneLine>,
+        delegates_claim: Option<ClaimPath>,
         skew_seconds: Seconds<0, 300> = Seconds::new(DEFAULT_SKEW),
         validate: Option<Validate>,
         userinfo: bool,
@@ -168,6 +168,18 @@ impl Provider {
             self.name().len() > ProviderSettings::MAX_NAME,
             "provider: name is longer than 64 bytes; shorten it",
         );
+        forbid(
+            &[
+                "name",
+                "issuer",
+                "introspection_url",
+                "tokeninfo_url",
+                "metadata_url",
+                "key_set_url",
+            ],
+            self.name().is_empty(),
+            "provider: none of its URLs has a host to call it by; write name = \"...\"",
+        );
         let claims = 1..=ProviderSettings::MAX_USERNAME_CLAIMS;
         forbid(
             &["username_claims"],
@@ -179,11 +191,11 @@ impl Provider {
             self.active_value.is_some() && self.active_attribute.is_none(),
             "provider: active_value needs active_attribute; write both, or neither",
         );
-        let names = self
-            .usernames()
-            .map(|name| name.matches("%{").count().max(1));
-        let paths = names.sum::<usize>() + self.require.len();
-        let paths = paths + usize::from(self.active_attribute.is_some());
+        let names = self.usernames().filter_map(UsernameClaim::template);
+        let mut paths: BTreeSet<&str> = names.flat_map(|name| name.paths()).collect();
+        paths.extend(self.require.keys().map(|path| &**path));
+        paths.extend(self.active_attribute.as_deref());
+        paths.extend(self.delegates_claim.as_deref());
         forbid(
             &[
                 "username_claims",
@@ -192,8 +204,9 @@ impl Provider {
                 "active_attribute",
                 "delegates_claim",
             ],
-            paths + usize::from(self.delegates_claim.is_some()) > ProviderSettings::MAX_PATHS,
-            "provider: username_claims, require and active_attribute name more than 16 claims; name fewer",
+            paths.len() > ProviderSettings::MAX_PATHS,
+            "provider: username_claims, require, active_attribute and delegates_claim name more than 16 claims; \
+             name fewer",
         );
         forbid(
             &["username", "username_claims"],
@@ -244,26 +257,20 @@ impl Provider {
             !self.tenants.is_empty() && !self.domains.is_empty(),
             "provider: each tenant has domains of its own; remove domains",
         );
-        let is_email = |name: &str| {
-            let inside = name.split("%{").skip(1);
-            name == "email"
-                || inside
-                    .into_iter()
-                    .any(|claim| claim.trim_start().starts_with("email"))
-        };
+        let mut templates = self.usernames().filter_map(UsernameClaim::template);
         forbid(
             &["tenants", "username_claims", "username"],
-            !self.tenants.is_empty() && self.usernames().any(is_email),
+            !self.tenants.is_empty() && templates.any(|name| name.is_by_email()),
             "provider: email names nobody across tenants: an administrator of any of them may write there \
              what he likes; write username = \"preferred_username\"",
         );
     }
 
     /// Where the user's name may stand.
-    fn usernames(&self) -> impl Iterator<Item = &str> {
-        let templates = self.username.iter().map(|one| &**one);
-        let claims = self.username_claims.iter().map(|one| &**one);
-        templates.chain(claims.filter(|_| self.username.is_empty()))
+    fn usernames(&self) -> impl Iterator<Item = &UsernameClaim> {
+        let claims = self.username_claims.iter();
+        let claims = claims.filter(|_| self.username.is_empty());
+        self.username.iter().chain(claims)
     }
 
     /// Names of further fields of the answer.
@@ -318,10 +325,15 @@ impl Provider {
             self.issuer.as_deref(),
             self.introspection_url.as_deref(),
             self.tokeninfo_url.as_deref(),
+            self.metadata_url.as_deref(),
+            self.key_set_url.as_deref(),
         ];
-        let url = urls.into_iter().flatten().next().unwrap_or_default();
-        let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-        host.split('/').next().unwrap_or_default().to_owned()
+        let hosts = urls.into_iter().flatten().map(|url| {
+            let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+            host.split('/').next().unwrap_or_default()
+        });
+        let mut hosts = hosts.filter(|host| !host.is_empty());
+        hosts.next().unwrap_or_default().to_owned()
     }
 
     /// The issuer, where its metadata are looked for.
@@ -373,7 +385,10 @@ impl Provider {
             rows.map(|(name, values)| (name.clone(), owned(values)))
                 .collect()
         };
-        settings.required = rows(&self.require);
+        let required = self.require.iter();
+        settings.required = required
+            .map(|(path, values)| (path.to_string(), owned(values)))
+            .collect();
         settings.tenants = rows(&self.tenants);
         settings.delegates = rows(&self.delegates);
         settings.delegates_claim = self.delegates_claim.as_ref().map(|path| path.to_string());
@@ -384,7 +399,7 @@ impl Provider {
             .iter()
             .map(|(name, value)| (name.to_string(), value.template().clone()))
             .collect();
-        settings.username_claims = self.usernames().map(str::to_owned).collect();
+        settings.username_claims = self.usernames().map(|name| name.to_string()).collect();
         settings.user_case = match self.user_case {
             UserCaseName::LowerDomain => UserCase::LowerDomain,
             UserCaseName::Lower => UserCase::Lower,
@@ -403,6 +418,8 @@ impl Provider {
     }
 }
 
-fn subject() -> Vec<OneLine> {
-    OneLine::try_from("sub".to_owned()).into_iter().collect()
+fn subject() -> Vec<UsernameClaim> {
+    UsernameClaim::try_from("sub".to_owned())
+        .into_iter()
+        .collect()
 }

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
+use gatepost_core::UsernameTemplate;
 use gatepost_core::crypto::{Algorithm, AlgorithmSet};
 use gatepost_tokio::{Template, TemplateError};
 use toml::de::DeValue;
@@ -166,7 +167,7 @@ fn milliseconds(text: &str) -> Option<u64> {
 }
 
 /// Text that is not empty and has no control characters.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct OneLine(String);
 
 impl TryFrom<String> for OneLine {
@@ -190,18 +191,48 @@ impl Deref for OneLine {
 
 /// A claim that names the user, or a template over several.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct UsernameTemplate(String);
+pub(crate) struct UsernameClaim(OneLine);
 
-impl TryFrom<String> for UsernameTemplate {
-    type Error = gatepost_core::TemplateError;
+impl TryFrom<String> for UsernameClaim {
+    type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        gatepost_core::check_username_template(&text)?;
-        Ok(Self(text))
+        UsernameTemplate::parse(&text).map_err(|error| error.to_string())?;
+        Ok(Self(OneLine::try_from(text)?))
     }
 }
 
-impl Deref for UsernameTemplate {
+impl UsernameClaim {
+    /// Its parts.
+    pub(super) fn template(&self) -> Option<UsernameTemplate<'_>> {
+        UsernameTemplate::parse(self).ok()
+    }
+}
+
+impl Deref for UsernameClaim {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The path of a claim.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct ClaimPath(OneLine);
+
+impl TryFrom<String> for ClaimPath {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.contains("%{") {
+            return Err("write the claim's name without %{ }, such as \"groups\"");
+        }
+        OneLine::try_from(text).map(Self)
+    }
+}
+
+impl Deref for ClaimPath {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -385,7 +416,8 @@ macro_rules! read_as_text {
 
 read_as_text!(
     OneLine,
-    UsernameTemplate,
+    UsernameClaim,
+    ClaimPath,
     WebUrl,
     FieldValue,
     super::Address,

@@ -20,9 +20,11 @@ pub(super) fn take(draft: &mut Draft, setting: &Setting) -> Result<(), ImportErr
         "scope" => draft.scopes = setting.entries()?,
         "issuers" => draft.issuers = setting.entries()?,
         "audience" => draft.audience = setting.entries()?,
-        "username_attribute" => draft.username_attribute = filled(setting)?,
+        "username_attribute" => {
+            draft.username_attribute = Some(claim(setting)?).filter(|name| !name.is_empty());
+        }
         "username_format" | "username_validation_format" => take_format(draft, setting),
-        "active_attribute" => draft.active_attribute = Some(setting.plain()?.to_owned()),
+        "active_attribute" => draft.active_attribute = Some(claim(setting)?),
         "active_value" => {
             setting.plain()?;
             draft.active_value = Some(setting.clone());
@@ -100,6 +102,15 @@ fn say(draft: &mut Draft, setting: &Setting, name: &str) -> Result<(), ImportErr
 fn filled(setting: &Setting) -> Result<Option<String>, ImportError> {
     let text = setting.plain()?;
     Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// The name of a member of an answer, which is a claim here.
+fn claim(setting: &Setting) -> Result<String, ImportError> {
+    let name = setting.plain()?;
+    if name.contains("%{") {
+        return Err(setting.fault("has a variable in it; write the name of the claim"));
+    }
+    Ok(name.to_owned())
 }
 
 /// `number` within the bounds of ours; where that changes it, it is said.

@@ -51,6 +51,30 @@ fn a_name_is_made_of_claims() {
 }
 
 #[test]
+fn a_provider_that_no_url_names_has_to_be_named() {
+    let provider = |lines: &str| {
+        format!("listen = \"tcp:127.0.0.1:1\"\n[[provider]]\naudience = \"mail\"\n{lines}\n")
+    };
+    for lines in [
+        "any_issuer = true\nkeys = \"/k\"",
+        "issuer = \"https:///p\"",
+    ] {
+        let text = provider(lines);
+        let fault = Config::parse(&text).expect_err(lines);
+        let shown = fault.in_file(Path::new("gatepost.toml"), &text).to_string();
+        assert!(
+            shown.contains("provider: none of its URLs has a host"),
+            "{lines}\n{shown}"
+        );
+    }
+    let text = provider("any_issuer = true\nkey_set_url = \"https://id.example.com/keys\"");
+    assert_eq!(
+        Config::parse(&text).unwrap().providers[0].name(),
+        "id.example.com"
+    );
+}
+
+#[test]
 fn a_template_is_checked_wherever_it_stands() {
     for key in ["username", "username_claims"] {
         for (template, sentence) in [
