@@ -215,6 +215,55 @@ mod tests {
     }
 
     #[test]
+    fn an_error_vouches_for_nobody_whatever_the_status() {
+        for (body, expected) in [
+            (r#"{"error":"invalid_token"}"#, "token_refused"),
+            (r#"{"ok":false,"error":"token_revoked"}"#, "token_refused"),
+            (
+                r#"{"error":"token not found","error_code":6,"email":"a@b"}"#,
+                "token_refused",
+            ),
+            (
+                r#"{"error":{"type":"OAuthException","code":190}}"#,
+                "token_refused",
+            ),
+            (r#"{"error":["invalid_token"],"sub":"s"}"#, "token_refused"),
+            (r#"{"error":true,"sub":"s"}"#, "token_refused"),
+            (r#"{"error":"insufficient_scope"}"#, "insufficient_scope"),
+            (
+                r#"{"ok":false,"error":"missing_scope"}"#,
+                "insufficient_scope",
+            ),
+            // The provider's own faults.
+            (r#"{"error":"server_error"}"#, "unusable_answer"),
+            (r#"{"error":"temporarily_unavailable"}"#, "unusable_answer"),
+            (r#"{"ok":false,"error":"ratelimited"}"#, "unusable_answer"),
+            (
+                r#"{"error":{"type":"OAuthException","code":2}}"#,
+                "unusable_answer",
+            ),
+            (r#"{"ok":false}"#, "unusable_answer"),
+            (r#"{"error":"x","error":null}"#, "unusable_answer"),
+            // Nothing is wrong.
+            (r#"{"ok":true,"error":null,"email":"a@b"}"#, "vouched"),
+            (r#"{"error":false,"email":"a@b"}"#, "vouched"),
+            (r#"{"error":"","email":"a@b"}"#, "vouched"),
+            (r#"{"error":0,"email":"a@b"}"#, "vouched"),
+        ] {
+            for question in [TOKENINFO, AUTH] {
+                assert_eq!(outcome(question, 200, JSON, body), expected, "{body}");
+            }
+        }
+        // Introspection says so by `active`.
+        let inactive = r#"{"active":false,"error":"server_error"}"#;
+        assert_eq!(outcome(POST, 200, JSON, inactive), "token_refused");
+        let error = r#"{"error":"invalid_token"}"#;
+        assert_eq!(outcome(POST, 200, JSON, error), "unusable_answer");
+        let active = r#"{"active":true,"error":"none"}"#;
+        assert_eq!(outcome(POST, 200, JSON, active), "vouched");
+    }
+
+    #[test]
     fn an_answer_says_that_it_is_json() {
         for media_type in ["", "application/json", "Application/JSON", "a/b+json"] {
             assert_eq!(outcome(AUTH, 200, media_type, "{}"), "vouched");

@@ -156,6 +156,11 @@ fn what_the_token_endpoint_answers_means_one_thing() {
             }),
             "unusable_answer",
         ),
+        // GitHub answers so, whatever the error.
+        (error(200, "invalid_grant"), "password_refused"),
+        (error(200, "mfa_required"), "password_grant_refused"),
+        (error(200, "invalid_client"), "client_refused"),
+        (error(200, "server_error"), "provider_unavailable"),
         (Ok(Reply::json(200, "")), "unusable_answer"),
         (Ok(Reply::json(200, "{}")), "unusable_answer"),
         (

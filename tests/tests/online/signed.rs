@@ -94,6 +94,46 @@ fn userinfo_may_be_signed_and_its_audience_is_not_the_tokens() {
     check(&foreign, Err("unusable_answer"));
 }
 
+/// RFC 9701 section 5 has every answer name an `iss`; the key tells whose it is.
+#[test]
+fn a_signed_answer_may_name_any_issuer_where_the_provider_may() {
+    let issuer = Issuer::new();
+    let mut policy = policy();
+    policy.issuer = None;
+    let keys = BACKENDS[0].prepare_all(&[issuer.jwk("ES256")]);
+    let keys = [keys[0].trusted(&policy)];
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(endpoints(Mode::Post)),
+    }];
+    let unusable = Err("unusable_answer");
+    for (iss, expected) in [
+        (json!(ISSUER), Ok(ALICE)),
+        (json!("https://other.example.com"), Ok(ALICE)),
+        (Value::Null, Ok(ALICE)),
+        (json!(7), unusable),
+        (json!([ISSUER]), unusable),
+    ] {
+        let payload = json!({"iss": iss, "aud": "rs", "token_introspection": good()});
+        let typ = "token-introspection+jwt";
+        for (signer, expected) in [(&issuer, expected), (&Issuer::new(), unusable)] {
+            let mut setup = Setup::new(&providers);
+            setup.keys = Some(&keys);
+            let reply = answer(INTROSPECTION, sign(signer, "ES256", typ, &payload));
+            setup.check(&[Ok(reply)], expected);
+        }
+    }
+}
+
+/// A signature makes no good answer of an error.
+#[test]
+fn a_signed_error_vouches_for_nobody() {
+    let issuer = Issuer::new();
+    let payload = json!({"iss": ISSUER, "aud": "rs", "error": "invalid_token", "email": ALICE});
+    let reply = answer(USERINFO, sign(&issuer, "ES256", "JWT", &payload));
+    check(&issuer, Mode::Auth, &reply, Err("token_refused"));
+}
+
 /// K7: a name is for the log; a provider's answers are signed with its own keys.
 #[test]
 fn a_key_of_another_provider_of_the_same_name_signs_nothing() {
