@@ -127,6 +127,20 @@ fn a_body_that_is_no_answer() {
             "{\"active\":\"yes\"}",
             "member \"active\" is neither true nor false",
         ),
+        // Some answer 200 whatever comes of the question.
+        (json, "{\"error\":\"invalid_client\"}", "invalid_client"),
+        (
+            json,
+            "{\"error\":\"invalid_scope\"}",
+            "it refuses the question (invalid_scope)",
+        ),
+        (
+            json,
+            "{\"ok\":false,\"error\":\"ratelimited\"}",
+            "it is asked too often",
+        ),
+        (json, "{\"error\":\"server_error\"}", "it fails"),
+        (json, "{\"error\":{\"code\":2}}", "it refuses the question"),
     ] {
         check(Page::of(200, content_type, body), &["200", expected]);
     }
