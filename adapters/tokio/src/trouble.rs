@@ -143,11 +143,23 @@ impl Reason {
             415 => Self::WrongMediaType,
             429 => Self::TooOften,
             500.. => Self::Failing,
-            status => match error_code(&incoming.body) {
-                Some("invalid_client" | "unauthorized_client") => Self::ClientRefused,
-                None if status == 401 => Self::ClientRefused,
-                code => Self::Refused(code),
-            },
+            status => {
+                let body = serde_json::from_slice(&incoming.body).unwrap_or_default();
+                match Self::of_error(&body) {
+                    Self::Refused(None) if status == 401 => Self::ClientRefused,
+                    reason => reason,
+                }
+            }
+        }
+    }
+
+    /// What the error code of a refusal says, if it is one that is known.
+    fn of_error(body: &serde_json::Value) -> Self {
+        match body["error"].as_str() {
+            Some("invalid_client" | "unauthorized_client") => Self::ClientRefused,
+            Some("slow_down" | "ratelimited" | "rate_limited") => Self::TooOften,
+            Some("server_error" | "internal_error" | "fatal_error") => Self::Failing,
+            code => Self::Refused(ERRORS.into_iter().find(|known| Some(*known) == code)),
         }
     }
 
@@ -174,6 +186,10 @@ impl Reason {
         }
         if let Some(name) = repeated_member(&incoming.body) {
             return Self::RepeatedMember(printable(&name));
+        }
+        // Some answer 200 whatever comes of the question.
+        if !value["error"].is_null() && value["active"].is_null() {
+            return Self::of_error(&value);
         }
         match value.get("active") {
             None | Some(serde_json::Value::Null) if is_introspection => Self::NoActive,
@@ -261,13 +277,6 @@ impl fmt::Display for Trouble {
 fn printable(text: &str) -> String {
     let is_shown = |c: &char| !c.is_control();
     text.chars().filter(is_shown).take(MAX_REPEATED).collect()
-}
-
-/// The error code of a refusal, if it is one that is known.
-fn error_code(body: &[u8]) -> Option<&'static str> {
-    let body = serde_json::from_slice::<serde_json::Value>(body).ok()?;
-    let code = body.get("error")?.as_str()?;
-    ERRORS.into_iter().find(|known| *known == code)
 }
 
 /// The first name that an object has twice.

@@ -262,10 +262,14 @@ impl<'b> Asking<'b> {
     }
 
     fn check_addressed(&self, said: &Signed<'_>) -> Result<(), Rejection> {
-        let issuer = said.issuer.and_then(|value| value.string().ok());
+        let issuer = said.issuer.filter(|value| !matches!(value, Value::Null));
+        let issuer = issuer.map(Value::string).transpose();
+        let issuer = issuer.map_err(|_| Rejection::UnusableAnswer)?;
         let is_from_provider = match (self.policy.issuer, issuer) {
             (Some(_), Some(theirs)) => self.policy.is_issued_here(theirs),
-            (ours, theirs) => ours.is_none() && theirs.is_none(),
+            (Some(_), None) => false,
+            // There is nothing to compare it with; the key that has verified is the provider's.
+            (None, _) => true,
         };
         let client = self.endpoints.client.ok_or(Rejection::UnusableAnswer)?;
         let audience = said.audience.ok_or(Rejection::UnusableAnswer)?;

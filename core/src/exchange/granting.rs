@@ -95,6 +95,10 @@ fn read<'a>(answer: &Answer<'a>) -> Result<Text<'a>, Rejection> {
         _ => return Err(Rejection::ProviderUnavailable),
     }
     let object = Object::parse(answer.body).map_err(|_| Rejection::UnusableAnswer)?;
+    // GitHub's token endpoint answers 200 whatever comes of a question.
+    if let Some(Value::String(_)) = member(object, "error")? {
+        return Err(read_refusal(answer));
+    }
     if let Some(kind) = member(object, "token_type")? {
         let kind = kind.string().map_err(|_| Rejection::UnusableAnswer)?;
         let lower = kind.chars().map(|c| c.to_ascii_lowercase());

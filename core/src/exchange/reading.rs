@@ -4,7 +4,7 @@ use crate::{
     introspection::{Answer, Endpoints, Mode, Question},
     policy::Violation,
     rejection::Rejection,
-    wire::json::{Object, Value},
+    wire::json::{Object, Text, Value},
 };
 
 /// What an answer says about the token.
@@ -33,12 +33,12 @@ pub(super) fn read<'a>(
 /// An object of an introspection answer that says so vouches; of the others any object does that does not
 /// deny it.
 pub(super) fn check_active(question: Question, object: Object<'_>) -> Result<(), Rejection> {
-    let active = member(object, "active")?;
+    let [active, error, ok] = members(object, ["active", "error", "ok"])?;
     match question {
         Question::Grant => Ok(()),
         Question::Tokeninfo | Question::Introspection(Mode::Auth) => match active {
-            None | Some(Value::Bool(true)) => Ok(()),
-            Some(Value::String(text)) if text == *"true" => Ok(()),
+            None | Some(Value::Bool(true)) => check_error(error, ok),
+            Some(Value::String(text)) if text == *"true" => check_error(error, ok),
             Some(_) => Err(Rejection::TokenRefused),
         },
         Question::Introspection(Mode::Get | Mode::Post) => match active {
@@ -49,6 +49,55 @@ pub(super) fn check_active(question: Question, object: Object<'_>) -> Result<(),
         },
     }
 }
+
+/// Slack, mail.ru and Facebook answer 200 whatever comes of a token, and name the error in the body: it means
+/// what 400 means, unless it says otherwise.
+fn check_error(error: Option<Value<'_>>, ok: Option<Value<'_>>) -> Result<(), Rejection> {
+    let is_any_of = |text: Text<'_>, names: &[&str]| names.iter().any(|name| text == **name);
+    Err(match error {
+        Some(Value::String(text)) if text != *"" => {
+            if is_any_of(text, &SCOPE_ERRORS) {
+                Violation::InsufficientScope.into()
+            } else if is_any_of(text, &PROVIDER_ERRORS) {
+                Rejection::UnusableAnswer
+            } else {
+                Rejection::TokenRefused
+            }
+        }
+        Some(Value::Object(object)) => match member(object, "code")? {
+            Some(Value::Number(code)) if FACEBOOK_ERRORS.contains(&code.as_str()) => {
+                Rejection::UnusableAnswer
+            }
+            _ => Rejection::TokenRefused,
+        },
+        Some(Value::Bool(true) | Value::Array(_)) => Rejection::TokenRefused,
+        Some(Value::Number(code)) if code.as_str() != "0" => Rejection::TokenRefused,
+        _ if matches!(ok, Some(Value::Bool(false))) => Rejection::UnusableAnswer,
+        _ => return Ok(()),
+    })
+}
+
+/// The token lacks a scope.
+const SCOPE_ERRORS: [&str; 2] = [
+    "insufficient_scope", // RFC 6750 section 3.1
+    "missing_scope",      // Slack
+];
+
+/// The provider cannot answer now.
+const PROVIDER_ERRORS: [&str; 9] = [
+    "server_error",            // RFC 6749 section 4.1.2.1
+    "temporarily_unavailable", // ..
+    "slow_down",               // RFC 8628 section 3.5
+    "ratelimited",             // Slack, from here on
+    "rate_limited",            // ..
+    "internal_error",          // ..
+    "fatal_error",             // ..
+    "service_unavailable",     // ..
+    "request_timeout",         // ..
+];
+
+/// Facebook's "Handling Errors": downtime and throttling.
+const FACEBOOK_ERRORS: [&str; 5] = ["1", "2", "4", "17", "341"];
 
 fn read_vouching<'a>(question: Question, answer: &Answer<'a>) -> Result<Reading<'a>, Rejection> {
     let is = |media_type: &str| answer.content_type.eq_ignore_ascii_case(media_type);
@@ -106,11 +155,22 @@ pub(super) fn says_error(answer: &Answer<'_>, name: &str) -> bool {
 
 /// The member of that name, unless it is `null`.
 pub(super) fn member<'a>(object: Object<'a>, wanted: &str) -> Result<Option<Value<'a>>, Rejection> {
-    let mut found = None;
+    let [found] = members(object, [wanted])?;
+    Ok(found)
+}
+
+/// The members of those names, each unless it is `null`.
+fn members<'a, const N: usize>(
+    object: Object<'a>,
+    wanted: [&str; N],
+) -> Result<[Option<Value<'a>>; N], Rejection> {
+    let mut found = [None; N];
     for member in object.members() {
         let (name, value) = member.map_err(|_| Rejection::UnusableAnswer)?;
-        if name == *wanted {
-            found = Some(value).filter(|value| !matches!(value, Value::Null));
+        for (wanted, place) in wanted.iter().zip(&mut found) {
+            if name == **wanted {
+                *place = Some(value).filter(|value| !matches!(value, Value::Null));
+            }
         }
     }
     Ok(found)
