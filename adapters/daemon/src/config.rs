@@ -151,10 +151,6 @@ keys! {
     pub(crate) struct Limits in "[limits]" {
         /// Connections at once; each Postfix `smtpd` process keeps one (`default_process_limit` is 100).
         pub(crate) connections: Bounded<1, 65_536> = Bounded::new(1024),
-        /// Logins being judged at once, all connections together; the others wait their turn.
-        pub(crate) logins: Bounded<1, 65_536> = Bounded::new(256),
-        /// Logins waiting for providers at once, all connections together; more are refused for now.
-        pub(crate) waiting: Bounded<1, 65_536> = Bounded::new(4096),
         /// How long a client may take to say its version and process id.
         pub(crate) handshake_seconds: Seconds<1, 3_600> = Seconds::new(30),
         /// How long a line may stay unfinished, and how long a client may leave answers unread.

@@ -11,7 +11,7 @@ use gatepost_core::dovecot::{
 };
 use gatepost_core::sasl::Mechanism;
 use gatepost_mail::http::Responder;
-use gatepost_tokio::{Attempt, Outcome, Turns, Verdict, judge};
+use gatepost_tokio::{Attempt, Network, Outcome, Verdict, judge};
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, yield_now};
@@ -54,8 +54,6 @@ pub(crate) struct Service {
     pub(crate) metrics: Metrics,
     /// Turns true when the daemon stops.
     pub(crate) stopping: watch::Receiver<bool>,
-    /// Whose turn it is to be judged.
-    pub(crate) turns: Turns,
     pub(crate) handshake: Duration,
     pub(crate) line: Duration,
     pub(crate) penalties: Penalties,
@@ -122,6 +120,7 @@ pub(crate) async fn serve(
 /// The state of a connection.
 struct Session {
     service: Arc<Service>,
+    number: u64,
     protocol: Connection<PENDING>,
     input: Vec<u8>,
     /// How much of `input` is used.
@@ -177,6 +176,7 @@ impl Session {
         let now = Instant::now();
         Some(Self {
             service,
+            number: number.into(),
             protocol,
             input: Vec::with_capacity(INPUT),
             used: 0,
@@ -373,6 +373,7 @@ impl Session {
         } = login;
         let buffer = self.lent.take().unwrap_or_else(Buffer::lend).finish(length);
         let (service, delayed) = (Arc::clone(&self.service), Rc::clone(&self.delayed));
+        let number = self.number;
         let started = Instant::now();
         // Made where it stays: a login's state is some kilobytes.
         let mut judging = Box::pin(async move {
@@ -381,9 +382,10 @@ impl Session {
                 mechanism,
                 message: buffer.response(),
                 origin: Some(&origin),
+                network: Network::of_login(&origin, number),
             };
             let (providers, rules) = (&generation.providers, generation.rules());
-            let verdict = judge(providers, &service.turns, rules, attempt, now).await;
+            let verdict = judge(providers, rules, attempt, now).await;
             let took = started.elapsed();
             service.let_guess_wait(&delayed, &origin, &verdict).await;
             Judged {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use gatepost_core::dovecot::Origin;
 use gatepost_mail::http::{Accepted, Question, Reply, Request, Responder};
-use gatepost_tokio::{Outcome, ProviderSettings, Verdict, judge_token};
+use gatepost_tokio::{Network, Outcome, ProviderSettings, Verdict, judge_token};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::Response;
 use hyper::StatusCode;
@@ -110,7 +110,7 @@ async fn respond(
         body: &body,
     };
     let reply = match http.read(&request) {
-        Ok(question) => judge(question, http, service).await,
+        Ok(question) => judge(question, http, service, number).await,
         Err(refusal) => {
             tell_refusal(service, number, refusal.reason.code());
             refusal.reply
@@ -126,13 +126,14 @@ fn tell_refusal(service: &Service, number: u32, reason: &'static str) {
     tracing::warn!(connection = number, reason, "request refused");
 }
 
-async fn judge(question: Question, http: &Responder, service: &Service) -> Reply {
+async fn judge(question: Question, http: &Responder, service: &Service, number: u32) -> Reply {
     let started = Instant::now();
     let mut line = Line::begin(question.origin);
     let generation = Arc::clone(&service.generation.borrow());
     let (providers, rules) = (&generation.providers, generation.rules());
+    let network = Network::of_login(&line.origin, number.into());
     let token = (&*question.token, Some(&line.origin));
-    let verdict = judge_token(providers, &service.turns, rules, token, now).await;
+    let verdict = judge_token(providers, rules, token, network, now).await;
     let took = started.elapsed();
     service.metrics.login(MECHANISM, &verdict, took);
     line.end(&verdict, took);

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_tokio::Turns;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -263,7 +262,6 @@ fn service(
         generation,
         stopping,
         metrics: Metrics::new(),
-        turns: Turns::new(limits.logins.get() as usize, limits.waiting.get() as usize),
         handshake: limits.handshake_seconds.duration(),
         line: limits.line_seconds.duration(),
         upstream: None,

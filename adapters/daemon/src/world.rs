@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatepost_mail::http::{Responder, Shape};
 use gatepost_tests::mint::Issuer;
-use gatepost_tokio::Turns;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -55,7 +54,6 @@ impl World {
         let service = Arc::new(Service {
             generation,
             stopping,
-            turns: Turns::new(2, 2),
             metrics: Metrics::new(),
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),

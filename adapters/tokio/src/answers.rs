@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::http::{Fault, HttpClient, Incoming, Outgoing};
+use crate::network::Network;
+use crate::statistics::{Hits, HitsAndMisses};
 
 /// Answers that are kept, in bytes, however many providers there are.
 const CAPACITY: u64 = 4 << 20;
@@ -29,6 +31,7 @@ pub(crate) type Key = [u8; 32];
 /// The answers of all providers.
 pub(crate) struct Answers {
     known: Cache<Key, Arc<Known>, ByLength>,
+    hits: Hits,
 }
 
 /// What is known about one question.
@@ -80,13 +83,19 @@ impl Answers {
     pub(crate) fn new() -> Self {
         Self {
             known: Cache::with_weighter(EXPECTED, CAPACITY, ByLength),
+            hits: Hits::default(),
         }
+    }
+
+    pub(crate) fn hits(&self) -> HitsAndMisses {
+        self.hits.snapshot()
     }
 
     /// The answer to `outgoing`; `settling` is how long one is kept until its verdict is known.
     pub(crate) async fn get(
         &self,
         http: &HttpClient,
+        network: Network,
         outgoing: Outgoing,
         settling: Duration,
     ) -> (Key, Arc<Known>) {
@@ -96,6 +105,7 @@ impl Answers {
         loop {
             let guard = match self.known.get_value_or_guard_async(&key).await {
                 Ok(known) if known.answered_at >= came_at || Instant::now() < known.until => {
+                    self.hits.hit();
                     return (key, known);
                 }
                 Ok(_) => {
@@ -105,9 +115,10 @@ impl Answers {
                 }
                 Err(guard) => guard,
             };
+            self.hits.miss();
             let asked_at = Instant::now();
             let answer = match outgoing.take() {
-                Some(outgoing) => http.send(outgoing).await,
+                Some(outgoing) => http.send(network, outgoing).await,
                 None => Err(Fault::NotAsked),
             };
             let known = Arc::new(Known::new(answer, asked_at, settling));

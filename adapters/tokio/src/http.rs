@@ -19,7 +19,9 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
+use crate::network::Network;
 use crate::settings::HttpSettings;
+use crate::statistics::{EndpointKind, EndpointStatistics, RequestResult, Requests};
 use crate::trouble::{self, Reason, Trouble};
 use fault::describe;
 pub use fault::{Fault, TlsFault};
@@ -38,6 +40,7 @@ const MAX_REDIRECTS: usize = 3;
 
 /// One request.
 pub(crate) struct Outgoing {
+    pub(crate) kind: EndpointKind,
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) authorization: Option<String>,
@@ -48,8 +51,9 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// A request for something public.
-    pub(crate) fn get(url: &str) -> Self {
+    pub(crate) fn get(kind: EndpointKind, url: &str) -> Self {
         Self {
+            kind,
             method: Method::Get,
             url: url.to_owned(),
             authorization: None,
@@ -138,6 +142,7 @@ struct Inner {
     complaints: Limited<Fault>,
     troubles: Limited<trouble::Kind>,
     started: Instant,
+    requests: Requests,
 }
 
 impl HttpClient {
@@ -170,6 +175,7 @@ impl HttpClient {
             complaints: Limited::default(),
             troubles: Limited::default(),
             started: Instant::now(),
+            requests: Requests::default(),
         })))
     }
 
@@ -179,13 +185,18 @@ impl HttpClient {
     }
 
     /// Asks once; a connection that breaks before any of the answer came is tried once more.
-    pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<Incoming, Fault> {
+    pub(crate) async fn send(&self, _: Network, outgoing: Outgoing) -> Result<Incoming, Fault> {
         let inner = Arc::clone(&self.0);
         let task = self
             .0
             .runtime
             .spawn(async move { inner.send(&outgoing).await });
         task.await.unwrap_or(Err(Fault::NotAsked))
+    }
+
+    /// What has been asked.
+    pub(crate) fn requests(&self) -> Vec<EndpointStatistics> {
+        self.0.requests.snapshot()
     }
 
     /// Tells the operator what is wrong with an answer, once in a while. Why there is none has been told.
@@ -210,16 +221,19 @@ impl HttpClient {
     }
 
     /// Gets something public, and follows redirects within its origin.
-    pub(crate) async fn get(&self, url: &str) -> Result<Incoming, Fault> {
+    pub(crate) async fn get(&self, kind: EndpointKind, url: &str) -> Result<Incoming, Fault> {
         let mut url = url.to_owned();
         for _ in 0..MAX_REDIRECTS {
-            let incoming = self.send(Outgoing::get(&url)).await?;
+            let incoming = self
+                .send(Network::of_connection(0), Outgoing::get(kind, &url))
+                .await?;
             match redirected(&url, &incoming) {
                 Some(next) => url = next,
                 None => return Ok(incoming),
             }
         }
-        self.send(Outgoing::get(&url)).await
+        self.send(Network::of_connection(0), Outgoing::get(kind, &url))
+            .await
     }
 }
 
@@ -249,11 +263,14 @@ impl Inner {
         if !self.breaker().permits(self.started.elapsed()) {
             return Err(Fault::NotAsked);
         }
+        let asked_at = Instant::now();
         let outcome = timeout(self.settings.timeout, self.send_in_turn(outgoing)).await;
         let outcome = outcome.unwrap_or_else(|_| {
             self.complain(Fault::TimedOut, "timeout_milliseconds have passed");
             Err(Fault::TimedOut)
         });
+        self.requests
+            .count(outgoing.kind, result_of(&outcome), asked_at.elapsed());
         let is_good = outcome.as_ref().is_ok_and(|incoming| incoming.status < 500);
         let change = if is_good {
             self.breaker().succeeded()
@@ -352,6 +369,19 @@ impl Inner {
                 "provider not reached"
             );
         }
+    }
+}
+
+fn result_of(outcome: &Result<Incoming, Fault>) -> RequestResult {
+    match outcome {
+        Ok(incoming) => match incoming.status {
+            ..300 => RequestResult::Success,
+            300..400 => RequestResult::Redirect,
+            400..500 => RequestResult::ClientError,
+            _ => RequestResult::ServerError,
+        },
+        Err(Fault::TimedOut | Fault::NotConnected) => RequestResult::TimedOut,
+        Err(_) => RequestResult::Failed,
     }
 }
 

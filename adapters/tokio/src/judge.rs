@@ -5,6 +5,14 @@ mod asking;
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use crate::answers::Known;
+use crate::fields::Fields;
+use crate::network::Network;
+use crate::providers::Providers;
+use crate::remembered;
+use crate::source::Freshness;
+use crate::trouble::Trouble;
+use asking::Asked;
 use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,
     crypto::Algorithm,
@@ -13,15 +21,6 @@ use gatepost_core::{
     introspection::Answer,
     sasl::{BearerToken, Mechanism, SaslName},
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
-
-use crate::answers::Known;
-use crate::fields::Fields;
-use crate::providers::Providers;
-use crate::remembered;
-use crate::source::Freshness;
-use crate::trouble::Trouble;
-use asking::Asked;
 
 thread_local! {
     /// Room for the payload of the one token, or the one signed answer, that this thread is verifying.
@@ -39,30 +38,8 @@ pub struct Attempt<'a> {
     pub message: &'a [u8],
     /// Where it comes from: told to providers that are to know.
     pub origin: Option<&'a Origin>,
-}
-
-/// How many logins are judged at once, and how many more wait for providers.
-#[derive(Debug)]
-pub struct Turns {
-    judging: Semaphore,
-    waiting: Semaphore,
-}
-
-impl Turns {
-    /// So many at once of each kind; more wait for their turn to be judged, and are refused as
-    /// [`Rejection::Busy`] where they would wait for a provider.
-    #[must_use]
-    pub fn new(judging: usize, waiting: usize) -> Self {
-        Self {
-            judging: Semaphore::new(judging),
-            waiting: Semaphore::new(waiting),
-        }
-    }
-
-    async fn judging(&self) -> Option<SemaphorePermit<'_>> {
-        // Never closed, so that there is always a turn to wait for.
-        self.judging.acquire().await.ok()
-    }
+    /// Whose share of what is scarce it takes.
+    pub network: Network,
 }
 
 /// What came of a login.
@@ -134,7 +111,6 @@ enum Next {
 /// delays another by more than one; while it waits for a provider it takes no turn at all.
 pub async fn judge(
     providers: &Providers,
-    turns: &Turns,
     rules: LoginSettings<'_>,
     attempt: Attempt<'_>,
     now: impl Fn() -> UnixTime,
@@ -149,17 +125,17 @@ pub async fn judge(
     let mut room = vec![0; usize::from(is_password) * BearerToken::MAX_LEN];
     let exchange =
         Exchange::new(rules, attempt.mechanism, attempt.message).with_grant_buffer(&mut room);
-    let asked = Asked::new(providers, &trust, attempt.origin);
-    drive(exchange, Some(attempt.mechanism), asked, turns, now).await
+    let asked = Asked::new(providers, &trust, attempt.origin, attempt.network);
+    drive(exchange, Some(attempt.mechanism), asked, now).await
 }
 
 /// Judges a token that came without a login, over HTTP say: as [`judge`], but nobody claims to be anybody,
 /// so that the verdict is whose the token is. There is never a challenge.
 pub async fn judge_token(
     providers: &Providers,
-    turns: &Turns,
     rules: LoginSettings<'_>,
     (token, origin): (&[u8], Option<&Origin>),
+    network: Network,
     now: impl Fn() -> UnixTime,
 ) -> Verdict {
     let trust = providers.trust();
@@ -167,8 +143,8 @@ pub async fn judge_token(
         providers: trust.asked(),
         ..rules
     };
-    let asked = Asked::new(providers, &trust, origin);
-    drive(Exchange::of_token(rules, token), None, asked, turns, now).await
+    let asked = Asked::new(providers, &trust, origin, network);
+    drive(Exchange::of_token(rules, token), None, asked, now).await
 }
 
 /// The loop of [`Exchange`].
@@ -176,12 +152,10 @@ async fn drive(
     mut exchange: Exchange<'_>,
     mechanism: Option<Mechanism>,
     mut asked: Asked<'_>,
-    turns: &Turns,
     now: impl Fn() -> UnixTime,
 ) -> Verdict {
     let (providers, trust) = (asked.providers, asked.trust);
     let mut newer = None;
-    let mut turn = turns.judging().await;
     let mut next = Next::Start;
     let (mut algorithm, mut kid) = (None, None);
     let outcome = loop {
@@ -221,12 +195,8 @@ async fn drive(
                 Next::Keys
             }
             Output::FindNewerKeys(query) => {
-                drop(turn.take());
                 let known = newer.as_deref().unwrap_or(trust).generation(query.provider);
-                let Some(freshness) = look(providers, turns, query).await else {
-                    break Outcome::refused(Rejection::Busy, None);
-                };
-                turn = turns.judging().await;
+                let freshness = look(providers, query).await;
                 let trust = newer.insert(providers.trust());
                 match freshness {
                     _ if trust.generation(query.provider) != known => Next::Keys,
@@ -234,15 +204,7 @@ async fn drive(
                     Freshness::Unavailable => Next::KeysUnavailable,
                 }
             }
-            Output::Fetch(request) => {
-                drop(turn.take());
-                let Ok(_place) = turns.waiting.try_acquire() else {
-                    break Outcome::refused(Rejection::Busy, None);
-                };
-                let known = asked.ask(&request).await;
-                turn = turns.judging().await;
-                Next::Fetched(known)
-            }
+            Output::Fetch(request) => Next::Fetched(asked.ask(&request).await),
             Output::Again => next,
             Output::Challenge(reply) => {
                 let challenge = Some(reply.json().to_vec());
@@ -253,7 +215,6 @@ async fn drive(
             Output::Reject(rejection) => break Outcome::refused(rejection, None),
         };
     };
-    drop(turn);
     asked.settle(&outcome);
     let trouble = asked.trouble(&outcome);
     let fields = fields(&exchange, &outcome, mechanism, trust);
@@ -287,13 +248,12 @@ fn fields(
     Fields::fill(templates, identity.user(), mechanism, exchange.token())
 }
 
-/// Looks for newer keys; `None` where too many logins wait for providers.
-async fn look(providers: &Providers, turns: &Turns, query: NewerKeysQuery) -> Option<Freshness> {
-    if let Some(freshness) = providers.freshness(query) {
-        return Some(freshness);
+/// Looks for newer keys, unless it is known what that would come to.
+async fn look(providers: &Providers, query: NewerKeysQuery) -> Freshness {
+    match providers.freshness(query) {
+        Some(freshness) => freshness,
+        None => providers.refresh(query).await,
     }
-    let _place = turns.waiting.try_acquire().ok()?;
-    Some(providers.refresh(query).await)
 }
 
 fn copy_name(name: SaslName<'_>) -> String {

@@ -10,18 +10,24 @@ mod fields;
 mod http;
 mod judge;
 mod keys;
+mod network;
 mod providers;
 mod remembered;
 mod settings;
 mod source;
+mod statistics;
 mod trouble;
 mod trust;
 
 pub use fields::{Fields, Template, TemplateError};
 pub use http::{Fault, HttpError, TlsFault};
-pub use judge::{Attempt, Outcome, Turns, Verdict, judge, judge_token};
+pub use judge::{Attempt, Outcome, Verdict, judge, judge_token};
 pub use keys::{KeyFileError, Problem, Warning};
+pub use network::Network;
 pub use providers::{Place, Probe, Providers};
 pub use settings::{ClientSettings, GrantSettings, HttpSettings, OnlineSettings, ProviderSettings};
+pub use statistics::{
+    EndpointKind, EndpointStatistics, HitsAndMisses, Latency, RequestResult, Statistics,
+};
 pub use trouble::{Reason, Trouble};
 pub use trust::{LoadError, Trust, WantedKey};

@@ -17,6 +17,7 @@ use crate::keys::Warning;
 use crate::remembered::Signatures;
 use crate::settings::{OnlineSettings, ProviderSettings};
 use crate::source::{Freshness, Kept, Source};
+use crate::statistics::{EndpointKind, Statistics};
 use crate::trouble::{Reason, Trouble};
 use crate::trust::{LoadError, Owned, Trust};
 
@@ -165,6 +166,26 @@ impl Providers {
         state.collect()
     }
 
+    /// Figures of each provider, in the order of the settings.
+    #[must_use]
+    pub fn statistics(&self) -> Vec<Statistics> {
+        let trust = self.trust();
+        let providers = trust.providers().iter().zip(trust.keys());
+        let figures = providers
+            .enumerate()
+            .map(|(index, (settings, keys))| Statistics {
+                provider: settings.name.clone(),
+                keys: keys.len(),
+                endpoints: self
+                    .http(index)
+                    .map(HttpClient::requests)
+                    .unwrap_or_default(),
+                answers: self.answers.hits(),
+                ..Statistics::default()
+            });
+        figures.collect()
+    }
+
     /// Asks a provider for something public, and tells how it went: for whoever looks for a fault.
     ///
     /// `None` where there is nothing to ask over the network.
@@ -174,8 +195,10 @@ impl Providers {
         let online = settings.online.as_ref()?;
         let mut url = String::new();
         let mut document = None;
+        let mut kind = EndpointKind::KeySet;
         if let (Some(issuer), true) = (&settings.issuer, online.discovery) {
             document = Some("metadata");
+            kind = EndpointKind::Metadata;
             match &online.metadata_url {
                 Some(written) => url.clone_from(written),
                 // A string always has room.
@@ -190,7 +213,7 @@ impl Providers {
             url.clone_from(urls.into_iter().flatten().next()?);
             document = online.key_set_url.as_ref().map(|_| "JWK Set").or(document);
         }
-        let answer = self.http(provider)?.get(&url).await;
+        let answer = self.http(provider)?.get(kind, &url).await;
         let clock = answer.as_ref().ok().and_then(|incoming| incoming.date);
         let clock = clock.map(|theirs| {
             let theirs = theirs.duration_since(SystemTime::UNIX_EPOCH);

@@ -23,6 +23,7 @@ use crate::keys;
 use crate::providers::now;
 use crate::remembered::Signatures;
 use crate::settings::ProviderSettings;
+use crate::statistics::EndpointKind;
 use crate::trouble::Trouble;
 use crate::trust::{Found, Owned, Trust};
 use disk::Disk;
@@ -413,7 +414,7 @@ impl Inner {
     }
 
     async fn fetch(&self, url: &str) -> Option<Incoming> {
-        let incoming = self.http.get(url).await.ok()?;
+        let incoming = self.http.get(EndpointKind::KeySet, url).await.ok()?;
         if incoming.status == 200 {
             return Some(incoming);
         }

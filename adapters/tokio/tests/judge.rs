@@ -13,12 +13,13 @@ use gatepost_core::{
 };
 use gatepost_tests::mint::{ALGORITHMS, Issuer};
 use gatepost_tokio::{
-    Attempt, LoadError, Outcome, ProviderSettings, Providers, Trust, Turns, Verdict, judge,
+    Attempt, LoadError, Network, Outcome, ProviderSettings, Providers, Trust, Verdict, judge,
     judge_token,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+const NETWORK: Network = Network::of_connection(1);
 const NOW: i64 = 1_795_312_000;
 
 fn claims(user: &str) -> Value {
@@ -55,15 +56,9 @@ async fn login(trust: &Providers, user: &str, token: &str) -> Verdict {
         mechanism: Mechanism::XOAuth2,
         message: message.as_bytes(),
         origin: None,
+        network: NETWORK,
     };
-    judge(
-        trust,
-        &Turns::new(1, 1),
-        LoginSettings::default(),
-        attempt,
-        now,
-    )
-    .await
+    judge(trust, LoginSettings::default(), attempt, now).await
 }
 
 async fn every_algorithm<B>(backend: B)
@@ -118,12 +113,11 @@ async fn a_refusal_says_why_and_what_the_client_is_told() {
 
 async fn bare(trust: &Providers, token: &str) -> Verdict {
     let now = || UnixTime::from_seconds(NOW);
-    let turns = Turns::new(1, 1);
     judge_token(
         trust,
-        &turns,
         LoginSettings::default(),
         (token.as_bytes(), None),
+        NETWORK,
         now,
     )
     .await

@@ -9,7 +9,7 @@ use gatepost_core::{UnixTime, exchange::LoginSettings, sasl::Mechanism};
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::stub::{Behaviour, Page, Stub};
 use gatepost_tokio::{
-    Attempt, ClientSettings, OnlineSettings, Outcome, Place, ProviderSettings, Providers, Turns,
+    Attempt, ClientSettings, Network, OnlineSettings, Outcome, Place, ProviderSettings, Providers,
     Verdict, judge,
 };
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 const ALICE: &str = "alice@example.com";
+const NETWORK: Network = Network::of_connection(1);
 const METADATA: &str = "/.well-known/openid-configuration";
 
 fn now() -> i64 {
@@ -63,18 +64,15 @@ async fn start(settings: ProviderSettings, place: &Place) -> Arc<Providers> {
 }
 
 async fn login(providers: &Providers, token: &str) -> Verdict {
-    login_in_turn(providers, &Turns::new(4, 4096), token).await
-}
-
-async fn login_in_turn(providers: &Providers, turns: &Turns, token: &str) -> Verdict {
     let message = format!("user={ALICE}\x01auth=Bearer {token}\x01\x01");
     let attempt = Attempt {
         mechanism: Mechanism::XOAuth2,
         message: message.as_bytes(),
         origin: None,
+        network: NETWORK,
     };
     let clock = || UnixTime::from_seconds(now());
-    judge(providers, turns, LoginSettings::default(), attempt, clock).await
+    judge(providers, LoginSettings::default(), attempt, clock).await
 }
 
 fn code(verdict: &Verdict) -> Result<&str, &'static str> {
@@ -167,20 +165,15 @@ async fn invariant_7_waiting_for_a_slow_key_set_delays_nobody_else() {
     stub.set("/jwks", Behaviour::Silence);
     let claims = claims(&stub.issuer());
     let unknown = signed(&Issuer::new(), "x", &claims);
-    // There is one turn for all, which nobody keeps who waits.
-    let turns = Arc::new(Turns::new(1, 4096));
     let waiting: Vec<_> = (0..200)
         .map(|_| {
             let (providers, unknown) = (Arc::clone(&providers), unknown.clone());
-            let turns = Arc::clone(&turns);
-            tokio::spawn(async move {
-                code(&login_in_turn(&providers, &turns, &unknown).await).unwrap_err()
-            })
+            tokio::spawn(async move { code(&login(&providers, &unknown).await).unwrap_err() })
         })
         .collect();
     tokio::task::yield_now().await;
     check(
-        &login_in_turn(&providers, &turns, &signed(&issuer, "k", &claims)).await,
+        &login(&providers, &signed(&issuer, "k", &claims)).await,
         Ok(ALICE),
     );
     assert!(
@@ -420,24 +413,17 @@ async fn a_kept_answer_is_judged_anew() {
         mechanism: Mechanism::XOAuth2,
         message: b"user=bob@example.com\x01auth=Bearer t\x01\x01",
         origin: None,
+        network: NETWORK,
     };
-    let turns = Turns::new(1, 1);
     let at = |seconds| move || UnixTime::from_seconds(now() + seconds);
-    let verdict = judge(&providers, &turns, LoginSettings::default(), attempt, at(0)).await;
+    let verdict = judge(&providers, LoginSettings::default(), attempt, at(0)).await;
     check(&verdict, Err("wrong_user"));
     let message = format!("user={ALICE}\x01auth=Bearer t\x01\x01");
     let attempt = Attempt {
         message: message.as_bytes(),
         ..attempt
     };
-    let verdict = judge(
-        &providers,
-        &turns,
-        LoginSettings::default(),
-        attempt,
-        at(20),
-    )
-    .await;
+    let verdict = judge(&providers, LoginSettings::default(), attempt, at(20)).await;
     check(&verdict, Err("expired"));
     assert_eq!(stub.seen("/introspect").len(), 1);
 }
@@ -502,28 +488,6 @@ async fn a_provider_that_keeps_failing_is_left_alone() {
         check(&verdict, Err("provider_unavailable"));
     }
     assert_eq!(stub.seen("/introspect").len(), 5);
-}
-
-#[tokio::test]
-async fn too_many_logins_that_wait_are_told_to_come_again() {
-    let stub = Stub::provider().unwrap();
-    stub.set_json("/jwks", &json!({"keys": [public(&Issuer::new(), "k")]}));
-    stub.set("/introspect", Behaviour::Silence);
-    let providers = start(asking(&stub.issuer()), &place(None)).await;
-    let turns = Arc::new(Turns::new(1, 1));
-    let clock = || UnixTime::from_seconds(now());
-    let message = format!("user={ALICE}\x01auth=Bearer t\x01\x01");
-    let attempt = Attempt {
-        mechanism: Mechanism::XOAuth2,
-        message: message.as_bytes(),
-        origin: None,
-    };
-    let one = judge(&providers, &turns, LoginSettings::default(), attempt, clock);
-    let other = judge(&providers, &turns, LoginSettings::default(), attempt, clock);
-    let (one, other) = tokio::join!(one, other);
-    let mut codes = [code(&one), code(&other)];
-    codes.sort_unstable();
-    assert_eq!(codes, [Err("busy"), Err("provider_unavailable")]);
 }
 
 /// K2: a provider that rotates without a new `kid` is looked at again, once in a while.

@@ -5,7 +5,7 @@ use gatepost_core::{
     exchange::LoginSettings,
     sasl::{ClientResponse, Mechanism},
 };
-use gatepost_tokio::{Attempt, Outcome, Providers, Turns, Verdict, judge};
+use gatepost_tokio::{Attempt, Network, Outcome, Providers, Verdict, judge};
 
 use super::advice::Refusal;
 use super::claims::{Login, Table};
@@ -35,8 +35,9 @@ impl Judge<'_> {
             mechanism,
             message,
             origin: None,
+            network: Network::of_connection(0),
         };
-        let verdict = judge(providers, &Turns::new(1, 1), rules, attempt, || now).await;
+        let verdict = judge(providers, rules, attempt, || now).await;
         let response = ClientResponse::parse(mechanism, rules.compat, message);
         let trust = providers.trust();
         let table = Table::of(&Login {

@@ -13,8 +13,10 @@ use gatepost_core::{
 use super::Outcome;
 use crate::answers::{Key, Known};
 use crate::http::{Fault, Outgoing};
+use crate::network::Network;
 use crate::providers::Providers;
 use crate::settings::OnlineSettings;
+use crate::statistics::EndpointKind;
 use crate::trouble::Trouble;
 use crate::trust::Trust;
 
@@ -23,6 +25,7 @@ pub(super) struct Asked<'a> {
     pub(super) providers: &'a Providers,
     pub(super) trust: &'a Trust,
     origin: Option<&'a Origin>,
+    network: Network,
     answered: Vec<(usize, Key, Arc<Known>)>,
     /// The endpoint that was asked last, and its URL.
     last: Option<(&'static str, String)>,
@@ -33,11 +36,13 @@ impl<'a> Asked<'a> {
         providers: &'a Providers,
         trust: &'a Trust,
         origin: Option<&'a Origin>,
+        network: Network,
     ) -> Self {
         Self {
             providers,
             trust,
             origin,
+            network,
             answered: Vec::new(),
             last: None,
         }
@@ -57,7 +62,7 @@ impl<'a> Asked<'a> {
         let outgoing = self.write(request, online);
         let settling = online.cache.min(online.negative_cache);
         let answers = self.providers.answers();
-        let (key, known) = answers.get(http, outgoing, settling).await;
+        let (key, known) = answers.get(http, self.network, outgoing, settling).await;
         self.answered.push((index, key, Arc::clone(&known)));
         self.last = Some((request.endpoint(), request.endpoint_url().to_owned()));
         known
@@ -110,6 +115,7 @@ impl<'a> Asked<'a> {
         };
         let filled = |text: String| (!text.is_empty()).then_some(text);
         Outgoing {
+            kind: EndpointKind::named(request.endpoint()),
             method: request.method(),
             url: text(&|out| request.write_url(out)),
             authorization: filled(text(&|out| request.write_authorization(out))),

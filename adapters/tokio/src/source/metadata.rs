@@ -4,6 +4,7 @@ use gatepost_core::provider::{Metadata, MetadataError, write_oauth_url, write_oi
 
 use super::Inner;
 use crate::http::Incoming;
+use crate::statistics::EndpointKind;
 use crate::trouble::{Reason, Trouble};
 
 impl Inner {
@@ -32,7 +33,7 @@ impl Inner {
     pub(super) async fn fetch_metadata(&self) -> Option<(String, Metadata)> {
         let issuer = self.issuer.as_deref()?;
         for url in self.metadata_urls(issuer) {
-            let Ok(incoming) = self.http.get(&url).await else {
+            let Ok(incoming) = self.http.get(EndpointKind::Metadata, &url).await else {
                 // It is not reached at all.
                 return None;
             };
