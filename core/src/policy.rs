@@ -167,7 +167,10 @@ pub enum Violation {
     /// A required scope is missing.
     InsufficientScope,
     /// A required claim is missing, or does not hold what it must.
-    UnmetRequirement,
+    UnmetRequirement {
+        /// Its place in [`Policy::required`].
+        place: usize,
+    },
     /// The user's domain is none of the provider's.
     WrongDomain,
     /// The account is not active.
@@ -196,7 +199,7 @@ impl Violation {
             Self::WrongAuthorizedParty => "The token was minted for another client",
             Self::EmailNotVerified => "The provider has not verified the user's address",
             Self::InsufficientScope => "The token lacks a required scope",
-            Self::UnmetRequirement => "The token lacks a required group, role or claim",
+            Self::UnmetRequirement { .. } => "The token lacks a required group, role or claim",
             Self::WrongDomain => "The token's provider does not speak for the user's domain",
             Self::Inactive => "The account is not active",
             Self::UnusableUserName => "The token's user name cannot be used",

@@ -51,6 +51,8 @@ pub enum Rejection {
     ProviderUnavailable,
     /// The provider answered something that says nothing about the token.
     UnusableAnswer,
+    /// A member of the provider's answer has another type than the standard gives it.
+    MalformedMember(Claim),
     /// The provider does not accept the credentials that it is asked with, or does not let us ask so.
     ClientRefused,
     /// Too many logins at once.
@@ -86,7 +88,7 @@ impl Rejection {
             Self::PasswordGrantRefused => "password_grant_refused",
             Self::KeysUnavailable => "keys_unavailable",
             Self::ProviderUnavailable => "provider_unavailable",
-            Self::UnusableAnswer => "unusable_answer",
+            Self::UnusableAnswer | Self::MalformedMember(_) => "unusable_answer",
             Self::ClientRefused => "client_refused",
             Self::Busy => "busy",
             Self::OutOfOrder | Self::NoRoom => "internal_error",
@@ -101,7 +103,7 @@ impl Rejection {
                 sasl::Error::TokenTooLong | sasl::Error::BadToken | sasl::Error::MissingToken,
             ) => Some(Status::InvalidToken),
             Self::Response(_) | Self::ResponseTooLong => Some(Status::InvalidRequest),
-            Self::Claims(Violation::InsufficientScope | Violation::UnmetRequirement) => {
+            Self::Claims(Violation::InsufficientScope | Violation::UnmetRequirement { .. }) => {
                 Some(Status::InsufficientScope)
             }
             Self::Token(_)
@@ -120,6 +122,7 @@ impl Rejection {
             | Self::KeysUnavailable
             | Self::ProviderUnavailable
             | Self::UnusableAnswer
+            | Self::MalformedMember(_)
             | Self::ClientRefused
             | Self::Busy
             | Self::OutOfOrder
@@ -147,7 +150,7 @@ impl Rejection {
                 Violation::WrongUser
                 | Violation::WrongDomain
                 | Violation::InsufficientScope
-                | Violation::UnmetRequirement,
+                | Violation::UnmetRequirement { .. },
             )
             | Self::PasswordGrantRefused => Some(FailCode::AuthzFail),
             Self::Claims(Violation::Inactive) => Some(FailCode::UserDisabled),
@@ -190,7 +193,7 @@ impl Rejection {
                 "Temporary failure: the identity provider's newest keys cannot be had"
             }
             Self::ProviderUnavailable => "Temporary failure: the identity provider cannot be asked",
-            Self::UnusableAnswer => {
+            Self::UnusableAnswer | Self::MalformedMember(_) => {
                 "Temporary failure: the identity provider's answer cannot be used"
             }
             Self::ClientRefused => {
@@ -238,7 +241,7 @@ const fn claims_code(violation: Violation) -> &'static str {
         Violation::WrongAuthorizedParty => "wrong_authorized_party",
         Violation::EmailNotVerified => "email_not_verified",
         Violation::InsufficientScope => "insufficient_scope",
-        Violation::UnmetRequirement => "unmet_requirement",
+        Violation::UnmetRequirement { .. } => "unmet_requirement",
         Violation::WrongDomain => "wrong_domain",
         Violation::Inactive => "inactive",
         Violation::UnusableUserName => "unusable_user_name",

@@ -128,7 +128,7 @@ fn an_error_of_a_token_is_a_sentence() {
         Violation::WrongAuthorizedParty,
         Violation::EmailNotVerified,
         Violation::InsufficientScope,
-        Violation::UnmetRequirement,
+        Violation::UnmetRequirement { place: 0 },
         Violation::WrongDomain,
         Violation::Inactive,
         Violation::UnusableUserName,

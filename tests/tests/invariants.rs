@@ -255,7 +255,7 @@ const VIOLATIONS: [Violation; 19] = [
     Violation::WrongAuthorizedParty,
     Violation::EmailNotVerified,
     Violation::InsufficientScope,
-    Violation::UnmetRequirement,
+    Violation::UnmetRequirement { place: 0 },
     Violation::WrongDomain,
     Violation::Inactive,
     Violation::UnusableUserName,
@@ -289,7 +289,8 @@ fn faults_of_the_client() -> Vec<Rejection> {
         .collect()
 }
 
-const FAULTS_OF_OURS: [Rejection; 9] = [
+const FAULTS_OF_OURS: [Rejection; 10] = [
+    Rejection::MalformedMember(Claim::Exp),
     Rejection::NoKeys,
     Rejection::ClockNotSet,
     Rejection::KeysUnavailable,

@@ -3,10 +3,11 @@
 //! Text from outside is a field of a line, never its message: both formats escape fields, so that no name
 //! can break a line or begin another one.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use gatepost_core::crypto::Algorithm;
 use gatepost_core::dovecot::{Endpoint, NotSent, Origin, Refusal, RefusalReason};
+use gatepost_core::{Claim, Rejection, Violation, crypto::Algorithm};
 use gatepost_tokio::{Outcome, Verdict};
 use tracing::field::display;
 use tracing::level_filters::LevelFilter;
@@ -58,6 +59,7 @@ pub(crate) fn login(
     } else {
         reason
     };
+    let claim = blamed(&verdict.outcome);
     tracing::info!(
         user,
         actor,
@@ -69,6 +71,7 @@ pub(crate) fn login(
         secured = origin.secured,
         verdict = if reason.is_none() { "accept" } else { "reject" },
         reason,
+        claim = claim.as_deref(),
         provider = verdict.provider.as_deref(),
         kid = verdict.kid.as_deref(),
         algorithm = verdict.algorithm.map(Algorithm::name),
@@ -76,6 +79,30 @@ pub(crate) fn login(
         microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "login"
     );
+}
+
+/// The claim for which a login is refused, or the key of the configuration that names it; never what it holds.
+fn blamed(outcome: &Outcome) -> Option<Cow<'static, str>> {
+    let Outcome::Refused { rejection, .. } = outcome else {
+        return None;
+    };
+    let claim = match *rejection {
+        Rejection::Claims(Violation::UnmetRequirement { place }) => {
+            return Some(format!("require {}", place + 1).into());
+        }
+        Rejection::Claims(
+            Violation::Missing(claim)
+            | Violation::MalformedClaim(claim)
+            | Violation::NotAccessToken(claim),
+        )
+        | Rejection::MalformedMember(claim) => claim,
+        _ => return None,
+    };
+    Some(Cow::Borrowed(match claim {
+        Claim::User => "username_claims",
+        Claim::Active => "active_attribute",
+        claim => claim.name(),
+    }))
 }
 
 /// The line of a question whose asker did not wait for the verdict.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::mem::Discriminant;
 
+use gatepost_core::{Claim, Rejection};
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use crate::http::{Fault, Incoming};
@@ -76,6 +77,8 @@ pub enum Reason {
     NoObject,
     /// The name of a member that occurs twice.
     RepeatedMember(String),
+    /// A member has another type than the standard gives it.
+    MalformedMember(Claim),
     /// An introspection answer without `active` (RFC 7662 section 2.2).
     NoActive,
     /// An introspection answer whose `active` is no boolean.
@@ -117,6 +120,17 @@ impl Trouble {
             content_type: shown(&incoming.content_type),
             retry_after: shown(&incoming.retry_after),
             reason: Reason::of(incoming, is_introspection),
+        }
+    }
+
+    /// The same, as far as core knows better than the body tells.
+    pub(crate) fn with(self, rejection: Rejection) -> Self {
+        let Rejection::MalformedMember(member) = rejection else {
+            return self;
+        };
+        Self {
+            reason: Reason::MalformedMember(member),
+            ..self
         }
     }
 
@@ -222,6 +236,15 @@ impl Reason {
             | Self::RepeatedMember(_) => {
                 "have the provider mended: it has to answer one JSON object"
             }
+            Self::MalformedMember(Claim::User) => {
+                "name a member that holds text in username_claims"
+            }
+            Self::MalformedMember(Claim::Active) => {
+                "name a member that holds text, a number or a boolean in active_attribute"
+            }
+            Self::MalformedMember(_) => {
+                "correct the provider's mapping of it: it has another type than the standard gives it"
+            }
             Self::NoActive | Self::BadActive => {
                 "correct its URL; where it is a userinfo endpoint, write introspection_mode = \"auth\""
             }
@@ -237,6 +260,12 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::NotReached(fault) => return fault.fmt(f),
             Self::RepeatedMember(name) => return write!(f, "its member {name:?} occurs twice"),
+            Self::MalformedMember(member) => {
+                return match member.name() {
+                    "" => f.write_str("its member that the configuration names is malformed"),
+                    name => write!(f, "its member {name:?} is malformed"),
+                };
+            }
             Self::Refused(Some(code)) => return write!(f, "it refuses the question ({code})"),
             Self::Redirect => "it redirects, where nothing secret is sent",
             Self::NoSuchEndpoint => "there is no such endpoint",

@@ -293,10 +293,10 @@ struct Signed<'a> {
 /// An answer that cannot be read is its author's fault; what it says of the token is the token's.
 fn rejection_for(violation: Violation) -> Rejection {
     match violation {
-        Violation::Malformed | Violation::MalformedClaim(_) | Violation::ConflictingDates => {
+        Violation::Malformed | Violation::ConflictingDates | Violation::Missing(Claim::Sub) => {
             Rejection::UnusableAnswer
         }
-        Violation::Missing(Claim::Sub) => Rejection::UnusableAnswer,
+        Violation::MalformedClaim(member) => Rejection::MalformedMember(member),
         violation => violation.into(),
     }
 }

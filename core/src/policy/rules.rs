@@ -112,7 +112,12 @@ pub enum Rule<'p> {
     /// The account is active.
     Active(Active<'p>),
     /// A claim holds what it must.
-    Requirement(&'p Requirement<'p>),
+    Requirement {
+        /// Its place in [`Policy::required`].
+        place: usize,
+        /// What must be held.
+        requirement: &'p Requirement<'p>,
+    },
     /// An address that names the user has been verified.
     EmailVerified,
     /// It names a user.
@@ -153,7 +158,7 @@ impl<'p> Policy<'p> {
             place = place.saturating_sub(1);
         }
         if let Some(requirement) = self.required.get(place) {
-            return Some(Rule::Requirement(requirement));
+            return Some(Rule::Requirement { place, requirement });
         }
         LAST.get(place.saturating_sub(self.required.len())).copied()
     }
@@ -212,7 +217,7 @@ impl Rule<'_> {
             Self::KeyOwner => judge_key_owner(registered, context.key_owner),
             Self::Scope => policy.judge_scopes(registered),
             Self::Active(active) => judge_active(active, members),
-            Self::Requirement(requirement) => requirement.judge(members),
+            Self::Requirement { requirement, .. } => requirement.judge(members),
             Self::EmailVerified => {
                 findings.note_email(policy, members);
                 Ok(RuleOutcome::Met)
@@ -247,7 +252,7 @@ impl Rule<'_> {
             Self::AuthorizedParty => Some(Violation::Missing(Claim::Azp)),
             Self::Scope => Some(Violation::InsufficientScope),
             Self::Active(_) => Some(Violation::Inactive),
-            Self::Requirement(_) => Some(Violation::UnmetRequirement),
+            Self::Requirement { place, .. } => Some(Violation::UnmetRequirement { place }),
             Self::User => Some(Violation::Missing(Claim::User)),
         }
     }

@@ -191,9 +191,12 @@ impl Refusal<'_> {
                     "have the client ask for every scope ({scopes}), and the provider grant them to it"
                 )
             }
-            Violation::UnmetRequirement => {
-                let row = self.refused();
-                let (claim, _, wants) = row.unwrap_or(("a claim", None, "what require says"));
+            Violation::UnmetRequirement { place } => {
+                let required = settings.and_then(|settings| settings.required.get(place));
+                let (claim, wants) = required.map_or_else(
+                    || ("a claim", "what require says".to_owned()),
+                    |(claim, wants)| (&**claim, any_of(wants)),
+                );
                 format!(
                     "{claim} has to hold \"{wants}\": give the user that group or role, and have the \
                      provider put it into its tokens"

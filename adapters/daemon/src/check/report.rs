@@ -188,9 +188,10 @@ pub(super) fn detail(rejection: Rejection) -> String {
         Rejection::Claims(Violation::NotYetValid { not_before }) => {
             format!("{reason}: nbf is {}", not_before.seconds())
         }
-        Rejection::Claims(Violation::Missing(claim) | Violation::MalformedClaim(claim)) => {
-            format!("{reason} ({claim:?})")
+        Rejection::Claims(Violation::UnmetRequirement { place }) => {
+            format!("{reason} (require {})", place + 1)
         }
+        Rejection::MalformedMember(member) => format!("{reason} (member {})", member.name()),
         Rejection::Token(error) => format!("{reason} ({error:?})"),
         Rejection::Response(error) => format!("{reason} ({error:?})"),
         _ => reason.to_owned(),

@@ -67,8 +67,8 @@ impl<'a> Wanted<'a> {
             Rule::Active(active) => {
                 vec![self.row(active.claim, active.value.unwrap_or("any value"))]
             }
-            Rule::Requirement(required) => {
-                vec![self.row(required.claim, required.any_of.join(" or "))]
+            Rule::Requirement { requirement, .. } => {
+                vec![self.row(requirement.claim, requirement.any_of.join(" or "))]
             }
             Rule::EmailVerified => {
                 let is_said = at(self.claims, "email_verified").is_some();

@@ -72,7 +72,10 @@ impl<'a> Asked<'a> {
     pub(super) fn trouble(&self, outcome: &Outcome) -> Option<Trouble> {
         let Outcome::Refused {
             rejection:
-                Rejection::ProviderUnavailable | Rejection::UnusableAnswer | Rejection::ClientRefused,
+                rejection @ (Rejection::ProviderUnavailable
+                | Rejection::UnusableAnswer
+                | Rejection::MalformedMember(_)
+                | Rejection::ClientRefused),
             ..
         } = outcome
         else {
@@ -80,7 +83,9 @@ impl<'a> Asked<'a> {
         };
         let (endpoint, url) = self.last.as_ref()?;
         let (index, _, known) = self.answered.last()?;
-        let trouble = Trouble::of(endpoint, url, known.answer(), *endpoint == "introspection");
+        let is_introspection = *endpoint == "introspection";
+        let trouble = Trouble::of(endpoint, url, known.answer(), is_introspection);
+        let trouble = trouble.with(*rejection);
         self.providers.http(*index)?.report(&trouble);
         Some(trouble)
     }
