@@ -358,7 +358,7 @@ impl<'b> Exchange<'b> {
 
     fn present(&mut self, token: BearerToken<'b>) -> Result<State<'b>, Rejection> {
         self.token = Some(token);
-        match UnverifiedJwt::parse(token.expose()) {
+        match UnverifiedJwt::read(token.bytes()) {
             Ok(jwt) => Ok(State::AwaitingKeys(Verification::new(jwt, Asked::NotYet))),
             // What is no JWT of ours may still be a token of a provider's.
             Err(error) => self.ask_about_opaque(error.into()),

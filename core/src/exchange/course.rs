@@ -177,7 +177,7 @@ impl<'b> Exchange<'b> {
             return Err(nobody_vouches(why));
         }
         let token = self.token.ok_or(Rejection::OutOfOrder)?;
-        match UnverifiedJwt::parse(token.expose()) {
+        match UnverifiedJwt::read(token.bytes()) {
             Ok(jwt) => Ok(State::AwaitingKeys(Verification::new(jwt, Asked::First))),
             Err(_) => Err(Rejection::TokenRefused),
         }

@@ -29,7 +29,11 @@ impl<'t> UnverifiedJwt<'t> {
     /// # Errors
     /// [`Error::NotCompactJws`] where it is opaque; else what is wrong with it.
     pub fn parse(token: &'t str) -> Result<Self, Error> {
-        let token = token.as_bytes();
+        Self::read(token.as_bytes())
+    }
+
+    /// As [`parse`](Self::parse).
+    pub(crate) fn read(token: &'t [u8]) -> Result<Self, Error> {
         let (header, rest) = split_dot(token).ok_or(Error::NotCompactJws)?;
         let (payload, signature) = split_dot(rest).ok_or(Error::NotCompactJws)?;
         if let Some((_, rest)) = split_dot(signature) {
@@ -100,10 +104,10 @@ impl<'t> UnverifiedJwt<'t> {
 
     /// Decodes the payload of a token whose header may be unreadable: good for what it says against itself.
     pub(crate) fn decode_payload_of<'s>(
-        token: &str,
+        token: &[u8],
         scratch: &'s mut [u8],
     ) -> Result<&'s [u8], Error> {
-        let (_, rest) = split_dot(token.as_bytes()).ok_or(Error::NotCompactJws)?;
+        let (_, rest) = split_dot(token).ok_or(Error::NotCompactJws)?;
         let (payload, signature) = split_dot(rest).ok_or(Error::NotCompactJws)?;
         if memchr(b'.', signature).is_some() {
             return Err(Error::NotCompactJws);

@@ -13,6 +13,8 @@ mod xoauth2;
 pub use failure::{Discovery, FailureReply, Status};
 pub use plain::UserPassword;
 
+use crate::wire::ascii;
+
 /// A SASL mechanism that Gatepost judges.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mechanism {
@@ -186,7 +188,7 @@ impl core::fmt::Debug for SaslName<'_> {
 
 /// A bearer token, not yet looked at (RFC 6750 section 2.1). Never printed.
 #[derive(Clone, Copy)]
-pub struct BearerToken<'m>(&'m str);
+pub struct BearerToken<'m>(&'m [u8]);
 
 impl<'m> BearerToken<'m> {
     /// Longest token taken, in bytes: 8 KiB, more than any provider's, and what fits a SASL message.
@@ -203,15 +205,22 @@ impl<'m> BearerToken<'m> {
         if token.len() > Self::MAX_LEN {
             return Err(Error::TokenTooLong);
         }
-        match core::str::from_utf8(token) {
-            Ok(text) if is_b64token(token) => Ok(Self(text)),
-            _ => Err(Error::BadToken),
+        if is_b64token(token) {
+            Ok(Self(token))
+        } else {
+            Err(Error::BadToken)
         }
     }
 
     /// The token itself: nothing may print it.
     #[must_use]
     pub fn expose(self) -> &'m str {
+        // Its alphabet is ASCII.
+        core::str::from_utf8(self.0).unwrap_or_default()
+    }
+
+    /// As [`expose`](Self::expose), in bytes.
+    pub(crate) const fn bytes(self) -> &'m [u8] {
         self.0
     }
 
@@ -242,18 +251,29 @@ fn is_b64token(token: &[u8]) -> bool {
     let body = token
         .get(..token.len().saturating_sub(padding))
         .unwrap_or_default();
-    // Without an early end, the compiler looks at many bytes at a time.
-    let all_known = body
-        .iter()
-        .fold(true, |all, byte| all & is_b64token_byte(*byte));
-    !body.is_empty() && all_known
+    let (chunks, _) = body.as_chunks();
+    match body.last_chunk() {
+        // The last may overlap the one before.
+        Some(last) => chunks.iter().chain([last]).all(is_b64token_chunk),
+        None => !body.is_empty() && body.iter().all(|byte| is_b64token_byte(*byte)),
+    }
+}
+
+// Without an early end, the compiler looks at many bytes at a time.
+fn is_b64token_chunk(chunk: &[u8; 32]) -> bool {
+    let is_plain = chunk.iter().fold(true, |all, byte| all & is_plain(*byte));
+    is_plain || chunk.iter().all(|byte| is_b64token_byte(*byte))
 }
 
 fn is_b64token_byte(byte: u8) -> bool {
-    let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    is_plain(byte) || matches!(byte, b'~' | b'+')
+}
+
+/// Whether `byte` is of the alphabet, and none of those that only opaque tokens have.
+fn is_plain(byte: u8) -> bool {
     // "-", ".", "/" and the digits follow each other.
-    let is_digit_or_mark = byte.wrapping_sub(b'-') < 13;
-    is_letter || is_digit_or_mark || matches!(byte, b'_' | b'~' | b'+')
+    let is_digit_or_mark = ascii::is_in(byte, b'-', 13);
+    ascii::is_in(byte | 0x20, b'a', 26) | is_digit_or_mark | (byte == b'_')
 }
 
 /// Why a client response was refused.

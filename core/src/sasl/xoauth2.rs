@@ -13,6 +13,12 @@ pub(super) fn parse(message: &[u8]) -> Result<ClientResponse<'_>, Error> {
     let (name, rest) = split_separator(rest)?;
     let authzid = SaslName::plain(name)?;
     let rest = rest.strip_prefix(b"auth=").ok_or(Error::MissingAuth)?;
+    // No token holds a separator: what is one up to the last two need not be searched for any.
+    if let Some(credentials) = rest.strip_suffix(&[KVSEP, KVSEP])
+        && let Ok(token) = BearerToken::from_credentials(credentials)
+    {
+        return Ok(ClientResponse::bearer(Some(authzid), token));
+    }
     let (credentials, rest) = split_separator(rest)?;
     match rest {
         [KVSEP] => {}

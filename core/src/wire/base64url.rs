@@ -3,7 +3,7 @@
 //! White space, padding, characters of the other alphabet and non-zero trailing bits are all refused:
 //! one token must have one spelling.
 
-use super::scanned;
+use super::{ascii, scanned};
 
 /// How many characters are decoded together, and into how many bytes.
 const BLOCK: (usize, usize) = (32, 24);
@@ -15,10 +15,7 @@ pub(crate) fn decode<'o>(text: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], Err
     scanned::add(text.len());
     let (blocks, rest) = text.as_chunks();
     let (decoded, decoded_rest) = out.as_chunks_mut();
-    let mut are_known = true;
-    for (block, decoded) in blocks.iter().zip(decoded) {
-        are_known &= decode_block(block, decoded);
-    }
+    let are_known = decode_blocks(blocks, decoded, &mut [0; 4]);
     if are_known && decode_rest(rest, decoded_rest).is_some() {
         Ok(out)
     } else {
@@ -39,7 +36,7 @@ fn decode_rest(rest: &[u8], out: &mut [u8]) -> Option<()> {
     let mut block = [b'A'; BLOCK.0];
     let mut decoded = [0; BLOCK.1];
     block.get_mut(..rest.len())?.copy_from_slice(rest);
-    let are_known = decode_block(&block, &mut decoded);
+    let are_known = decode_blocks(&[block], core::slice::from_mut(&mut decoded), &mut [0; 4]);
     let (bytes, behind) = decoded.split_at_checked(out.len())?;
     out.copy_from_slice(bytes);
     // One character alone is no byte, and the bits behind the last byte are zero.
@@ -47,46 +44,46 @@ fn decode_rest(rest: &[u8], out: &mut [u8]) -> Option<()> {
     (are_known && is_whole).then_some(())
 }
 
-/// Decodes a block; false where a character is not of the alphabet.
-fn decode_block(block: &[u8; BLOCK.0], out: &mut [u8; BLOCK.1]) -> bool {
-    let mut words = [0; 4];
-    let are_known = read_block(block, &mut words);
-    let [a, b, c, d] = words;
-    let words = [a << 16 | b >> 32, b << 32 | c >> 16, c << 48 | d];
-    out.copy_from_slice(words.map(u64::to_be_bytes).as_flattened());
-    are_known
-}
-
-/// Reads eight characters into the lower 48 bits of each word; false where one is not of the alphabet.
+/// Decodes blocks; false where a character is not of the alphabet.
 ///
-/// Nothing here depends on what the characters are, and all of it ends in memory: so compilers use vectors,
-/// where the processor has them.
+/// Nothing here depends on what the characters are, and the joined ones go through `words`, which is the caller's:
+/// so compilers use vectors, where the processor has them.
 #[inline(never)]
-fn read_block(block: &[u8; BLOCK.0], words: &mut [u64; 4]) -> bool {
-    let mut sextets = *block;
-    let mut is_foreign = false;
-    for character in &mut sextets {
-        let offset = offset(*character);
-        is_foreign |= offset == 0;
-        *character = character.wrapping_add(offset);
+fn decode_blocks(
+    blocks: &[[u8; BLOCK.0]],
+    out: &mut [[u8; BLOCK.1]],
+    words: &mut [u64; 4],
+) -> bool {
+    for (block, out) in blocks.iter().zip(out) {
+        let mut sextets = *block;
+        let mut is_foreign = false;
+        for character in &mut sextets {
+            let offset = offset(*character);
+            is_foreign |= offset == 0;
+            *character = character.wrapping_add(offset);
+        }
+        if is_foreign {
+            return false;
+        }
+        for (word, eight) in words.iter_mut().zip(sextets.as_chunks().0) {
+            *word = join(u64::from_le_bytes(*eight));
+        }
+        let [a, b, c, d] = *words;
+        let words = [a << 16 | b >> 32, b << 32 | c >> 16, c << 48 | d];
+        out.copy_from_slice(words.map(u64::to_be_bytes).as_flattened());
     }
-    for (word, eight) in words.iter_mut().zip(sextets.as_chunks().0) {
-        *word = join(u64::from_le_bytes(*eight));
-    }
-    !is_foreign
+    true
 }
 
 /// What has to be added to a character to have its six bits; 0 where the alphabet lacks it (RFC 4648 section 5).
 fn offset(character: u8) -> u8 {
+    let mask = |is_it: bool| u8::from(is_it).wrapping_neg();
+    let of_one = |one: u8, bits: u8| mask(character == one) & bits.wrapping_sub(one);
     let of_range = |first: u8, count: u8, bits: u8| {
-        let is_in = character.wrapping_sub(first) < count;
-        if is_in { bits.wrapping_sub(first) } else { 0 }
+        mask(ascii::is_in(character, first, count)) & bits.wrapping_sub(first)
     };
-    of_range(b'A', 26, 0)
-        | of_range(b'a', 26, 26)
-        | of_range(b'0', 10, 52)
-        | of_range(b'-', 1, 62)
-        | of_range(b'_', 1, 63)
+    let of_letter = of_range(b'A', 26, 0).wrapping_add(of_range(b'a', 26, 26));
+    of_letter.wrapping_add(of_range(b'0', 10, 52)) | of_one(b'-', 62) | of_one(b'_', 63)
 }
 
 /// Joins eight times six bits to 48: neighbours join, then pairs, then fours.
