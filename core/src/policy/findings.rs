@@ -153,7 +153,11 @@ impl Policy<'_> {
         let Some(claimed) = claimed else {
             return alone();
         };
-        let claimed = UserName::new(claimed.chars(), self.user_case)?;
+        // A normalised name is read as itself.
+        if claimed.as_str().is_some_and(|claimed| user.is(claimed)) {
+            return alone();
+        }
+        let claimed = UserName::decoded(claimed.as_str(), claimed.chars(), self.user_case)?;
         if claimed == *user {
             return alone();
         }
@@ -177,7 +181,7 @@ impl Policy<'_> {
     #[inline(never)]
     fn delegates_to(&self, user: &UserName, claimed: &UserName) -> bool {
         let is = |written: &str, name: &UserName| {
-            UserName::new(written.chars(), self.user_case).is_ok_and(|written| written == *name)
+            UserName::new(written, self.user_case).is_ok_and(|written| written == *name)
         };
         let mut ours = self.delegates.iter().filter(|one| is(one.user, user));
         ours.any(|one| one.may_act_as.iter().any(|other| is(other, claimed)))
@@ -188,11 +192,13 @@ impl Policy<'_> {
     fn lets_act(&self, members: &Members<'_, '_>, claimed: SaslName<'_>) -> bool {
         let value = self.delegates_claim.and_then(|claim| members.at(claim));
         let Some(value) = value else { return false };
-        let Ok(claimed) = UserName::new(claimed.chars(), self.user_case) else {
+        let claimed = UserName::decoded(claimed.as_str(), claimed.chars(), self.user_case);
+        let Ok(claimed) = claimed else {
             return false;
         };
         let is_claimed = |name: Text<'_>| {
-            UserName::new(name.chars(), self.user_case).is_ok_and(|name| name == claimed)
+            UserName::decoded(name.as_str(), name.chars(), self.user_case)
+                .is_ok_and(|name| name == claimed)
         };
         value.strings().flatten().any(is_claimed)
     }

@@ -81,7 +81,7 @@ pub enum UserCase {
 }
 
 /// A normalised name.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct UserName(heapless::String<{ UserName::MAX_LEN }>);
 
 impl UserName {
@@ -100,33 +100,43 @@ impl UserName {
     }
 
     /// One word, or one local part with its domain; `case` says what of it loses its case.
-    pub(super) fn new(
-        mut name: impl Iterator<Item = char>,
-        case: UserCase,
-    ) -> Result<Self, Violation> {
-        Self::read(&mut name, case)
+    pub(super) fn new(name: &str, case: UserCase) -> Result<Self, Violation> {
+        let mut copy = Self::default();
+        copy.assign(name, case)?;
+        Ok(copy)
     }
 
-    /// Compiled once, whatever the characters come from.
-    fn read(name: &mut dyn Iterator<Item = char>, case: UserCase) -> Result<Self, Violation> {
-        let mut copy = heapless::String::new();
+    /// As [`new`](Self::new), of a name that may be written with escapes: `plain` is there if it is not.
+    pub(super) fn decoded(
+        plain: Option<&str>,
+        mut chars: impl Iterator<Item = char>,
+        case: UserCase,
+    ) -> Result<Self, Violation> {
+        match plain {
+            Some(name) => Self::new(name, case),
+            None => Self::new(&collect(&mut chars)?, case),
+        }
+    }
+
+    /// Becomes `name`, in place: it is large.
+    pub(super) fn assign(&mut self, name: &str, case: UserCase) -> Result<(), Violation> {
         let mut before = None;
         // Where the domain begins, once an `@` has come.
         let mut domain = None;
-        for c in name {
-            let is_second = c == '@' && domain.is_some();
+        for (at, c) in name.char_indices() {
+            let is_second = c == '@' && domain.replace(at.saturating_add(1)).is_some();
             if is_second || !characters::may_follow(before, c) {
                 return Err(Violation::UnusableUserName);
-            }
-            copy.push(c).map_err(|_| Violation::UnusableUserName)?;
-            if c == '@' {
-                domain = Some(copy.len());
             }
             before = Some(c);
         }
         if matches!(before, None | Some('.' | '@')) {
             return Err(Violation::UnusableUserName);
         }
+        let copy = &mut self.0;
+        copy.clear();
+        copy.push_str(name)
+            .map_err(|_| Violation::UnusableUserName)?;
         let domain = domain.and_then(|start| copy.get_mut(start..));
         let is_nobodys = domain
             .as_ref()
@@ -139,8 +149,24 @@ impl UserName {
             (UserCase::Lower, _) => copy.make_ascii_lowercase(),
             (UserCase::LowerDomain | UserCase::Keep, _) => {}
         }
-        Ok(Self(copy))
+        Ok(())
     }
+
+    /// Whether `name` is this very one: it needs no reading then.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.0 == *name
+    }
+}
+
+/// The characters of a name; those of one that is too long are no name's.
+pub(super) fn collect(
+    chars: &mut dyn Iterator<Item = char>,
+) -> Result<heapless::String<{ UserName::MAX_LEN }>, Violation> {
+    let mut copy = heapless::String::new();
+    for c in chars {
+        copy.push(c).map_err(|_| Violation::UnusableUserName)?;
+    }
+    Ok(copy)
 }
 
 #[cfg(test)]
@@ -151,18 +177,18 @@ mod tests {
     fn nobody_is_of_nobodys_domain() {
         for case in [UserCase::LowerDomain, UserCase::Lower, UserCase::Keep] {
             for name in ["a@gatepost.invalid", "a@GatePost.Invalid"] {
-                let refused = UserName::new(name.chars(), case);
+                let refused = UserName::new(name, case);
                 assert_eq!(refused, Err(Violation::UnusableUserName), "{name}");
             }
             for name in ["gatepost.invalid", "a@gatepost.invalid.example", "a@b"] {
-                assert!(UserName::new(name.chars(), case).is_ok(), "{name}");
+                assert!(UserName::new(name, case).is_ok(), "{name}");
             }
         }
     }
 
     #[test]
     fn an_identity_tells_whose_it_is_and_until_when() {
-        let user = UserName::new("Alice@Example.COM".chars(), UserCase::LowerDomain).unwrap();
+        let user = UserName::new("Alice@Example.COM", UserCase::LowerDomain).unwrap();
         assert_eq!(user.domain(), Some("example.com"));
         let until = UnixTime::from_seconds(7);
         let identity = Identity::new(&user, None, Some(until)).unwrap();

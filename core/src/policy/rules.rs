@@ -223,7 +223,7 @@ impl Rule<'_> {
                 Ok(RuleOutcome::Met)
             }
             Self::User => {
-                findings.user = policy.user(members)?;
+                policy.name_user(members, &mut findings.user)?;
                 Ok(met_if_present(findings.user.as_ref()))
             }
         }

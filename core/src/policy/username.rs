@@ -3,7 +3,11 @@
 //! A candidate is the path of a claim (`email`, `realm_access.name`), or a template such as
 //! `%{preferred_username}@example.com` or `%{email | username}`, in Dovecot's way of writing.
 
-use super::{Claim, Policy, Violation, identity::UserName, members::Members};
+use super::{
+    Claim, Policy, Violation,
+    identity::{UserName, collect},
+    members::Members,
+};
 use crate::wire::json::Value;
 
 /// A user's name, and where it comes from.
@@ -105,7 +109,7 @@ impl<'t> UsernameTemplate<'t> {
 /// The pieces of a candidate; one without `%{` is the path of a claim.
 fn pieces(candidate: &str) -> Pieces<'_> {
     Pieces {
-        is_path: opening(candidate).is_none(),
+        is_path: is_path(candidate),
         rest: candidate,
     }
 }
@@ -151,6 +155,10 @@ impl<'t> Iterator for Pieces<'t> {
     }
 }
 
+fn is_path(candidate: &str) -> bool {
+    opening(candidate).is_none()
+}
+
 /// Where the first claim of a template begins.
 fn opening(text: &str) -> Option<usize> {
     // A search for text is 5 KiB of a device's flash.
@@ -168,56 +176,74 @@ impl<'p> Policy<'p> {
         }
     }
 
-    /// The first candidate whose claims are all there.
+    /// Names the user by the first candidate whose claims are all there; in place, for names are large.
     #[inline(never)]
-    pub(super) fn user(&self, members: &Members<'_, '_>) -> Result<Option<Named>, Violation> {
+    pub(super) fn name_user(
+        &self,
+        members: &Members<'_, '_>,
+        user: &mut Option<Named>,
+    ) -> Result<(), Violation> {
         for (rank, candidate) in self.username_claims.iter().enumerate() {
             let is_by_email = UsernameTemplate(candidate).is_by_email();
             // Entra lets a tenant's administrator write any address there.
             if is_by_email && !self.tenants.is_empty() {
                 continue;
             }
-            if let Some(name) = self.name(candidate, members)? {
-                return Ok(Some(Named {
-                    name,
-                    rank,
-                    is_by_email,
-                }));
+            let named = user.insert(Named {
+                name: UserName::default(),
+                rank,
+                is_by_email,
+            });
+            match self.name(candidate, members, &mut named.name) {
+                Ok(true) => return Ok(()),
+                Ok(false) => *user = None,
+                Err(violation) => {
+                    *user = None;
+                    return Err(violation);
+                }
             }
         }
-        Ok(None)
+        Ok(())
     }
 
+    /// Puts a name together; false where not all of its claims are there.
     fn name(
         &self,
         candidate: &str,
         members: &Members<'_, '_>,
-    ) -> Result<Option<UserName>, Violation> {
+        user: &mut UserName,
+    ) -> Result<bool, Violation> {
+        // A claim alone is what nearly every candidate is.
+        if is_path(candidate)
+            && let Some(Value::String(text)) = members.at(candidate)
+            && let Some(name) = text.as_str()
+        {
+            return user.assign(name, self.user_case).map(|()| true);
+        }
         let mut name = Text::new();
         for piece in pieces(candidate) {
             match piece.map_err(|_| Violation::UnusableUserName)? {
-                Piece::Literal(literal) => push(&mut name, literal.chars())?,
+                Piece::Literal(literal) => push(&mut name, literal)?,
                 Piece::Claim { path, part } => {
                     let Some(value) = members.at(path) else {
-                        return Ok(None);
+                        return Ok(false);
                     };
                     self.push_value(&mut name, value, part)?;
                 }
             }
         }
-        UserName::new(name.chars(), self.user_case).map(Some)
+        user.assign(&name, self.user_case).map(|()| true)
     }
 
     fn push_value(&self, name: &mut Text, value: Value<'_>, part: Part) -> Result<(), Violation> {
-        let mut whole = Text::new();
-        match value {
-            Value::String(text) => push(&mut whole, text.chars())?,
-            Value::Array(_) => whole = self.only_name(value)?,
+        let whole = match value {
+            Value::String(text) => collect(&mut text.chars())?,
+            Value::Array(_) => self.only_name(value)?,
             _ => return Err(Violation::MalformedClaim(Claim::User)),
-        }
+        };
         // A part of what is no name, such as `a@b@c`, could be somebody else's.
         if part != Part::Whole {
-            UserName::new(whole.chars(), self.user_case)?;
+            UserName::new(&whole, self.user_case)?;
         }
         let (local, domain) = whole.split_once('@').unwrap_or((&whole, ""));
         let taken = match part {
@@ -229,7 +255,7 @@ impl<'p> Policy<'p> {
         if taken.is_empty() {
             return Err(Violation::UnusableUserName);
         }
-        push(name, taken.chars())
+        push(name, taken)
     }
 
     /// The one name of an array that can be used: not empty, well-formed, of a domain of the provider's.
@@ -244,14 +270,15 @@ impl<'p> Policy<'p> {
                 Value::String(text) => text,
                 _ => return Err(Violation::MalformedClaim(Claim::User)),
             };
-            let Ok(usable) = UserName::new(text.chars(), self.user_case) else {
+            let Ok(copy) = collect(&mut text.chars()) else {
+                continue;
+            };
+            let Ok(usable) = UserName::new(&copy, self.user_case) else {
                 continue;
             };
             if !self.domains.is_empty() && !usable.is_of_any(self.domains) {
                 continue;
             }
-            let mut copy = Text::new();
-            push(&mut copy, text.chars())?;
             if found.is_some_and(|found| found != copy) {
                 return Err(Violation::UnusableUserName);
             }
@@ -270,11 +297,8 @@ fn is_email(path: &str) -> bool {
     )
 }
 
-fn push(name: &mut Text, chars: impl Iterator<Item = char>) -> Result<(), Violation> {
-    for c in chars {
-        name.push(c).map_err(|_| Violation::UnusableUserName)?;
-    }
-    Ok(())
+fn push(name: &mut Text, more: &str) -> Result<(), Violation> {
+    name.push_str(more).map_err(|_| Violation::UnusableUserName)
 }
 
 #[cfg(test)]

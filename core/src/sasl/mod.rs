@@ -133,6 +133,12 @@ pub struct SaslName<'m> {
 }
 
 impl<'m> SaslName<'m> {
+    /// The name as it is written, where it holds no escapes.
+    pub(crate) fn as_str(self) -> Option<&'m str> {
+        let is_plain = !self.escaped || !self.raw.contains('=');
+        is_plain.then_some(self.raw)
+    }
+
     /// The characters of the name.
     pub fn chars(self) -> impl Iterator<Item = char> + Clone + 'm {
         let mut rest = self.raw;
