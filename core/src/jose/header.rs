@@ -63,27 +63,33 @@ impl Header {
         let mut algorithm = None;
         let mut kid = None;
         let mut token_type = TokenType::Unspecified;
-        for member in object.members() {
-            let (name, value) = member.map_err(|error| match error {
-                json::Error::DuplicateName => Error::DuplicateHeader,
-                _ => Error::Header,
-            })?;
-            match name.as_str() {
-                Some("alg") => algorithm = Some(parse_algorithm(value)?),
-                Some("kid") => kid = Some(parse_kid(value)?),
-                Some("typ") => token_type = parse_type(value)?,
-                Some("crit") => return Err(Error::CriticalExtension),
-                Some("b64") => return Err(Error::UnencodedPayload),
+        object.each_member(|name, value| {
+            match name.as_bytes() {
+                Some(b"alg") => algorithm = Some(parse_algorithm(value)?),
+                Some(b"kid") => kid = Some(parse_kid(value)?),
+                Some(b"typ") => token_type = parse_type(value)?,
+                Some(b"crit") => return Err(Error::CriticalExtension),
+                Some(b"b64") => return Err(Error::UnencodedPayload),
                 Some(_) => {}
                 // No header parameter needs escapes; one that has them hides from somebody.
                 None => return Err(Error::Header),
             }
-        }
+            Ok(())
+        })?;
         Ok(Self {
             algorithm: algorithm.ok_or(Error::MissingAlgorithm)?,
             kid,
             token_type,
         })
+    }
+}
+
+impl From<json::Error> for Error {
+    fn from(error: json::Error) -> Self {
+        match error {
+            json::Error::DuplicateName => Self::DuplicateHeader,
+            _ => Self::Header,
+        }
     }
 }
 

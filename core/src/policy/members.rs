@@ -18,12 +18,14 @@ macro_rules! registered_members {
             /// Where the member of that name belongs.
             pub(super) fn named(
                 &mut self,
-                name: &str,
+                name: &[u8],
             ) -> Option<&mut Option<$crate::wire::json::Value<'m>>> {
-                Some(match name {
-                    $($name => &mut self.$field,)*
-                    _ => return None,
-                })
+                $(
+                    if name == $name.as_bytes() {
+                        return Some(&mut self.$field);
+                    }
+                )*
+                None
             }
         }
     };
@@ -88,16 +90,15 @@ impl<'m, 'p> Members<'m, 'p> {
 
     /// Reads `object` into an empty set: in place, for a set is large.
     pub(crate) fn read(&mut self, object: Object<'m>) -> Result<(), Error> {
-        for member in object.members() {
-            let (name, value) = member?;
-            self.take(name, value)?;
-        }
-        Ok(())
+        object.each_member(|name, value| self.take(name, value))
     }
 
     fn take(&mut self, name: Text<'m>, value: Value<'m>) -> Result<(), Error> {
         for place in &mut self.paths {
-            if let Some(found) = follow(place.path, name, value)? {
+            let Some(rest) = after_name(place.path, name) else {
+                continue;
+            };
+            if let Some(found) = follow(rest, value)? {
                 // `a.b` and `a` holding `b` would both be the path "a.b".
                 if place.found.replace(found).is_some() {
                     return Err(Error::Duplicate);
@@ -107,11 +108,11 @@ impl<'m, 'p> Members<'m, 'p> {
         if matches!(value, Value::Null) {
             return Ok(());
         }
-        let place = match name.as_str() {
+        let place = match name.as_bytes() {
             Some(name) => self.registered.named(name),
             // Escapes hide no member: `\u0063nf` is `cnf` (RFC 8259 section 8.3).
             None => match name.to_string::<MAX_NAME>() {
-                Some(name) => self.registered.named(&name),
+                Some(name) => self.registered.named(name.as_bytes()),
                 None => None,
             },
         };
@@ -158,12 +159,10 @@ impl core::fmt::Debug for Members<'_, '_> {
     }
 }
 
-/// What `path` finds in the member `name: value`.
-fn follow<'m>(path: &str, name: Text<'m>, value: Value<'m>) -> Result<Option<Found<'m>>, Error> {
-    let Some(mut rest) = after_name(path, name) else {
-        return Ok(None);
-    };
-    let (mut value, mut beside) = (value, None);
+/// What the path `rest` finds in `value`.
+#[inline(never)]
+fn follow<'m>(mut rest: &str, mut value: Value<'m>) -> Result<Option<Found<'m>>, Error> {
+    let mut beside = None;
     while !rest.is_empty() {
         let Value::Object(object) = value else {
             return Ok(None);
@@ -194,9 +193,20 @@ fn follow<'m>(path: &str, name: Text<'m>, value: Value<'m>) -> Result<Option<Fou
 }
 
 /// The part of `path` after `name` and a dot; empty where `name` is all of it.
+#[inline]
 fn after_name<'p>(path: &'p str, name: Text<'_>) -> Option<&'p str> {
-    let rest = match name.as_str() {
-        Some(name) => path.strip_prefix(name)?,
+    let rest = match name.as_bytes() {
+        Some(name) => {
+            // Most names differ at once.
+            if name
+                .first()
+                .is_some_and(|first| path.as_bytes().first() != Some(first))
+            {
+                return None;
+            }
+            path.as_bytes().strip_prefix(name)?;
+            path.get(name.len()..)?
+        }
         None => after_escaped(path, name)?,
     };
     if rest.is_empty() {
@@ -206,6 +216,8 @@ fn after_name<'p>(path: &'p str, name: Text<'_>) -> Option<&'p str> {
     }
 }
 
+#[cold]
+#[inline(never)]
 fn after_escaped<'p>(path: &'p str, name: Text<'_>) -> Option<&'p str> {
     let mut rest = path.chars();
     name.chars()

@@ -279,7 +279,7 @@ fn is_b64token_byte(byte: u8) -> bool {
 fn is_plain(byte: u8) -> bool {
     // "-", ".", "/" and the digits follow each other.
     let is_digit_or_mark = ascii::is_in(byte, b'-', 13);
-    ascii::is_in(byte | 0x20, b'a', 26) | is_digit_or_mark | (byte == b'_')
+    is_digit_or_mark || ascii::is_in(byte | 0x20, b'a', 26) || byte == b'_'
 }
 
 /// Why a client response was refused.

@@ -9,9 +9,35 @@ pub(crate) const fn is_in(byte: u8, first: u8, count: u8) -> bool {
     moved.cast_signed() > 127_u8.wrapping_sub(count).cast_signed()
 }
 
+/// Whether `bytes` are ASCII.
+///
+/// The standard library looks at up to 63 of them one by one.
+pub(crate) fn is_all(bytes: &[u8]) -> bool {
+    let (chunks, _) = bytes.as_chunks::<32>();
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.is_ascii();
+    };
+    // The last may overlap the one before.
+    let mut chunks = chunks.iter().chain([last]);
+    chunks.all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) < 0x80)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_in;
+    use super::{is_all, is_in};
+
+    #[test]
+    fn a_byte_that_is_not_ascii_is_seen_wherever_it_stands() {
+        for len in (0..40).chain([64, 70, 99]) {
+            let mut bytes = std::vec![0x7F; len];
+            assert!(is_all(&bytes), "{len}");
+            for at in 0..len {
+                bytes[at] = 0x80;
+                assert!(!is_all(&bytes), "{at} of {len}");
+                bytes[at] = 0x7F;
+            }
+        }
+    }
 
     #[test]
     fn a_range_holds_its_bytes_and_no_others() {

@@ -3,6 +3,7 @@
 //! It never recurses, copies nothing, checks the whole grammar of what it walks over, and refuses what
 //! two readers could read differently: duplicate names, lone surrogates, anything after the value.
 
+mod fingerprint;
 mod number;
 mod scan;
 mod text;
@@ -10,8 +11,9 @@ mod text;
 pub(crate) use number::Number;
 pub(crate) use text::Text;
 
-use super::scanned;
-use scan::Cursor;
+use super::{ascii, scanned};
+use fingerprint::Fingerprint;
+use scan::{member, token, value};
 
 /// Deepest nesting, in objects and arrays (five levels occur in real tokens).
 pub(crate) const MAX_DEPTH: u8 = 16;
@@ -100,19 +102,18 @@ impl<'j> Iterator for Strings<'j> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'j> {
     /// From behind the opening brace to behind the closing one, or, of the outermost, to the text's end.
-    inside: &'j str,
+    inside: &'j [u8],
 }
 
 impl<'j> Object<'j> {
     /// Reads `bytes` as one object and nothing else; its members are checked as they are walked over.
     pub(crate) fn parse(bytes: &'j [u8]) -> Result<Self, Error> {
         scanned::add(bytes.len());
-        let text = core::str::from_utf8(bytes).map_err(|_| Error::Encoding)?;
-        let mut cursor = Cursor::new(text);
-        match cursor.token() {
-            Some(b'{') => Ok(Self {
-                inside: cursor.behind(1)?,
-            }),
+        if !ascii::is_all(bytes) {
+            core::str::from_utf8(bytes).map_err(|_| Error::Encoding)?;
+        }
+        match token(bytes) {
+            [b'{', inside @ ..] => Ok(Self { inside }),
             _ => Err(Error::Syntax),
         }
     }
@@ -121,8 +122,26 @@ impl<'j> Object<'j> {
     pub(crate) fn members(self) -> Members<'j> {
         Members {
             walk: self.members_unchecked(),
-            seen: heapless::Vec::new(),
+            names: Names::new(),
+            filter: 0,
         }
+    }
+
+    /// Visits the [`members`](Self::members), each where it has been read: to move them costs more than to read them.
+    #[inline]
+    pub(crate) fn each_member<E: From<Error>>(
+        self,
+        mut visit: impl FnMut(Text<'j>, Value<'j>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut walk = self.members_unchecked();
+        let mut names = Names::new();
+        let mut filter = 0;
+        while let Some(member) = walk.member() {
+            let member = member?;
+            names.check(member.fingerprint, &mut filter)?;
+            visit(member.name, member.value)?;
+        }
+        Ok(())
     }
 
     /// The members in order, however often a name occurs: for hints, which something else vouches for later.
@@ -137,18 +156,27 @@ impl<'j> Object<'j> {
 /// somebody makes up. Names that nobody has made up for it collide once in 10^15 objects.
 pub(crate) struct Members<'j> {
     walk: Walk<'j>,
-    seen: heapless::Vec<u64, MAX_MEMBERS>,
+    names: Names,
+    filter: u64,
 }
 
-impl Members<'_> {
-    fn check_name(&mut self, name: Text<'_>) -> Result<(), Error> {
-        let fingerprint = name.fingerprint();
-        if self.seen.contains(&fingerprint) {
+/// The names that an object has had, by their fingerprints.
+struct Names(heapless::Vec<Fingerprint, MAX_MEMBERS>);
+
+impl Names {
+    const fn new() -> Self {
+        Self(heapless::Vec::new())
+    }
+
+    /// Adds one; `filter` has a bit for each that there is, which it shares with few others.
+    #[inline]
+    fn check(&mut self, name: Fingerprint, filter: &mut u64) -> Result<(), Error> {
+        let bit = name.bit();
+        if *filter & bit != 0 && self.0.contains(&name) {
             return Err(Error::DuplicateName);
         }
-        self.seen
-            .push(fingerprint)
-            .map_err(|_| Error::TooManyMembers)
+        *filter |= bit;
+        self.0.push(name).map_err(|_| Error::TooManyMembers)
     }
 }
 
@@ -156,104 +184,103 @@ impl<'j> Iterator for Members<'j> {
     type Item = Result<(Text<'j>, Value<'j>), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let member = self.walk.next()?;
-        // The member goes on as it lies: to move it costs more than to look at its name.
-        if let Ok((name, _)) = &member
-            && let Err(error) = self.check_name(*name)
-        {
-            return Some(Err(error));
-        }
-        Some(member)
+        let member = match self.walk.member()? {
+            Ok(member) => member,
+            Err(error) => return Some(Err(error)),
+        };
+        let checked = self.names.check(member.fingerprint, &mut self.filter);
+        Some(checked.map(|()| (member.name, member.value)))
     }
 }
 
 /// Walks over an object's members, checking grammar alone. Ends after its first error.
 pub(crate) struct Walk<'j>(Entries<'j>);
 
+/// A name, and what stands there.
+struct Member<'j> {
+    name: Text<'j>,
+    fingerprint: Fingerprint,
+    value: Value<'j>,
+}
+
 impl<'j> Walk<'j> {
     /// Reads the member that is next.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "see `next`")]
-    fn member(&mut self) -> Result<(Text<'j>, Value<'j>), Error> {
-        let cursor = &mut self.0.cursor;
-        if cursor.token() != Some(b'"') {
-            return Err(Error::Syntax);
+    #[expect(
+        clippy::inline_always,
+        reason = "to move a member costs more than to read it"
+    )]
+    fn member(&mut self) -> Option<Result<Member<'j>, Error>> {
+        match self.0.next(b'}')? {
+            Ok(next) => Some(self.0.take(member(next))),
+            Err(error) => Some(Err(error)),
         }
-        let name = cursor.name()?;
-        let value = cursor.value()?;
-        Ok((name, value))
-    }
-
-    /// Nothing but white space may follow an object.
-    fn close(&mut self) -> Option<Error> {
-        self.0.cursor.token().map(|_| Error::Syntax)
     }
 }
 
 impl<'j> Iterator for Walk<'j> {
     type Item = Result<(Text<'j>, Value<'j>), Error>;
 
-    #[inline(always)]
-    #[expect(
-        clippy::inline_always,
-        reason = "to move a member costs more than to read it"
-    )]
     fn next(&mut self) -> Option<Self::Item> {
-        let member = match self.0.next(b'}') {
-            Next::Entry => self.member(),
-            Next::End => return self.close().map(Err),
-            Next::Error => Err(Error::Syntax),
-            Next::Over => return None,
-        };
-        self.0.is_over = member.is_err();
-        Some(member)
+        let member = self.member()?;
+        Some(member.map(|member| (member.name, member.value)))
     }
 }
 
 /// A place among the entries of a container.
 struct Entries<'j> {
-    cursor: Cursor<'j>,
+    rest: &'j [u8],
     is_first: bool,
     is_over: bool,
 }
 
-/// What a container goes on with.
-enum Next {
-    Entry,
-    End,
-    Error,
-    /// The end, or an error, was there before.
-    Over,
-}
-
 impl<'j> Entries<'j> {
-    fn new(inside: &'j str) -> Self {
+    fn new(inside: &'j [u8]) -> Self {
         Self {
-            cursor: Cursor::new(inside),
+            rest: inside,
             is_first: true,
             is_over: false,
         }
     }
 
-    /// Moves to the next entry, or behind the `end`; all but the first follow a comma.
-    fn next(&mut self, end: u8) -> Next {
+    /// What is left at the next entry, unless the container ends; all but the first follow a comma.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Walk::member`")]
+    fn next(&mut self, end: u8) -> Option<Result<&'j [u8], Error>> {
         if self.is_over {
-            return Next::Over;
+            return None;
         }
-        let token = self.cursor.token();
-        if token == Some(end) {
-            self.is_over = true;
-            self.cursor.advance(1);
-            return Next::End;
-        }
-        if !self.is_first {
-            if token != Some(b',') {
-                return Next::Error;
+        let next = match token(self.rest) {
+            [byte, behind @ ..] if *byte == end => {
+                self.is_over = true;
+                // Nothing but white space may follow the outermost object; in what lies in it nothing does.
+                return (!token(behind).is_empty()).then_some(Err(Error::Syntax));
             }
-            self.cursor.advance(1);
-        }
+            [b',', next @ ..] if !self.is_first => next,
+            first if self.is_first => first,
+            // No entry begins here.
+            _ => &[],
+        };
         self.is_first = false;
-        Next::Entry
+        Some(Ok(next))
+    }
+
+    /// Goes on behind the entry that has been read.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `Walk::member`")]
+    fn take<T>(&mut self, entry: Result<(T, &'j [u8]), Error>) -> Result<T, Error> {
+        match entry {
+            Ok((entry, rest)) => {
+                scanned::add(self.rest.len().wrapping_sub(rest.len()));
+                self.rest = rest;
+                Ok(entry)
+            }
+            Err(error) => {
+                scanned::add(self.rest.len());
+                self.is_over = true;
+                Err(error)
+            }
+        }
     }
 }
 
@@ -261,7 +288,7 @@ impl<'j> Entries<'j> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Array<'j> {
     /// As of an [`Object`].
-    inside: &'j str,
+    inside: &'j [u8],
 }
 
 impl<'j> Array<'j> {
@@ -276,7 +303,7 @@ pub(crate) struct Items<'j>(Entries<'j>);
 impl Items<'_> {
     /// No element.
     pub(crate) fn empty() -> Self {
-        Array { inside: "]" }.items()
+        Array { inside: b"]" }.items()
     }
 }
 
@@ -284,13 +311,10 @@ impl<'j> Iterator for Items<'j> {
     type Item = Result<Value<'j>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = match self.0.next(b']') {
-            Next::Entry => self.0.cursor.value(),
-            Next::Error => Err(Error::Syntax),
-            Next::End | Next::Over => return None,
-        };
-        self.0.is_over = item.is_err();
-        Some(item)
+        match self.0.next(b']')? {
+            Ok(next) => Some(self.0.take(value(next))),
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 

@@ -2,19 +2,22 @@
 
 /// A number whose grammar has been checked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Number<'j>(&'j str);
+pub(crate) struct Number<'j>(&'j [u8]);
 
 /// More digits than any `i64` has; bounds the work on an exponent.
 const MAX_DIGITS: i32 = 24;
 
+/// Digits that every `i64` has room for.
+const PLAIN_DIGITS: usize = 18;
+
 impl<'j> Number<'j> {
-    pub(super) fn new(text: &'j str) -> Self {
+    pub(super) fn new(text: &'j [u8]) -> Self {
         Self(text)
     }
 
     /// The number as it was written.
     pub(crate) fn as_str(self) -> &'j str {
-        self.0
+        core::str::from_utf8(self.0).unwrap_or_default()
     }
 
     /// The largest integer that is not above it, or `None` where it is negative or no `i64`.
@@ -22,17 +25,26 @@ impl<'j> Number<'j> {
     /// `NumericDate` may be fractional or carry an exponent (RFC 7519 section 2); no floating point is
     /// involved, so that no date is rounded.
     pub(crate) fn floor(self) -> Option<i64> {
+        // What nearly every date is.
+        if self.0.len() <= PLAIN_DIGITS && self.0.iter().all(u8::is_ascii_digit) {
+            let digit = |byte: &u8| i64::from(byte & 0x0F);
+            let sum = |sum: i64, byte| sum.wrapping_mul(10).wrapping_add(digit(byte));
+            return Some(self.0.iter().fold(0, sum));
+        }
+        self.floor_of_any()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn floor_of_any(self) -> Option<i64> {
+        let text = self.as_str();
         // No digit need be looked at for `-1e-5`.
-        if self.0.starts_with('-') {
+        if text.starts_with('-') {
             return None;
         }
-        // What nearly every date is.
-        if let Ok(integer) = self.0.parse() {
-            return Some(integer);
-        }
-        let (mantissa, exponent) = match self.0.split_once(['e', 'E']) {
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
-            None => (self.0, 0),
+            None => (text, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let digits = || whole.bytes().chain(fraction.bytes());

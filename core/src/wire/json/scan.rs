@@ -1,163 +1,260 @@
 //! The grammar of RFC 8259, walked once from left to right.
+//!
+//! Each function takes what is left of a text, and returns what it has read and what is left then: both stay in
+//! registers.
 
-use super::{Array, Error, MAX_DEPTH, Number, Object, Text, Value};
-use crate::wire::scanned;
+use super::{Array, Error, Fingerprint, MAX_DEPTH, Member, Number, Object, Text, Value};
 
-/// A place in a text. It only ever moves on.
-#[derive(Clone, Copy)]
-pub(super) struct Cursor<'j> {
-    text: &'j str,
-    at: usize,
+/// What has been read, and what is left.
+type Read<'j, T> = Result<(T, &'j [u8]), Error>;
+
+// ws = *( %x20 / %x09 / %x0A / %x0D )
+/// What is left from the next byte on that is no white space.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "nearly always it does nothing")]
+pub(super) fn token(rest: &[u8]) -> &[u8] {
+    match rest {
+        [byte, ..] if *byte > b' ' => rest,
+        _ => skip_white_space(rest),
+    }
 }
 
-impl<'j> Cursor<'j> {
-    pub(super) fn new(text: &'j str) -> Self {
-        Self { text, at: 0 }
-    }
+#[cold]
+#[inline(never)]
+fn skip_white_space(rest: &[u8]) -> &[u8] {
+    let is_white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let end = rest.iter().position(|byte| !is_white(byte));
+    end.and_then(|end| rest.get(end..)).unwrap_or_default()
+}
 
-    // ws = *( %x20 / %x09 / %x0A / %x0D )
-    /// Moves to the next byte that is no white space, and returns it.
-    pub(super) fn token(&mut self) -> Option<u8> {
-        while let Some(&byte) = self.text.as_bytes().get(self.at) {
-            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-                return Some(byte);
+/// Reads a member of an object.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "to return a member costs more than to read it"
+)]
+pub(super) fn member(rest: &[u8]) -> Read<'_, Member<'_>> {
+    let rest = token(rest);
+    let mut fingerprint = Fingerprint::default();
+    let plain = plain(rest, |word, len| fingerprint.mix(word, len));
+    let (name, rest) = if let Some(read) = plain {
+        read
+    } else {
+        let (name, rest) = escaped(rest)?;
+        fingerprint = Fingerprint::of_escaped(name);
+        (name, rest)
+    };
+    let (value, rest) = value(colon(rest)?)?;
+    let member = Member {
+        name,
+        fingerprint,
+        value,
+    };
+    Ok((member, rest))
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see `token`")]
+fn colon(rest: &[u8]) -> Result<&[u8], Error> {
+    match token(rest) {
+        [b':', rest @ ..] => Ok(rest),
+        _ => Err(Error::Syntax),
+    }
+}
+
+/// Reads a value that lies in the outermost object, or in one that has been read as a value before.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "to return a value costs more than to read it"
+)]
+pub(super) fn value(rest: &[u8]) -> Read<'_, Value<'_>> {
+    let rest = token(rest);
+    if let Some((text, rest)) = plain(rest, |_, _| ()) {
+        return Ok((Value::String(text), rest));
+    }
+    other(rest)
+}
+
+/// Reads what is not a string without escapes.
+#[inline(never)]
+fn other(rest: &[u8]) -> Read<'_, Value<'_>> {
+    match rest {
+        [b'"', ..] => {
+            let (text, rest) = escaped(rest)?;
+            Ok((Value::String(text), rest))
+        }
+        [b'{' | b'[', ..] => container(rest),
+        _ => scalar(rest),
+    }
+}
+
+fn scalar(rest: &[u8]) -> Read<'_, Value<'_>> {
+    let word = |word: &[u8], value| {
+        let rest = rest.strip_prefix(word).ok_or(Error::Syntax)?;
+        Ok((value, rest))
+    };
+    match rest {
+        [b't', ..] => word(b"true", Value::Bool(true)),
+        [b'f', ..] => word(b"false", Value::Bool(false)),
+        [b'n', ..] => word(b"null", Value::Null),
+        _ => {
+            let behind = number(rest).ok_or(Error::Syntax)?;
+            let number = before(rest, behind);
+            Ok((Value::Number(Number::new(number)), behind))
+        }
+    }
+}
+
+/// What comes before `behind`, which is the end of `text`.
+fn before<'j>(text: &'j [u8], behind: &[u8]) -> &'j [u8] {
+    let len = text.len().saturating_sub(behind.len());
+    text.get(..len).unwrap_or_default()
+}
+
+/// Reads a string without escapes; `None` where there is none.
+///
+/// `visit` is given its bytes as [`plain_len`] gives them.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "to call it costs more than a short string"
+)]
+fn plain(rest: &[u8], visit: impl FnMut(u64, usize)) -> Option<(Text<'_>, &[u8])> {
+    let [b'"', inside @ ..] = rest else {
+        return None;
+    };
+    match inside.split_at_checked(plain_len(inside, visit))? {
+        (text, [b'"', rest @ ..]) => Some((Text::plain(text), rest)),
+        _ => None,
+    }
+}
+
+/// Reads a string with escapes.
+#[cold]
+#[inline(never)]
+fn escaped(from_quote: &[u8]) -> Read<'_, Text<'_>> {
+    let Some((b'"', mut rest)) = from_quote.split_first() else {
+        return Err(Error::Syntax);
+    };
+    loop {
+        rest = rest.get(plain_len(rest, |_, _| ())..).unwrap_or_default();
+        match rest {
+            [b'"', behind @ ..] => {
+                return Ok((Text::escaped(before(from_quote, rest)), behind));
             }
-            self.advance(1);
-        }
-        None
-    }
-
-    /// Moves on by so many bytes, which lie before the end.
-    pub(super) fn advance(&mut self, bytes: usize) {
-        self.move_to(self.at.wrapping_add(bytes));
-    }
-
-    fn move_to(&mut self, at: usize) {
-        scanned::add(at.wrapping_sub(self.at));
-        self.at = at;
-    }
-
-    fn rest(&self) -> &'j [u8] {
-        self.text.as_bytes().get(self.at..).unwrap_or_default()
-    }
-
-    /// Moves on by so many bytes, and returns all that follows them.
-    pub(super) fn behind(&mut self, bytes: usize) -> Result<&'j str, Error> {
-        self.advance(bytes);
-        self.text.get(self.at..).ok_or(Error::Syntax)
-    }
-
-    /// Moves behind the next `len` bytes, and returns them.
-    fn take(&mut self, len: usize) -> Result<&'j str, Error> {
-        let start = self.at;
-        self.advance(len);
-        self.text.get(start..self.at).ok_or(Error::Syntax)
-    }
-
-    /// Moves behind `word`.
-    fn word(&mut self, word: &str, value: Value<'j>) -> Result<Value<'j>, Error> {
-        if !self.rest().starts_with(word.as_bytes()) {
-            return Err(Error::Syntax);
-        }
-        self.advance(word.len());
-        Ok(value)
-    }
-
-    /// Reads the name of a member, whose quote is next, and the colon behind it.
-    pub(super) fn name(&mut self) -> Result<Text<'j>, Error> {
-        let name = self.string()?;
-        if self.token() != Some(b':') {
-            return Err(Error::Syntax);
-        }
-        self.advance(1);
-        Ok(name)
-    }
-
-    /// Reads a value that lies in the outermost object, or in one that has been read as a value before.
-    #[inline]
-    pub(super) fn value(&mut self) -> Result<Value<'j>, Error> {
-        match self.token() {
-            Some(b'"') => self.string().map(Value::String),
-            Some(first @ (b'{' | b'[')) => self.container(first == b'{'),
-            _ => self.scalar(),
+            [b'\\', behind @ ..] => rest = escape(behind)?,
+            _ => return Err(Error::Syntax),
         }
     }
+}
 
-    fn scalar(&mut self) -> Result<Value<'j>, Error> {
-        match self.token() {
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'n') => self.word("null", Value::Null),
-            _ => {
-                let len = number_len(self.rest()).ok_or(Error::Syntax)?;
-                Ok(Value::Number(Number::new(self.take(len)?)))
+/// Checks a whole object or array, without recursion.
+fn container(from_bracket: &[u8]) -> Read<'_, Value<'_>> {
+    let mut open = Nesting {
+        objects: 0,
+        depth: 1,
+    };
+    let mut rest = from_bracket;
+    loop {
+        rest = match rest {
+            [b'{', inside @ ..] => {
+                open.enter(true)?;
+                match token(inside) {
+                    end @ [b'}', ..] => end,
+                    first => {
+                        rest = unread_name(first)?;
+                        continue;
+                    }
+                }
             }
-        }
-    }
-
-    /// Reads a string, whose quote is next.
-    #[inline]
-    pub(super) fn string(&mut self) -> Result<Text<'j>, Error> {
-        match self.plain() {
-            Some(raw) => Ok(Text::plain(raw)),
-            None => self.escaped(),
-        }
-    }
-
-    /// Reads a string without escapes, whose quote is next; stays where it is if there is none.
-    fn plain(&mut self) -> Option<&'j str> {
-        let start = self.at.wrapping_add(1);
-        let inside = self.text.as_bytes().get(start..)?;
-        let end = start.wrapping_add(plain_len(inside));
-        if self.text.as_bytes().get(end) != Some(&b'"') {
-            return None;
-        }
-        self.move_to(end.wrapping_add(1));
-        self.text.get(start..end)
-    }
-
-    /// Reads a string with escapes, whose quote is next.
-    #[cold]
-    #[inline(never)]
-    fn escaped(&mut self) -> Result<Text<'j>, Error> {
-        let from_quote = self.rest();
-        let mut rest = from_quote.get(1..).unwrap_or_default();
-        loop {
-            rest = rest.get(plain_len(rest)..).unwrap_or_default();
-            match rest {
-                [b'"', ..] => break,
-                [b'\\', behind @ ..] => rest = escape(behind)?,
-                _ => return Err(Error::Syntax),
+            [b'[', inside @ ..] => {
+                open.enter(false)?;
+                match token(inside) {
+                    end @ [b']', ..] => end,
+                    first => {
+                        rest = first;
+                        continue;
+                    }
+                }
             }
-        }
-        let raw = self.take(from_quote.len().wrapping_sub(rest.len()))?;
-        self.advance(1);
-        Ok(Text::escaped(raw))
-    }
-
-    /// Checks a whole object or array without recursion: one bit a level says which of both it is.
-    fn container(&mut self, is_object: bool) -> Result<Value<'j>, Error> {
-        let mut open = Nesting {
-            objects: 0,
-            depth: 1,
+            [b'"', ..] => string(rest)?,
+            _ => scalar(rest)?.1,
         };
-        let mut expect = open.enter(is_object)?;
-        self.advance(1);
-        let start = self.at;
-        while open.depth > 1 {
-            expect = open.advance(expect, self)?;
+        match open.close(token(rest))? {
+            (true, rest) => return Ok((contained(from_bracket, rest), rest)),
+            (false, next) if open.in_object() => rest = unread_name(next)?,
+            (false, next) => rest = token(next),
         }
-        let inside = self.text.get(start..self.at).ok_or(Error::Syntax)?;
-        Ok(if is_object {
-            Value::Object(Object { inside })
-        } else {
-            Value::Array(Array { inside })
-        })
+    }
+}
+
+/// The value of a container that ends before `behind`.
+fn contained<'j>(from_bracket: &'j [u8], behind: &[u8]) -> Value<'j> {
+    match before(from_bracket, behind) {
+        [b'{', inside @ ..] => Value::Object(Object { inside }),
+        [_, inside @ ..] => Value::Array(Array { inside }),
+        [] => Value::Null,
+    }
+}
+
+/// What follows a name, whatever that is, and the white space behind its colon.
+fn unread_name(rest: &[u8]) -> Result<&[u8], Error> {
+    Ok(token(colon(string(token(rest))?)?))
+}
+
+/// What follows a string.
+#[inline]
+fn string(rest: &[u8]) -> Result<&[u8], Error> {
+    match plain(rest, |_, _| ()) {
+        Some((_, rest)) => Ok(rest),
+        None => escaped(rest).map(|(_, rest)| rest),
+    }
+}
+
+/// The containers that are open.
+struct Nesting {
+    /// Bit 0 is the innermost container: 1 for an object.
+    objects: u32,
+    depth: u8,
+}
+
+impl Nesting {
+    fn enter(&mut self, object: bool) -> Result<(), Error> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Error::Depth);
+        }
+        self.depth = self.depth.saturating_add(1);
+        self.objects = self.objects << 1 | u32::from(object);
+        Ok(())
+    }
+
+    fn in_object(&self) -> bool {
+        self.objects & 1 == 1
+    }
+
+    /// Closes what ends behind a value, up to a comma: whether that was all, and what is left.
+    fn close<'j>(&mut self, mut rest: &'j [u8]) -> Result<(bool, &'j [u8]), Error> {
+        loop {
+            rest = match rest {
+                [b',', rest @ ..] => return Ok((false, rest)),
+                [b'}', rest @ ..] if self.in_object() => rest,
+                [b']', rest @ ..] if !self.in_object() => rest,
+                _ => return Err(Error::Syntax),
+            };
+            self.objects >>= 1;
+            self.depth = self.depth.saturating_sub(1);
+            if self.depth <= 1 {
+                return Ok((true, rest));
+            }
+            rest = token(rest);
+        }
     }
 }
 
 // number = [ "-" ] ( "0" / digit1-9 *DIGIT ) [ "." 1*DIGIT ] [ ( "e" / "E" ) [ "-" / "+" ] 1*DIGIT ]
-fn number_len(text: &[u8]) -> Option<usize> {
+/// What follows a number.
+fn number(text: &[u8]) -> Option<&[u8]> {
     let rest = text.strip_prefix(b"-").unwrap_or(text);
     let mut rest = match rest {
         [b'0', rest @ ..] => rest,
@@ -174,7 +271,7 @@ fn number_len(text: &[u8]) -> Option<usize> {
                 .unwrap_or(exponent),
         )?;
     }
-    text.len().checked_sub(rest.len())
+    Some(rest)
 }
 
 /// What follows at least one digit.
@@ -184,29 +281,36 @@ fn digits(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// How many bytes come before the first quote, backslash or control character.
-#[inline]
-fn plain_len(text: &[u8]) -> usize {
-    let (words, rest) = text.as_chunks();
+///
+/// `visit` is given them in words of eight, the last of which has fewer, each with how many count.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see `plain`")]
+fn plain_len(text: &[u8], mut visit: impl FnMut(u64, usize)) -> usize {
+    let mut rest = text;
     let mut len = 0_usize;
-    for word in words {
-        let plain = plain_bytes(u64::from_le_bytes(*word));
+    loop {
+        let word = match rest.split_first_chunk() {
+            Some((word, behind)) => {
+                rest = behind;
+                u64::from_le_bytes(*word)
+            }
+            None => word_at_end(core::mem::take(&mut rest)),
+        };
+        let plain = plain_bytes(word);
+        visit(word, plain);
         len = len.wrapping_add(plain);
         if plain < 8 {
             return len;
         }
     }
-    len.wrapping_add(plain_len_at_end(rest))
 }
 
-/// As [`plain_len`], of fewer than eight bytes: control characters come behind them.
+/// Fewer than eight bytes; control characters come behind them.
 #[cold]
 #[inline(never)]
-fn plain_len_at_end(rest: &[u8]) -> usize {
-    let mut word = [0; 8];
-    for (place, byte) in word.iter_mut().zip(rest) {
-        *place = *byte;
-    }
-    plain_bytes(u64::from_le_bytes(word))
+fn word_at_end(rest: &[u8]) -> u64 {
+    let bytes = rest.iter().rev();
+    bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 /// How many of eight bytes come before the first quote, backslash or control character.
@@ -246,70 +350,4 @@ fn code_unit(text: &[u8]) -> Result<(u32, &[u8]), Error> {
         Some(sum << 4 | char::from(*byte).to_digit(16)?)
     });
     Ok((unit.ok_or(Error::Syntax)?, rest))
-}
-
-/// What may come next inside a container.
-#[derive(Clone, Copy)]
-enum Expect {
-    NameOrEnd,
-    Name,
-    ValueOrEnd,
-    Value,
-    CommaOrEnd,
-}
-
-struct Nesting {
-    /// Bit 0 is the innermost container: 1 for an object.
-    objects: u32,
-    depth: u8,
-}
-
-impl Nesting {
-    fn enter(&mut self, object: bool) -> Result<Expect, Error> {
-        if self.depth >= MAX_DEPTH {
-            return Err(Error::Depth);
-        }
-        self.depth = self.depth.saturating_add(1);
-        self.objects = self.objects << 1 | u32::from(object);
-        Ok(if object {
-            Expect::NameOrEnd
-        } else {
-            Expect::ValueOrEnd
-        })
-    }
-
-    fn leave(&mut self) -> Expect {
-        self.objects >>= 1;
-        self.depth = self.depth.saturating_sub(1);
-        Expect::CommaOrEnd
-    }
-
-    fn in_object(&self) -> bool {
-        self.objects & 1 == 1
-    }
-
-    /// Reads what is next where it is expected.
-    fn advance(&mut self, expect: Expect, cursor: &mut Cursor<'_>) -> Result<Expect, Error> {
-        let token = cursor.token().ok_or(Error::Syntax)?;
-        let next = match (expect, token) {
-            (Expect::NameOrEnd | Expect::Name, b'"') => {
-                return cursor.name().map(|_| Expect::Value);
-            }
-            (Expect::Value | Expect::ValueOrEnd, b'"') => {
-                return cursor.string().map(|_| Expect::CommaOrEnd);
-            }
-            (Expect::NameOrEnd, b'}') | (Expect::ValueOrEnd, b']') => self.leave(),
-            (Expect::Value | Expect::ValueOrEnd, b'{' | b'[') => self.enter(token == b'{')?,
-            (Expect::Value | Expect::ValueOrEnd, _) => {
-                return cursor.scalar().map(|_| Expect::CommaOrEnd);
-            }
-            (Expect::CommaOrEnd, b',') if self.in_object() => Expect::Name,
-            (Expect::CommaOrEnd, b',') => Expect::Value,
-            (Expect::CommaOrEnd, b'}') if self.in_object() => self.leave(),
-            (Expect::CommaOrEnd, b']') if !self.in_object() => self.leave(),
-            _ => return Err(Error::Syntax),
-        };
-        cursor.advance(1);
-        Ok(next)
-    }
 }

@@ -164,11 +164,31 @@ fn names_are_compared_after_unescaping() {
     );
 }
 
-/// The best known collision of FNV-1a: whoever makes one up loses his own token by it.
+#[test]
+fn names_of_any_length_are_compared_after_unescaping() {
+    for len in 1..40 {
+        let name: std::string::String = ('A'..).filter(|c| *c != '\\').take(len).collect();
+        for (at, c) in name.char_indices() {
+            let (before, behind) = name.split_at(at);
+            let behind = behind.strip_prefix(c).unwrap();
+            let escaped = std::format!("{before}\\u{:04x}{behind}", u32::from(c));
+            check(
+                &std::format!("{{\"{name}\":1,\"{escaped}\":2}}"),
+                Err(Error::DuplicateName),
+            );
+            check(
+                &std::format!("{{\"{name}\":1,\"{before}\":2,\"{before}\\u0000\":3}}"),
+                Ok(3),
+            );
+        }
+    }
+}
+
+/// Whoever makes up a collision loses his own token by it.
 #[test]
 fn names_of_one_fingerprint_count_as_one_name() {
     check(
-        r#"{"8yn0iYCKYHlIj4-BwPqk":1,"GReLUrM4wMqfg9yzV3KQ":2}"#,
+        r#"{"YuF0ie9PAaaabaAi":1,"u2njHkAm44Ak-P6-":2}"#,
         Err(Error::DuplicateName),
     );
 }

@@ -7,34 +7,38 @@ use crate::wire::scanned;
 /// One that holds escapes keeps its opening quote, which nothing inside a string can begin with: that tells it
 /// from one that stands as it is, and takes no room of its own.
 #[derive(Clone, Copy)]
-pub(crate) struct Text<'j>(&'j str);
+pub(crate) struct Text<'j>(&'j [u8]);
 
 impl<'j> Text<'j> {
     /// A string without escapes, by what lies between its quotes.
-    pub(super) fn plain(inside: &'j str) -> Self {
+    #[inline]
+    pub(super) fn plain(inside: &'j [u8]) -> Self {
         Self(inside)
     }
 
     /// A string with escapes, from its opening quote to before the closing one.
-    pub(super) fn escaped(from_quote: &'j str) -> Self {
+    pub(super) fn escaped(from_quote: &'j [u8]) -> Self {
         Self(from_quote)
     }
 
     /// The text as it stands, where it holds no escape.
     #[inline]
+    pub(crate) fn as_bytes(self) -> Option<&'j [u8]> {
+        (self.0.first() != Some(&b'"')).then_some(self.0)
+    }
+
+    /// As [`as_bytes`](Self::as_bytes).
     pub(crate) fn as_str(self) -> Option<&'j str> {
-        (self.0.as_bytes().first() != Some(&b'"')).then_some(self.0)
+        self.as_bytes().map(as_str)
     }
 
     /// What lies between the quotes.
-    fn raw(self) -> &'j str {
-        self.0.strip_prefix('"').unwrap_or(self.0)
+    fn raw(self) -> &'j [u8] {
+        self.0.strip_prefix(b"\"").unwrap_or(self.0)
     }
 
     pub(crate) fn chars(self) -> Chars<'j> {
-        Chars {
-            rest: self.raw().chars(),
-        }
+        Chars { rest: self.raw() }
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -43,14 +47,14 @@ impl<'j> Text<'j> {
 
     /// The words between single spaces (RFC 6749 section 3.3). One that is escaped is never equal to any.
     pub(crate) fn words(self) -> impl Iterator<Item = &'j [u8]> {
-        let is_escaped = self.as_str().is_none();
-        let words = self.raw().as_bytes().split(|byte| *byte == b' ');
+        let is_escaped = self.as_bytes().is_none();
+        let words = self.raw().split(|byte| *byte == b' ');
         words.filter(move |word| !is_escaped || !word.contains(&b'\\'))
     }
 
     /// Whether `wanted` is one of the words between single spaces, escapes decoded.
     pub(crate) fn has_word(self, wanted: &str) -> bool {
-        if self.as_str().is_some() {
+        if self.as_bytes().is_some() {
             return self.words().any(|word| word == wanted.as_bytes());
         }
         // What of the word is still to come; `None` where this one is another.
@@ -79,37 +83,18 @@ impl<'j> Text<'j> {
         }
         Some(copy)
     }
-
-    /// A number that tells decoded texts apart, however they are written: FNV-1a of 64 bits (RFC 9923).
-    pub(super) fn fingerprint(self) -> u64 {
-        scanned::add(self.0.len());
-        match self.as_str() {
-            Some(text) => text.bytes().fold(FNV_BASIS, mix),
-            None => self.fingerprint_escaped(),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn fingerprint_escaped(self) -> u64 {
-        self.chars().fold(FNV_BASIS, |hash, c| {
-            c.encode_utf8(&mut [0; 4]).bytes().fold(hash, mix)
-        })
-    }
 }
 
-/// What the hash of nothing is.
-const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// The hash of what `hash` is of with one more byte.
-fn mix(hash: u64, byte: u8) -> u64 {
-    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+/// A part of a text that has been found to be UTF-8, between quotes.
+fn as_str(part: &[u8]) -> &str {
+    scanned::add(part.len());
+    core::str::from_utf8(part).unwrap_or_default()
 }
 
 impl PartialEq for Text<'_> {
     fn eq(&self, other: &Self) -> bool {
         scanned::add(self.0.len().min(other.0.len()));
-        match (self.as_str(), other.as_str()) {
+        match (self.as_bytes(), other.as_bytes()) {
             (Some(ours), Some(theirs)) => ours == theirs,
             _ => self.chars().eq(other.chars()),
         }
@@ -118,8 +103,8 @@ impl PartialEq for Text<'_> {
 
 impl PartialEq<str> for Text<'_> {
     fn eq(&self, other: &str) -> bool {
-        match self.as_str() {
-            Some(text) => text == other,
+        match self.as_bytes() {
+            Some(text) => text == other.as_bytes(),
             None => self.chars().eq(other.chars()),
         }
     }
@@ -132,17 +117,30 @@ impl core::fmt::Debug for Text<'_> {
     }
 }
 
-/// The characters of a [`Text`], escapes decoded.
+/// The characters of a [`Text`], escapes decoded: no more is read than is asked for.
 #[derive(Clone)]
 pub(crate) struct Chars<'j> {
-    rest: core::str::Chars<'j>,
+    rest: &'j [u8],
 }
 
 impl Chars<'_> {
+    /// The next character as it is written.
+    fn written(&mut self) -> Option<char> {
+        let len = match self.rest.first()? {
+            ..0x80 => 1,
+            ..0xE0 => 2,
+            ..0xF0 => 3,
+            _ => 4,
+        };
+        let (c, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        core::str::from_utf8(c).ok()?.chars().next()
+    }
+
     // %x75 4HEXDIG
     fn code_unit(&mut self) -> Option<u32> {
         (0..4).try_fold(0, |sum: u32, _| {
-            Some(sum << 4 | self.rest.next()?.to_digit(16)?)
+            Some(sum << 4 | self.written()?.to_digit(16)?)
         })
     }
 
@@ -152,7 +150,7 @@ impl Chars<'_> {
         if !(0xD800..0xDC00).contains(&first) {
             return char::from_u32(first);
         }
-        if (self.rest.next()?, self.rest.next()?) != ('\\', 'u') {
+        if (self.written()?, self.written()?) != ('\\', 'u') {
             return None;
         }
         let second = self.code_unit()?;
@@ -168,11 +166,11 @@ impl Iterator for Chars<'_> {
     type Item = char;
 
     fn next(&mut self) -> Option<char> {
-        let c = self.rest.next()?;
+        let c = self.written()?;
         if c != '\\' {
             return Some(c);
         }
-        Some(match self.rest.next()? {
+        Some(match self.written()? {
             'b' => '\u{8}',
             'f' => '\u{c}',
             'n' => '\n',
