@@ -1,9 +1,7 @@
 //! A SASL response on its way in: base64, decoded into the caller's buffer as it arrives.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::RefusalReason;
+use crate::wire::base64;
 
 /// Longest response taken, in base64 characters: what Postfix passes on, and more than any token
 /// that was seen in the field.
@@ -116,9 +114,7 @@ impl ResponseDecoder {
 
 // A quad of four characters needs three bytes at most, which every caller has.
 fn decode_base64(quads: &[u8], output: &mut [u8]) -> Result<usize, RefusalReason> {
-    STANDARD
-        .decode_slice(quads, output)
-        .map_err(|_| RefusalReason::InvalidBase64)
+    base64::decode_padded(quads, output).map_err(|_| RefusalReason::InvalidBase64)
 }
 
 #[cfg(test)]
@@ -131,6 +127,8 @@ fn decode_base64(quads: &[u8], output: &mut [u8]) -> Result<usize, RefusalReason
 mod tests {
     extern crate std;
     use std::{vec, vec::Vec};
+
+    use ::base64::{Engine as _, engine::general_purpose::STANDARD};
 
     use super::RefusalReason::{InvalidBase64, ResponseTooLong};
     use super::*;

@@ -5,7 +5,7 @@ use crate::{
     claims::TokenType,
     crypto::Algorithm,
     wire::{
-        base64url,
+        base64,
         json::{self, Object, Text, Value},
     },
 };
@@ -42,7 +42,7 @@ impl Header {
     /// Whether an encoded header is that of a JWE (RFC 7516 section 4.1.2).
     pub(super) fn names_encryption(encoded: &[u8]) -> bool {
         let mut decoded = [0; Self::MAX_LEN];
-        let Ok(decoded) = base64url::decode(encoded, &mut decoded) else {
+        let Ok(decoded) = base64::decode(encoded, &mut decoded) else {
             return false;
         };
         let Ok(object) = Object::parse(decoded) else {
@@ -55,9 +55,9 @@ impl Header {
     /// Decodes and reads a header.
     pub(super) fn parse(encoded: &[u8]) -> Result<Self, Error> {
         let mut decoded = [0; Self::MAX_LEN];
-        let decoded = base64url::decode(encoded, &mut decoded).map_err(|error| match error {
-            base64url::Error::TooLong => Error::HeaderTooLong,
-            base64url::Error::Malformed => Error::Encoding,
+        let decoded = base64::decode(encoded, &mut decoded).map_err(|error| match error {
+            base64::Error::TooLong => Error::HeaderTooLong,
+            base64::Error::Malformed => Error::Encoding,
         })?;
         let object = Object::parse(decoded).map_err(|_| Error::Header)?;
         let mut algorithm = None;

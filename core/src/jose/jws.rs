@@ -6,7 +6,7 @@ use super::{Error, Header};
 use crate::{
     claims::VerifiedPayload,
     crypto::{InvalidSignature, VerifyingKey},
-    wire::base64url,
+    wire::base64,
 };
 
 /// Longest signature, in bytes: RSA with 4,096 bits.
@@ -45,7 +45,7 @@ impl<'t> UnverifiedJwt<'t> {
                 Error::NotCompactJws
             });
         }
-        if base64url::decoded_len(signature.len()) > MAX_SIGNATURE {
+        if base64::decoded_len(signature.len()) > MAX_SIGNATURE {
             return Err(Error::SignatureTooLong);
         }
         let signed = token
@@ -94,7 +94,7 @@ impl<'t> UnverifiedJwt<'t> {
 
     fn check_signature(&self, key: &dyn VerifyingKey) -> Result<(), VerifyError> {
         let mut buffer = [0; MAX_SIGNATURE];
-        let signature = base64url::decode(self.signature, &mut buffer).map_err(Error::from)?;
+        let signature = base64::decode(self.signature, &mut buffer).map_err(Error::from)?;
         let algorithm = self.header.algorithm;
         if !key.algorithms().contains(algorithm) {
             return Err(VerifyError::Signature);
@@ -122,9 +122,9 @@ impl<'t> UnverifiedJwt<'t> {
 }
 
 fn decode<'s>(payload: &[u8], scratch: &'s mut [u8]) -> Result<&'s [u8], Error> {
-    base64url::decode(payload, scratch).map_err(|error| match error {
-        base64url::Error::TooLong => Error::PayloadTooLong,
-        base64url::Error::Malformed => Error::Encoding,
+    base64::decode(payload, scratch).map_err(|error| match error {
+        base64::Error::TooLong => Error::PayloadTooLong,
+        base64::Error::Malformed => Error::Encoding,
     })
 }
 

@@ -14,7 +14,7 @@ pub use jws::{UnverifiedJwt, VerifyError};
 pub use key_error::{KeyError, Member, MemberFault, ShortName};
 pub use spki::{pem, public_key_der, secret_base64};
 
-use crate::wire::base64url;
+use crate::wire::base64;
 
 /// Why a token is not a JWS that can be judged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,8 +76,8 @@ impl core::fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-impl From<base64url::Error> for Error {
-    fn from(_: base64url::Error) -> Self {
+impl From<base64::Error> for Error {
+    fn from(_: base64::Error) -> Self {
         Self::Encoding
     }
 }

@@ -3,7 +3,7 @@ use crate::{
     claims::TokenType,
     crypto::{Algorithm, AlgorithmSet, InvalidSignature, KeyMaterial, Unsupported, VerifyingKey},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ::base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{format, string::String};
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {

@@ -1,7 +1,7 @@
-//! Bytes to values and back: base64url, JSON and percent-encoding. No policy.
+//! Bytes to values and back: base64, JSON and percent-encoding. No policy.
 
 pub(crate) mod ascii;
-pub(crate) mod base64url;
+pub(crate) mod base64;
 pub(crate) mod json;
 pub(crate) mod percent;
 pub(crate) mod scanned;

@@ -1,7 +1,7 @@
 //! The numbers of a JWK (RFC 7518 section 6), as far as their writers agree on how to write them.
 
 use super::MemberFault;
-use crate::wire::{base64url, json::Text};
+use crate::wire::{base64, json::Text};
 
 /// Longest public number, in characters: a modulus of 513 bytes with padding.
 const MAX_DIGITS: usize = 684;
@@ -12,7 +12,7 @@ const MAX_COORDINATE: usize = 67;
 /// Decodes a secret, which has one spelling.
 pub(super) fn secret<'o>(text: Text<'_>, out: &'o mut [u8]) -> Result<&'o [u8], MemberFault> {
     let text = text.as_str().ok_or(MemberFault::Encoding)?;
-    Ok(base64url::decode(text.as_bytes(), out)?)
+    Ok(base64::decode(text.as_bytes(), out)?)
 }
 
 /// Decodes a number that everybody may know: base64url or, as some write it, base64; padded or not.
@@ -34,7 +34,7 @@ pub(super) fn public<'o>(text: Text<'_>, out: &'o mut [u8]) -> Result<&'o [u8], 
     if is_base64 && is_base64url {
         return Err(MemberFault::MixedAlphabets);
     }
-    Ok(base64url::decode(without_padding(&digits)?, out)?)
+    Ok(base64::decode(without_padding(&digits)?, out)?)
 }
 
 /// RFC 4648 section 4: up to two `=` fill the last four characters.
@@ -74,11 +74,11 @@ pub(super) fn coordinate(text: Text<'_>, out: &mut [u8]) -> Result<(), MemberFau
     Ok(())
 }
 
-impl From<base64url::Error> for MemberFault {
-    fn from(error: base64url::Error) -> Self {
+impl From<base64::Error> for MemberFault {
+    fn from(error: base64::Error) -> Self {
         match error {
-            base64url::Error::TooLong => Self::TooLong,
-            base64url::Error::Malformed => Self::Encoding,
+            base64::Error::TooLong => Self::TooLong,
+            base64::Error::Malformed => Self::Encoding,
         }
     }
 }

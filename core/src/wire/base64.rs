@@ -1,6 +1,7 @@
-//! Strict base64url without padding (RFC 7515 section 2, RFC 4648 sections 3.3 to 3.5).
+//! Strict base64 (RFC 4648 sections 3.3 to 3.5): base64url without padding (RFC 7515 section 2), and the padded one
+//! of SASL.
 //!
-//! White space, padding, characters of the other alphabet and non-zero trailing bits are all refused:
+//! White space, wrong padding, characters of the other alphabet and non-zero trailing bits are all refused:
 //! one token must have one spelling.
 
 use super::{ascii, scanned};
@@ -8,15 +9,30 @@ use super::{ascii, scanned};
 /// How many characters are decoded together, and into how many bytes.
 const BLOCK: (usize, usize) = (32, 24);
 
-/// Decodes `text` into the front of `out`.
+/// Decodes `text`, base64url without padding, into the front of `out`.
 pub(crate) fn decode<'o>(text: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], Error> {
+    decode_unpadded::<b'-', b'_'>(text, out)
+}
+
+/// Decodes `quads`, whole ones, which may end in padding; returns how many bytes they are.
+pub(crate) fn decode_padded(quads: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+    let digits = quads.strip_suffix(b"=").unwrap_or(quads);
+    let digits = digits.strip_suffix(b"=").unwrap_or(digits);
+    decode_unpadded::<b'+', b'/'>(digits, out).map(<[u8]>::len)
+}
+
+/// Decodes with an alphabet whose last two characters are `LAST` and `VERY_LAST`.
+fn decode_unpadded<'o, const LAST: u8, const VERY_LAST: u8>(
+    text: &[u8],
+    out: &'o mut [u8],
+) -> Result<&'o [u8], Error> {
     let len = decoded_len(text.len());
     let out = out.get_mut(..len).ok_or(Error::TooLong)?;
     scanned::add(text.len());
     let (blocks, rest) = text.as_chunks();
     let (decoded, decoded_rest) = out.as_chunks_mut();
-    let are_known = decode_blocks(blocks, decoded, &mut [0; 4]);
-    if are_known && decode_rest(rest, decoded_rest).is_some() {
+    let are_known = decode_blocks::<LAST, VERY_LAST>(blocks, decoded, &mut [0; 4]);
+    if are_known && decode_rest::<LAST, VERY_LAST>(rest, decoded_rest).is_some() {
         Ok(out)
     } else {
         Err(Error::Malformed)
@@ -31,12 +47,16 @@ pub(crate) const fn decoded_len(encoded: usize) -> usize {
 }
 
 /// Decodes the last characters, fewer than a block; `None` where they are not the one spelling of anything.
-fn decode_rest(rest: &[u8], out: &mut [u8]) -> Option<()> {
+fn decode_rest<const LAST: u8, const VERY_LAST: u8>(rest: &[u8], out: &mut [u8]) -> Option<()> {
     // `A` stands for six zero bits.
     let mut block = [b'A'; BLOCK.0];
     let mut decoded = [0; BLOCK.1];
     block.get_mut(..rest.len())?.copy_from_slice(rest);
-    let are_known = decode_blocks(&[block], core::slice::from_mut(&mut decoded), &mut [0; 4]);
+    let are_known = decode_blocks::<LAST, VERY_LAST>(
+        &[block],
+        core::slice::from_mut(&mut decoded),
+        &mut [0; 4],
+    );
     let (bytes, behind) = decoded.split_at_checked(out.len())?;
     out.copy_from_slice(bytes);
     // One character alone is no byte, and the bits behind the last byte are zero.
@@ -49,7 +69,7 @@ fn decode_rest(rest: &[u8], out: &mut [u8]) -> Option<()> {
 /// Nothing here depends on what the characters are, and the joined ones go through `words`, which is the caller's:
 /// so compilers use vectors, where the processor has them.
 #[inline(never)]
-fn decode_blocks(
+fn decode_blocks<const LAST: u8, const VERY_LAST: u8>(
     blocks: &[[u8; BLOCK.0]],
     out: &mut [[u8; BLOCK.1]],
     words: &mut [u64; 4],
@@ -58,7 +78,7 @@ fn decode_blocks(
         let mut sextets = *block;
         let mut is_foreign = false;
         for character in &mut sextets {
-            let offset = offset(*character);
+            let offset = offset::<LAST, VERY_LAST>(*character);
             is_foreign |= offset == 0;
             *character = character.wrapping_add(offset);
         }
@@ -75,15 +95,15 @@ fn decode_blocks(
     true
 }
 
-/// What has to be added to a character to have its six bits; 0 where the alphabet lacks it (RFC 4648 section 5).
-fn offset(character: u8) -> u8 {
+/// What has to be added to a character to have its six bits; 0 where the alphabet lacks it.
+fn offset<const LAST: u8, const VERY_LAST: u8>(character: u8) -> u8 {
     let mask = |is_it: bool| u8::from(is_it).wrapping_neg();
     let of_one = |one: u8, bits: u8| mask(character == one) & bits.wrapping_sub(one);
     let of_range = |first: u8, count: u8, bits: u8| {
         mask(ascii::is_in(character, first, count)) & bits.wrapping_sub(first)
     };
     let of_letter = of_range(b'A', 26, 0).wrapping_add(of_range(b'a', 26, 26));
-    of_letter.wrapping_add(of_range(b'0', 10, 52)) | of_one(b'-', 62) | of_one(b'_', 63)
+    of_letter.wrapping_add(of_range(b'0', 10, 52)) | of_one(LAST, 62) | of_one(VERY_LAST, 63)
 }
 
 /// Joins eight times six bits to 48: neighbours join, then pairs, then fours.
@@ -93,10 +113,10 @@ fn join(ones: u64) -> u64 {
     (fours << 24) & 0x0000_FFFF_FF00_0000 | fours >> 32
 }
 
-/// Why text is not base64url.
+/// Why text is not base64.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Error {
-    /// Another alphabet, padding, white space, an impossible length, or bits after the last byte.
+    /// Another alphabet, wrong padding, white space, an impossible length, or bits after the last byte.
     Malformed,
     /// More than the buffer holds.
     TooLong,
@@ -163,6 +183,29 @@ mod tests {
                     );
                 }
                 text[place] = b'A';
+            }
+        }
+    }
+
+    #[test]
+    fn padded_quads_are_as_strict() {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        for len in [4, 32, 36, 64] {
+            let mut text = std::vec![b'A'; len];
+            for (place, padding) in (0..len).flat_map(|place| (0..4).map(move |n| (place, n))) {
+                for character in 0..=255 {
+                    text.fill(b'A');
+                    text[len - padding..].fill(b'=');
+                    text[place] = character;
+                    let mut theirs = [0; 99];
+                    let expected = STANDARD.decode_slice(&text, &mut theirs);
+                    let mut ours = [0; 99];
+                    let decoded = decode_padded(&text, &mut ours);
+                    assert_eq!(decoded, expected.map_err(|_| Error::Malformed), "{text:?}");
+                    if let Ok(len) = decoded {
+                        assert_eq!(ours[..len], theirs[..len]);
+                    }
+                }
             }
         }
     }
