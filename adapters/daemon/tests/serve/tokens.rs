@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatepost_tests::mint::Issuer;
-use gatepost_tests::stub::Stub;
+use gatepost_tests::stub::{Behaviour, Page, Stub};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -161,6 +161,121 @@ fn the_domain_and_who_asks_have_rows_too() {
     assert_eq!(user["says"], "alice@example.com");
     assert_eq!(user["wants"], "bob@example.com");
     assert_eq!(user["verdict"], "wrong_user");
+}
+
+/// A tenant speaks for domains of its own.
+#[test]
+fn the_domains_of_a_tenant_are_shown() {
+    let desk = Desk::new("");
+    let keys = desk.path("jwks.json");
+    desk.write(&format!(
+        "issuer = \"https://login.example/{{tenantid}}/v2.0\"\nkeys = {keys:?}\naudience = \"mail\"\n\
+         username = \"preferred_username\"\n\
+         tenants = {{ a = \"a.example\", b = [\"b.example\", \"b.test\"] }}\n"
+    ));
+    let iss = "https://login.example/b/v2.0";
+    for (user, verdict, code) in [("x@b.test", "ok", 0), ("x@a.example", "wrong_domain", 1)] {
+        let token = desk.token(&json!({"iss": iss, "tid": "b", "preferred_username": user}));
+        let (object, exit) = desk.check(&[], &token);
+        let row = row(&object, "claims", "domain of the user");
+        assert_eq!(row["wants"], "b.example or b.test", "{object}");
+        assert_eq!(
+            (&row["verdict"], exit),
+            (&json!(verdict), Some(code)),
+            "{object}"
+        );
+        let advice = object["advice"].as_str().unwrap_or_default();
+        assert!(
+            code == 0 || advice.contains("is not of b.example or b.test"),
+            "{object}"
+        );
+    }
+}
+
+/// What an endpoint answered about an opaque token is shown as claims are.
+#[test]
+fn an_answer_has_a_table_too() {
+    let stub = Stub::start().unwrap();
+    let desk = Desk::new("");
+    desk.write(&format!(
+        "introspection_url = \"{}\"\nclient_id = \"rs\"\nclient_secret = \"s\"\naudience = \"mail\"\n\
+         username_claims = \"email\"\nrequire = {{ groups = \"staff\" }}\ndomains = \"example.com\"\n",
+        stub.url("/introspect")
+    ));
+    let good = json!({
+        "active": true, "aud": "mail", "email": "alice@example.com", "groups": ["staff"],
+        "exp": now() + 600,
+    });
+    for (name, value, reason) in [
+        ("sub", json!("s-1"), ""),
+        ("aud", json!("web"), "wrong_audience"),
+        ("aud", Value::Null, "missing_claim"),
+        ("groups", json!(["guests"]), "unmet_requirement"),
+        ("exp", json!(1), "expired"),
+        ("email", json!("alice@example.org"), "wrong_domain"),
+        ("active", json!(false), "token_refused"),
+    ] {
+        let mut answer = good.clone();
+        answer[name] = value.clone();
+        let page = Page::of(200, "application/json", answer.to_string());
+        stub.set("/introspect", Behaviour::Answer(page));
+        let (object, code) = desk.check(&[], "an-opaque-token");
+        assert_eq!(code, Some(i32::from(!reason.is_empty())), "{object}");
+        assert_eq!(
+            object["reason"].as_str().unwrap_or_default(),
+            reason,
+            "{object}"
+        );
+        let shown = |claim: &str| row(&object, "claims", claim);
+        let blamed = if reason == "wrong_domain" {
+            "domain of the user"
+        } else {
+            name
+        };
+        let verdict = if reason.is_empty() { "ok" } else { reason };
+        assert_eq!(shown(blamed)["verdict"], verdict, "{object}");
+        if name == "groups" {
+            assert_eq!(shown(name)["says"], "guests", "{object}");
+            assert_eq!(shown(name)["wants"], "staff", "{object}");
+        }
+        let (said, _) = desk.run("doctor", &[], "an-opaque-token");
+        let head = "claim               the answer says";
+        assert!(said.contains(head) && said.contains(verdict), "{said}");
+    }
+    // What does not vouch has no claims.
+    stub.set(
+        "/introspect",
+        Behaviour::Answer(Page::of(500, "application/json", "{}")),
+    );
+    let (object, _) = desk.check(&[], "an-opaque-token");
+    assert!(object.get("claims").is_none(), "{object}");
+}
+
+/// What two endpoints say is shown as one, and what a signed answer says within.
+#[test]
+fn answers_share_a_table() {
+    let stub = Stub::start().unwrap();
+    let desk = Desk::new("");
+    desk.write(&format!(
+        "tokeninfo_url = \"{}\"\nintrospection_url = \"{}\"\nintrospection_mode = \"auth\"\naudience = \"mail\"\n\
+         username_claims = \"email\"\n",
+        stub.url("/tokeninfo?t="),
+        stub.url("/userinfo")
+    ));
+    let json = |body: Value| Behaviour::Answer(Page::of(200, "application/json", body.to_string()));
+    stub.set("/tokeninfo", json(json!({"aud": "mail", "sub": "s-1"})));
+    stub.set(
+        "/userinfo",
+        json(json!({"email": "alice@example.com", "sub": "s-1"})),
+    );
+    let (object, code) = desk.check(&[], "an-opaque-token");
+    assert_eq!(code, Some(0), "{object}");
+    assert_eq!(row(&object, "claims", "aud")["says"], "mail", "{object}");
+    assert_eq!(
+        row(&object, "claims", "email")["says"],
+        "alice@example.com",
+        "{object}"
+    );
 }
 
 /// A6: claims that nobody has vouched for are shown as such, and are not judged.
