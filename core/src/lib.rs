@@ -85,8 +85,8 @@ pub use claims::{TokenType, VerifiedPayload};
 pub use exchange::Exchange;
 pub use key_set::{KeyProblem, KeyReport, KeySet};
 pub use policy::{
-    Active, Audience, Claim, DEFAULT_SKEW, Delegate, Identity, Policy, Requirement, Rule,
-    TemplateError, Tenant, UserCase, UsernameTemplate, Violation,
+    Active, AnsweredClaims, Audience, Claim, DEFAULT_SKEW, Delegate, Identity, Policy, Requirement,
+    Rule, TemplateError, Tenant, UserCase, UsernameTemplate, Violation,
 };
 pub use rejection::Rejection;
 pub use time::UnixTime;

@@ -10,6 +10,7 @@ mod rules;
 mod sentences;
 mod username;
 
+pub use explain::AnsweredClaims;
 pub(crate) use findings::Findings;
 pub use identity::{Identity, UserCase};
 pub(crate) use members::find;

@@ -1,6 +1,7 @@
 //! `gatepost check`: judges tokens from standard input as the daemon would, and says why.
 
 mod advice;
+mod answers;
 mod claims;
 mod explain;
 mod ground;

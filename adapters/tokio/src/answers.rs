@@ -4,9 +4,11 @@
 //! What is kept is the answer, never a verdict: each login judges it anew, so that its dates, audience and
 //! user count every time.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepost_core::introspection::Answer;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
@@ -65,6 +67,29 @@ impl Known {
     /// Nothing: nobody was asked.
     pub(crate) fn failed(why: Fault) -> Self {
         Self::new(Err(why), Instant::now(), Duration::ZERO)
+    }
+}
+
+/// What a provider answered about the token of one login: for whoever explains the verdict.
+#[derive(Clone)]
+pub struct Answered(Arc<Known>);
+
+impl Answered {
+    pub(crate) fn new(known: &Arc<Known>) -> Self {
+        Self(Arc::clone(known))
+    }
+
+    /// The answer; `None` where none came.
+    #[must_use]
+    pub fn answer(&self) -> Option<Answer<'_>> {
+        self.0.answer.as_ref().ok().map(Incoming::answer)
+    }
+}
+
+impl fmt::Debug for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may hold a token, and claims.
+        f.write_str("Answered(..)")
     }
 }
 

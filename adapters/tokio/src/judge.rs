@@ -5,7 +5,7 @@ mod asking;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::answers::Known;
+use crate::answers::{Answered, Known};
 use crate::fields::Fields;
 use crate::network::Network;
 use crate::providers::Providers;
@@ -56,6 +56,8 @@ pub struct Verdict {
     pub kid: Option<String>,
     /// Whether a provider was asked, now or a moment ago.
     pub is_asked: bool,
+    /// What providers answered, in the order of asking: two at most.
+    pub answers: Vec<Answered>,
     /// What is wrong with a provider's answer that cannot be used.
     pub trouble: Option<Trouble>,
     /// Whether the login is good.
@@ -226,6 +228,7 @@ async fn drive(
         algorithm,
         kid,
         is_asked: asked.is_any(),
+        answers: asked.answers(),
         trouble,
         outcome,
         fields,

@@ -19,6 +19,7 @@ mod statistics;
 mod trouble;
 mod trust;
 
+pub use answers::Answered;
 pub use fields::{Fields, Template, TemplateError};
 pub use http::{Fault, HttpError, TlsFault};
 pub use judge::{Attempt, Outcome, Verdict, judge, judge_token};

@@ -1,8 +1,10 @@
 //! Telling an administrator how a token was judged, rule by rule.
 
 use super::{
-    Claim, Identity, Policy, Rule, Violation, claims_context, findings::Findings, members::Members,
-    rules::RuleOutcome,
+    Claim, Identity, Policy, Rule, Violation, claims_context,
+    findings::Findings,
+    members::Members,
+    rules::{Context, RuleOutcome, Source},
 };
 use crate::{claims::VerifiedPayload, sasl::SaslName, time::UnixTime, wire::json::Object};
 
@@ -31,23 +33,113 @@ impl<'p> Policy<'p> {
         let context = claims_context(now, payload, key_owner);
         let object = Object::parse(payload.bytes()).map_err(|_| Violation::Malformed)?;
         let findings = self.read(object, &context, claimed)?;
+        let sources = [(object, context)];
+        self.tell_rules(&sources, &findings, context.source, &mut tell)?;
+        self.conclude(&findings, context.source, claimed)
+    }
+
+    /// As [`explain`](Self::explain), of what endpoints answered about a token, in the order of asking: two at
+    /// most. It makes nobody's identity: that takes an [`Exchange`](crate::Exchange).
+    ///
+    /// # Errors
+    /// As [`explain`](Self::explain); [`Violation::Malformed`] also where answers contradict each other.
+    pub fn explain_answers(
+        &self,
+        now: UnixTime,
+        answers: &[AnsweredClaims<'_>],
+        claimed: Option<SaslName<'_>>,
+        mut tell: impl FnMut(Rule<'p>, Option<Violation>),
+    ) -> Result<(), Violation> {
+        let source = Source::Answer {
+            has_audience: true,
+            needs_audience: answers.iter().any(|answer| answer.needs_audience),
+        };
+        let mut sources = heapless::Vec::<_, 2>::new();
+        let mut findings: Option<Findings> = None;
+        for answer in answers {
+            let object = Object::parse(answer.json).map_err(|_| Violation::Malformed)?;
+            let context = Context {
+                now,
+                source: Source::Answer {
+                    has_audience: answer.has_audience,
+                    needs_audience: answer.needs_audience,
+                },
+                key_owner: None,
+                asking_client: answer.asking_client,
+            };
+            let later = self.read(object, &context, claimed)?;
+            findings = Some(match findings {
+                None => later,
+                Some(earlier) => earlier.merge(later).ok_or(Violation::Malformed)?,
+            });
+            let pushed = sources.push((object, context));
+            pushed.map_err(|_| Violation::Malformed)?;
+        }
+        let findings = findings.unwrap_or_default();
+        self.tell_rules(&sources, &findings, source, &mut tell)?;
+        self.conclude(&findings, source, claimed).map(|_| ())
+    }
+
+    /// Tells what each rule comes to by itself: `findings`, of all `sources`, keep the first that is broken.
+    fn tell_rules(
+        &self,
+        sources: &[(Object<'_>, Context<'_>)],
+        findings: &Findings,
+        source: Source,
+        tell: &mut dyn FnMut(Rule<'p>, Option<Violation>),
+    ) -> Result<(), Violation> {
+        for rule in self.all_rules() {
+            let mut outcome = Ok(RuleOutcome::Absent);
+            for (object, context) in sources {
+                match self.judge_alone(rule, *object, context)? {
+                    Ok(RuleOutcome::Absent) => {}
+                    told if outcome.is_ok() => outcome = told,
+                    _ => {}
+                }
+            }
+            let violation = match outcome {
+                Ok(_) if matches!(rule, Rule::EmailVerified) => findings.email_verdict(self),
+                Ok(RuleOutcome::Met) => None,
+                Ok(RuleOutcome::Absent) => rule.is_required_of(self, source),
+                Err(violation) => Some(violation),
+            };
+            tell(rule, violation);
+        }
+        Ok(())
+    }
+
+    fn judge_alone(
+        &self,
+        rule: Rule<'_>,
+        object: Object<'_>,
+        context: &Context<'_>,
+    ) -> Result<Result<RuleOutcome, Violation>, Violation> {
         let mut members = Members::default();
         let mut wanted = Ok(());
         self.each_path(&mut |path| wanted = wanted.and(members.want(path)));
         let read = wanted.and_then(|()| members.read(object));
         read.map_err(|_| Violation::Malformed)?;
-        // Findings keep the first rule only that is broken.
-        let mut again = Findings::default();
-        for rule in self.all_rules() {
-            let violation = match rule.judge(self, &members, &context, &mut again) {
-                Ok(_) if matches!(rule, Rule::EmailVerified) => findings.email_verdict(self),
-                Ok(RuleOutcome::Met) => None,
-                Ok(RuleOutcome::Absent) => rule.is_required_of(self, context.source),
-                Err(violation) => Some(violation),
-            };
-            tell(rule, violation);
-        }
-        self.conclude(&findings, context.source, claimed)
+        Ok(rule.judge(self, &members, context, &mut Findings::default()))
+    }
+}
+
+/// What an endpoint answered about a token.
+#[derive(Clone, Copy)]
+pub struct AnsweredClaims<'a> {
+    /// A JSON object: the body, or what is signed.
+    pub json: &'a [u8],
+    /// Whether its `aud` is the token's: that of a signed userinfo answer names its reader.
+    pub has_audience: bool,
+    /// Whether some answer has to name an audience.
+    pub needs_audience: bool,
+    /// The client as which the provider was asked, whom `client_id` may name whoever the token is for.
+    pub asking_client: Option<&'a str>,
+}
+
+impl core::fmt::Debug for AnsweredClaims<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // Claims may be personal.
+        f.write_str("AnsweredClaims(..)")
     }
 }
 
@@ -81,6 +173,7 @@ impl Claim {
 mod tests {
     use super::*;
     use crate::{Audience, TokenType};
+    use std::vec;
 
     #[test]
     fn every_rule_is_told_whatever_breaks_first() {
@@ -106,5 +199,43 @@ mod tests {
         assert_eq!(judged, Err(expected[0]));
         assert_eq!(judged, policy.check(now, &payload, None));
         assert_eq!(count, 11);
+    }
+
+    #[test]
+    fn what_one_answer_leaves_out_another_says() {
+        let policy = Policy::new("p", Audience::OneOf(&["mail"]));
+        let now = UnixTime::from_seconds(500);
+        let explain = |answers: &[(&str, bool)]| {
+            let answers: std::vec::Vec<_> = answers
+                .iter()
+                .map(|(json, has_audience)| AnsweredClaims {
+                    json: json.as_bytes(),
+                    has_audience: *has_audience,
+                    needs_audience: true,
+                    asking_client: None,
+                })
+                .collect();
+            let mut broken = std::vec::Vec::new();
+            let judged = policy
+                .explain_answers(now, &answers, None, |_, violation| broken.extend(violation));
+            (broken, judged)
+        };
+        let (user, audience) = (r#"{"sub":"a"}"#, r#"{"aud":"mail","exp":900}"#);
+        assert_eq!(explain(&[(user, true), (audience, true)]), (vec![], Ok(())));
+        // A signed userinfo answer names its reader.
+        let missing = Violation::Missing(Claim::Aud);
+        let unheard = [(user, true), (audience, false)];
+        assert_eq!(explain(&unheard), (vec![missing], Err(missing)));
+        let web = (r#"{"aud":"web"}"#, true);
+        let (broken, judged) = explain(&[(user, true), web]);
+        assert_eq!(
+            (broken, judged),
+            (
+                vec![Violation::WrongAudience],
+                Err(Violation::WrongAudience)
+            )
+        );
+        let other = (r#"{"sub":"b"}"#, true);
+        assert_eq!(explain(&[(user, true), other]).1, Err(Violation::Malformed));
     }
 }

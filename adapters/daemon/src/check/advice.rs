@@ -204,8 +204,11 @@ impl Refusal<'_> {
             }
             Violation::WrongDomain => {
                 let domains = settings.map(|settings| any_of(&settings.domains)).unwrap_or_default();
-                let row = self.refused();
-                let user = row.and_then(|(_, says, _)| says).unwrap_or("the user");
+                let (user, domains) = match self.refused() {
+                    Some((_, says, wants)) => (says, wants),
+                    None => (None, &*domains),
+                };
+                let user = user.unwrap_or("the user");
                 format!(
                     "{user} is not of {domains}: if the provider speaks for that domain, add it to domains"
                 )

@@ -9,7 +9,7 @@ use gatepost_core::{
     jose::UnverifiedJwt,
     sasl::SaslName,
 };
-use gatepost_tokio::{ProviderSettings, Trust};
+use gatepost_tokio::{ProviderSettings, Trust, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,12 +20,21 @@ const MAX_SHOWN: usize = 64;
 
 /// The claims of one token.
 pub(crate) struct Table {
-    /// Whether a key of the provider's has verified the token: nobody vouches for the claims otherwise, and
-    /// they are not judged.
-    pub(super) is_verified: bool,
+    pub(super) origin: Origin,
     /// The provider whose settings stand beside them.
     pub(super) provider: Option<usize>,
     pub(super) rows: Vec<Row>,
+}
+
+/// Where the claims of a table come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Origin {
+    /// A token that a key of the provider's has verified.
+    Verified,
+    /// A token that nobody vouches for: its claims are not judged.
+    Unverified,
+    /// What endpoints answered.
+    Answer,
 }
 
 /// One claim.
@@ -51,10 +60,21 @@ pub(super) struct Login<'a> {
     pub(super) now: UnixTime,
 }
 
+impl Login<'_> {
+    /// The provider that has judged it, by its place.
+    pub(super) fn place(&self) -> Option<usize> {
+        let mut all = self.trust.providers().iter();
+        all.position(|one| self.provider == Some(&*one.name))
+    }
+}
+
 impl Table {
-    /// `None` where the token has no claims that can be read.
-    pub(super) fn of(login: &Login<'_>) -> Option<Self> {
-        Self::verified(login).or_else(|| Self::unverified(login))
+    /// `None` where the token has no claims that can be read, and nobody answered about it.
+    pub(super) fn of(login: &Login<'_>, verdict: &Verdict) -> Option<Self> {
+        let answered = Self::of_answers(login, verdict);
+        let verified = || Self::verified(login);
+        let table = answered.or_else(verified);
+        table.or_else(|| Self::unverified(login))
     }
 
     /// Judges the token again with a key that verifies it.
@@ -88,7 +108,7 @@ impl Table {
                     });
                 rows.extend(wanted.last_rows(judged.err()));
                 return Some(Self {
-                    is_verified: true,
+                    origin: Origin::Verified,
                     provider: Some(index),
                     rows,
                 });
@@ -117,7 +137,7 @@ impl Table {
             rows.push(Row::new("iss", claims.get("iss"), any_of(&issuers)));
         }
         Some(Self {
-            is_verified: false,
+            origin: Origin::Unverified,
             provider: place,
             rows,
         })
@@ -131,7 +151,7 @@ impl Table {
 }
 
 /// Gives the rows of one rule their verdicts.
-fn judged_rows(mut rows: Vec<Row>, violation: Option<Violation>) -> Vec<Row> {
+pub(super) fn judged_rows(mut rows: Vec<Row>, violation: Option<Violation>) -> Vec<Row> {
     let Some(violation) = violation else {
         for row in &mut rows {
             row.verdict = Some("ok");
@@ -157,6 +177,17 @@ fn judged_rows(mut rows: Vec<Row>, violation: Option<Violation>) -> Vec<Row> {
 }
 
 impl Row {
+    pub(super) fn judged(
+        claim: &str,
+        says: Option<&Value>,
+        wants: &str,
+        verdict: &'static str,
+    ) -> Self {
+        let mut row = Self::new(claim, says, wants);
+        row.verdict = Some(verdict);
+        row
+    }
+
     /// A row that is not judged yet.
     pub(super) fn new(claim: &str, says: Option<&Value>, wants: impl Into<String>) -> Self {
         Self {
@@ -173,12 +204,15 @@ impl Row {
 /// Columns, the first line of which says what they are.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.is_verified {
+        if self.origin == Origin::Unverified {
             writeln!(f, "       These claims nobody has vouched for:")?;
         }
         let head = [
             "claim",
-            "the token says",
+            match self.origin {
+                Origin::Answer => "the answer says",
+                _ => "the token says",
+            },
             "the configuration wants",
             "verdict",
         ];

@@ -40,13 +40,14 @@ impl Judge<'_> {
         let verdict = judge(providers, rules, attempt, || now).await;
         let response = ClientResponse::parse(mechanism, rules.compat, message);
         let trust = providers.trust();
-        let table = Table::of(&Login {
+        let login = Login {
             trust: &trust,
             provider: verdict.provider.as_deref(),
             token,
             claimed: response.ok().and_then(|response| response.authzid),
             now,
-        });
+        };
+        let table = Table::of(&login, &verdict);
         let advice = refusal(&verdict).map(|rejection| {
             if let Some(trouble) = &verdict.trouble {
                 return trouble.advice().to_owned();

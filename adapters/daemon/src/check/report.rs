@@ -6,7 +6,7 @@ use gatepost_core::{Rejection, Violation, jose::Header, sasl::Status};
 use gatepost_tokio::Outcome;
 use serde::Serialize;
 
-use super::claims::{Row, Table, part};
+use super::claims::{Origin, Row, Table, part};
 use super::judged::Judged as Login;
 
 /// The verdict on one token.
@@ -133,10 +133,10 @@ impl Report {
         line.advice = self.advice.as_deref();
         if let Some(table) = &self.table {
             let rows = Some(&*table.rows);
-            if table.is_verified {
-                line.claims = rows;
-            } else {
+            if table.origin == Origin::Unverified {
                 line.unverified_claims = rows;
+            } else {
+                line.claims = rows;
             }
         }
         // Strings and numbers are always JSON.

@@ -89,8 +89,9 @@ impl<'a> Wanted<'a> {
             None | Some(Violation::WrongUser) => "ok",
             Some(_) => "not_judged",
         };
-        if !self.settings.domains.is_empty() {
-            let mut row = self.user(any_of(&self.settings.domains));
+        let domains = self.domains();
+        if !domains.is_empty() {
+            let mut row = self.user(any_of(domains));
             "domain of the user".clone_into(&mut row.claim);
             row.verdict = Some(verdict(Violation::WrongDomain, "wrong_domain"));
             rows.push(row);
@@ -102,6 +103,14 @@ impl<'a> Wanted<'a> {
             rows.push(row);
         }
         rows
+    }
+
+    /// The domains that the provider may name users of, or the token's tenant.
+    fn domains(&self) -> &[String] {
+        let tid = at(self.claims, "tid").and_then(Value::as_str);
+        let mut tenants = self.settings.tenants.iter();
+        let tenant = tenants.find(|(id, _)| Some(&**id) == tid);
+        tenant.map_or(&self.settings.domains, |(_, domains)| domains)
     }
 
     fn row(&self, claim: &str, wants: impl Into<String>) -> Row {

@@ -239,7 +239,7 @@ fn an_answer_has_a_table_too() {
             assert_eq!(shown(name)["wants"], "staff", "{object}");
         }
         let (said, _) = desk.run("doctor", &[], "an-opaque-token");
-        let head = "claim               the answer says";
+        let head = "the answer says";
         assert!(said.contains(head) && said.contains(verdict), "{said}");
     }
     // What does not vouch has no claims.

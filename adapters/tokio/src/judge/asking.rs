@@ -11,7 +11,7 @@ use gatepost_core::{
 };
 
 use super::Outcome;
-use crate::answers::{Key, Known};
+use crate::answers::{Answered, Key, Known};
 use crate::http::{Fault, Outgoing};
 use crate::network::Network;
 use crate::providers::Providers;
@@ -50,6 +50,11 @@ impl<'a> Asked<'a> {
 
     pub(super) fn is_any(&self) -> bool {
         !self.answered.is_empty()
+    }
+
+    pub(super) fn answers(&self) -> Vec<Answered> {
+        let answered = self.answered.iter();
+        answered.map(|(_, _, known)| Answered::new(known)).collect()
     }
 
     /// Asks, unless the same has just been answered.
