@@ -178,8 +178,10 @@ impl<'b> Exchange<'b> {
         Self::begin(settings, Some(mechanism), message)
     }
 
-    /// Begins with a token alone, as HTTP carries it (RFC 6750): nobody claims to be anybody, so that the
-    /// verdict is whose it is, and a failure is rejected at once, for there is no client to challenge.
+    /// Begins with a bare token, without a SASL message, as in an HTTP `Authorization` header (RFC 6750).
+    ///
+    /// No user name is claimed, so the identity comes from the token alone. A failure goes straight to
+    /// [`Output::Reject`]: there is no SASL client to challenge.
     #[must_use]
     pub fn of_token(settings: LoginSettings<'b>, token: &'b [u8]) -> Self {
         Self::begin(settings, None, token)

@@ -104,13 +104,13 @@ async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
     }
     examine_kept(&prepared.kept, &mut findings);
     sockets::examine(config, &mut findings);
-    sockets::examine_behind(config, &mut findings);
+    sockets::examine_upstream(config, &mut findings);
     if prepared.users.is_some() {
-        findings.good("the users can be read");
+        findings.good("the list of users is readable");
     }
     if let Some(generation) = prepared.generation {
         if !prepared.has_looked {
-            note("not every provider has been found in ten seconds");
+            note("some providers could not be discovered within ten seconds");
         }
         network::examine(config, &generation, &mut findings).await;
         token::examine(options, &generation, &mut findings).await?;

@@ -46,13 +46,14 @@ impl Dict {
 
     pub(super) fn looser_words(&self, words: &mut Vec<String>) {
         words.push(
-            "[dict]: Dovecot judges tokens by these keys alone: tokens for other applications and revoked ones \
-             open mailboxes too"
+            "[dict]: Dovecot judges tokens by these keys alone, so it also accepts revoked tokens and tokens issued \
+             for other applications"
                 .to_owned(),
         );
         if self.secrets {
             words.push(
-                "[dict]: secrets = true: whoever may ask can sign tokens with HS256, HS384 and HS512"
+                "[dict]: secrets = true: any process that can connect to the socket can forge HS256, HS384 and HS512 \
+                 tokens"
                     .to_owned(),
             );
         }

@@ -29,19 +29,23 @@ pub(super) async fn examine(config: &Config, generation: &Generation, findings: 
                 }
                 (Ok(status), None) => {
                     let what = format!("{who} answers {status} at {}", probe.url);
-                    findings.bad(&what, "look into the provider's own log");
+                    findings.bad(&what, "check the provider's own log");
                 }
                 (Err(why), _) => {
-                    let what = format!("{who} does not answer at {}: {why}", probe.url);
+                    let what = format!("{who} does not respond at {}: {why}", probe.url);
                     findings.bad(&what, why.advice());
                 }
             }
             match probe.clock_ahead {
                 Some(apart) if apart.abs() > MAX_APART => findings.bad(
-                    &format!("{who}: its clock is {apart} seconds ahead of ours"),
-                    "set both clocks by NTP: tokens would be from the future, or expire early",
+                    &format!(
+                        "{who}: its clock is {} seconds {} ours",
+                        apart.unsigned_abs(),
+                        if apart > 0 { "ahead of" } else { "behind" }
+                    ),
+                    "set both clocks by NTP; otherwise tokens are not valid yet, or expire early",
                 ),
-                Some(_) => findings.good(&format!("{who}: its clock agrees with ours")),
+                Some(_) => findings.good(&format!("{who}: its clock matches ours")),
                 None => {}
             }
         }
@@ -51,17 +55,21 @@ pub(super) async fn examine(config: &Config, generation: &Generation, findings: 
             .and_then(crate::config::Provider::about);
         match (keys, can_ask, is_asked) {
             (0, false, _) => findings.bad(
-                &format!("{who} has no keys, and nobody can be asked"),
-                "the lines above say why; every login of its users fails for now",
+                &format!("{who} has no keys and no endpoint to ask"),
+                "see above for the reason; until it is fixed, every login of its users fails",
             ),
-            (0, true, _) => findings.good(&format!("{who} is asked about every token")),
-            (keys, true, _) => findings.good(&format!("{who} has {keys} keys, and can be asked")),
+            (0, true, _) => findings.good(&format!("{who} validates every token itself")),
+            (keys, true, _) => {
+                findings.good(&format!("{who} has {keys} keys, and an endpoint to ask"))
+            }
             (keys, false, None) => {
-                findings.good(&format!("{who} has {keys} keys; opaque tokens are refused"));
+                findings.good(&format!(
+                    "{who} has {keys} keys; opaque tokens are rejected"
+                ));
             }
             (keys, false, Some(_)) => findings.bad(
-                &format!("{who} has {keys} keys, but no endpoint to ask about opaque tokens"),
-                "its metadata name none: write introspection_url",
+                &format!("{who} has {keys} keys, but no endpoint that validates opaque tokens"),
+                "its metadata lists none: set introspection_url",
             ),
         }
     }

@@ -48,15 +48,15 @@ pub(super) fn is_our_own(fault: &StartError) -> bool {
 }
 
 /// The sockets of the upstream Dovecot.
-pub(super) fn examine_behind(config: &Config, findings: &mut Findings) {
+pub(super) fn examine_upstream(config: &Config, findings: &mut Findings) {
     let sockets = config.upstream.as_ref().map(Upstream::sockets);
     for (key, path) in sockets.into_iter().flatten() {
         let shown = format!("Dovecot's {key} at unix:{}", path.display());
         match UnixStream::connect(path) {
-            Ok(_) => findings.good(&format!("somebody answers as {shown}")),
+            Ok(_) => findings.good(&format!("{shown} accepts connections")),
             Err(error) => findings.bad(
-                &format!("nobody answers as {shown} ({error})"),
-                "start Dovecot, or correct the path or its rights",
+                &format!("cannot connect to {shown}: {error}"),
+                "start Dovecot, or correct the path or its permissions",
             ),
         }
     }
@@ -76,10 +76,10 @@ fn examine_unix(path: &Path, findings: &mut Findings) {
             examine_holder(&holder, &shown, advice, findings);
         }
         None if path.exists() => note(&format!(
-            "nobody answers at {shown}: start `gatepost serve`"
+            "nothing is listening at {shown}: start `gatepost serve`"
         )),
         None => note(&format!(
-            "{shown} will be made when `gatepost serve` starts"
+            "{shown} does not exist yet: `gatepost serve` creates it"
         )),
     }
 }
@@ -92,7 +92,7 @@ fn examine_tcp(host: &str, findings: &mut Findings) {
         .filter_map(|address| holder::of_tcp(*address));
     let Some(holder) = holders.into_iter().next() else {
         note(&format!(
-            "nobody answers at tcp:{host}: start `gatepost serve`"
+            "nothing is listening at tcp:{host}: start `gatepost serve`"
         ));
         return;
     };

@@ -413,7 +413,7 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
     stub.set("/.well-known/openid-configuration", Behaviour::Answer(page));
     let (said, code) = doctor(&config, "");
     assert!(
-        code == Some(1) && said.contains("set both clocks"),
+        code == Some(1) && said.contains("seconds behind ours") && said.contains("set both clocks"),
         "{said}"
     );
     let mut foreign = stub.metadata();

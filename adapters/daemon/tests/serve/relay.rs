@@ -580,7 +580,7 @@ fn the_doctor_looks_behind() {
     let said = examine();
     assert!(
         said.contains(&format!(
-            "somebody answers as Dovecot's master at unix:{path}"
+            "Dovecot's master at unix:{path} accepts connections"
         )),
         "{said}"
     );
@@ -588,12 +588,12 @@ fn the_doctor_looks_behind() {
     let said = examine();
     assert!(
         said.contains(&format!(
-            "nobody answers as Dovecot's master at unix:{path}"
+            "cannot connect to Dovecot's master at unix:{path}"
         )),
         "{said}"
     );
     assert!(
-        said.contains("start Dovecot, or correct the path or its rights"),
+        said.contains("start Dovecot, or correct the path or its permissions"),
         "{said}"
     );
 }
