@@ -16,7 +16,7 @@
 //!    | an enumeration of `words!` | one of its words |
 //!    | `Option<S>`, `Vec<S>` of another struct of `keys!` | `[s]`, `[[s]]`; add it to `names::TABLES` |
 //!
-//!    Another type implements [`Value`](reader::Value): it matches on `item.value`, reads parts with
+//!    Another type implements [`Value`](item::Value): it matches on `item.value`, reads parts with
 //!    `T::read(&item, faults)`, and answers what is wrong with `item.refuse(faults, "write ..")`. A type that is
 //!    made of its text implements `TryFrom<String>` and stands in the list at the end of `values.rs`.
 //! 2. **Where it goes**: a line in `Provider::settings` or its like; a field that goes nowhere is a warning.
@@ -27,10 +27,12 @@
 //! 5. **Its row in README.md**; a test compares names and defaults.
 
 mod address;
+mod claims;
 mod dict;
 mod exposed;
 mod fault;
 mod http;
+mod item;
 mod names;
 mod provider;
 mod reader;

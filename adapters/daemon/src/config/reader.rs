@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
-use std::path::PathBuf;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
+use super::item::{Item, Value, has_tables};
 use super::names::{self, Advice};
 
 /// A table of the file whose keys are fixed; [`keys`] writes the implementation.
@@ -19,15 +19,6 @@ pub(super) trait Keys: Sized {
 
     /// Reads every key. `None` where a required one is missing or faulty, which has been told then.
     fn read_keys(table: &mut Table<'_, '_>) -> Option<Self>;
-}
-
-/// What can stand behind a `=`.
-pub(super) trait Value: Sized {
-    /// Whether it is written as a table with a header.
-    const IS_TABLE: bool = false;
-
-    /// Reads it. `None` says that something is wrong, which has been told then.
-    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self>;
 }
 
 /// Declares a table: one row a key, `name: Type`, or `name: Type = default`, or `name: Type; required`.
@@ -68,11 +59,11 @@ macro_rules! keys {
             }
         }
 
-        impl $crate::config::reader::Value for $name {
+        impl $crate::config::item::Value for $name {
             const IS_TABLE: bool = true;
 
             fn read(
-                item: &$crate::config::reader::Item<'_>,
+                item: &$crate::config::item::Item<'_>,
                 faults: &mut $crate::config::fault::Faults,
             ) -> Option<Self> {
                 item.table(faults)
@@ -176,7 +167,11 @@ pub(super) struct Table<'a, 'f> {
 }
 
 impl<'a, 'f> Table<'a, 'f> {
-    fn new<T: Keys>(head: usize, entries: &'a DeTable<'a>, faults: &'f mut Faults) -> Self {
+    pub(super) fn new<T: Keys>(
+        head: usize,
+        entries: &'a DeTable<'a>,
+        faults: &'f mut Faults,
+    ) -> Self {
         let mut table = Self {
             entries,
             faults,
@@ -266,82 +261,7 @@ pub(super) fn empty<T: Keys>() -> T {
     T::read_keys(&mut Table::new::<T>(0, &entries, &mut faults)).expect("no key is required")
 }
 
-/// A value, and where it stands.
-pub(super) struct Item<'a> {
-    /// The key that it is written behind.
-    pub(super) key: &'a str,
-    pub(super) value: &'a DeValue<'a>,
-    /// Where it begins in the text.
-    at: usize,
-    is_in_list: bool,
-}
-
-impl<'a> Item<'a> {
-    fn new(key: &'a str, value: &'a Spanned<DeValue<'a>>) -> Self {
-        Self {
-            key,
-            value: value.get_ref(),
-            at: value.span().start,
-            is_in_list: false,
-        }
-    }
-
-    /// Tells that it is wrong, and what to write instead; `None` for the caller to return.
-    pub(super) fn refuse<T>(&self, faults: &mut Faults, sentence: impl Display) -> Option<T> {
-        faults.at(self.at, format_args!("{}: {sentence}", self.key));
-        None
-    }
-
-    /// The values of a list, or the only one that stands there without brackets.
-    pub(super) fn list(&self) -> Vec<Item<'a>> {
-        let one = |value: &'a Spanned<DeValue<'a>>| Item {
-            is_in_list: true,
-            ..Item::new(self.key, value)
-        };
-        match self.value {
-            DeValue::Array(values) => values.iter().map(one).collect(),
-            value => vec![Item { value, ..*self }],
-        }
-    }
-
-    /// The text.
-    pub(super) fn text(&self, faults: &mut Faults) -> Option<&'a str> {
-        let key = self.key;
-        let written = match self.value {
-            DeValue::String(text) => return Some(text),
-            DeValue::Array(_) => return self.refuse(faults, "write one text, not a list"),
-            DeValue::Table(_) => return self.refuse(faults, "write text, not a table"),
-            DeValue::Integer(number) => number.to_string(),
-            DeValue::Float(number) => number.to_string(),
-            DeValue::Boolean(word) => word.to_string(),
-            DeValue::Datetime(time) => time.to_string(),
-        };
-        if !names::may_be_shown(key) {
-            return self.refuse(faults, "write it in quotes");
-        }
-        let before = if self.is_in_list {
-            String::new()
-        } else {
-            format!("{key} = ")
-        };
-        self.refuse(
-            faults,
-            format_args!("write it in quotes: {before}\"{written}\""),
-        )
-    }
-
-    /// What `parse` makes of the text.
-    pub(super) fn parse<T, E: Display>(
-        &self,
-        faults: &mut Faults,
-        parse: impl FnOnce(String) -> Result<T, E>,
-    ) -> Option<T> {
-        match parse(self.text(faults)?.to_owned()) {
-            Ok(value) => Some(value),
-            Err(sentence) => self.refuse(faults, sentence),
-        }
-    }
-
+impl Item<'_> {
     /// A table with fixed keys.
     pub(super) fn table<T: Keys>(&self, faults: &mut Faults) -> Option<T> {
         let header = T::HEADER;
@@ -355,71 +275,5 @@ impl<'a> Item<'a> {
             }
             _ => self.refuse(faults, format_args!("write a table, {header}")),
         }
-    }
-}
-
-fn has_tables(value: &DeValue<'_>) -> bool {
-    let tables = value.as_array();
-    tables.is_some_and(|list| list.iter().any(|item| item.get_ref().is_table()))
-}
-
-impl<T: Value> Value for Option<T> {
-    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
-        T::read(item, faults).map(Some)
-    }
-}
-
-/// A list. One value may be written without brackets; what is wrong with one of them leaves the others.
-impl<T: Value> Value for Vec<T> {
-    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
-        if !T::IS_TABLE && item.value.is_table() {
-            return item.refuse(faults, "write a list, not a table");
-        }
-        let items = item.list().into_iter();
-        Some(items.filter_map(|item| T::read(&item, faults)).collect())
-    }
-}
-
-/// A table whose keys are free.
-impl<K: TryFrom<String, Error: Display> + Ord, T: Value> Value for BTreeMap<K, T> {
-    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
-        let key = item.key;
-        let DeValue::Table(entries) = item.value else {
-            return item.refuse(
-                faults,
-                format_args!("write a table: {key} = {{ name = \"..\" }}"),
-            );
-        };
-        let mut read = Self::new();
-        for (name, value) in entries {
-            let value = T::read(&Item::new(name.get_ref(), value), faults);
-            match (K::try_from(name.get_ref().to_string()), value) {
-                (Ok(name), Some(value)) => drop(read.insert(name, value)),
-                (Ok(_), None) => {}
-                (Err(sentence), _) => {
-                    faults.at(name.span().start, format_args!("{key}: {sentence}"));
-                }
-            }
-        }
-        Some(read)
-    }
-}
-
-impl Value for bool {
-    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
-        match item.value {
-            DeValue::Boolean(word) => Some(*word),
-            DeValue::String(_) => item.refuse(faults, "write true or false, without quotes"),
-            _ => item.refuse(faults, "write true or false"),
-        }
-    }
-}
-
-impl Value for PathBuf {
-    fn read(item: &Item<'_>, faults: &mut Faults) -> Option<Self> {
-        item.parse(faults, |text| match &*text {
-            "" => Err("write a path"),
-            _ => Ok(text.into()),
-        })
     }
 }

@@ -10,7 +10,8 @@ use gatepost_mail::users::{Common, Exist, PasswdFile, Template, TemplateError, U
 use nix::unistd::{Group, User};
 
 use super::fault::Faults;
-use super::reader::{Item, Value, keys};
+use super::item::{Item, Value};
+use super::reader::keys;
 use super::values::{FieldName, OneLine, words};
 use super::{Address, Config, Listener};
 

@@ -3,14 +3,13 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use gatepost_core::UsernameTemplate;
 use gatepost_core::crypto::{Algorithm, AlgorithmSet};
 use gatepost_tokio::{Template, TemplateError};
 use toml::de::DeValue;
 
 use super::fault::Faults;
+use super::item::{Item, Value};
 use super::names;
-use super::reader::{Item, Value};
 
 /// Declares an enumeration that is written as one of a few words.
 macro_rules! words {
@@ -28,9 +27,9 @@ macro_rules! words {
             $variant,
         )*}
 
-        impl $crate::config::reader::Value for $name {
+        impl $crate::config::item::Value for $name {
             fn read(
-                item: &$crate::config::reader::Item<'_>,
+                item: &$crate::config::item::Item<'_>,
                 faults: &mut $crate::config::fault::Faults,
             ) -> Option<Self> {
                 item.parse(faults, |text| match &*text {
@@ -182,57 +181,6 @@ impl TryFrom<String> for OneLine {
 }
 
 impl Deref for OneLine {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A claim that names the user, or a template over several.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct UsernameClaim(OneLine);
-
-impl TryFrom<String> for UsernameClaim {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        UsernameTemplate::parse(&text).map_err(|error| error.to_string())?;
-        Ok(Self(OneLine::try_from(text)?))
-    }
-}
-
-impl UsernameClaim {
-    /// Its parts.
-    pub(super) fn template(&self) -> Option<UsernameTemplate<'_>> {
-        UsernameTemplate::parse(self).ok()
-    }
-}
-
-impl Deref for UsernameClaim {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The path of a claim.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct ClaimPath(OneLine);
-
-impl TryFrom<String> for ClaimPath {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.contains("%{") {
-            return Err("write the claim's name without %{ }, such as \"groups\"");
-        }
-        OneLine::try_from(text).map(Self)
-    }
-}
-
-impl Deref for ClaimPath {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -416,8 +364,8 @@ macro_rules! read_as_text {
 
 read_as_text!(
     OneLine,
-    UsernameClaim,
-    ClaimPath,
+    super::claims::UsernameClaim,
+    super::claims::ClaimPath,
     WebUrl,
     FieldValue,
     super::Address,

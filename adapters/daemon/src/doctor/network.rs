@@ -60,7 +60,7 @@ pub(super) async fn examine(config: &Config, generation: &Generation, findings: 
             ),
             (0, true, _) => findings.good(&format!("{who} validates every token itself")),
             (keys, true, _) => {
-                findings.good(&format!("{who} has {keys} keys, and an endpoint to ask"))
+                findings.good(&format!("{who} has {keys} keys, and an endpoint to ask"));
             }
             (keys, false, None) => {
                 findings.good(&format!(

@@ -1,0 +1,58 @@
+//! Claims, as the configuration names them.
+
+use std::ops::Deref;
+
+use gatepost_core::UsernameTemplate;
+
+use super::values::OneLine;
+
+/// A claim that names the user, or a template over several.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct UsernameClaim(OneLine);
+
+impl TryFrom<String> for UsernameClaim {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        UsernameTemplate::parse(&text).map_err(|error| error.to_string())?;
+        Ok(Self(OneLine::try_from(text)?))
+    }
+}
+
+impl UsernameClaim {
+    /// Its parts.
+    pub(super) fn template(&self) -> Option<UsernameTemplate<'_>> {
+        UsernameTemplate::parse(self).ok()
+    }
+}
+
+impl Deref for UsernameClaim {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The path of a claim.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct ClaimPath(OneLine);
+
+impl TryFrom<String> for ClaimPath {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.contains("%{") {
+            return Err("write the claim's name without %{ }, such as \"groups\"");
+        }
+        OneLine::try_from(text).map(Self)
+    }
+}
+
+impl Deref for ClaimPath {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,129 @@
+//! What the keys of a `[[provider]]` must not say together.
+
+use std::collections::BTreeSet;
+
+use gatepost_tokio::ProviderSettings;
+
+use super::super::claims::UsernameClaim;
+use super::super::fault::Faults;
+use super::Provider;
+
+impl Provider {
+    pub(in super::super) fn check(&self, faults: &mut Faults) {
+        let mut forbid = |keys: &[&str], is_broken, sentence| {
+            self.places.forbid(faults, keys, is_broken, sentence);
+        };
+        forbid(
+            &["audience", "any_audience"],
+            self.audience.is_some() == self.any_audience,
+            "provider: write either audience = [\"...\"] with what the provider puts into tokens for the mail \
+             server, or any_audience = true",
+        );
+        forbid(
+            &["audience"],
+            self.audience.as_ref().is_some_and(Vec::is_empty),
+            "provider: audience is empty; name one at least",
+        );
+        forbid(
+            &["name"],
+            self.name().len() > ProviderSettings::MAX_NAME,
+            "provider: name is longer than 64 bytes; shorten it",
+        );
+        forbid(
+            &[
+                "name",
+                "issuer",
+                "introspection_url",
+                "tokeninfo_url",
+                "metadata_url",
+                "key_set_url",
+            ],
+            self.name().is_empty(),
+            "provider: none of its URLs has a host to call it by; write name = \"...\"",
+        );
+        let claims = 1..=ProviderSettings::MAX_USERNAME_CLAIMS;
+        forbid(
+            &["username_claims"],
+            !claims.contains(&self.username_claims.len()),
+            "provider: write 1 to 15 username_claims, such as \"email\"",
+        );
+        forbid(
+            &["active_value", "active_attribute"],
+            self.active_value.is_some() && self.active_attribute.is_none(),
+            "provider: active_value needs active_attribute; write both, or neither",
+        );
+        let names = self.usernames().filter_map(UsernameClaim::template);
+        let mut paths: BTreeSet<&str> = names.flat_map(|name| name.paths()).collect();
+        paths.extend(self.require.keys().map(|path| &**path));
+        paths.extend(self.active_attribute.as_deref());
+        paths.extend(self.delegates_claim.as_deref());
+        forbid(
+            &[
+                "username_claims",
+                "username",
+                "require",
+                "active_attribute",
+                "delegates_claim",
+            ],
+            paths.len() > ProviderSettings::MAX_PATHS,
+            "provider: username_claims, require, active_attribute and delegates_claim name more than 16 claims; \
+             name fewer",
+        );
+        forbid(
+            &["username", "username_claims"],
+            !self.username.is_empty() && self.places.of("username_claims").is_some(),
+            "provider: username and username_claims both say whose a token is; write one of the two",
+        );
+        forbid(
+            &["require"],
+            self.require.values().any(Vec::is_empty),
+            "provider: require: a claim with an empty list is never met; name one value at least",
+        );
+        let may_delegate = self.domains.is_empty() && self.tenants.is_empty();
+        forbid(
+            &["delegates", "delegates_claim"],
+            may_delegate && (!self.delegates.is_empty() || self.delegates_claim.is_some()),
+            "provider: delegates need domains = [\"...\"]: nobody logs in as a user of another provider",
+        );
+        self.check_tenants(faults);
+        self.check_online(faults);
+    }
+
+    /// Entra's issuers, of which each tenant has one of its own.
+    fn check_tenants(&self, faults: &mut Faults) {
+        let mut forbid = |keys: &[&str], is_broken, sentence| {
+            self.places.forbid(faults, keys, is_broken, sentence);
+        };
+        let issuer = self.issuer.as_deref().unwrap_or_default();
+        let is_template = issuer.contains("{tenantid}");
+        forbid(
+            &["issuer", "tenants"],
+            is_template && self.tenants.is_empty(),
+            "provider: this issuer has many tenants; name its tenants: tenants = { \"<tenant id>\" = \
+             [\"example.com\"] }",
+        );
+        forbid(
+            &["tenants"],
+            !self.tenants.is_empty() && !is_template,
+            "provider: tenants need an issuer with {tenantid} in it, such as \
+             \"https://login.microsoftonline.com/{tenantid}/v2.0\"",
+        );
+        forbid(
+            &["tenants"],
+            self.tenants.values().any(Vec::is_empty),
+            "provider: tenants: a tenant may name any user; name its domains",
+        );
+        forbid(
+            &["tenants", "domains"],
+            !self.tenants.is_empty() && !self.domains.is_empty(),
+            "provider: each tenant has domains of its own; remove domains",
+        );
+        let mut templates = self.usernames().filter_map(UsernameClaim::template);
+        forbid(
+            &["tenants", "username_claims", "username"],
+            !self.tenants.is_empty() && templates.any(|name| name.is_by_email()),
+            "provider: email names nobody across tenants: an administrator of any of them may write there \
+             what he likes; write username = \"preferred_username\"",
+        );
+    }
+}
