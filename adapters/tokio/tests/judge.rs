@@ -2,12 +2,17 @@
 
 use std::future::poll_fn;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::{
     Rejection, UnixTime, Violation,
-    crypto::{Backend, RustCrypto},
+    crypto::{
+        Algorithm, AlgorithmSet, Backend, InvalidSignature, KeyMaterial, RustCrypto, Unsupported,
+        VerifyingKey,
+    },
     exchange::LoginSettings,
     sasl::{Mechanism, Status},
 };
@@ -51,12 +56,21 @@ where
 
 async fn login(trust: &Providers, user: &str, token: &str) -> Verdict {
     let message = format!("user={user}\x01auth=Bearer {token}\x01\x01");
+    judge_message(trust, NETWORK, &message).await
+}
+
+async fn login_from(trust: &Providers, network: Network, token: &str) -> Verdict {
+    let message = format!("user=alice@example.com\x01auth=Bearer {token}\x01\x01");
+    judge_message(trust, network, &message).await
+}
+
+async fn judge_message(trust: &Providers, network: Network, message: &str) -> Verdict {
     let now = || UnixTime::from_seconds(NOW);
     let attempt = Attempt {
         mechanism: Mechanism::XOAuth2,
         message: message.as_bytes(),
         origin: None,
-        network: NETWORK,
+        network,
     };
     judge(trust, LoginSettings::default(), attempt, now).await
 }
@@ -264,4 +278,98 @@ fn settings_under_which_no_login_could_succeed_are_refused() {
     ));
     assert!(matches!(change(|s| s.keys.clear()), LoadError::NoKeys(_)));
     assert!(matches!(change(|_| {}), LoadError::Keys { .. }));
+}
+
+/// A backend that counts what its keys verify.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+struct CountingKey(<AwsLc as Backend>::Key, Arc<AtomicUsize>);
+
+impl Backend for Counting {
+    type Key = CountingKey;
+
+    fn prepare(
+        &self,
+        material: &KeyMaterial<'_>,
+        algorithms: AlgorithmSet,
+    ) -> Result<CountingKey, Unsupported> {
+        let key = AwsLc.prepare(material, algorithms)?;
+        Ok(CountingKey(key, Arc::clone(&self.0)))
+    }
+}
+
+impl VerifyingKey for CountingKey {
+    fn algorithms(&self) -> AlgorithmSet {
+        self.0.algorithms()
+    }
+
+    fn verify(
+        &self,
+        algorithm: Algorithm,
+        signing_input: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.verify(algorithm, signing_input, signature)
+    }
+}
+
+/// Verifications that others have had when the login of `ours` is judged, which comes after 100 forged tokens of
+/// each of `strangers`.
+async fn verified_before(ours: Network, strangers: &[Network]) -> usize {
+    let issuer = Issuer::new();
+    let backend = Counting::default();
+    let (_root, trust) = trust(&backend, &issuer);
+    let trust = Arc::new(trust);
+    let forged = Issuer::new().sign("ES256", &claims("alice@example.com"));
+    let flood: Vec<_> = strangers
+        .iter()
+        .flat_map(|network| std::iter::repeat_n(*network, 100))
+        .map(|network| {
+            let (trust, forged) = (Arc::clone(&trust), forged.clone());
+            tokio::spawn(async move { login_from(&trust, network, &forged).await })
+        })
+        .collect();
+    let token = issuer.sign("ES256", &claims("alice@example.com"));
+    let counted = Arc::clone(&backend.0);
+    let good = tokio::spawn(async move {
+        let verdict = login_from(&trust, ours, &token).await;
+        (verdict, counted.load(Ordering::SeqCst))
+    });
+    let (verdict, after) = good.await.unwrap();
+    assert!(matches!(verdict.outcome, Outcome::Accepted(_)));
+    for login in flood {
+        let verdict = login.await.unwrap();
+        assert!(matches!(
+            verdict.outcome,
+            Outcome::Refused {
+                rejection: Rejection::BadSignature,
+                ..
+            }
+        ));
+    }
+    after - 1
+}
+
+fn network(address: &str) -> Network {
+    Network::of(address.parse().unwrap())
+}
+
+/// N1: forged tokens of strangers, however many, cost a login of another network two verifications at most.
+#[tokio::test]
+async fn invariant_7_a_flood_of_one_network_delays_no_other() {
+    let stranger = network("192.0.2.1");
+    for ours in ["192.0.2.2", "2001:db8::1"] {
+        let others = verified_before(network(ours), &[stranger]).await;
+        assert!(others <= 2, "{others} before {ours}");
+    }
+    // Who has many networks of one site has no more than one.
+    let many: Vec<_> = (0..8)
+        .map(|subnet| network(&format!("2001:db8:1:{subnet}::1")))
+        .collect();
+    let others = verified_before(network("2001:db8:2::1"), &many).await;
+    assert!(others <= 2, "{others} of a /48");
+    let others = verified_before(Network::of_connection(1), &[stranger, many[0]]).await;
+    assert!(others <= 3, "{others} of two networks");
 }
