@@ -90,6 +90,12 @@ impl Incoming {
         }
     }
 
+    /// Whether it says that it is a signed answer.
+    pub(crate) fn is_signed(&self) -> bool {
+        let is = |media_type| self.content_type.eq_ignore_ascii_case(media_type);
+        is("application/token-introspection+jwt") || is("application/jwt")
+    }
+
     fn new(response: &Response, body: Vec<u8>) -> Self {
         let headers = response.headers();
         let text = |name| {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use crate::answers::{Answered, Known};
 use crate::fields::Fields;
+use crate::http::Incoming;
 use crate::network::Network;
+use crate::permit::{Busy, Permit};
 use crate::providers::Providers;
 use crate::remembered;
 use crate::source::Freshness;
@@ -107,10 +109,23 @@ enum Next {
     Fetched(Arc<Known>),
 }
 
+impl Next {
+    /// Whether a signature may be verified: that of the token, or of a signed answer (RFC 9701).
+    fn verifies(&self) -> bool {
+        match self {
+            Self::Keys => true,
+            Self::Fetched(known) => known.answer().is_ok_and(Incoming::is_signed),
+            Self::Start | Self::NoNewerKeys | Self::KeysUnavailable => false,
+        }
+    }
+}
+
 /// Judges one login; `now` reads the clock. The providers of `rules` are those of `providers`.
 ///
-/// After each verification of a signature the other tasks of the thread get their turn, so that no login
-/// delays another by more than one; while it waits for a provider it takes no turn at all.
+/// On each thread one signature is verified at a time, networks in turn, and the executor goes round after each:
+/// whatever one network sends, a login of another waits for two verifications at most. Who waits for a provider
+/// keeps nobody waiting. A future that is neither polled on nor dropped may keep the others of its thread from
+/// verifying. Thousands may wait; beyond, the network that has most is refused as [`Rejection::Busy`].
 pub async fn judge(
     providers: &Providers,
     rules: LoginSettings<'_>,
@@ -162,6 +177,13 @@ async fn drive(
     let (mut algorithm, mut kid) = (None, None);
     let outcome = loop {
         let keys = newer.as_deref().unwrap_or(trust).keys();
+        let mut permit = None;
+        if next.verifies() {
+            match Permit::acquire(asked.network).await {
+                Ok(granted) => permit = Some(granted),
+                Err(Busy) => break Outcome::refused(Rejection::Busy, None),
+            }
+        }
         let output = match &next {
             Next::Start => exchange.step(now(), Input::Start),
             Next::Keys => {
@@ -178,18 +200,25 @@ async fn drive(
             Next::NoNewerKeys => exchange.step(now(), Input::NoNewerKeys),
             Next::KeysUnavailable => exchange.step(now(), Input::KeysUnavailable),
             Next::Fetched(known) => match known.answer() {
-                Ok(incoming) => SCRATCH.with_borrow_mut(|scratch| {
-                    let answer = &incoming.answer();
-                    let input = Input::Fetched {
-                        answer,
-                        keys,
-                        scratch,
-                    };
-                    exchange.step(now(), input)
-                }),
+                Ok(incoming) => {
+                    let output = SCRATCH.with_borrow_mut(|scratch| {
+                        let answer = &incoming.answer();
+                        let input = Input::Fetched {
+                            answer,
+                            keys,
+                            scratch,
+                        };
+                        exchange.step(now(), input)
+                    });
+                    if permit.is_some() {
+                        tokio::task::yield_now().await;
+                    }
+                    output
+                }
                 Err(why) => exchange.step(now(), Input::FetchFailed(why.into())),
             },
         };
+        drop(permit);
         next = match output {
             Output::FindKeys(query) => {
                 algorithm = Some(query.algorithm());

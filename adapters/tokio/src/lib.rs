@@ -6,11 +6,13 @@
 //! judged by never changes under it: new keys are a new `Trust`.
 
 mod answers;
+mod fair;
 mod fields;
 mod http;
 mod judge;
 mod keys;
 mod network;
+mod permit;
 mod providers;
 mod remembered;
 mod settings;

@@ -25,7 +25,7 @@ pub(super) struct Asked<'a> {
     pub(super) providers: &'a Providers,
     pub(super) trust: &'a Trust,
     origin: Option<&'a Origin>,
-    network: Network,
+    pub(super) network: Network,
     answered: Vec<(usize, Key, Arc<Known>)>,
     /// The endpoint that was asked last, and its URL.
     last: Option<(&'static str, String)>,
