@@ -7,6 +7,7 @@ mod doctor;
 mod finding;
 mod http;
 mod online;
+mod operations;
 mod refusals;
 mod relay;
 mod serving;

@@ -16,20 +16,20 @@ use tempfile::TempDir;
 use crate::serving::{Client, PATIENCE, Serving, command, now, refused};
 
 /// A daemon with a directory of its own.
-struct Daemon {
-    root: TempDir,
-    serving: Serving,
+pub(crate) struct Daemon {
+    pub(crate) root: TempDir,
+    pub(crate) serving: Serving,
     issuer: Issuer,
     /// Where it listens on TCP.
-    tcp: String,
+    pub(crate) tcp: String,
 }
 
 impl Daemon {
-    fn start(limits: &str) -> Self {
+    pub(crate) fn start(limits: &str) -> Self {
         Self::start_with(limits, &[])
     }
 
-    fn start_with(limits: &str, environment: &[(&str, &Path)]) -> Self {
+    pub(crate) fn start_with(limits: &str, environment: &[(&str, &Path)]) -> Self {
         let root = TempDir::new().unwrap();
         let issuer = Issuer::new();
         write_config(&root, limits, "mail");
@@ -51,18 +51,18 @@ impl Daemon {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
-    fn token(&self, user: &str) -> String {
+    pub(crate) fn token(&self, user: &str) -> String {
         let claims = json!({
             "iss": "https://id.example.com", "sub": "1", "aud": "mail", "email": user, "exp": now() + 600,
         });
         self.issuer.sign("ES256", &claims)
     }
 
-    fn unix(&self) -> Client<UnixStream> {
+    pub(crate) fn unix(&self) -> Client<UnixStream> {
         Client::unix(&self.path("auth"))
     }
 }
@@ -79,13 +79,18 @@ fn write_config(root: &TempDir, limits: &str, audience: &str) {
     fs::write(root.path().join("gatepost.toml"), text).unwrap();
 }
 
-fn handshake<S: Read + Write>(mut client: Client<S>) -> Client<S> {
+pub(crate) fn handshake<S: Read + Write>(mut client: Client<S>) -> Client<S> {
     while client.line() != "DONE" {}
     client.send("VERSION\t1\t0\nCPID\t4711\n");
     client
 }
 
-fn login<S: Read + Write>(client: &mut Client<S>, id: u32, user: &str, token: &str) -> String {
+pub(crate) fn login<S: Read + Write>(
+    client: &mut Client<S>,
+    id: u32,
+    user: &str,
+    token: &str,
+) -> String {
     client.ask(auth(id, user, token))
 }
 
@@ -96,8 +101,8 @@ fn auth(id: u32, user: &str, token: &str) -> String {
     )
 }
 
-const ALICE: &str = "alice@example.com";
-const GOOD: &str = "OK\t1\tuser=alice@example.com";
+pub(crate) const ALICE: &str = "alice@example.com";
+pub(crate) const GOOD: &str = "OK\t1\tuser=alice@example.com";
 
 #[test]
 fn a_good_token_opens_and_a_bad_one_is_told_why_over_unix_and_tcp() {
