@@ -72,6 +72,45 @@ fn a_log_that_nobody_reads_stops_neither_logins_nor_the_end() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// N19: one client in a loop, whose every line is worth one of the log's; a login's line is never left out.
+#[test]
+fn a_flood_of_lines_is_limited_and_counted_but_for_logins() {
+    const LINES: u64 = 3000;
+    const LOGINS: usize = 200;
+    let daemon = Daemon::start("");
+    let token = daemon.token(ALICE);
+    let mut client = handshake(daemon.unix());
+    for _ in 0..LINES / 100 {
+        client.send("CONT\t77\t\n".repeat(100));
+        for _ in 0..100 {
+            assert!(client.line().starts_with("FAIL\t77"));
+        }
+    }
+    for _ in 0..LOGINS {
+        assert_eq!(login(&mut client, 1, ALICE, &token), GOOD);
+    }
+    let log = daemon.serving.stop();
+    let events = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let events: Vec<Value> = events.collect();
+    let said = |message| {
+        let said = events.iter().filter(move |event| event["message"] == message);
+        said.count() as u64
+    };
+    let (said, logins) = (said("continuation refused"), said("login"));
+    let reports = events
+        .iter()
+        .filter(|event| event["message"] == "similar lines left out");
+    let left_out: u64 = reports
+        .filter(|event| event["of"] == "continuation refused")
+        .map(|event| event["lines"].as_u64().unwrap())
+        .sum();
+    assert!(said < LINES / 2, "{said}");
+    assert_eq!(said + left_out, LINES);
+    assert_eq!(logins, LOGINS as u64);
+}
+
 /// N10: a soft limit of descriptors below the connections that are allowed.
 #[test]
 fn the_limit_of_open_files_is_raised_and_what_does_not_fit_is_said() {
