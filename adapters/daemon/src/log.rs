@@ -1,9 +1,19 @@
 //! The log: lines on standard error, one a login, none of which ever holds a token.
 //!
 //! Text from outside is a field of a line, never its message: both formats escape fields, so that no name
-//! can break a line or begin another one.
+//! can break a line or begin another one. Nobody waits for a line to be read (`queue.rs`), and of each kind but a
+//! login's there are a few a second (`limited.rs`).
+
+mod limited;
+mod queue;
 
 use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatepost_core::dovecot::{Endpoint, NotSent, Origin, Refusal, RefusalReason};
@@ -11,32 +21,138 @@ use gatepost_core::{Claim, Rejection, Violation, crypto::Algorithm};
 use gatepost_tokio::{Outcome, Verdict};
 use tracing::field::display;
 use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::config::{Log, LogFormat, LogLevel};
+use limited::{Limit, Limits, UNLIMITED};
+use queue::Queue;
+
+/// How long the end of the daemon waits for lines to be read.
+const FLUSH: Duration = Duration::from_secs(1);
+
+static QUEUE: Queue = Queue::new();
+static LIMITS: Limits = Limits::new();
+static HAS_STARTED: AtomicBool = AtomicBool::new(false);
 
 /// Begins to log; a second call changes nothing.
 pub(crate) fn start(settings: &Log) {
+    if HAS_STARTED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    if let Err(error) = QUEUE.start(|| LIMITS.report()) {
+        eprintln!("gatepost: nothing is logged: {error}");
+        return;
+    }
     let level = match settings.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
+    let journal = is_journal();
     let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(Lines { journal })
         .with_ansi(false)
         .with_target(false)
         .with_max_level(level)
-        // It would report a broken standard error to standard error, and panic.
         .log_internal_errors(false);
-    // Fails only where a subscriber is set already.
-    let _ = match settings.format {
-        LogFormat::Text => tracing::subscriber::set_global_default(subscriber.finish()),
-        LogFormat::Json => {
-            let subscriber = subscriber.json().flatten_event(true).finish();
-            tracing::subscriber::set_global_default(subscriber)
+    let limit = Limit {
+        limits: &LIMITS,
+        want_report: || QUEUE.want_report(),
+    };
+    // The journal knows priorities and times by itself. Fails only where a subscriber is set already.
+    let _ = match (settings.format, journal) {
+        (LogFormat::Text, false) => set_global_default(subscriber.finish().with(limit)),
+        (LogFormat::Text, true) => {
+            let subscriber = subscriber.without_time().with_level(false);
+            set_global_default(subscriber.finish().with(limit))
+        }
+        (LogFormat::Json, false) => {
+            let subscriber = subscriber.json().flatten_event(true);
+            set_global_default(subscriber.finish().with(limit))
+        }
+        (LogFormat::Json, true) => {
+            let subscriber = subscriber.json().flatten_event(true).without_time();
+            set_global_default(subscriber.finish().with(limit))
         }
     };
+}
+
+/// Waits until what was said is written, a second at most.
+pub(crate) fn flush() {
+    if HAS_STARTED.load(Ordering::Relaxed) {
+        LIMITS.report();
+        QUEUE.flush(FLUSH);
+    }
+}
+
+/// How many lines were dropped because nobody read them.
+pub(crate) fn dropped() -> u64 {
+    QUEUE.dropped()
+}
+
+/// Says why the command ends, which no level hides.
+pub(crate) fn fault(fault: &dyn fmt::Display) {
+    if HAS_STARTED.load(Ordering::Relaxed) {
+        let before = if is_journal() { "<3>" } else { "" };
+        QUEUE.push(before, format!("gatepost: {fault}\n").as_bytes());
+    } else {
+        eprintln!("gatepost: {fault}");
+    }
+}
+
+/// Whether standard error is the journal's (`JOURNAL_STREAM` in systemd.exec(5)).
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let output = std::io::stderr().as_fd().try_clone_to_owned();
+    let found = output.and_then(|output| File::from(output).metadata());
+    found.is_ok_and(|found| stream == format!("{}:{}", found.dev(), found.ino()))
+}
+
+/// Where lines go.
+#[derive(Clone, Copy)]
+struct Lines {
+    journal: bool,
+}
+
+impl<'l> MakeWriter<'l> for Lines {
+    type Writer = Line;
+
+    fn make_writer(&'l self) -> Line {
+        Line("")
+    }
+
+    fn make_writer_for(&'l self, metadata: &Metadata<'_>) -> Line {
+        if !self.journal {
+            return Line("");
+        }
+        // sd-daemon(3)
+        Line(match *metadata.level() {
+            Level::ERROR => "<3>",
+            Level::WARN => "<4>",
+            Level::INFO => "<6>",
+            _ => "<7>",
+        })
+    }
+}
+
+/// One line, with what stands before it.
+struct Line(&'static str);
+
+impl io::Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        QUEUE.push(self.0, line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The line of a login that was judged; `sent` says whether anybody was left to hear the verdict.
@@ -61,6 +177,7 @@ pub(crate) fn login(
     };
     let claim = blamed(&verdict.outcome);
     tracing::info!(
+        target: UNLIMITED,
         user,
         actor,
         mechanism,
@@ -108,6 +225,7 @@ fn blamed(outcome: &Outcome) -> Option<Cow<'static, str>> {
 /// The line of a question whose asker did not wait for the verdict.
 pub(crate) fn abandoned(mechanism: &'static str, origin: &Origin) {
     tracing::info!(
+        target: UNLIMITED,
         mechanism,
         service = origin.service.as_str(),
         remote = end(origin.remote),
@@ -127,6 +245,7 @@ pub(crate) fn refusal(refusal: &Refusal) {
         return;
     };
     tracing::info!(
+        target: UNLIMITED,
         service = origin.service.as_str(),
         remote = end(origin.remote),
         local = end(origin.local),

@@ -23,6 +23,7 @@ mod serve;
 mod socketmap;
 mod upstream;
 mod users;
+mod vital;
 mod web;
 mod worker;
 #[cfg(test)]
@@ -49,12 +50,14 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    match Verb::parse() {
+    let code = match Verb::parse() {
         Verb::Serve(options) => serve::run(&options),
         Verb::Check(check) => check::run(&check),
         Verb::CheckConfig(options) => check_config::run(&options),
         Verb::Demo(demo) => demo::run(&demo),
         Verb::Doctor(options) => doctor::run(&options),
         Verb::Import(options) => import::run(&options),
-    }
+    };
+    log::flush();
+    code
 }
