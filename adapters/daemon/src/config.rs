@@ -76,7 +76,7 @@ keys! {
         /// The users, if they are not Dovecot's to know.
         pub(crate) users: Option<UserSettings>,
         /// Where metrics and health are served.
-        pub(crate) metrics: Option<Address>,
+        pub(crate) metrics: Option<Metrics>,
         /// Where Dovecot's oauth2 database is answered.
         pub(crate) http: Option<Http>,
         /// Who the daemon is once it has its sockets, if root started it.
@@ -165,6 +165,14 @@ keys! {
 }
 
 keys! {
+    /// Where metrics and health are served.
+    pub(crate) struct Metrics in "[metrics]" {
+        listen: Address; required,
+        allow_remote: bool,
+    }
+}
+
+keys! {
     #[derive(Default)]
     pub(crate) struct DiscoverySettings in "[discovery]" {
         pub(crate) scope: Option<OneLine>,
@@ -199,6 +207,18 @@ keys! {
         pub(crate) owner: Option<OneLine>,
         pub(crate) group: Option<OneLine>,
         pub(crate) allow_remote: bool,
+        /// Whether it may be listened at while another daemon listens there.
+        pub(crate) take_over: bool,
+    }
+}
+
+impl Metrics {
+    pub(crate) fn listener(&self) -> Listener {
+        Listener {
+            allow_remote: self.allow_remote,
+            places: self.places.clone(),
+            ..Listener::at(self.listen.clone())
+        }
     }
 }
 
@@ -279,6 +299,15 @@ impl Config {
         }
     }
 
+    /// Connections of mail servers at once, of all protocols of `[[listener]]` together.
+    pub(crate) fn connections(&self) -> u64 {
+        let protocols = ListenerProtocol::ALL.into_iter().filter(|protocol| {
+            let mut listeners = self.listeners.iter();
+            listeners.any(|listener| listener.protocol == *protocol)
+        });
+        protocols.count() as u64 * u64::from(self.limits.connections.get())
+    }
+
     /// The provider whose keys `[dict]` tells; `None` without it, or where it is not clear which.
     pub(crate) fn told_provider(&self) -> Option<String> {
         let dict = self.dict.as_ref()?;
@@ -300,6 +329,7 @@ impl Listener {
             owner: None,
             group: None,
             allow_remote: false,
+            take_over: false,
             places: Places::default(),
         }
     }

@@ -1,7 +1,6 @@
 //! `gatepost doctor`: walks through a configuration as the daemon would use it, and says in words what is
 //! wrong and what to do.
 
-mod holder;
 mod network;
 mod sockets;
 mod token;

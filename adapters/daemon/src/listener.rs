@@ -1,5 +1,6 @@
 //! Sockets that mail servers connect to.
 
+pub(crate) mod holder;
 mod systemd;
 mod unix;
 
@@ -10,6 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::config::{Address, Listener};
 use crate::worker::Stream;
+use holder::Holder;
 
 /// Connections that may wait to be accepted: what the kernel allows by default (`somaxconn`).
 pub(crate) const BACKLOG: u32 = 4096;
@@ -37,6 +39,11 @@ pub(crate) enum BindError {
          allow_remote = true"
     )]
     Remote(Address),
+    #[error(
+        "listener {address}: {holder} listens there; stop it or choose another address; take_over = true lets this \
+         daemon take over from it"
+    )]
+    Held { address: Address, holder: Holder },
     #[error("listener {0}: the path exists and is no socket; remove it or choose another")]
     NotASocket(Address),
     #[error("listener {address}: there is no {kind} {name:?}; create it or choose another")]
@@ -78,17 +85,14 @@ pub(crate) fn rehearse(listener: &Listener) -> Result<(), BindError> {
         Address::Unix(path) => unix::stage(listener, path).map(drop),
         Address::Tcp(host) => tcp_addresses(listener, host)?
             .into_iter()
-            .try_for_each(|address| socket_at(address).map(drop))
-            .map_err(tcp_failed(listener)),
+            .try_for_each(|address| socket_at(listener, address).map(drop)),
         Address::Systemd(_) => Ok(()),
     }
 }
 
-/// Listens for whoever watches, which may be another host: no token travels there.
-pub(crate) fn bind_http(address: &Address) -> Result<Vec<TcpListener>, BindError> {
-    let mut listener = Listener::at(address.clone());
-    listener.allow_remote = true;
-    let bound = bind(&listener)?.into_iter();
+/// Listens for whoever watches.
+pub(crate) fn bind_http(listener: &Listener) -> Result<Vec<TcpListener>, BindError> {
+    let bound = bind(listener)?.into_iter();
     let tcp = bound.filter_map(|bound| match bound {
         Bound::Tcp(listener) => Some(listener),
         Bound::Unix(..) | Bound::Inherited(_) => None,
@@ -98,8 +102,11 @@ pub(crate) fn bind_http(address: &Address) -> Result<Vec<TcpListener>, BindError
 
 fn bind_tcp(listener: &Listener, host: &str) -> Result<Vec<Bound>, BindError> {
     let sockets = tcp_addresses(listener, host)?.into_iter().map(|address| {
-        let socket = socket_at(address).and_then(|socket| socket.listen(BACKLOG));
-        socket.map(Bound::Tcp).map_err(tcp_failed(listener))
+        let socket = socket_at(listener, address)?.listen(BACKLOG);
+        // Two daemons that bind at once both get here, and one of them no further.
+        socket
+            .map(Bound::Tcp)
+            .map_err(|error| tcp_failed(listener, address, error))
     });
     sockets.collect()
 }
@@ -114,11 +121,15 @@ fn tcp_addresses(listener: &Listener, host: &str) -> Result<Vec<SocketAddr>, Bin
     Ok(addresses)
 }
 
-fn tcp_failed(listener: &Listener) -> impl Fn(io::Error) -> BindError {
-    BindError::io(
-        listener,
-        "choose an address of this machine and a free port",
-    )
+fn tcp_failed(listener: &Listener, address: SocketAddr, error: io::Error) -> BindError {
+    if error.kind() == io::ErrorKind::AddrInUse
+        && let Some(holder) = holder::of_tcp(address)
+    {
+        let address = listener.address.clone();
+        return BindError::Held { address, holder };
+    }
+    let hint = "choose an address of this machine and a free port";
+    BindError::io(listener, hint)(error)
 }
 
 fn check_remote(listener: &Listener, address: SocketAddr) -> Result<(), BindError> {
@@ -130,16 +141,19 @@ fn check_remote(listener: &Listener, address: SocketAddr) -> Result<(), BindErro
 }
 
 /// A socket that is bound, and does not listen yet.
-fn socket_at(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+fn socket_at(listener: &Listener, address: SocketAddr) -> Result<TcpSocket, BindError> {
+    let bound = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
     };
-    socket.set_reuseaddr(true)?;
-    // A new daemon can listen before the old one has ended.
-    socket.set_reuseport(true)?;
-    socket.bind(address)?;
-    Ok(socket)
+    let bound = bound.and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        // The kernel lets daemons share a port where each of them says so, and gives each a share of the connections.
+        socket.set_reuseport(listener.take_over)?;
+        socket.bind(address)?;
+        Ok(socket)
+    });
+    bound.map_err(|error| tcp_failed(listener, address, error))
 }
 
 impl Bound {

@@ -1,17 +1,22 @@
 //! What is counted, for Prometheus, and whether all is well. No label holds anything that a client has sent.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_tokio::{Outcome, Verdict};
-use prometheus_client::encoding::{EncodeLabelSet, text::encode};
-use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeMetric as _, text::encode,
+};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::{family::Family, histogram::Histogram};
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::generation::Generation;
+use crate::log;
 use crate::web::{Reply, Request};
 
 /// Upper ends of what a login may take, in seconds: a remembered signature, a signature, a provider.
@@ -61,6 +66,7 @@ impl Metrics {
         registry.register("dict_lookups", help, lookups.clone());
         let help = "Time from a login's response to its verdict";
         registry.register("login_seconds", help, seconds.clone());
+        registry.register_collector(Box::new(Log));
         Self {
             registry,
             logins,
@@ -115,6 +121,20 @@ impl Metrics {
             ("GET", "/health") => health(&generation.borrow()),
             _ => Reply::of(404, "text/plain", "GET /metrics or /health\n"),
         }
+    }
+}
+
+/// What the log counts.
+#[derive(Debug)]
+struct Log;
+
+impl Collector for Log {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let counter = ConstCounter::new(log::dropped());
+        let help = "Lines of the log that were dropped because nobody read them";
+        let metric =
+            encoder.encode_descriptor("log_lines_dropped", help, None, counter.metric_type())?;
+        counter.encode(metric)
     }
 }
 

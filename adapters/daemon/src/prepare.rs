@@ -110,12 +110,7 @@ fn http(settings: &config::Http) -> Result<Responder, StartError> {
 
 /// Everything that is listened at, but what systemd opens.
 pub(crate) fn listeners(config: &Config) -> Vec<Listener> {
-    let metrics = config.metrics.iter().map(|address| {
-        let mut listener = Listener::at(address.clone());
-        // It may be watched from other hosts: no token travels there.
-        listener.allow_remote = true;
-        listener
-    });
+    let metrics = config.metrics.iter().map(config::Metrics::listener);
     let mut all = config.listeners.clone();
     all.extend(metrics);
     all.extend(config.http.iter().flat_map(config::Http::listeners));

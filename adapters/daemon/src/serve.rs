@@ -1,19 +1,24 @@
 //! `gatepost serve`: the life of the daemon.
 
+mod open_files;
+mod reload;
+mod systemd;
+
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sd_notify::NotifyState;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::runtime::{self, Handle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::config::{Config, Listener, ListenerProtocol};
+use crate::config::{Config, Listener, ListenerProtocol, Provider};
 use crate::connection::Service;
 use crate::door::Door;
 use crate::generation::Generation;
@@ -21,11 +26,13 @@ use crate::listener::{self, BindError, Bound};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::penalty::Penalties;
-use crate::prepare::{Kept, StartError, prepare};
+use crate::prepare::{Kept, Preparation, StartError, prepare};
 use crate::upstream::Upstream;
 use crate::users::Followed;
+use crate::vital;
 use crate::web;
 use crate::worker::{Protocol, Workers};
+use reload::Reload;
 
 /// How long a start waits for providers to be found, so that its first logins find them known.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
@@ -39,11 +46,19 @@ pub(crate) struct Options {
 }
 
 /// Why it does not serve: everything that is known of it.
+#[derive(Debug)]
 struct Error(Vec<StartError>);
 
 impl<E: Into<StartError>> From<E> for Error {
     fn from(error: E) -> Self {
         Self(vec![error.into()])
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&faults.join("\n"))
     }
 }
 
@@ -57,43 +72,117 @@ impl Error {
     }
 }
 
+/// The signals, which are handled before anything else is done.
+struct Signals {
+    reload: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn handle() -> io::Result<Self> {
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
 /// Serves until a signal ends it.
 pub(crate) fn run(options: &Options) -> ExitCode {
-    let served = Config::read(&options.config)
+    vital::log_panics();
+    let served = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
         .map_err(Error::from)
-        .and_then(|config| {
-            log::start(&config.log);
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            runtime.block_on(serve(options, config))
+        .and_then(|runtime| {
+            let served = runtime.block_on(live(options));
+            // Nobody waits for a file system that hangs.
+            runtime.shutdown_background();
+            served
         });
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             for fault in &error.0 {
-                eprintln!("gatepost: {fault}");
+                log::fault(fault);
             }
             error.exit_code()
         }
     }
 }
 
-async fn serve(options: &Options, config: Config) -> Result<(), Error> {
+/// Serves until a signal ends it, which may come at any moment.
+async fn live(options: &Options) -> Result<(), Error> {
+    let Signals {
+        reload,
+        mut terminate,
+        mut interrupt,
+    } = Signals::handle()?;
+    let (ended, end) = oneshot::channel();
+    let wait = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        // Fails where nothing is served any more.
+        let _ = ended.send(());
+    };
+    let waiting = tokio::spawn(wait);
+    let served = serve(options, reload, end).await;
+    waiting.abort();
+    served
+}
+
+/// What there is once the configuration has been read.
+struct Begun {
+    config: Config,
+    exposed: Vec<PathBuf>,
+    prepared: Preparation,
+}
+
+async fn begin(path: PathBuf) -> Result<Begun, Error> {
+    let config = Config::read(&path)?;
+    log::start(&config.log);
+    open_files::raise(&config);
     // A provider that is away delays the start by this at most.
-    let prepared = prepare(&options.config, &config, FIRST_LOOK).await;
+    let prepared = prepare(&path, &config, FIRST_LOOK).await;
+    let exposed = config.exposed_secrets(&path);
+    Ok(Begun {
+        config,
+        exposed,
+        prepared,
+    })
+}
+
+async fn serve(
+    options: &Options,
+    reload: Signal,
+    mut end: oneshot::Receiver<()>,
+) -> Result<(), Error> {
+    let online = online()?;
+    let begun = online.spawn(begin(options.config.clone()));
+    let Begun {
+        config,
+        exposed,
+        prepared,
+    } = tokio::select! {
+        begun = begun => begun.map_err(io::Error::other)??,
+        _ = &mut end => return Ok(()),
+    };
     let (generation, account) = match prepared.generation {
         Some(generation) if prepared.faults.is_empty() => (generation, prepared.account),
         _ => return Err(Error(prepared.faults)),
     };
-    announce(options, &config, &generation);
+    announce(&config, &exposed, &generation);
     if let Kept::Unusable(path, error) = prepared.kept {
         let (path, error) = (path.display().to_string(), error.to_string());
         tracing::warn!(path, error, "state_directory cannot be written");
     }
     let entrances = entrances(&config)?;
     let watchers = match &config.metrics {
-        Some(address) => listener::bind_http(address)?,
+        Some(metrics) => listener::bind_http(&metrics.listener())?,
         None => Vec::new(),
     };
     if let Some(account) = account {
@@ -104,9 +193,6 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     if let Some(upstream) = &upstream {
         let _ = timeout(FIRST_LOOK, upstream.tried()).await;
     }
-    let mut reload = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(false);
     let service = Arc::new(Service {
@@ -116,28 +202,37 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     });
     let workers = Arc::new(Workers::start(&service)?);
     let _watched = watch_at(watchers, &service)?;
-    let mut doors: Vec<_> = entrances
+    let doors: Vec<_> = entrances
         .into_iter()
         .map(|entrance| entrance.open(&workers))
         .collect();
-    notify(&[NotifyState::Ready]);
+    systemd::ready(&status(&config));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 
-    let mut current = config;
-    loop {
-        tokio::select! {
-            _ = reload.recv() => reread(options, &mut current, &generations).await,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-        }
-    }
-    notify(&[NotifyState::Stopping]);
+    let patience = config.limits.drain_seconds.duration();
+    let reloading = Reload {
+        path: options.config.clone(),
+        current: config,
+        generations,
+        online,
+        hanging: None,
+    };
+    followed.spawn(reloading.follow(reload));
+    // Its sender lives as long as the signals are waited for.
+    let _ = end.await;
+    systemd::stopping();
     tracing::info!("stopping");
+    drain(doors, &stop, patience).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Lets nobody in any more, and logins that have begun end.
+async fn drain(mut doors: Vec<Door>, stop: &watch::Sender<bool>, patience: Duration) {
     for door in &mut doors {
         door.close().await;
     }
     stop.send_replace(true);
-    let patience = current.limits.drain_seconds.duration();
     let empty = async {
         for door in &doors {
             door.wait_until_empty().await;
@@ -146,8 +241,23 @@ async fn serve(options: &Options, config: Config) -> Result<(), Error> {
     if timeout(patience, empty).await.is_err() {
         tracing::warn!("connections left that did not end in time");
     }
-    tracing::info!("stopped");
-    Ok(())
+}
+
+/// A runtime where providers are asked, which nothing else delays.
+fn online() -> io::Result<Handle> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let handle = runtime.handle().clone();
+    let work = move || runtime.block_on(std::future::pending());
+    vital::spawn_strict("providers".to_owned(), work)?;
+    Ok(handle)
+}
+
+/// What `systemctl status` shows.
+fn status(config: &Config) -> String {
+    let names: Vec<String> = config.providers.iter().map(Provider::name).collect();
+    format!("serving {}", names.join(", "))
 }
 
 /// The sockets of one protocol.
@@ -270,8 +380,8 @@ fn service(
 }
 
 /// Names what an operator should know about the configuration that is in force.
-fn announce(options: &Options, config: &Config, generation: &Generation) {
-    for path in config.exposed_secrets(&options.config) {
+fn announce(config: &Config, exposed: &[PathBuf], generation: &Generation) {
+    for path in exposed {
         let path = path.display().to_string();
         tracing::warn!(path, "holds a secret and can be read by others");
     }
@@ -287,48 +397,5 @@ fn announce(options: &Options, config: &Config, generation: &Generation) {
             keys,
             "provider"
         );
-    }
-}
-
-/// Replaces what logins are judged by, or keeps it where the new configuration is no good.
-async fn reread(
-    options: &Options,
-    current: &mut Config,
-    generations: &watch::Sender<Arc<Generation>>,
-) {
-    if let Ok(now) = NotifyState::monotonic_usec_now() {
-        notify(&[NotifyState::Reloading, now]);
-    }
-    let previous = Arc::clone(&generations.borrow());
-    match Config::read(&options.config)
-        .map_err(Error::from)
-        .and_then(|config| Ok((Generation::load(&config, Some(&previous))?, config)))
-    {
-        Ok((generation, config)) => {
-            // The old one judges until the new one knows its providers.
-            let _ = timeout(FIRST_LOOK, generation.providers.looked_for()).await;
-            announce(options, &config, &generation);
-            for part in current.parts_for_a_restart(&config) {
-                tracing::warn!(part, "changed, which takes effect after a restart only");
-            }
-            generations.send_replace(Arc::new(generation));
-            *current = config;
-            tracing::info!("reloaded");
-        }
-        Err(error) => {
-            let faults: Vec<String> = error.0.iter().map(ToString::to_string).collect();
-            tracing::error!(
-                error = faults.join("\n"),
-                "not reloaded: the old configuration stays"
-            );
-        }
-    }
-    notify(&[NotifyState::Ready]);
-}
-
-/// Tells systemd, where it asked to be told.
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(error = error.to_string(), "systemd not notified");
     }
 }

@@ -9,12 +9,15 @@ use std::time::{Duration, SystemTime};
 use gatepost_mail::users::Users;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::config::{UserSettings, UsersError};
 
 /// How often the file is looked at: Dovecot does at every lookup.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long reading may take before it is said that it takes long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What tells that a file has changed.
 type Stamp = Option<(SystemTime, u64)>;
@@ -41,25 +44,32 @@ async fn follow(
     mut known: Stamp,
     users: watch::Sender<Option<Arc<Users>>>,
 ) {
-    let Some(path) = settings.passwd_file() else {
+    if settings.passwd_file().is_none() {
         return users.closed().await;
-    };
+    }
     loop {
         sleep(PAUSE).await;
-        let found = stamp(path);
-        if found == known {
-            continue;
-        }
-        known = found;
         let again = settings.clone();
-        // Reading a long file is nothing for a thread that others wait for.
-        let Ok(read) = spawn_blocking(move || again.load()).await else {
+        // Nothing for a thread that others wait for: the file may be long, and its file system may hang.
+        let mut look = spawn_blocking(move || look(&again, known));
+        let looked = if let Ok(looked) = timeout(PATIENCE, &mut look).await {
+            looked
+        } else {
+            tracing::error!("users not read in time: the old ones stay");
+            // No second thread waits for the same file.
+            look.await
+        };
+        let Ok(Some((found, read))) = looked else {
             continue;
         };
+        known = found;
         match read {
             Ok(read) => {
                 users.send_replace(Some(Arc::new(read)));
-                tracing::info!(path = %path.display(), "users read again");
+                let path = settings
+                    .passwd_file()
+                    .map(|path| path.display().to_string());
+                tracing::info!(path, "users read again");
             }
             Err(error) => tracing::error!(
                 error = error.to_string(),
@@ -67,6 +77,12 @@ async fn follow(
             ),
         }
     }
+}
+
+/// Reads the file if it is not the one that is known.
+fn look(settings: &UserSettings, known: Stamp) -> Option<(Stamp, Result<Users, UsersError>)> {
+    let found = stamp(settings.passwd_file()?);
+    (found != known).then(|| (found, settings.load()))
 }
 
 fn stamp(path: &Path) -> Stamp {

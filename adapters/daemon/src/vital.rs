@@ -86,16 +86,13 @@ mod tests {
             if how == "thread" {
                 spawn(name, || panic!("on purpose")).unwrap();
             } else {
-                spawn_strict(name, || {
-                    let runtime = tokio::runtime::Builder::new_current_thread()
-                        .build()
-                        .unwrap();
-                    runtime.block_on(async {
-                        tokio::spawn(async { panic!("on purpose") });
-                        std::future::pending().await
-                    })
-                })
-                .unwrap();
+                let builder = &mut tokio::runtime::Builder::new_current_thread();
+                let runtime = builder.build().unwrap();
+                let work = async {
+                    tokio::spawn(async { panic!("on purpose") });
+                    std::future::pending::<()>().await;
+                };
+                spawn_strict(name, move || runtime.block_on(work)).unwrap();
             }
             loop {
                 thread::park();

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Connections at once; more wait to be accepted.
-const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
 
 /// How long the head of a request may take, and how long a connection may be idle.
 const PATIENCE: Duration = Duration::from_secs(10);

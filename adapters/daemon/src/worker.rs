@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 
 use crate::config::ListenerProtocol;
 use crate::connection::{self, Reader, Service};
-use crate::{dict, http, master, relay, socketmap};
+use crate::{dict, http, master, relay, socketmap, vital};
 
 /// A connection on its way to the thread that serves it.
 pub(crate) struct Accepted {
@@ -102,9 +102,7 @@ fn start(index: usize, service: Arc<Service>) -> io::Result<mpsc::UnboundedSende
         .enable_all()
         .build()?;
     let work = move || LocalSet::new().block_on(&runtime, work(receiver, service));
-    thread::Builder::new()
-        .name(format!("judge-{index}"))
-        .spawn(work)?;
+    vital::spawn(format!("judge-{index}"), work)?;
     Ok(sender)
 }
 

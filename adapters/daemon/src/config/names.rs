@@ -2,14 +2,16 @@
 
 use super::reader::Keys;
 use super::{
-    Config, Dict, DiscoverySettings, Http, Limits, Listener, Log, Provider, Upstream, UserSettings,
+    Config, Dict, DiscoverySettings, Http, Limits, Listener, Log, Metrics, Provider, Upstream,
+    UserSettings,
 };
 
 /// Every table, by its header, with its keys.
-pub(super) const TABLES: [(&str, &[&str]); 10] = [
+pub(super) const TABLES: [(&str, &[&str]); 11] = [
     (Config::HEADER, Config::KEYS),
     (Log::HEADER, Log::KEYS),
     (Limits::HEADER, Limits::KEYS),
+    (Metrics::HEADER, Metrics::KEYS),
     (DiscoverySettings::HEADER, DiscoverySettings::KEYS),
     (Listener::HEADER, Listener::KEYS),
     (Http::HEADER, Http::KEYS),

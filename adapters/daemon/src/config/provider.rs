@@ -198,6 +198,11 @@ impl Provider {
         self.looser_words_online(add);
     }
 
+    /// Connections to it at once.
+    pub(crate) fn connections(&self) -> u64 {
+        u64::from(self.concurrency.get())
+    }
+
     /// What the log calls it: by default its host.
     pub(crate) fn name(&self) -> String {
         if let Some(name) = &self.name {

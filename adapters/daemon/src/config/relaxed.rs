@@ -10,7 +10,7 @@ impl Config {
             ("[[listener]]", self.listeners != new.listeners),
             ("[limits]", self.limits != new.limits),
             ("[log]", self.log != new.log),
-            ("metrics", self.metrics != new.metrics),
+            ("[metrics]", self.metrics != new.metrics),
             ("user", self.user != new.user),
             ("[upstream]", self.upstream != new.upstream),
             ("[users]", self.users != new.users),
@@ -34,6 +34,21 @@ impl Config {
                     "listener {address}: allow_remote = true: tokens travel in clear"
                 ));
             }
+        }
+        for listener in self.listeners.iter().filter(|listener| listener.take_over) {
+            let address = &listener.address;
+            words.push(format!(
+                "listener {address}: take_over = true: another daemon may listen there, and lose or share its logins"
+            ));
+        }
+        if self
+            .metrics
+            .as_ref()
+            .is_some_and(|metrics| metrics.listener().allow_remote)
+        {
+            words.push(
+                "[metrics]: allow_remote = true: whoever reaches it sees the figures".to_owned(),
+            );
         }
         if let Some(users) = &self.users {
             users.looser_words(&mut words);

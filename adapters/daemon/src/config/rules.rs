@@ -5,12 +5,14 @@ use super::{Address, Config, Dict, Http, Listener, ListenerProtocol, Provider};
 
 impl Config {
     pub(super) fn check(&self, faults: &mut Faults) {
-        self.places.forbid(
-            faults,
-            &["metrics"],
-            matches!(self.metrics, Some(Address::Unix(_) | Address::Systemd(_))),
-            "metrics: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9464\"",
-        );
+        if let Some(metrics) = &self.metrics {
+            metrics.places.forbid(
+                faults,
+                &["listen"],
+                !matches!(metrics.listener().address, Address::Tcp(_)),
+                "metrics: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9464\"",
+            );
+        }
         self.places.demand(
             faults,
             &["listen", "listener", "http", "dict"],
@@ -144,6 +146,11 @@ impl Listener {
             &["allow_remote"],
             is_unix && self.allow_remote,
             "listener: allow_remote is not for unix: addresses; remove it",
+        );
+        forbid(
+            &["take_over"],
+            matches!(self.address, Address::Systemd(_)) && self.take_over,
+            "listener: take_over is not for systemd: addresses, which systemd hands over; remove it",
         );
         forbid(
             &["mode", "owner", "group"],

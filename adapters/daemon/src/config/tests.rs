@@ -46,6 +46,9 @@ fn with(section: &str, line: &str) -> String {
         "http" if !line.starts_with("listen") => {
             format!("[http]\nlisten = \"tcp:127.0.0.1:1\"\n{line}\n{LISTENER}{PROVIDER}")
         }
+        "metrics" if !line.starts_with("listen") => {
+            format!("[metrics]\nlisten = \"tcp:127.0.0.1:1\"\n{line}\n{LISTENER}{PROVIDER}")
+        }
         "upstream" => format!("[upstream]\nmaster = \"unix:/m\"\n{line}\n{LISTENER}{PROVIDER}"),
         "users" => format!("[users]\npasswd_file = \"/u\"\n{line}\n{LISTENER}{PROVIDER}"),
         _ => format!("[{section}]\n{line}\n{LISTENER}{PROVIDER}"),

@@ -1,15 +1,14 @@
 //! Where mail servers ask, and the upstream sockets: who answers there.
 
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::holder::{self, Holder};
 use super::{Findings, note};
 use crate::config::{Address, Config, Upstream};
 use crate::listener::BindError;
+use crate::listener::holder::{self, Holder};
 use crate::prepare::{self, StartError};
 
 pub(super) fn examine(config: &Config, findings: &mut Findings) {
@@ -29,22 +28,10 @@ pub(super) fn examine(config: &Config, findings: &mut Findings) {
 
 /// Whether this only says that a daemon of ours is running.
 pub(super) fn is_our_own(fault: &StartError) -> bool {
-    let StartError::Bind(BindError::Io {
-        address: Address::Tcp(host),
-        source,
-        ..
-    }) = fault
-    else {
+    let StartError::Bind(BindError::Held { holder, .. }) = fault else {
         return false;
     };
-    let is_held = |address| {
-        let holder = holder::of_tcp(address);
-        holder.is_some_and(|holder| holder.is_gatepost() != Some(false))
-    };
-    source.kind() == io::ErrorKind::AddrInUse
-        && host
-            .to_socket_addrs()
-            .is_ok_and(|mut addresses| addresses.all(is_held))
+    holder.is_gatepost() != Some(false)
 }
 
 /// The sockets of the upstream Dovecot.
@@ -72,7 +59,7 @@ fn examine_unix(path: &Path, findings: &mut Findings) {
                 format!(" (mode {mode:o}, owner {uid}, group {gid})")
             });
             let shown = format!("{shown}{}", rights.unwrap_or_default());
-            let advice = "`gatepost serve` would take its place: choose another path, or stop it";
+            let advice = "choose another path, or stop it";
             examine_holder(&holder, &shown, advice, findings);
         }
         None if path.exists() => note(&format!(

@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// How long somebody may take to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who listens.
-pub(super) struct Holder {
+#[derive(Debug)]
+pub(crate) struct Holder {
     /// `None` where only its own user and root may know.
     process: Option<u32>,
     /// The program's name.
@@ -26,7 +30,7 @@ impl Holder {
     }
 
     /// Whether it is a daemon like ours; `None` where that cannot be known.
-    pub(super) fn is_gatepost(&self) -> Option<bool> {
+    pub(crate) fn is_gatepost(&self) -> Option<bool> {
         self.name.as_ref().map(|name| name == "gatepost")
     }
 }
@@ -41,11 +45,24 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Who listens at the path of a socket.
-pub(super) fn of_unix(path: &Path) -> Option<Holder> {
-    let stream = UnixStream::connect(path).ok()?;
-    stream.set_nonblocking(true).ok()?;
-    let stream = tokio::net::UnixStream::from_std(stream).ok()?;
+/// Who listens at the path of a socket. Waits for nobody, whatever the listener does.
+pub(crate) fn of_unix(path: &Path) -> Option<Holder> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).ok()?;
+    socket.set_nonblocking(true).ok()?;
+    match socket.connect(&SockAddr::unix(path).ok()?) {
+        Ok(()) => {}
+        Err(error) => {
+            // Nobody has called listen(2), or nobody is there any more; all else says that somebody is.
+            let is_free = matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::NotFound
+                    | io::ErrorKind::PermissionDenied
+            );
+            return (!is_free).then(|| Holder::of(None));
+        }
+    }
+    let stream = tokio::net::UnixStream::from_std(OwnedFd::from(socket).into()).ok()?;
     // The process that has called listen(2), whoever accepts (unix(7), SO_PEERCRED).
     let process = stream.peer_cred().ok()?.pid();
     let process = process.and_then(|id| u32::try_from(id).ok());
@@ -53,7 +70,7 @@ pub(super) fn of_unix(path: &Path) -> Option<Holder> {
 }
 
 /// Who listens at an address of this host.
-pub(super) fn of_tcp(address: SocketAddr) -> Option<Holder> {
+pub(crate) fn of_tcp(address: SocketAddr) -> Option<Holder> {
     TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let mut tables = tables

@@ -1,7 +1,7 @@
 //! A unix socket that replaces another one in one step, and removes itself only.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown,
@@ -11,20 +11,33 @@ use std::path::PathBuf;
 use nix::unistd::{Group, User};
 use tokio::net::UnixListener;
 
-use super::{BindError, Bound};
+use super::{BindError, Bound, holder};
 use crate::config::{Listener, Mode};
 
 /// The path of a socket of ours. Dropped, it is removed, unless another daemon has replaced it.
 pub(crate) struct Path {
     path: PathBuf,
-    /// Device and inode.
-    identity: (u64, u64),
+    identity: Identity,
+}
+
+/// Device, inode, and when it was made: an inode's number is given to another file once it is free.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Identity(u64, u64, (i64, i64));
+
+impl From<&Metadata> for Identity {
+    fn from(found: &Metadata) -> Self {
+        Self(
+            found.dev(),
+            found.ino(),
+            (found.mtime(), found.mtime_nsec()),
+        )
+    }
 }
 
 impl Drop for Path {
     fn drop(&mut self) {
         let is_ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
+            .is_ok_and(|found| Identity::from(&found) == self.identity);
         // Without the rights of root it may have to stay: the next start replaces it.
         if is_ours
             && let Err(error) = fs::remove_file(&self.path)
@@ -45,7 +58,7 @@ impl fmt::Display for Path {
 pub(super) struct Staged {
     socket: UnixListener,
     staging: Staging,
-    identity: (u64, u64),
+    identity: Identity,
 }
 
 /// Listens at `path`. What mail servers see is the old socket or the new one with all of its rights.
@@ -74,6 +87,13 @@ pub(super) fn stage(listener: &Listener, path: &std::path::Path) -> Result<Stage
         Ok(found) if !found.file_type().is_socket() => {
             return Err(BindError::NotASocket(listener.address.clone()));
         }
+        // What nobody listens at is left behind by a daemon that was killed.
+        Ok(_) if !listener.take_over => {
+            if let Some(holder) = holder::of_unix(path) {
+                let address = listener.address.clone();
+                return Err(BindError::Held { address, holder });
+            }
+        }
         _ => {}
     }
     let (owner, group) = (owner(listener)?, group(listener)?);
@@ -90,7 +110,7 @@ pub(super) fn stage(listener: &Listener, path: &std::path::Path) -> Result<Stage
     Ok(Staged {
         socket,
         staging,
-        identity: (found.dev(), found.ino()),
+        identity: Identity::from(&found),
     })
 }
 

@@ -87,7 +87,7 @@ impl Limits {
                     tracing::warn!(target: UNLIMITED, of, lines, "similar lines left out");
                 }
                 Level::INFO => {
-                    tracing::info!(target: UNLIMITED, of, lines, "similar lines left out")
+                    tracing::info!(target: UNLIMITED, of, lines, "similar lines left out");
                 }
                 _ => tracing::debug!(target: UNLIMITED, of, lines, "similar lines left out"),
             }

@@ -118,7 +118,7 @@ impl Queue {
                 tracing::warn!(lines = unsaid, "log lines dropped");
             }
             if write_all(&mut output, &batch).is_err() {
-                let lines = batch.iter().filter(|byte| **byte == b'\n').count() as u64;
+                let lines = batch.split(|byte| *byte == b'\n').count() as u64 - 1;
                 self.dropped.fetch_add(lines, Ordering::Relaxed);
             }
             batch.clear();

@@ -110,12 +110,12 @@ fn the_doctor_fails_wherever_the_daemon_would() {
         (
             format!("[http]\nlisten = \"{taken}\""),
             "",
-            "choose an address of this machine and a free port",
+            "listens there; stop it or choose another address",
         ),
         (
-            format!("metrics = \"{taken}\"\n{free}"),
+            format!("metrics = {{ listen = \"{taken}\" }}\n{free}"),
             "",
-            "choose an address of this machine and a free port",
+            "listens there; stop it or choose another address",
         ),
         (
             format!("user = \"no-such-user\"\n{free}"),

@@ -31,7 +31,7 @@ impl Daemon {
     pub(crate) fn start(providers: &str) -> Self {
         let root = TempDir::new().unwrap();
         let path = root.path().join("gatepost.toml");
-        let head = "listen = \"tcp:127.0.0.1:0\"\nmetrics = \"tcp:127.0.0.1:0\"\n\
+        let head = "listen = \"tcp:127.0.0.1:0\"\nmetrics = { listen = \"tcp:127.0.0.1:0\" }\n\
                     log = { format = \"json\", level = \"debug\" }\n";
         std::fs::write(&path, format!("{head}{providers}")).unwrap();
         let mut serving = Serving::start(&path);

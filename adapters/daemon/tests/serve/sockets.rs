@@ -256,7 +256,12 @@ fn one_connection_too_many_is_closed_and_its_place_comes_back() {
 #[test]
 fn a_socket_is_replaced_and_the_old_daemon_leaves_the_new_one_alone() {
     let daemon = Daemon::start("");
-    let mut newer = Serving::start(&daemon.path("gatepost.toml"));
+    let config = daemon.path("newer.toml");
+    let text = fs::read_to_string(daemon.path("gatepost.toml")).unwrap();
+    let unix = "[[listener]]\naddress = \"unix";
+    let text = text.replace(unix, "[[listener]]\ntake_over = true\naddress = \"unix");
+    fs::write(&config, text).unwrap();
+    let mut newer = Serving::start(&config);
     newer.wait_for("ready");
     let (path, token) = (daemon.path("auth"), daemon.token(ALICE));
     daemon.serving.stop();
@@ -304,11 +309,11 @@ fn systemd_is_told_when_the_daemon_is_ready_reloads_and_stops() {
         String::from_utf8_lossy(&message[..length]).into_owned()
     };
     let daemon = Daemon::start_with("", &[("NOTIFY_SOCKET", &path)]);
-    assert_eq!(states().trim(), "READY=1");
+    assert_eq!(states().trim(), "READY=1\nSTATUS=serving example");
     daemon.serving.signal("HUP");
     let reloading = states();
     assert!(reloading.contains("RELOADING=1") && reloading.contains("MONOTONIC_USEC="));
-    assert_eq!(states().trim(), "READY=1");
+    assert_eq!(states().trim(), "READY=1\nSTATUS=serving example");
     daemon.serving.signal("TERM");
     assert_eq!(states().trim(), "STOPPING=1");
 }

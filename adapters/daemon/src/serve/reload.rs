@@ -1,0 +1,102 @@
+//! `SIGHUP`: another configuration, or the old one where it is no good.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::signal::unix::Signal;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::{Error, FIRST_LOOK, announce, systemd};
+use crate::config::Config;
+use crate::generation::Generation;
+
+/// How long files may take to be read: those of a file system that hangs take for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was read.
+pub(super) struct Read {
+    config: Config,
+    generation: Generation,
+    exposed: Vec<PathBuf>,
+}
+
+/// What a running daemon is judged by, and how it is replaced.
+pub(super) struct Reload {
+    pub(super) path: PathBuf,
+    pub(super) current: Config,
+    pub(super) generations: watch::Sender<Arc<Generation>>,
+    /// Where providers are asked.
+    pub(super) online: Handle,
+    /// A reading that took too long, and still goes on.
+    pub(super) hanging: Option<JoinHandle<Result<Read, Error>>>,
+}
+
+impl Reload {
+    /// Reads everything again at each signal.
+    pub(super) async fn follow(mut self, mut signals: Signal) {
+        while signals.recv().await.is_some() {
+            systemd::reloading();
+            match self.reload().await {
+                Ok(()) => {
+                    tracing::info!("reloaded");
+                    systemd::ready(&super::status(&self.current));
+                }
+                Err(faults) => {
+                    let status = format!("not reloaded: {faults}");
+                    tracing::error!(error = faults, "not reloaded: the old configuration stays");
+                    systemd::ready(&status);
+                }
+            }
+        }
+    }
+
+    /// Replaces what logins are judged by, or says what is wrong with the new configuration.
+    async fn reload(&mut self) -> Result<(), String> {
+        let read = self.read().await?;
+        // The old one judges until the new one knows its providers.
+        let _ = timeout(FIRST_LOOK, read.generation.providers.looked_for()).await;
+        announce(&read.config, &read.exposed, &read.generation);
+        for part in self.current.parts_for_a_restart(&read.config) {
+            tracing::warn!(part, "changed, which takes effect after a restart only");
+        }
+        self.generations.send_replace(Arc::new(read.generation));
+        self.current = read.config;
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<Read, String> {
+        let too_long =
+            "a file of the configuration cannot be read: its file system does not answer";
+        if self
+            .hanging
+            .as_ref()
+            .is_some_and(|reading| !reading.is_finished())
+        {
+            return Err(too_long.to_owned());
+        }
+        let path = self.path.clone();
+        let previous = Arc::clone(&self.generations.borrow());
+        let mut reading = self.online.spawn_blocking(move || read(&path, &previous));
+        let Ok(done) = timeout(PATIENCE, &mut reading).await else {
+            self.hanging = Some(reading);
+            return Err(too_long.to_owned());
+        };
+        let read = done.map_err(|error| error.to_string())?;
+        read.map_err(|error| error.to_string())
+    }
+}
+
+fn read(path: &Path, previous: &Generation) -> Result<Read, Error> {
+    let config = Config::read(path)?;
+    let generation = Generation::load(&config, Some(previous))?;
+    let exposed = config.exposed_secrets(path);
+    Ok(Read {
+        config,
+        generation,
+        exposed,
+    })
+}
