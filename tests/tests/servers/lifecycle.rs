@@ -135,6 +135,9 @@ fn lost(outcomes: &[Outcome]) -> BTreeMap<(String, u16), usize> {
 /// The new instance takes over the address before the old one goes.
 fn restarted_under_load(lab: &Lab, port: u16) -> Result<Vec<Outcome>, Failed> {
     let configuration = lab.configuration_for(port)?;
+    let text = configuration.text();
+    let listener = "[[listener]]\n";
+    configuration.write_file(&text.replace(listener, &format!("{listener}take_over = true\n")))?;
     let mut daemon = Daemon::start(&configuration)?;
     let load = Load::start(lab, port);
     load.go_on()?;
