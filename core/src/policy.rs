@@ -14,7 +14,7 @@ pub use explain::AnsweredClaims;
 pub(crate) use findings::Findings;
 pub use identity::{Identity, UserCase};
 pub(crate) use members::find;
-pub use rules::Rule;
+pub use rules::{Claim, Rule};
 pub(crate) use rules::{Context, Source, scopes};
 pub use username::{TemplateError, UsernameTemplate};
 
@@ -187,7 +187,7 @@ impl Violation {
     pub(crate) const fn sentence(self) -> &'static str {
         match self {
             Self::Malformed => "The token's claims are malformed",
-            Self::MalformedClaim(claim) => sentences::malformed(claim),
+            Self::MalformedClaim(claim) => claim.malformed(),
             Self::ConflictingDates => "The token expires before it is valid",
             Self::Missing(claim) => sentences::missing(claim),
             Self::KeyBound => "The token is bound to a key and cannot be used over SASL",
@@ -216,33 +216,6 @@ impl core::fmt::Display for Violation {
 }
 
 impl core::error::Error for Violation {}
-
-/// A claim, as [`Violation`] names it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each variant is the claim's name")]
-pub enum Claim {
-    Exp,
-    Nbf,
-    Iat,
-    Iss,
-    Sub,
-    Aud,
-    Azp,
-    Scope,
-    Tid,
-    Events,
-    Nonce,
-    AtHash,
-    /// The claim `typ`.
-    Typ,
-    /// `typ` of the header.
-    HeaderType,
-    TokenType,
-    TokenUse,
-    Active,
-    User,
-}
 
 impl<'p> Policy<'p> {
     /// The strictest policy that can be met without knowing more of the provider.

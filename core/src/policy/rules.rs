@@ -2,15 +2,16 @@
 //!
 //! Members meet a rule, break it, or are absent. Both sources are read by
 //! [`Rule::judge`], and [`Rule::is_required_of`] says in which of the two they may be absent: a rule that
-//! forgets one of them does not compile. To add one, name its members in the table, add a variant, and
-//! place it in [`Policy::rules`].
+//! forgets one of them does not compile. To add one, name its members and its claim in the tables, add a
+//! variant, and place it in [`Policy::rules`]; what it wants is a field of [`Policy`].
 
 use super::{
-    Active, Audience, Claim, Policy, Requirement, Violation,
+    Active, Audience, Policy, Requirement, Violation,
     dates::Dates,
     findings::Findings,
     kind::Kind,
     members::{Members, registered_members},
+    sentences::claims,
 };
 use crate::{
     claims::{DEFAULT_OWNER, TokenType},
@@ -55,6 +56,31 @@ registered_members! {
     uid = "uid",
 }
 
+claims! {
+    Exp = "exp",
+    Nbf = "nbf",
+    Iat = "iat",
+    Iss = "iss",
+    Sub = "sub",
+    Aud = "aud",
+    Azp = "azp" as "azp (or client_id, cid, appid)",
+    Scope = "scope" as "scope (or scp)",
+    Tid = "tid",
+    Events = "events",
+    Nonce = "nonce",
+    AtHash = "at_hash" as "at_hash (or c_hash, s_hash)",
+    /// The claim `typ`.
+    Typ = "typ",
+    /// `typ` of the header.
+    HeaderType = "typ of the header" as "typ, in the header",
+    TokenType = "token_type" as "token_type (or tokenType, type)",
+    TokenUse = "token_use",
+    /// The one that tells active accounts.
+    Active = "" as "that tells active accounts",
+    /// Those that name the user.
+    User = "" as "that names the user",
+}
+
 /// Where members come from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Source {
@@ -90,6 +116,7 @@ pub(super) enum RuleOutcome {
 
 /// One rule, as [`Policy::explain`] tells it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Rule<'p> {
     /// The token is not bound to a key.
     Confirmation,
@@ -178,6 +205,19 @@ impl<'p> Iterator for Rules<'_, 'p> {
         let rule = self.policy.rule(place)?;
         self.place = place.saturating_add(1);
         Some((place, rule))
+    }
+}
+
+impl<'p> Rule<'p> {
+    /// The claim that has to hold one of some values, where that is all that the rule asks for in `policy`.
+    #[must_use]
+    pub fn one_of(self, policy: &Policy<'p>) -> Option<(&'p str, &'p [&'p str])> {
+        let one_of = match self {
+            Self::AuthorizedParty => ("azp", policy.authorized_parties),
+            Self::Requirement { requirement, .. } => (requirement.claim, requirement.any_of),
+            _ => return None,
+        };
+        (!one_of.1.is_empty()).then_some(one_of)
     }
 }
 

@@ -2,54 +2,86 @@
 
 use super::Claim;
 
-/// The sentence about a claim, whose name stands in the middle.
-macro_rules! about {
-    ($claim:expr, $before:literal, $after:literal) => {
-        match $claim {
-            Claim::Exp => concat!($before, "exp", $after),
-            Claim::Nbf => concat!($before, "nbf", $after),
-            Claim::Iat => concat!($before, "iat", $after),
-            Claim::Iss => concat!($before, "iss", $after),
-            Claim::Sub => concat!($before, "sub", $after),
-            Claim::Aud => concat!($before, "aud", $after),
-            Claim::Azp => concat!($before, "azp (or client_id, cid, appid)", $after),
-            Claim::Scope => concat!($before, "scope (or scp)", $after),
-            Claim::Tid => concat!($before, "tid", $after),
-            Claim::Events => concat!($before, "events", $after),
-            Claim::Nonce => concat!($before, "nonce", $after),
-            Claim::AtHash => concat!($before, "at_hash (or c_hash, s_hash)", $after),
-            Claim::Typ => concat!($before, "typ", $after),
-            Claim::HeaderType => concat!($before, "typ, in the header", $after),
-            Claim::TokenType => concat!($before, "token_type (or tokenType, type)", $after),
-            Claim::TokenUse => concat!($before, "token_use", $after),
-            Claim::Active => concat!($before, "that tells active accounts", $after),
-            Claim::User => concat!($before, "that names the user", $after),
+/// Names the claims that a [`Violation`](super::Violation) may be about: a variant of `Claim` for each, its name
+/// in a token, and, where that is not all, what sentences call it.
+macro_rules! claims {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal $(as $words:literal)?,)*) => {
+        /// A claim, as [`Violation`](super::Violation) names it.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "each variant is the claim's name")]
+        pub enum Claim {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Claim {
+            /// Its name in a token; empty for what a configuration names.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            pub(super) const fn lacking(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $crate::policy::sentences::about!(
+                        "The token lacks the claim ", $name $($words)?, ""
+                    ),)*
+                }
+            }
+
+            pub(super) const fn malformed(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $crate::policy::sentences::about!(
+                        "The token's claim ", $name $($words)?, " is malformed"
+                    ),)*
+                }
+            }
+
+            pub(super) const fn holding(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $crate::policy::sentences::about!(
+                        "The token is not an access token: it holds ", $name $($words)?, ""
+                    ),)*
+                }
+            }
+
+            pub(super) const fn saying(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $crate::policy::sentences::about!(
+                        "The token is not an access token, as it says in ", $name $($words)?, ""
+                    ),)*
+                }
+            }
         }
     };
 }
 
+/// A sentence about a claim, in its words or else by its name.
+macro_rules! about {
+    ($before:literal, $name:literal, $after:literal) => {
+        concat!($before, $name, $after)
+    };
+    ($before:literal, $name:literal $words:literal, $after:literal) => {
+        concat!($before, $words, $after)
+    };
+}
+
+pub(super) use {about, claims};
+
 pub(super) const fn missing(claim: Claim) -> &'static str {
     match claim {
         Claim::User => "The token does not name a user",
-        _ => about!(claim, "The token lacks the claim ", ""),
+        _ => claim.lacking(),
     }
-}
-
-pub(super) const fn malformed(claim: Claim) -> &'static str {
-    about!(claim, "The token's claim ", " is malformed")
 }
 
 pub(super) const fn not_access_token(claim: Claim) -> &'static str {
     match claim {
         // What others lack says it by being there.
-        Claim::Events | Claim::Nonce | Claim::AtHash => {
-            about!(claim, "The token is not an access token: it holds ", "")
-        }
+        Claim::Events | Claim::Nonce | Claim::AtHash => claim.holding(),
         Claim::HeaderType => "The token is not an access token: typ in its header is not at+jwt",
-        _ => about!(
-            claim,
-            "The token is not an access token, as it says in ",
-            ""
-        ),
+        _ => claim.saying(),
     }
 }

@@ -31,7 +31,6 @@ impl Table {
             .collect::<Option<_>>()?;
         let last = said.last()?;
         let whole = merged(&said);
-        let settings = login.trust.providers().get(place)?;
         let mut rows = Vec::new();
         let rejection = match &verdict.outcome {
             Outcome::Accepted(_) => None,
@@ -43,7 +42,7 @@ impl Table {
                 if is_introspection {
                     rows.push(Row::judged("active", whole.get("active"), "true", "ok"));
                 }
-                let wanted = Wanted::new(login, settings, &whole, None);
+                let wanted = Wanted::new(login, place, &whole, None)?;
                 let client = endpoints.client.map(|client| client.id);
                 let claims: Vec<AnsweredClaims<'_>> = said
                     .iter()

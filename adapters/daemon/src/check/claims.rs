@@ -98,7 +98,7 @@ impl Table {
                     continue;
                 };
                 let claims = serde_json::from_slice(payload.bytes()).unwrap_or_default();
-                let wanted = Wanted::new(login, settings, &claims, key.owner);
+                let wanted = Wanted::new(login, index, &claims, key.owner)?;
                 let mut rows = Vec::new();
                 let policy = trust.policies().get(index)?;
                 let (owner, claimed) = (key.owner, login.claimed);
@@ -126,8 +126,8 @@ impl Table {
         let place = place.or_else(|| (all.len() == 1).then_some(0));
         let mut rows = Vec::new();
         if let Some(place) = place {
-            let (settings, policy) = (all.get(place)?, login.trust.policies().get(place)?);
-            let wanted = Wanted::new(login, settings, &claims, None);
+            let policy = login.trust.policies().get(place)?;
+            let wanted = Wanted::new(login, place, &claims, None)?;
             for rule in policy.all_rules() {
                 rows.extend(wanted.rows(rule, None));
             }

@@ -1,6 +1,6 @@
 //! What the configuration wants of each claim, in its own words.
 
-use gatepost_core::{Rule, UnixTime, UsernameTemplate, Violation};
+use gatepost_core::{Policy, Rule, UnixTime, UsernameTemplate, Violation};
 use gatepost_tokio::ProviderSettings;
 use serde_json::Value;
 
@@ -9,6 +9,7 @@ use super::claims::{Login, Row, any_of, at, part, plain};
 /// The settings of a provider, beside the claims of a token.
 pub(super) struct Wanted<'a> {
     settings: &'a ProviderSettings,
+    policy: &'a Policy<'a>,
     claims: &'a Value,
     /// `typ` of the header.
     header_type: Option<Value>,
@@ -18,21 +19,23 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
+    /// `None` where there is no provider of that place.
     pub(super) fn new(
-        login: &Login<'_>,
-        settings: &'a ProviderSettings,
+        login: &Login<'a>,
+        place: usize,
         claims: &'a Value,
         key_owner: Option<&'a str>,
-    ) -> Self {
+    ) -> Option<Self> {
         let header = part(login.token, 0);
-        Self {
-            settings,
+        Some(Self {
+            settings: login.trust.providers().get(place)?,
+            policy: login.trust.policies().get(place)?,
             claims,
             header_type: header.and_then(|header| header.get("typ").cloned()),
             key_owner,
             claimed: login.claimed.map(|name| name.chars().collect()),
             now: login.now,
-        }
+        })
     }
 
     /// The rows of one rule; none where it asks for nothing.
@@ -67,9 +70,6 @@ impl<'a> Wanted<'a> {
             Rule::Active(active) => {
                 vec![self.row(active.claim, active.value.unwrap_or("any value"))]
             }
-            Rule::Requirement { requirement, .. } => {
-                vec![self.row(requirement.claim, requirement.any_of.join(" or "))]
-            }
             Rule::EmailVerified => {
                 let is_said = at(self.claims, "email_verified").is_some();
                 let is_wanted = is_said && !settings.unverified_email;
@@ -77,6 +77,11 @@ impl<'a> Wanted<'a> {
                 row.into_iter().collect()
             }
             Rule::User => vec![self.user("the name of a user")],
+            other => {
+                let row = other.one_of(self.policy);
+                let row = row.map(|(claim, any_of)| self.row(claim, any_of.join(" or ")));
+                row.into_iter().collect()
+            }
         }
     }
 
