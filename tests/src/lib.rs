@@ -12,6 +12,7 @@ pub mod device;
 pub mod django;
 pub mod dovecot;
 pub mod emulators;
+pub mod errors;
 pub mod exim;
 pub mod fuzz;
 pub mod imap;

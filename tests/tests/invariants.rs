@@ -17,8 +17,9 @@ use gatepost_core::dovecot::FailCode;
 use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::introspection::{Answer, FetchFailure};
 use gatepost_core::jose::{self, Jwk, JwkSet, KeyBuffer, UnverifiedJwt};
-use gatepost_core::sasl::{self, BearerToken, ClientResponse, Compat, Mechanism};
-use gatepost_core::{Audience, Claim, Exchange, Policy, Rejection, UnixTime, Violation};
+use gatepost_core::sasl::{BearerToken, ClientResponse, Compat, Mechanism};
+use gatepost_core::{Audience, Claim, Exchange, Policy, Rejection, UnixTime};
+use gatepost_tests::errors::{RESPONSES, TOKENS, VIOLATIONS};
 use gatepost_tests::judge::{BACKENDS, Key, judge, oauthbearer, xoauth2};
 use gatepost_tests::mint::{ALGORITHMS, Issuer};
 use serde_json::{Value, json};
@@ -194,73 +195,6 @@ fn forged(token: &str) -> String {
     bytes[0] ^= 1;
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(bytes))
 }
-
-const SOME_TIME: UnixTime = UnixTime::from_seconds(0);
-
-const RESPONSES: [sasl::Error; 17] = [
-    sasl::Error::Empty,
-    sasl::Error::BadGs2Header,
-    sasl::Error::ChannelBinding,
-    sasl::Error::BadName,
-    sasl::Error::MissingUser,
-    sasl::Error::BadKeyValue,
-    sasl::Error::DuplicateKey,
-    sasl::Error::Unterminated,
-    sasl::Error::TrailingData,
-    sasl::Error::BadPlain,
-    sasl::Error::ForeignAuthzid,
-    sasl::Error::BadPassword,
-    sasl::Error::MissingAuth,
-    sasl::Error::NotBearer,
-    sasl::Error::MissingToken,
-    sasl::Error::BadToken,
-    sasl::Error::TokenTooLong,
-];
-
-const TOKENS: [jose::Error; 15] = [
-    jose::Error::Encrypted,
-    jose::Error::NotCompactJws,
-    jose::Error::Encoding,
-    jose::Error::Header,
-    jose::Error::HeaderTooLong,
-    jose::Error::DuplicateHeader,
-    jose::Error::MissingAlgorithm,
-    jose::Error::UnsupportedAlgorithm,
-    jose::Error::KeyId,
-    jose::Error::TokenType,
-    jose::Error::CriticalExtension,
-    jose::Error::UnencodedPayload,
-    jose::Error::SignatureTooLong,
-    jose::Error::Payload,
-    jose::Error::PayloadTooLong,
-];
-
-const VIOLATIONS: [Violation; 19] = [
-    Violation::Malformed,
-    Violation::MalformedClaim(Claim::Exp),
-    Violation::Missing(Claim::User),
-    Violation::KeyBound,
-    Violation::NotAccessToken(Claim::Typ),
-    Violation::Expired {
-        now: SOME_TIME,
-        expires_at: SOME_TIME,
-    },
-    Violation::NotYetValid {
-        not_before: SOME_TIME,
-    },
-    Violation::IssuedInFuture,
-    Violation::ConflictingDates,
-    Violation::WrongIssuer,
-    Violation::WrongAudience,
-    Violation::WrongAuthorizedParty,
-    Violation::EmailNotVerified,
-    Violation::InsufficientScope,
-    Violation::UnmetRequirement { place: 0 },
-    Violation::WrongDomain,
-    Violation::Inactive,
-    Violation::UnusableUserName,
-    Violation::WrongUser,
-];
 
 fn faults_of_the_client() -> Vec<Rejection> {
     let alone = [
