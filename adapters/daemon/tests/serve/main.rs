@@ -14,3 +14,4 @@ mod serving;
 mod sockets;
 mod tls;
 mod tokens;
+mod whose;

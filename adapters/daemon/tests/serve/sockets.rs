@@ -19,7 +19,7 @@ use crate::serving::{Client, PATIENCE, Serving, command, now, refused};
 pub(crate) struct Daemon {
     pub(crate) root: TempDir,
     pub(crate) serving: Serving,
-    issuer: Issuer,
+    pub(crate) issuer: Issuer,
     /// Where it listens on TCP.
     pub(crate) tcp: String,
 }

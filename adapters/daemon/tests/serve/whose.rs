@@ -1,0 +1,66 @@
+//! A15: the log says whose a refused token was once a signature has vouched for it, and never mixes that with whom
+//! a client claims to be.
+
+use gatepost_tests::mint::Issuer;
+use serde_json::{Value, json};
+
+use crate::serving::now;
+use crate::sockets::{ALICE, Daemon, handshake, login};
+
+const BOB: &str = "bob@example.com";
+
+/// The line of a login as `claimed` with a token of `issuer`'s for Alice, whose claims are changed.
+fn line_of(daemon: &mut Daemon, issuer: &Issuer, claimed: &str, changes: &Value) -> Value {
+    let mut claims = json!({
+        "iss": "https://id.example.com", "sub": "1", "aud": "mail", "email": "Alice@EXAMPLE.com",
+        "exp": now() + 600,
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    let token = issuer.sign("ES256", &claims);
+    let mut client = handshake(daemon.unix());
+    login(&mut client, 1, claimed, &token);
+    daemon.serving.wait_for("login")
+}
+
+#[track_caller]
+fn check(changes: &Value, claimed: &str, reason: Option<&str>, user: Option<&str>) {
+    let mut daemon = Daemon::start("");
+    let issuer = std::mem::replace(&mut daemon.issuer, Issuer::new());
+    let event = line_of(&mut daemon, &issuer, claimed, changes);
+    assert_eq!(event["reason"].as_str(), reason, "{event}");
+    assert_eq!(event["user"].as_str(), user, "{event}");
+    let expected = reason.map(|_| claimed);
+    assert_eq!(event["claimed"].as_str(), expected, "{event}");
+}
+
+#[test]
+fn a_refused_token_has_its_user_where_its_signature_verified() {
+    let normalised = Some("Alice@example.com");
+    for (changes, reason) in [
+        (json!({"exp": 1}), "expired"),
+        (json!({"aud": "other"}), "wrong_audience"),
+        (json!({"nbf": now() + 500}), "not_yet_valid"),
+        (json!({"cnf": {}}), "key_bound_token"),
+        (json!({}), "wrong_user"),
+    ] {
+        check(&changes, BOB, Some(reason), normalised);
+    }
+    check(&json!({}), "Alice@example.com", None, normalised);
+}
+
+#[test]
+fn nobody_is_named_where_the_name_cannot_be_used() {
+    let changes = json!({"exp": 1, "email": "two words"});
+    check(&changes, BOB, Some("expired"), None);
+}
+
+#[test]
+fn a_forged_token_names_nobody() {
+    let mut daemon = Daemon::start("");
+    let event = line_of(&mut daemon, &Issuer::new(), ALICE, &json!({}));
+    assert_eq!(event["reason"], "bad_signature", "{event}");
+    assert_eq!(event["user"].as_str(), None, "{event}");
+    assert_eq!(event["claimed"], ALICE, "{event}");
+}
