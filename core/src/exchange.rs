@@ -45,7 +45,7 @@ use crate::{
     claims::{Hints, VerifiedPayload},
     introspection::{About, Answer, Endpoints},
     jose::{UnverifiedJwt, VerifyError},
-    policy::{Identity, Policy},
+    policy::{Identity, Policy, VouchedUser},
     rejection::Rejection,
     sasl::{
         BearerToken, ClientResponse, Compat, Credential, Discovery, FailureReply, Mechanism,
@@ -111,6 +111,8 @@ pub struct Exchange<'b> {
     claimed: Option<SaslName<'b>>,
     token: Option<BearerToken<'b>>,
     provider: Option<usize>,
+    /// Whether a signature of that provider's has verified for the token.
+    is_verified: bool,
     /// Where a token that is granted is kept.
     grant_buffer: &'b mut [u8],
     /// The provider that has been asked for a token.
@@ -194,6 +196,7 @@ impl<'b> Exchange<'b> {
             claimed: None,
             token: None,
             provider: None,
+            is_verified: false,
             grant_buffer: &mut [],
             granter: None,
             state: State::Received(message),
@@ -318,6 +321,21 @@ impl<'b> Exchange<'b> {
         self.provider
     }
 
+    /// Whose the token is, where a signature has verified for it, whatever became of the login: for the log.
+    ///
+    /// Reads the payload again, for which `scratch` needs the room that a step needs. `None` also where its claims
+    /// name nobody, or in a way that no policy takes. It opens nothing: only an [`Identity`] does.
+    #[must_use]
+    pub fn vouched_user(&self, scratch: &mut [u8]) -> Option<VouchedUser> {
+        if !self.is_verified {
+            return None;
+        }
+        let jwt = UnverifiedJwt::read(self.token?.bytes()).ok()?;
+        let payload = jwt.decode_payload(scratch).ok()?;
+        let provider = self.settings.providers.get(self.provider?)?;
+        provider.policy.user_named_by(payload)
+    }
+
     /// Why the login has failed, where it has: already known when the challenge is sent.
     #[must_use]
     pub fn rejection(&self) -> Option<Rejection> {
@@ -416,6 +434,7 @@ impl<'b> Exchange<'b> {
         let provider = self.settings.providers.get(candidate.provider);
         let policy = provider.ok_or(Rejection::OutOfOrder)?.policy;
         self.provider = Some(candidate.provider);
+        self.is_verified = true;
         let now = now.ok_or(Rejection::ClockNotSet)?;
         let owner = candidate.key.owner;
         let identity = policy.check_signed_for(now, payload, self.claimed, owner)?;

@@ -86,7 +86,7 @@ pub use exchange::Exchange;
 pub use key_set::{KeyProblem, KeyReport, KeySet};
 pub use policy::{
     Active, AnsweredClaims, Audience, Claim, DEFAULT_SKEW, Delegate, Identity, Policy, Requirement,
-    Rule, TemplateError, Tenant, UserCase, UsernameTemplate, Violation,
+    Rule, TemplateError, Tenant, UserCase, UsernameTemplate, Violation, VouchedUser,
 };
 pub use rejection::Rejection;
 pub use time::UnixTime;

@@ -163,11 +163,11 @@ pub(crate) fn login(
     took: Duration,
     sent: Result<(), NotSent>,
 ) {
-    let (user, actor, reason) = match &verdict.outcome {
-        Outcome::Accepted(identity) => (Some(identity.user()), identity.actor(), None),
+    let (user, actor, claimed, reason) = match &verdict.outcome {
+        Outcome::Accepted(identity) => (Some(identity.user()), identity.actor(), None, None),
         Outcome::Refused { rejection, .. } => {
-            let claimed = verdict.claimed.as_deref();
-            (claimed, None, Some(rejection.code()))
+            let (vouched, claimed) = (verdict.vouched.as_deref(), verdict.claimed.as_deref());
+            (vouched, None, claimed, Some(rejection.code()))
         }
     };
     let reason = if sent.is_err() {
@@ -180,6 +180,7 @@ pub(crate) fn login(
         target: UNLIMITED,
         user,
         actor,
+        claimed,
         mechanism,
         service = origin.service.as_str(),
         remote = end(origin.remote),

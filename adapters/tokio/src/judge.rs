@@ -50,6 +50,8 @@ pub struct Verdict {
     /// Who the client claimed to be, cut off after [`MAX_CLAIMED`](Self::MAX_CLAIMED) bytes: for the log,
     /// not to be believed.
     pub claimed: Option<String>,
+    /// Whose the token is, where a signature has vouched for it, also where it is refused.
+    pub vouched: Option<String>,
     /// The provider whose policy judged, once a signature has verified, or that was asked.
     pub provider: Option<String>,
     /// The algorithm that the token names.
@@ -250,6 +252,7 @@ async fn drive(
     let trouble = asked.trouble(&outcome);
     let fields = fields(&exchange, &outcome, mechanism, trust);
     Verdict {
+        vouched: vouched(&exchange, &outcome),
         claimed: exchange.claimed_user().map(copy_name),
         provider: exchange
             .provider()
@@ -262,6 +265,17 @@ async fn drive(
         outcome,
         fields,
     }
+}
+
+/// Whose a refused token is, where that is known.
+fn vouched(exchange: &Exchange<'_>, outcome: &Outcome) -> Option<String> {
+    let name = match outcome {
+        Outcome::Accepted(_) => return None,
+        Outcome::Refused { .. } => {
+            SCRATCH.with_borrow_mut(|scratch| exchange.vouched_user(scratch))?
+        }
+    };
+    Some(name.as_str().to_owned())
 }
 
 /// What else the mail server is told of a good login, as its provider's settings say.

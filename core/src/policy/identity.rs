@@ -68,6 +68,18 @@ impl Identity {
     }
 }
 
+/// Whose a token is that a signature vouches for, as the policy reads it: for the log. It opens nothing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct VouchedUser(pub(super) UserName);
+
+impl VouchedUser {
+    /// The name, normalised.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.0
+    }
+}
+
 /// How a user's name is normalised before it is compared and handed on.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum UserCase {

@@ -129,7 +129,7 @@ fn a_good_token_opens_and_a_bad_one_is_told_why_over_unix_and_tcp() {
     assert!(login(&mut unix, 2, "bob@example.com", &token).starts_with("CONT\t2\t"));
     let event = daemon.serving.wait_for("login");
     assert_eq!(
-        (&event["user"], &event["reason"]),
+        (&event["claimed"], &event["reason"]),
         (&json!("bob@example.com"), &json!("wrong_user"))
     );
     unix.send("CONT\t2\t\n");
@@ -333,7 +333,7 @@ fn a_hostile_name_cannot_break_a_line_of_text() {
     login(&mut client, 1, name, &daemon.token(ALICE));
     let line = serving.line(" login ");
     assert!(
-        line.contains(r#"user="eve\nINFO login user=\"root\"\u{1b}[31m\r""#),
+        line.contains(r#"claimed="eve\nINFO login user=\"root\"\u{1b}[31m\r""#),
         "{line}"
     );
 }
