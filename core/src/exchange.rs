@@ -17,11 +17,11 @@
 //! # let now = || UnixTime::from_seconds(1_795_312_000);
 //! # let message = b"user=alice@example.com\x01auth=Bearer eyJhbGciOiJFUzI1NiJ9.e30.c2ln\x01\x01";
 //! let policy = Policy::new("example", Audience::OneOf(&["mail"]));
-//! let providers = [Provider { policy: &policy, endpoints: None }];
+//! let providers = [Provider::new(&policy)];
 //! let keys: [&[TrustedKey<'_>]; 1] = [&[TrustedKey::new(&Never, None)]]; // for each provider its own
 //! let mut scratch = [0; MAX_PAYLOAD];
 //!
-//! let settings = LoginSettings { providers: &providers, ..LoginSettings::default() };
+//! let settings = LoginSettings::new(&providers);
 //! let mut exchange = Exchange::new(settings, Mechanism::XOAuth2, message);
 //! let mut input = Input::Start;
 //! let verdict = loop {
@@ -87,6 +87,17 @@ pub struct LoginSettings<'r> {
     pub providers: &'r [Provider<'r>],
 }
 
+impl<'r> LoginSettings<'r> {
+    /// Those of `providers`, and the defaults otherwise.
+    #[must_use]
+    pub fn new(providers: &'r [Provider<'r>]) -> Self {
+        Self {
+            providers,
+            ..Self::default()
+        }
+    }
+}
+
 /// A provider, what its tokens have to say, and where it can be asked about them.
 #[derive(Clone, Copy, Debug)]
 pub struct Provider<'p> {
@@ -94,6 +105,17 @@ pub struct Provider<'p> {
     pub policy: &'p Policy<'p>,
     /// Where and how it is asked; `None` where it never is.
     pub endpoints: Option<Endpoints<'p>>,
+}
+
+impl<'p> Provider<'p> {
+    /// One that is never asked.
+    #[must_use]
+    pub const fn new(policy: &'p Policy<'p>) -> Self {
+        Self {
+            policy,
+            endpoints: None,
+        }
+    }
 }
 
 impl Provider<'_> {

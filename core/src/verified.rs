@@ -30,14 +30,8 @@ pub fn verify<'s, const N: usize, B: Backend>(
     now: UnixTime,
     scratch: &'s mut [u8],
 ) -> Result<Verified<'s>, Rejection> {
-    let providers = [Provider {
-        policy,
-        endpoints: None,
-    }];
-    let settings = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let providers = [Provider::new(policy)];
+    let settings = LoginSettings::new(&providers);
     let trusted = keys.trusted();
     let keys = [&*trusted];
     let mut exchange = Exchange::of_token(settings, token.as_bytes());

@@ -291,15 +291,9 @@ impl Server {
         let now = UnixTime::from_seconds(NOW);
         let policy = Policy::new("example", Audience::OneOf(&["mail"]));
         let keys = [TrustedKey::new(&*KEY.key, KEY.kid.as_deref())];
-        let providers = [Provider {
-            policy: &policy,
-            endpoints: None,
-        }];
+        let providers = [Provider::new(&policy)];
         let grouped = [&keys[..]];
-        let rules = LoginSettings {
-            providers: &providers,
-            ..LoginSettings::default()
-        };
+        let rules = LoginSettings::new(&providers);
         let mut scratch = [0; MAX_PAYLOAD];
         let message = &self.buffer[..login.length];
         let mut exchange = Exchange::new(rules, login.mechanism, message);

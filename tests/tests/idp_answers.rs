@@ -126,10 +126,7 @@ fn judge_file(
         policy: &policy,
         endpoints: Some(endpoints),
     }];
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let rules = LoginSettings::new(&providers);
     let path = idp.join(file);
     let (token, recorded) = match asked {
         "jwt" => (token(&path), None),

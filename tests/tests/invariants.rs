@@ -67,16 +67,10 @@ static HEAP: Counting = Counting;
 /// From the first step to the last: how often the heap was asked, and whether the login was accepted.
 fn heap_requests(message: &[u8], key: Key<'_>) -> (usize, bool) {
     let mut scratch = [0; MAX_PAYLOAD];
-    let providers = [Provider {
-        policy: key.policy,
-        endpoints: None,
-    }];
+    let providers = [Provider::new(key.policy)];
     let keys = [TrustedKey::new(key.key, key.kid)];
     let keys = &[&keys[..]];
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let rules = LoginSettings::new(&providers);
     let before = REQUESTS.get();
     let mut exchange = Exchange::new(rules, Mechanism::OAuthBearer, message);
     let mut input = Input::Start;
@@ -351,17 +345,11 @@ fn invariant_5_debug_shows_no_token_and_no_secret() {
         body: token.as_bytes(),
     });
 
-    let providers = [Provider {
-        policy: &policy,
-        endpoints: None,
-    }];
+    let providers = [Provider::new(&policy)];
     let trusted = [TrustedKey::new(&*key.key, key.kid.as_deref())];
     for keys in [&[&trusted[..]], &[&[][..]]] {
         show(&keys);
-        let rules = LoginSettings {
-            providers: &providers,
-            ..LoginSettings::default()
-        };
+        let rules = LoginSettings::new(&providers);
         let mut exchange = Exchange::new(rules, Mechanism::OAuthBearer, &message);
         show(&exchange);
         show(&exchange.step(now(), Input::Start));
@@ -440,14 +428,8 @@ fn verifications(mechanism: Mechanism, message: &[u8], count: usize) -> (&'stati
     let policy = policy();
     let keys = vec![TrustedKey::new(&key, None); count];
     let keys = [keys.as_slice()];
-    let providers = [Provider {
-        policy: &policy,
-        endpoints: None,
-    }];
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let providers = [Provider::new(&policy)];
+    let rules = LoginSettings::new(&providers);
     let mut scratch = [0; MAX_PAYLOAD];
     let mut steps = vec![];
     let mut exchange = Exchange::new(rules, mechanism, message);

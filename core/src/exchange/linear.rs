@@ -70,15 +70,9 @@ fn check_token(
     policies: &[Policy<'_>],
     keys: &[TrustedKey<'_>],
 ) {
-    let provider = |policy| Provider {
-        policy,
-        endpoints: None,
-    };
+    let provider = |policy| Provider::new(policy);
     let providers: Vec<_> = policies.iter().map(provider).collect();
-    let settings = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let settings = LoginSettings::new(&providers);
     let all = vec![keys; providers.len()];
     let mut scratch = vec![0; MAX_PAYLOAD];
     let mut exchange = Exchange::of_token(settings, token.as_bytes());

@@ -5,14 +5,15 @@ use std::{cell::RefCell, hint::black_box, rc::Rc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::{
-    Audience, Exchange, Policy, UnixTime,
-    crypto::{Algorithm, AlgorithmSet, InvalidSignature, RustCrypto, VerifyingKey},
+    Exchange, UnixTime,
+    crypto::{RustCrypto, VerifyingKey},
     exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey},
     sasl::Mechanism,
 };
 
 use gatepost_tests::typical::NOW;
 
+use super::judged_by::{self, NoSignature};
 use super::token::{Token, Tokens};
 
 /// One thing to run over and over.
@@ -27,20 +28,6 @@ impl Subject {
             name,
             work: Box::new(work),
         }
-    }
-}
-
-/// Verifies nothing: what remains is everything but the signature.
-struct NoSignature;
-
-impl VerifyingKey for NoSignature {
-    fn algorithms(&self) -> AlgorithmSet {
-        AlgorithmSet::ALL
-    }
-
-    fn verify(&self, _: Algorithm, input: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
-        black_box((input, signature));
-        Ok(())
     }
 }
 
@@ -125,19 +112,10 @@ fn login(name: String, token: &Token, key: impl VerifyingKey + 'static) -> Subje
     // One a verifying thread, as the daemon has it.
     let scratch = RefCell::new(vec![0; MAX_PAYLOAD]);
     Subject::new(name, move || {
-        let mut policy = Policy::new("example", Audience::OneOf(&["mail"]));
-        policy.issuer = Some("https://id.example.com/realms/example");
-        policy.username_claims = &["email"];
-        policy.scopes = &["mail"];
+        let policy = judged_by::policy();
         let keys = [TrustedKey::new(&key, Some(alg))];
-        let providers = [Provider {
-            policy: &policy,
-            endpoints: None,
-        }];
-        let rules = LoginSettings {
-            providers: &providers,
-            ..LoginSettings::default()
-        };
+        let providers = [Provider::new(&policy)];
+        let rules = LoginSettings::new(&providers);
         let scratch = &mut *scratch.borrow_mut();
         let message = black_box(message.as_bytes());
         let mut exchange = Exchange::new(rules, Mechanism::XOAuth2, message);

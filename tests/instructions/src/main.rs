@@ -3,6 +3,7 @@
 //! Without an argument it names the subjects, one a line. Tokens and keys are made up here, and no signature is
 //! verified: whatever machine it runs on, the same instructions are executed.
 
+mod judged_by;
 mod subject;
 mod token;
 

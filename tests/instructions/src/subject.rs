@@ -5,12 +5,12 @@ use std::hint::black_box;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gatepost_core::crypto::{Algorithm, AlgorithmSet, InvalidSignature, VerifyingKey};
 use gatepost_core::dovecot::{Connection, Event, Greeting, MAX_RESPONSE};
 use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::sasl::Mechanism;
-use gatepost_core::{Audience, Exchange, Policy, Rejection, UnixTime};
+use gatepost_core::{Exchange, Rejection, UnixTime};
 
+use crate::judged_by::{self, NoSignature};
 use crate::token::{NOW, escaped_name, many_members, typical};
 
 /// One thing to run over and over.
@@ -51,20 +51,6 @@ pub(crate) fn all() -> Vec<Subject> {
     ]
 }
 
-/// Verifies nothing: what remains is everything but the signature.
-struct NoSignature;
-
-impl VerifyingKey for NoSignature {
-    fn algorithms(&self) -> AlgorithmSet {
-        AlgorithmSet::ALL
-    }
-
-    fn verify(&self, _: Algorithm, input: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
-        black_box((input, signature));
-        Ok(())
-    }
-}
-
 fn message(token: &str) -> String {
     format!("user=alice@example.com\x01auth=Bearer {token}\x01\x01")
 }
@@ -78,19 +64,10 @@ fn login(
     let message = message(token);
     let scratch = RefCell::new(vec![0; MAX_PAYLOAD]);
     Box::new(move || {
-        let mut policy = Policy::new("example", Audience::OneOf(&["mail"]));
-        policy.issuer = Some("https://id.example.com/realms/example");
-        policy.username_claims = &["email"];
-        policy.scopes = &["mail"];
+        let policy = judged_by::policy();
         let key = |kid: &'static &str| TrustedKey::new(&NoSignature, Some(kid));
-        let providers = [Provider {
-            policy: &policy,
-            endpoints: None,
-        }];
-        let rules = LoginSettings {
-            providers: &providers,
-            ..LoginSettings::default()
-        };
+        let providers = [Provider::new(&policy)];
+        let rules = LoginSettings::new(&providers);
         let mut keys = [key(&"RS256"); 6];
         for (place, kid) in keys.iter_mut().zip(kids) {
             *place = key(kid);

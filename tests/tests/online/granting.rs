@@ -42,10 +42,7 @@ fn run_with(
         policy: &policy,
         endpoints: Some(endpoints),
     }];
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let rules = LoginSettings::new(&providers);
     let mut asked = Vec::new();
     let mut answers = answers.iter();
     let mut ask = |question: &Asked| {
@@ -257,10 +254,7 @@ fn too_little_room_for_a_granted_token_is_our_fault() {
         policy: &policy,
         endpoints: Some(granting()),
     }];
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let rules = LoginSettings::new(&providers);
     let body = format!(r#"{{"access_token":"{TOKEN}"}}"#);
     let answer = Answer {
         status: 200,
@@ -311,10 +305,7 @@ fn the_provider_that_granted_a_token_is_the_one_that_is_asked_about_it() {
             endpoints: Some(asked_only),
         },
     ];
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let rules = LoginSettings::new(&providers);
     let mut questions = 0;
     let mut ask = |asked: &Asked| {
         questions += 1;

@@ -96,10 +96,7 @@ impl<'s> Setup<'s> {
                 format!("n,a={user},\x01auth=Bearer {}\x01\x01", self.token).into_bytes()
             }
         };
-        let rules = LoginSettings {
-            providers: self.providers,
-            ..LoginSettings::default()
-        };
+        let rules = LoginSettings::new(self.providers);
         let mut asked = Vec::new();
         let mut answers = answers.iter();
         let mut ask = |question: &Asked| {

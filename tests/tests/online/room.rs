@@ -20,10 +20,7 @@ fn check(token: &str, (content_type, body): (&str, &str), room: usize, expected:
             ..endpoints(Mode::Post)
         }),
     }];
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let rules = LoginSettings::new(&providers);
     let prepared = BACKENDS[0].prepare_all(&[SIGNER.jwk("ES256")]);
     let keys = [TrustedKey::new(&*prepared[0].key, None)];
     let keys: &[&[TrustedKey<'_>]] = &[&keys];

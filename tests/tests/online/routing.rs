@@ -28,10 +28,7 @@ fn asked(policies: &[Policy<'_>], token: &str, user: Option<&str>) -> Option<usi
             endpoints: Some(endpoints),
         })
         .collect();
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let rules = LoginSettings::new(&providers);
     let message = match user {
         Some(user) => xoauth2(user, token),
         None => oauthbearer(token),
@@ -117,10 +114,7 @@ fn an_opaque_token_may_look_like_a_jwt_at_first_sight() {
     // What has the header of a JWT is one, and is not shown to anybody as it is.
     setup.token = "eyJhbGciOiJub25lIn0.e30.";
     setup.check(&[], Err("unsupported_algorithm"));
-    let providers = [Provider {
-        policy: &policy,
-        endpoints: None,
-    }];
+    let providers = [Provider::new(&policy)];
     let mut nobody = Setup::new(&providers);
     nobody.token = "v1.local.abc";
     nobody.check(&[], Err("malformed_token"));
@@ -137,10 +131,7 @@ fn an_endpoint_that_is_not_known_yet_is_no_fault_of_the_tokens() {
         }),
     }];
     Setup::new(&providers).check(&[], Err("provider_unavailable"));
-    let providers = [Provider {
-        policy: &policy,
-        endpoints: None,
-    }];
+    let providers = [Provider::new(&policy)];
     Setup::new(&providers).check(&[], Err("opaque_token"));
 }
 

@@ -146,10 +146,7 @@ fn a_key_of_another_provider_of_the_same_name_signs_nothing() {
             policy: &ours,
             endpoints: Some(endpoints(Mode::Post)),
         },
-        Provider {
-            policy: &theirs,
-            endpoints: None,
-        },
+        Provider::new(&theirs),
     ];
     let payload = json!({"iss": ISSUER, "aud": "rs", "token_introspection": good()});
     for (signer, expected) in [(&issuer, Ok(ALICE)), (&stranger, Err("unusable_answer"))] {
@@ -245,10 +242,7 @@ fn a_signed_answer_costs_one_verification_a_step() {
         policy: &policy,
         endpoints: Some(endpoints(Mode::Post)),
     }];
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let rules = LoginSettings::new(&providers);
     let keys = vec![gatepost_core::exchange::TrustedKey::new(&key, None); 6];
     let keys = [keys.as_slice()];
     let mut scratch = vec![0; Answer::MAX_LEN];

@@ -261,14 +261,8 @@ fn too_little_room_is_our_fault() {
         .iter()
         .map(|key| TrustedKey::new(&*key.key, key.kid.as_deref()));
     let trusted: Vec<_> = trusted.collect();
-    let providers = [Provider {
-        policy: &policy,
-        endpoints: None,
-    }];
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let providers = [Provider::new(&policy)];
+    let rules = LoginSettings::new(&providers);
     let message = oauthbearer(&token);
     for trusted in [&trusted[..1], &trusted] {
         for room in [0, 1, 40] {
@@ -332,14 +326,8 @@ fn the_longest_token_finds_room() {
     let keys = BACKENDS[0].prepare_all(&[KEYS[0].jwk("HS256")]);
     let trusted = [TrustedKey::new(&*keys[0].key, None)];
     let policy = policy();
-    let providers = [Provider {
-        policy: &policy,
-        endpoints: None,
-    }];
-    let rules = LoginSettings {
-        providers: &providers,
-        ..LoginSettings::default()
-    };
+    let providers = [Provider::new(&policy)];
+    let rules = LoginSettings::new(&providers);
     let message = oauthbearer(&token);
     let mut scratch = [0; MAX_PAYLOAD];
     let mut exchange = Exchange::new(rules, Mechanism::OAuthBearer, &message);

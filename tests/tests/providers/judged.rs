@@ -89,10 +89,7 @@ fn judge_grant(settings: &Settings, case: &Case) -> String {
 }
 
 fn ask(case: &Case, providers: &[Asked<'_>], message: &[u8], mechanism: Mechanism) -> String {
-    let rules = LoginSettings {
-        providers,
-        ..LoginSettings::default()
-    };
+    let rules = LoginSettings::new(providers);
     let then = case.then.as_ref().map(|body| Reply::json(200, body));
     let mut replies = [Some(reply(case)), then].into_iter().flatten();
     let mut ask = |question: &_| Ok(replies.next().unwrap_or_else(|| panic!("{question:?}")));

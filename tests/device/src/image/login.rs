@@ -75,10 +75,7 @@ fn whole(login: &Login<'_>, kid: Option<&str>, key: &Lent<'_>) -> Option<Cost> {
     policy.username_claims = &usernames;
     policy.scopes = &scopes;
     let keys = [TrustedKey::new(key, kid)];
-    let providers = [Provider {
-        policy: &policy,
-        endpoints: None,
-    }];
+    let providers = [Provider::new(&policy)];
     let now = UnixTime::from_seconds(login.now);
     let mut server = Server::greet()?;
     let mut scratch = [0; MAX_PAYLOAD];
@@ -144,10 +141,7 @@ impl Server {
     fn judge(&mut self, login: Arrived, now: UnixTime, trust: Trust<'_>, scratch: &mut [u8]) {
         let message = self.response.get(..login.length).unwrap_or_default();
         let (providers, keys) = trust;
-        let rules = LoginSettings {
-            providers,
-            ..LoginSettings::default()
-        };
+        let rules = LoginSettings::new(providers);
         let mut exchange = Exchange::new(rules, login.mechanism, message);
         let mut input = Input::Start;
         loop {
