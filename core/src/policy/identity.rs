@@ -132,19 +132,7 @@ impl UserName {
 
     /// Becomes `name`, in place: it is large.
     pub(super) fn assign(&mut self, name: &str, case: UserCase) -> Result<(), Violation> {
-        let mut before = None;
-        // Where the domain begins, once an `@` has come.
-        let mut domain = None;
-        for (at, c) in name.char_indices() {
-            let is_second = c == '@' && domain.replace(at.saturating_add(1)).is_some();
-            if is_second || !characters::may_follow(before, c) {
-                return Err(Violation::UnusableUserName);
-            }
-            before = Some(c);
-        }
-        if matches!(before, None | Some('.' | '@')) {
-            return Err(Violation::UnusableUserName);
-        }
+        let domain = characters::check(name)?;
         let copy = &mut self.0;
         copy.clear();
         copy.push_str(name)

@@ -152,17 +152,9 @@ pub enum Rule<'p> {
 }
 
 impl<'p> Policy<'p> {
-    /// The rules in their order: the first that is not met is the rejection.
-    pub(super) fn rules(&self) -> Rules<'_, 'p> {
-        Rules {
-            policy: self,
-            place: 0,
-        }
-    }
-
-    /// The rule of that place.
-    fn rule(&self, place: usize) -> Option<Rule<'p>> {
-        const FIRST: [Rule<'_>; 9] = [
+    /// The rules in their order, with their places: the first that is not met is the rejection.
+    pub(super) fn rules(&self) -> impl Iterator<Item = (usize, Rule<'p>)> + use<'p> {
+        const FIRST: &[Rule<'_>] = &[
             Rule::Confirmation,
             Rule::Kind,
             Rule::Dates,
@@ -173,38 +165,13 @@ impl<'p> Policy<'p> {
             Rule::KeyOwner,
             Rule::Scope,
         ];
-        const LAST: [Rule<'_>; 2] = [Rule::EmailVerified, Rule::User];
-        if let Some(rule) = FIRST.get(place) {
-            return Some(*rule);
-        }
-        let mut place = place.saturating_sub(FIRST.len());
-        if let Some(active) = self.active {
-            if place == 0 {
-                return Some(Rule::Active(active));
-            }
-            place = place.saturating_sub(1);
-        }
-        if let Some(requirement) = self.required.get(place) {
-            return Some(Rule::Requirement { place, requirement });
-        }
-        LAST.get(place.saturating_sub(self.required.len())).copied()
-    }
-}
-
-/// Iterates over [`Policy::rules`], with their places.
-pub(super) struct Rules<'r, 'p> {
-    policy: &'r Policy<'p>,
-    place: usize,
-}
-
-impl<'p> Iterator for Rules<'_, 'p> {
-    type Item = (usize, Rule<'p>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let place = self.place;
-        let rule = self.policy.rule(place)?;
-        self.place = place.saturating_add(1);
-        Some((place, rule))
+        const LAST: &[Rule<'_>] = &[Rule::EmailVerified, Rule::User];
+        let active = self.active.map(Rule::Active);
+        let required = self.required.iter().enumerate();
+        let required =
+            required.map(|(place, requirement)| Rule::Requirement { place, requirement });
+        let rules = FIRST.iter().copied().chain(active).chain(required);
+        rules.chain(LAST.iter().copied()).enumerate()
     }
 }
 

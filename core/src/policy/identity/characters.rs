@@ -5,17 +5,48 @@
 //! 3.3), without the slash that paths are made of; and nothing in it is invisible, or turns into a separator
 //! where somebody normalises it.
 
-/// Whether `c` may follow `before` in a name; `None` is the name's beginning.
+use super::Violation;
+
+/// Where the domain of a name begins, if it has one: nothing about its characters is wrong then.
 ///
 /// Dots separate and neither begin nor end a part, so no part is a path's `.` or `..`; a mark has something
 /// to combine with (RFC 5891 section 4.2.3.2).
+pub(super) fn check(name: &str) -> Result<Option<usize>, Violation> {
+    if name.is_ascii() {
+        check_each(name.bytes().map(char::from).enumerate())
+    } else {
+        check_each(name.char_indices())
+    }
+}
+
 #[inline]
-pub(super) fn may_follow(before: Option<char>, c: char) -> bool {
-    let is_at_start = matches!(before, None | Some('.' | '@'));
+fn check_each(name: impl Iterator<Item = (usize, char)>) -> Result<Option<usize>, Violation> {
+    let mut is_at_start = true;
+    let mut domain = None;
+    for (at, c) in name {
+        if is_atext(c) {
+            is_at_start = false;
+            continue;
+        }
+        if !may_stand(c, is_at_start) {
+            return Err(Violation::UnusableUserName);
+        }
+        if c == '@' && domain.replace(at.saturating_add(1)).is_some() {
+            return Err(Violation::UnusableUserName);
+        }
+        is_at_start = matches!(c, '.' | '@');
+    }
+    if is_at_start {
+        return Err(Violation::UnusableUserName);
+    }
+    Ok(domain)
+}
+
+/// Whether `c`, which is not of the atext of ASCII, may stand in a name; at the start of one of its parts, if it is.
+fn may_stand(c: char, is_at_start: bool) -> bool {
     match c {
         '.' | '@' => !is_at_start,
-        _ if c.is_ascii() => is_atext(c),
-        _ => !is_refused(c, is_at_start),
+        _ => !c.is_ascii() && !is_refused(c, is_at_start),
     }
 }
 
@@ -27,28 +58,21 @@ fn is_refused(c: char, is_at_start: bool) -> bool {
 }
 
 // atext = ALPHA / DIGIT / one of these (RFC 5322 section 3.2.3), and "/", which no name has here
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+static ATEXT: [bool; 128] = {
+    let mut atext = [false; 128];
+    let mut characters = b"!#$%&'*+-=?^_`{|}~\
+        0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+        .as_slice();
+    while let [character, rest @ ..] = characters {
+        atext[*character as usize] = true;
+        characters = rest;
+    }
+    atext
+};
+
 fn is_atext(c: char) -> bool {
-    c.is_ascii_alphanumeric()
-        || matches!(
-            c,
-            '!' | '#'
-                | '$'
-                | '%'
-                | '&'
-                | '\''
-                | '*'
-                | '+'
-                | '-'
-                | '='
-                | '?'
-                | '^'
-                | '_'
-                | '`'
-                | '{'
-                | '|'
-                | '}'
-                | '~'
-        )
+    ATEXT.get(c as usize) == Some(&true)
 }
 
 fn is_in(ranges: &[(char, char)], c: char) -> bool {
@@ -132,12 +156,16 @@ mod tests {
     fn what_the_standard_library_calls_blank_or_control_is_refused() {
         for c in '\0'..=char::MAX {
             if c.is_whitespace() || c.is_control() {
-                assert!(!may_follow(Some('a'), c), "{c:?}");
+                assert!(!may_follow(c), "{c:?}");
             }
             if c.is_alphabetic() && !is_in(&[('\u{ff01}', '\u{ff65}')], c) {
-                assert!(may_follow(Some('a'), c) || FILLERS.contains(&c), "{c:?}");
+                assert!(may_follow(c) || FILLERS.contains(&c), "{c:?}");
             }
         }
+    }
+
+    fn may_follow(c: char) -> bool {
+        check(&std::format!("a{c}")).is_ok()
     }
 
     /// Letters by their category that nobody sees.

@@ -26,10 +26,10 @@ impl<'j> Number<'j> {
     /// involved, so that no date is rounded.
     pub(crate) fn floor(self) -> Option<i64> {
         // What nearly every date is.
-        if self.0.len() <= PLAIN_DIGITS && self.0.iter().all(u8::is_ascii_digit) {
-            let digit = |byte: &u8| i64::from(byte & 0x0F);
-            let sum = |sum: i64, byte| sum.wrapping_mul(10).wrapping_add(digit(byte));
-            return Some(self.0.iter().fold(0, sum));
+        if self.0.len() <= PLAIN_DIGITS
+            && let Some(integer) = plain(self.0)
+        {
+            return Some(integer);
         }
         self.floor_of_any()
     }
@@ -59,6 +59,19 @@ impl<'j> Number<'j> {
             before_point.checked_sub(i32::try_from(zeros).ok()?)?,
         )
     }
+}
+
+/// The integer that digits alone make, of which there are no more than [`PLAIN_DIGITS`].
+fn plain(digits: &[u8]) -> Option<i64> {
+    let mut sum = 0_i64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        sum = sum.wrapping_mul(10).wrapping_add(i64::from(digit));
+    }
+    Some(sum)
 }
 
 /// The first `count` of `digits` as an integer; missing ones are zeros.
