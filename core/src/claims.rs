@@ -89,6 +89,10 @@ impl<'c> Hints<'c> {
         }
     }
 
+    pub(crate) fn payload(&self) -> &'c [u8] {
+        self.payload
+    }
+
     fn told(&self) -> &Told<'c> {
         self.told.get_or_init(|| Told::read(self.payload))
     }

@@ -54,7 +54,7 @@ use crate::{
     time::UnixTime,
 };
 use asking::{AnswerOutcome, Asking, Means};
-use candidates::{Candidate, Search};
+use candidates::{Candidate, Origin, Search};
 use course::{Asked, NewerKeys, Verification};
 use granting::Granting;
 
@@ -262,13 +262,16 @@ impl<'b> Exchange<'b> {
 
     #[inline(never)]
     fn take_keys(&mut self, now: Option<UnixTime>, keys: &[&[TrustedKey<'_>]], scratch: &mut [u8]) {
-        let verification = match self.take_state() {
-            State::AwaitingKeys(verification) => verification,
-            State::AwaitingNewerKeys(newer) => newer.refreshed(),
-            state => return self.refuse_input(state),
-        };
-        let next = self.verify(now, verification, keys, scratch);
-        self.settle(next);
+        if !matches!(self.state, State::AwaitingKeys(_)) {
+            match self.take_state() {
+                State::AwaitingNewerKeys(newer) => {
+                    self.state = State::AwaitingKeys(newer.refreshed());
+                }
+                state => return self.refuse_input(state),
+            }
+        }
+        let done = self.verify(now, keys, scratch);
+        self.settle(done);
     }
 
     #[inline(never)]
@@ -279,19 +282,19 @@ impl<'b> Exchange<'b> {
         keys: &[&[TrustedKey<'_>]],
         scratch: &mut [u8],
     ) {
-        let next = match self.take_state() {
+        let done = match self.take_state() {
             State::AwaitingAnswer(asking) | State::AwaitingSameAnswer(asking) => {
                 self.judge_answer(now, asking, answer, keys, scratch)
             }
             State::AwaitingGrant(_) => self.take_grant(answer),
             state => return self.refuse_input(state),
         };
-        self.settle(next);
+        self.settle(done);
     }
 
     #[inline(never)]
     fn take_other(&mut self, input: &Input<'_>) {
-        let next = match (self.take_state(), input) {
+        let done = match (self.take_state(), input) {
             (State::Received(message), Input::Start) => self.parse(message),
             (State::AwaitingNewerKeys(newer), Input::NoNewerKeys) => {
                 self.go_on_without_newer(newer, false)
@@ -302,10 +305,12 @@ impl<'b> Exchange<'b> {
             (State::AwaitingGrant(_) | State::AwaitingAnswer(_), Input::FetchFailed(why)) => {
                 Err((*why).into())
             }
-            (State::Challenged(challenge), Input::Reply) => Ok(State::Rejected(challenge.why)),
+            (State::Challenged(challenge), Input::Reply) => {
+                self.enter(State::Rejected(challenge.why))
+            }
             (state, _) => return self.refuse_input(state),
         };
-        self.settle(next);
+        self.settle(done);
     }
 
     fn take_state(&mut self) -> State<'b> {
@@ -319,8 +324,16 @@ impl<'b> Exchange<'b> {
         }
     }
 
-    fn settle(&mut self, next: Result<State<'b>, Rejection>) {
-        self.state = next.unwrap_or_else(|why| self.refused(why));
+    /// Goes on in `state`. Whatever goes on says so itself: states are large, and moved as seldom as can be.
+    fn enter(&mut self, state: State<'b>) -> Result<(), Rejection> {
+        self.state = state;
+        Ok(())
+    }
+
+    fn settle(&mut self, done: Result<(), Rejection>) {
+        if let Err(why) = done {
+            self.state = self.refused(why);
+        }
     }
 
     /// Who the client claims to be, once its message has been parsed: for the log, not to be believed.
@@ -371,7 +384,7 @@ impl<'b> Exchange<'b> {
     // The branches of a step are not inlined into it: on a device, what one of them has on the stack lies there
     // during a verification.
     #[inline(never)]
-    fn parse(&mut self, message: &'b [u8]) -> Result<State<'b>, Rejection> {
+    fn parse(&mut self, message: &'b [u8]) -> Result<(), Rejection> {
         let Some(mechanism) = self.mechanism else {
             return self.present(BearerToken::new(message)?);
         };
@@ -398,10 +411,10 @@ impl<'b> Exchange<'b> {
         }
     }
 
-    fn present(&mut self, token: BearerToken<'b>) -> Result<State<'b>, Rejection> {
+    fn present(&mut self, token: BearerToken<'b>) -> Result<(), Rejection> {
         self.token = Some(token);
         match UnverifiedJwt::read(token.bytes()) {
-            Ok(jwt) => Ok(State::AwaitingKeys(Verification::new(jwt, Asked::NotYet))),
+            Ok(jwt) => self.enter(State::AwaitingKeys(Verification::new(jwt, Asked::NotYet))),
             // What is no JWT of ours may still be a token of a provider's.
             Err(error) => self.ask_about_opaque(error.into()),
         }
@@ -411,40 +424,47 @@ impl<'b> Exchange<'b> {
     fn verify(
         &mut self,
         now: Option<UnixTime>,
-        mut verification: Verification<'b>,
         keys: &[&[TrustedKey<'_>]],
         scratch: &mut [u8],
-    ) -> Result<State<'b>, Rejection> {
-        let payload = verification.jwt.decode_payload(scratch)?;
+    ) -> Result<(), Rejection> {
+        let State::AwaitingKeys(verification) = &self.state else {
+            return Err(Rejection::OutOfOrder);
+        };
+        let (asked, attempt) = (verification.asked, verification.attempt);
+        let hints = Hints::of(verification.jwt.decode_payload(scratch)?);
+        let providers = self.settings.providers;
+        if let Some(asking) = self.ask_first(asked, || Origin::of(&hints, providers)) {
+            return self.enter(asking);
+        }
+        let State::AwaitingKeys(Verification { jwt, .. }) = &self.state else {
+            return Err(Rejection::OutOfOrder);
+        };
         let search = Search {
-            header: verification.jwt.header(),
-            hints: Hints::of(payload),
-            providers: self.settings.providers,
+            header: jwt.header(),
+            hints: &hints,
+            providers,
         };
-        if let Some(asking) = self.ask_first(verification.asked, || search.origin()) {
-            return Ok(asking);
-        }
-        let candidate = match search.find(keys, verification.attempt) {
-            Ok(Some(candidate)) => candidate,
+        let why = match search.find(keys, attempt) {
+            Ok(Some(candidate)) => match jwt.verify_decoded(candidate.key.key, hints.payload()) {
+                Ok(payload) => return self.judge(now, &candidate, &payload),
+                Err(VerifyError::Token(error)) => return Err(error.into()),
+                Err(VerifyError::Signature) if search.is_last(keys, attempt) => {
+                    Rejection::BadSignature
+                }
+                Err(VerifyError::Signature) => return self.try_next_key(),
+            },
             Ok(None) => return Err(Rejection::BadSignature),
-            Err(why) => {
-                let (origin, issued_at) = (search.origin(), search.hints.issued_at());
-                return self.look_for_newer_keys(verification, origin, issued_at, why);
-            }
+            Err(why) => why,
         };
-        match verification.jwt.verify_decoded(candidate.key.key, payload) {
-            Ok(payload) => self.judge(now, &candidate, &payload),
-            Err(VerifyError::Token(error)) => Err(error.into()),
-            Err(VerifyError::Signature) if search.is_last(keys, verification.attempt) => {
-                let (origin, issued_at) = (search.origin(), search.hints.issued_at());
-                let why = Rejection::BadSignature;
-                self.look_for_newer_keys(verification, origin, issued_at, why)
-            }
-            Err(VerifyError::Signature) => {
-                verification.attempt = verification.attempt.saturating_add(1);
-                Ok(State::AwaitingKeys(verification))
-            }
+        let (origin, issued_at) = (search.origin(), hints.issued_at());
+        self.look_for_newer_keys(origin, issued_at, why)
+    }
+
+    fn try_next_key(&mut self) -> Result<(), Rejection> {
+        if let State::AwaitingKeys(verification) = &mut self.state {
+            verification.attempt = verification.attempt.saturating_add(1);
         }
+        Ok(())
     }
 
     fn judge(
@@ -452,7 +472,7 @@ impl<'b> Exchange<'b> {
         now: Option<UnixTime>,
         candidate: &Candidate<'_>,
         payload: &VerifiedPayload<'_>,
-    ) -> Result<State<'b>, Rejection> {
+    ) -> Result<(), Rejection> {
         let provider = self.settings.providers.get(candidate.provider);
         let policy = provider.ok_or(Rejection::OutOfOrder)?.policy;
         self.provider = Some(candidate.provider);
@@ -460,7 +480,8 @@ impl<'b> Exchange<'b> {
         let now = now.ok_or(Rejection::ClockNotSet)?;
         let owner = candidate.key.owner;
         let identity = policy.check_signed_for(now, payload, self.claimed, owner)?;
-        Ok(State::Accepted(identity))
+        self.state = State::Accepted(identity);
+        Ok(())
     }
 
     /// Judges what a provider answered: it may be the verdict, or that somebody else is to be asked.
@@ -472,7 +493,7 @@ impl<'b> Exchange<'b> {
         answer: &Answer<'_>,
         keys: &[&[TrustedKey<'_>]],
         scratch: &mut [u8],
-    ) -> Result<State<'b>, Rejection> {
+    ) -> Result<(), Rejection> {
         let asked = asking.asked;
         let means = Means {
             now,
@@ -481,9 +502,9 @@ impl<'b> Exchange<'b> {
             claimed: self.claimed,
         };
         match asking.judge(answer, means)? {
-            AnswerOutcome::Accepted(identity) => Ok(State::Accepted(identity)),
-            AnswerOutcome::AskNext(asking) => Ok(State::AwaitingAnswer(asking)),
-            AnswerOutcome::SameAnswer(asking) => Ok(State::AwaitingSameAnswer(asking)),
+            AnswerOutcome::Accepted(identity) => self.enter(State::Accepted(identity)),
+            AnswerOutcome::AskNext(asking) => self.enter(State::AwaitingAnswer(asking)),
+            AnswerOutcome::SameAnswer(asking) => self.enter(State::AwaitingSameAnswer(asking)),
             AnswerOutcome::NotJudged => self.go_on_unjudged(asked),
         }
     }

@@ -268,7 +268,8 @@ impl<'p> Policy<'p> {
     ) -> Result<Identity, Violation> {
         let context = claims_context(now, payload, key_owner);
         let object = Object::parse(payload.bytes()).map_err(|_| Violation::Malformed)?;
-        let findings = self.read(object, &context, claimed)?;
+        let mut findings = Findings::default();
+        self.read_into(object, &context, claimed, &mut findings)?;
         self.conclude(&findings, context.source, claimed)
     }
 

@@ -27,7 +27,7 @@ pub(super) enum Origin {
 
 impl Origin {
     /// Reads who issued a token whose payload nobody has vouched for.
-    fn of(hints: &Hints<'_>, providers: &[Provider<'_>]) -> Self {
+    pub(super) fn of(hints: &Hints<'_>, providers: &[Provider<'_>]) -> Self {
         let issuer = match hints.issuer() {
             Ok(None) => return Self::Unnamed,
             Ok(Some(Value::String(issuer))) => issuer,
@@ -79,16 +79,16 @@ pub(super) struct Candidate<'k> {
 }
 
 /// What a token says of its key.
-pub(super) struct Search<'s> {
+pub(super) struct Search<'s, 'p> {
     pub(super) header: &'s Header,
-    pub(super) hints: Hints<'s>,
+    pub(super) hints: &'s Hints<'p>,
     pub(super) providers: &'s [Provider<'s>],
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// Who may have issued the token.
     pub(super) fn origin(&self) -> Origin {
-        Origin::of(&self.hints, self.providers)
+        Origin::of(self.hints, self.providers)
     }
 
     /// The providers whose keys may verify the token, by their places; one that is alone needs no hint.

@@ -80,19 +80,21 @@ impl<'b> Exchange<'b> {
     /// Looks for newer keys, because of `why` the known ones do not verify the token.
     pub(super) fn look_for_newer_keys(
         &mut self,
-        verification: Verification<'b>,
         origin: Origin,
         issued_at: Option<UnixTime>,
         why: Rejection,
-    ) -> Result<State<'b>, Rejection> {
+    ) -> Result<(), Rejection> {
+        let State::AwaitingKeys(verification) = self.take_state() else {
+            return Err(Rejection::OutOfOrder);
+        };
         let is_mac = verification.jwt.header().algorithm().is_mac();
         // No provider publishes secrets, so that no look finds one.
         let next = origin.next(None, self.settings.providers);
         let next = next.filter(|_| !is_mac && !verification.is_refreshed);
         let Some(provider) = next else {
-            return self.go_on_without_key(&verification, origin, why);
+            return self.go_on_without_key(verification.asked, origin, why);
         };
-        Ok(State::AwaitingNewerKeys(NewerKeys {
+        self.enter(State::AwaitingNewerKeys(NewerKeys {
             verification,
             origin,
             query: NewerKeysQuery {
@@ -111,43 +113,39 @@ impl<'b> Exchange<'b> {
         &mut self,
         mut newer: NewerKeys<'b>,
         is_unavailable: bool,
-    ) -> Result<State<'b>, Rejection> {
+    ) -> Result<(), Rejection> {
         newer.is_any_unavailable |= is_unavailable;
         let last = Some(newer.query.provider);
         if let Some(provider) = newer.origin.next(last, self.settings.providers) {
             newer.query.provider = provider;
-            return Ok(State::AwaitingNewerKeys(newer));
+            return self.enter(State::AwaitingNewerKeys(newer));
         }
-        let NewerKeys {
-            verification,
-            origin,
-            why,
-            ..
-        } = newer;
+        let why = newer.why;
         let is_missing = matches!(why, Rejection::UnknownKey | Rejection::NoKeys);
         let why = if newer.is_any_unavailable && is_missing {
             Rejection::KeysUnavailable
         } else {
             why
         };
-        self.go_on_without_key(&verification, origin, why)
+        self.go_on_without_key(newer.verification.asked, newer.origin, why)
     }
 
     /// Asks a provider instead, where no key was there to try; refuses the token otherwise.
     fn go_on_without_key(
         &mut self,
-        verification: &Verification<'b>,
+        asked: Asked,
         origin: Origin,
         why: Rejection,
-    ) -> Result<State<'b>, Rejection> {
-        match (why, verification.asked) {
+    ) -> Result<(), Rejection> {
+        match (why, asked) {
             (
                 Rejection::UnknownKey | Rejection::NoKeys | Rejection::KeysUnavailable,
                 Asked::NotYet,
             ) => {
                 let is_asked_about = |about| about != About::OpaqueTokens;
                 let asked = Asked::Instead(why);
-                self.ask(Some(origin), is_asked_about, asked).ok_or(why)
+                let asking = self.ask(Some(origin), is_asked_about, asked);
+                self.enter(asking.ok_or(why)?)
             }
             (Rejection::UnknownKey | Rejection::NoKeys | Rejection::KeysUnavailable, _) => {
                 Err(nobody_vouches(why))
@@ -172,13 +170,13 @@ impl<'b> Exchange<'b> {
 
     /// Goes on where the provider that was asked does not judge tokens of this kind.
     #[inline(never)]
-    pub(super) fn go_on_unjudged(&mut self, asked: Asked) -> Result<State<'b>, Rejection> {
+    pub(super) fn go_on_unjudged(&mut self, asked: Asked) -> Result<(), Rejection> {
         if let Asked::Instead(why) = asked {
             return Err(nobody_vouches(why));
         }
         let token = self.token.ok_or(Rejection::OutOfOrder)?;
         match UnverifiedJwt::read(token.bytes()) {
-            Ok(jwt) => Ok(State::AwaitingKeys(Verification::new(jwt, Asked::First))),
+            Ok(jwt) => self.enter(State::AwaitingKeys(Verification::new(jwt, Asked::First))),
             Err(_) => Err(Rejection::TokenRefused),
         }
     }

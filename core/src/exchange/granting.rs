@@ -35,10 +35,7 @@ impl Granting<'_> {
 
 impl<'b> Exchange<'b> {
     /// Asks the provider of the user's domain, or the only one that takes passwords of any.
-    pub(super) fn ask_for_token(
-        &mut self,
-        password: UserPassword<'b>,
-    ) -> Result<State<'b>, Rejection> {
+    pub(super) fn ask_for_token(&mut self, password: UserPassword<'b>) -> Result<(), Rejection> {
         if self.grant_buffer.is_empty() {
             return Err(Rejection::PasswordNotTaken);
         }
@@ -60,14 +57,13 @@ impl<'b> Exchange<'b> {
                 password,
             })
         });
-        found
-            .map(State::AwaitingGrant)
-            .ok_or(Rejection::PasswordNotTaken)
+        let granting = found.ok_or(Rejection::PasswordNotTaken)?;
+        self.enter(State::AwaitingGrant(granting))
     }
 
     /// Keeps the token that was granted, and presents it as though the client had.
     #[inline(never)]
-    pub(super) fn take_grant(&mut self, answer: &Answer<'_>) -> Result<State<'b>, Rejection> {
+    pub(super) fn take_grant(&mut self, answer: &Answer<'_>) -> Result<(), Rejection> {
         let granted = read(answer)?;
         let buffer = core::mem::take(&mut self.grant_buffer);
         let mut length = 0_usize;

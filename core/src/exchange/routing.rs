@@ -14,7 +14,7 @@ use crate::{
 
 impl<'b> Exchange<'b> {
     /// Asks about a token that is no JWT; `why` it is refused where nobody can be asked.
-    pub(super) fn ask_about_opaque(&mut self, why: Rejection) -> Result<State<'b>, Rejection> {
+    pub(super) fn ask_about_opaque(&mut self, why: Rejection) -> Result<(), Rejection> {
         // Some opaque tokens have two dots as well, but no header in front of the first.
         let is_jwt = !matches!(
             why,
@@ -24,7 +24,8 @@ impl<'b> Exchange<'b> {
                 )
         );
         let is_asked_about = |about| !is_jwt || about != About::OpaqueTokens;
-        self.ask(None, is_asked_about, Asked::First).ok_or(why)
+        let asking = self.ask(None, is_asked_about, Asked::First);
+        self.enter(asking.ok_or(why)?)
     }
 
     /// Asks the provider that may have issued the token, by its `origin` where it tells one.

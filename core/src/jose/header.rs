@@ -6,7 +6,7 @@ use crate::{
     crypto::Algorithm,
     wire::{
         base64,
-        json::{self, Object, Text, Value},
+        json::{self, Object, Value},
     },
 };
 
@@ -66,7 +66,7 @@ impl Header {
         object.each_member(|name, value| {
             match name.as_bytes() {
                 Some(b"alg") => algorithm = Some(parse_algorithm(value)?),
-                Some(b"kid") => kid = Some(parse_kid(value)?),
+                Some(b"kid") => parse_kid(value, kid.insert(heapless::String::new()))?,
                 Some(b"typ") => token_type = parse_type(value)?,
                 Some(b"crit") => return Err(Error::CriticalExtension),
                 Some(b"b64") => return Err(Error::UnencodedPayload),
@@ -100,28 +100,32 @@ fn parse_algorithm(value: Value<'_>) -> Result<Algorithm, Error> {
         .ok_or(Error::UnsupportedAlgorithm)
 }
 
-fn parse_kid(value: Value<'_>) -> Result<heapless::String<{ Header::MAX_KID }>, Error> {
-    let kid = value.string().ok().filter(|kid| !kid.is_empty());
-    kid.and_then(Text::to_string).ok_or(Error::KeyId)
+fn parse_kid(
+    value: Value<'_>,
+    kid: &mut heapless::String<{ Header::MAX_KID }>,
+) -> Result<(), Error> {
+    let text = value.string().ok().filter(|text| !text.is_empty());
+    text.and_then(|text| text.push_to(kid)).ok_or(Error::KeyId)
 }
+
+/// What media types begin with (RFC 7515 section 4.1.9).
+const PREFIX: &[u8] = b"application/";
 
 fn parse_type(value: Value<'_>) -> Result<TokenType, Error> {
     let name = value.string().map_err(|_| Error::TokenType)?;
-    let Some(name) = name.as_str() else {
+    let Some(name) = name.as_bytes() else {
         return Ok(TokenType::Other);
     };
     // RFC 7515 section 4.1.9: media types, compared without case, `application/` left out or not.
-    let is = |wanted| {
-        let (prefix, rest) = name
-            .split_at_checked("application/".len())
-            .unwrap_or_default();
-        name.eq_ignore_ascii_case(wanted)
-            || prefix.eq_ignore_ascii_case("application/") && rest.eq_ignore_ascii_case(wanted)
+    let name = match name.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+        _ => name,
     };
+    let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
     Ok(match () {
-        () if is("at+jwt") => TokenType::AccessToken,
-        () if is("jwt") => TokenType::Unspecified,
-        () if is("token-introspection+jwt") => TokenType::IntrospectionAnswer,
+        () if is(b"at+jwt") => TokenType::AccessToken,
+        () if is(b"jwt") => TokenType::Unspecified,
+        () if is(b"token-introspection+jwt") => TokenType::IntrospectionAnswer,
         () => TokenType::Other,
     })
 }

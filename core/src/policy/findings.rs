@@ -51,14 +51,27 @@ impl Policy<'_> {
         context: &Context<'_>,
         claimed: Option<SaslName<'_>>,
     ) -> Result<Findings, Violation> {
+        let mut findings = Findings::default();
+        self.read_into(object, context, claimed, &mut findings)?;
+        Ok(findings)
+    }
+
+    /// As [`read`](Self::read), into `findings` that are empty: they are large.
+    #[inline(never)]
+    pub(super) fn read_into(
+        &self,
+        object: Object<'_>,
+        context: &Context<'_>,
+        claimed: Option<SaslName<'_>>,
+        findings: &mut Findings,
+    ) -> Result<(), Violation> {
         let mut members = Members::default();
         let mut wanted = Ok(());
         self.each_path(&mut |path| wanted = wanted.and(members.want(path)));
         let read = wanted.and_then(|()| members.read(object));
         read.map_err(|_| Violation::Malformed)?;
-        let mut findings = Findings::default();
         self.rules().for_each(|(place, rule)| {
-            match rule.judge(self, &members, context, &mut findings) {
+            match rule.judge(self, &members, context, findings) {
                 Ok(RuleOutcome::Met) => findings.met |= bit(place),
                 Ok(RuleOutcome::Absent) => {}
                 Err(violation) => {
@@ -69,7 +82,7 @@ impl Policy<'_> {
         if let Some(claimed) = claimed {
             findings.may_act = self.lets_act(&members, claimed);
         }
-        Ok(findings)
+        Ok(())
     }
 
     /// Whether a JWT that somebody vouches for speaks against itself outright: that it is bound to a key, or

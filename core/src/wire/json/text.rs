@@ -77,11 +77,16 @@ impl<'j> Text<'j> {
     /// The decoded text in a buffer of its own; `None` where it does not fit.
     pub(crate) fn to_string<const N: usize>(self) -> Option<heapless::String<N>> {
         let mut copy = heapless::String::new();
-        match self.as_str() {
-            Some(text) => copy.push_str(text).ok()?,
-            None => self.chars().try_for_each(|c| copy.push(c).ok())?,
-        }
+        self.push_to(&mut copy)?;
         Some(copy)
+    }
+
+    /// Adds the decoded text to `copy`; `None` where it does not fit.
+    pub(crate) fn push_to<const N: usize>(self, copy: &mut heapless::String<N>) -> Option<()> {
+        match self.as_str() {
+            Some(text) => copy.push_str(text).ok(),
+            None => self.chars().try_for_each(|c| copy.push(c).ok()),
+        }
     }
 }
 
