@@ -42,20 +42,25 @@ impl Algorithm {
     /// The algorithm that `name` is registered for; names are case-sensitive (RFC 7515 section 4.1.1).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
+        Self::from_bytes(name.as_bytes())
+    }
+
+    /// As [`from_name`](Self::from_name).
+    pub(crate) fn from_bytes(name: &[u8]) -> Option<Self> {
         Some(match name {
-            "HS256" => Self::Hs256,
-            "HS384" => Self::Hs384,
-            "HS512" => Self::Hs512,
-            "RS256" => Self::Rs256,
-            "RS384" => Self::Rs384,
-            "RS512" => Self::Rs512,
-            "PS256" => Self::Ps256,
-            "PS384" => Self::Ps384,
-            "PS512" => Self::Ps512,
-            "ES256" => Self::Es256,
-            "ES384" => Self::Es384,
-            "ES512" => Self::Es512,
-            "EdDSA" | "Ed25519" => Self::EdDsa,
+            b"HS256" => Self::Hs256,
+            b"HS384" => Self::Hs384,
+            b"HS512" => Self::Hs512,
+            b"RS256" => Self::Rs256,
+            b"RS384" => Self::Rs384,
+            b"RS512" => Self::Rs512,
+            b"PS256" => Self::Ps256,
+            b"PS384" => Self::Ps384,
+            b"PS512" => Self::Ps512,
+            b"ES256" => Self::Es256,
+            b"ES384" => Self::Es384,
+            b"ES512" => Self::Es512,
+            b"EdDSA" | b"Ed25519" => Self::EdDsa,
             _ => return None,
         })
     }

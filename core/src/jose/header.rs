@@ -54,8 +54,13 @@ impl Header {
 
     /// Decodes and reads a header.
     pub(super) fn parse(encoded: &[u8]) -> Result<Self, Error> {
-        let mut decoded = [0; Self::MAX_LEN];
-        let decoded = base64::decode(encoded, &mut decoded).map_err(|error| match error {
+        let (mut usual, mut longest) = ([0; USUAL_LEN], None);
+        let buffer: &mut [u8] = if base64::decoded_len(encoded.len()) <= USUAL_LEN {
+            &mut usual
+        } else {
+            longest.insert([0; Self::MAX_LEN])
+        };
+        let decoded = base64::decode(encoded, buffer).map_err(|error| match error {
             base64::Error::TooLong => Error::HeaderTooLong,
             base64::Error::Malformed => Error::Encoding,
         })?;
@@ -93,10 +98,13 @@ impl From<json::Error> for Error {
     }
 }
 
+/// How long headers are that need not have a buffer cleared for the longest.
+const USUAL_LEN: usize = 128;
+
 fn parse_algorithm(value: Value<'_>) -> Result<Algorithm, Error> {
     let name = value.string().map_err(|_| Error::MissingAlgorithm)?;
-    name.as_str()
-        .and_then(Algorithm::from_name)
+    name.as_bytes()
+        .and_then(Algorithm::from_bytes)
         .ok_or(Error::UnsupportedAlgorithm)
 }
 

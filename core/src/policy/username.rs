@@ -290,10 +290,11 @@ impl<'p> Policy<'p> {
 
 /// Whether a path leads to an address.
 fn is_email(path: &str) -> bool {
+    let before = path.strip_suffix("emails").or(path.strip_suffix("email"));
     // Auth0 names claims by URLs.
     matches!(
-        path.rsplit(['.', '/', ':']).next(),
-        Some("email" | "emails")
+        before.map(str::as_bytes),
+        Some([] | [.., b'.' | b'/' | b':'])
     )
 }
 

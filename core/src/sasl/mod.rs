@@ -176,7 +176,8 @@ impl<'m> SaslName<'m> {
     /// A name that carries no escapes: XOAUTH2 has none.
     fn plain(name: &'m [u8]) -> Result<Self, Error> {
         let raw = core::str::from_utf8(name).map_err(|_| Error::BadName)?;
-        if raw.is_empty() || raw.contains('\0') {
+        // A loop, for a search is made for longer text.
+        if raw.is_empty() || raw.bytes().any(|byte| byte == 0) {
             return Err(Error::BadName);
         }
         Ok(Self {

@@ -11,15 +11,14 @@ pub(crate) const fn is_in(byte: u8, first: u8, count: u8) -> bool {
 
 /// Whether `bytes` are ASCII.
 ///
-/// The standard library looks at up to 63 of them one by one.
+/// Of what does not fill 64 bytes, the standard library looks at each.
 pub(crate) fn is_all(bytes: &[u8]) -> bool {
-    let (chunks, _) = bytes.as_chunks::<32>();
-    let Some(last) = bytes.last_chunk() else {
-        return bytes.is_ascii();
-    };
-    // The last may overlap the one before.
-    let mut chunks = chunks.iter().chain([last]);
-    chunks.all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) < 0x80)
+    let (chunks, _) = bytes.as_chunks::<64>();
+    match bytes.last_chunk::<64>() {
+        // The last may overlap the one before.
+        Some(last) => chunks.iter().chain([last]).all(|chunk| chunk.is_ascii()),
+        None => bytes.is_ascii(),
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub(crate) use text::Text;
 
 use super::{ascii, scanned};
 use fingerprint::Fingerprint;
-use scan::{member, token, value};
+use scan::{member, read_value, token};
 
 /// Deepest nesting, in objects and arrays (five levels occur in real tokens).
 pub(crate) const MAX_DEPTH: u8 = 16;
@@ -133,15 +133,27 @@ impl<'j> Object<'j> {
         self,
         mut visit: impl FnMut(Text<'j>, Value<'j>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut walk = self.members_unchecked();
         let mut names = Names::new();
         let mut filter = 0;
-        while let Some(member) = walk.member() {
-            let member = member?;
-            names.check(member.fingerprint, &mut filter)?;
-            visit(member.name, member.value)?;
+        let mut value = Value::Null;
+        let mut rest = token(self.inside);
+        let mut is_over = rest.starts_with(b"}");
+        while !is_over {
+            let ((name, fingerprint), behind) =
+                member(rest, &mut value).inspect_err(|_| scanned::add(rest.len()))?;
+            scanned::add(rest.len().wrapping_sub(behind.len()));
+            names.check(fingerprint, &mut filter)?;
+            visit(name, value)?;
+            rest = token(behind);
+            match rest {
+                [b',', next @ ..] => rest = next,
+                _ => is_over = true,
+            }
         }
-        Ok(())
+        match rest {
+            [b'}', behind @ ..] if token(behind).is_empty() => Ok(()),
+            _ => Err(Error::Syntax.into()),
+        }
     }
 
     /// The members in order, however often a name occurs: for hints, which something else vouches for later.
@@ -211,10 +223,17 @@ impl<'j> Walk<'j> {
         reason = "to move a member costs more than to read it"
     )]
     fn member(&mut self) -> Option<Result<Member<'j>, Error>> {
-        match self.0.next(b'}')? {
-            Ok(next) => Some(self.0.take(member(next))),
-            Err(error) => Some(Err(error)),
-        }
+        let next = match self.0.next(b'}')? {
+            Ok(next) => next,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut value = Value::Null;
+        let read = self.0.take(member(next, &mut value));
+        Some(read.map(|(name, fingerprint)| Member {
+            name,
+            fingerprint,
+            value,
+        }))
     }
 }
 
@@ -312,7 +331,11 @@ impl<'j> Iterator for Items<'j> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.0.next(b']')? {
-            Ok(next) => Some(self.0.take(value(next))),
+            Ok(next) => {
+                let mut value = Value::Null;
+                let read = read_value(next, &mut value).map(|rest| ((), rest));
+                Some(self.0.take(read).map(|()| value))
+            }
             Err(error) => Some(Err(error)),
         }
     }

@@ -20,11 +20,8 @@ impl Fingerprint {
     #[inline]
     pub(super) fn mix(&mut self, word: u64, len: usize) {
         let word = match len {
-            0..8 => {
-                let bits = len << 3;
-                // The length stands where no byte does: `a` is not `a` and a zero.
-                word & !(u64::MAX << bits) | (len as u64) << 56
-            }
+            // The bytes that count are moved up, and the length stands below them: `a` is not `a` and a zero.
+            0..8 => (word << 8) << (56 ^ (len << 3)) | len as u64,
             _ => word,
         };
         let (low, high) = (self.0 ^ word).carrying_mul(FACTORS.1, 0);

@@ -3,7 +3,7 @@
 //! Each function takes what is left of a text, and returns what it has read and what is left then: both stay in
 //! registers.
 
-use super::{Array, Error, Fingerprint, MAX_DEPTH, Member, Number, Object, Text, Value};
+use super::{Array, Error, Fingerprint, MAX_DEPTH, Number, Object, Text, Value};
 
 /// What has been read, and what is left.
 type Read<'j, T> = Result<(T, &'j [u8]), Error>;
@@ -33,7 +33,10 @@ fn skip_white_space(rest: &[u8]) -> &[u8] {
     clippy::inline_always,
     reason = "to return a member costs more than to read it"
 )]
-pub(super) fn member(rest: &[u8]) -> Read<'_, Member<'_>> {
+pub(super) fn member<'j>(
+    rest: &'j [u8],
+    value: &mut Value<'j>,
+) -> Read<'j, (Text<'j>, Fingerprint)> {
     let rest = token(rest);
     let mut fingerprint = Fingerprint::default();
     let plain = plain(rest, |word, len| fingerprint.mix(word, len));
@@ -44,13 +47,8 @@ pub(super) fn member(rest: &[u8]) -> Read<'_, Member<'_>> {
         fingerprint = Fingerprint::of_escaped(name);
         (name, rest)
     };
-    let (value, rest) = value(colon(rest)?)?;
-    let member = Member {
-        name,
-        fingerprint,
-        value,
-    };
-    Ok((member, rest))
+    let rest = read_value(colon(rest)?, value)?;
+    Ok(((name, fingerprint), rest))
 }
 
 #[inline(always)]
@@ -63,30 +61,35 @@ fn colon(rest: &[u8]) -> Result<&[u8], Error> {
 }
 
 /// Reads a value that lies in the outermost object, or in one that has been read as a value before.
+///
+/// It goes where it is to be, and what is left is returned: as one result they would be moved about.
 #[inline(always)]
 #[expect(
     clippy::inline_always,
-    reason = "to return a value costs more than to read it"
+    reason = "to call it costs more than a short string"
 )]
-pub(super) fn value(rest: &[u8]) -> Read<'_, Value<'_>> {
+pub(super) fn read_value<'j>(rest: &'j [u8], value: &mut Value<'j>) -> Result<&'j [u8], Error> {
     let rest = token(rest);
-    if let Some((text, rest)) = plain(rest, |_, _| ()) {
-        return Ok((Value::String(text), rest));
-    }
-    other(rest)
+    let Some((text, rest)) = plain(rest, |_, _| ()) else {
+        return read_other(rest, value);
+    };
+    *value = Value::String(text);
+    Ok(rest)
 }
 
 /// Reads what is not a string without escapes.
 #[inline(never)]
-fn other(rest: &[u8]) -> Read<'_, Value<'_>> {
-    match rest {
+fn read_other<'j>(rest: &'j [u8], value: &mut Value<'j>) -> Result<&'j [u8], Error> {
+    let (read, rest) = match rest {
         [b'"', ..] => {
             let (text, rest) = escaped(rest)?;
-            Ok((Value::String(text), rest))
+            (Value::String(text), rest)
         }
-        [b'{' | b'[', ..] => container(rest),
-        _ => scalar(rest),
-    }
+        [b'{' | b'[', ..] => container(rest)?,
+        _ => scalar(rest)?,
+    };
+    *value = read;
+    Ok(rest)
 }
 
 fn scalar(rest: &[u8]) -> Read<'_, Value<'_>> {
@@ -287,21 +290,17 @@ fn digits(text: &[u8]) -> Option<&[u8]> {
 #[expect(clippy::inline_always, reason = "see `plain`")]
 fn plain_len(text: &[u8], mut visit: impl FnMut(u64, usize)) -> usize {
     let mut rest = text;
-    let mut len = 0_usize;
     loop {
-        let word = match rest.split_first_chunk() {
-            Some((word, behind)) => {
-                rest = behind;
-                u64::from_le_bytes(*word)
-            }
-            None => word_at_end(core::mem::take(&mut rest)),
+        let (word, behind) = match rest.split_first_chunk() {
+            Some((word, behind)) => (u64::from_le_bytes(*word), behind),
+            None => (word_at_end(rest), [].as_slice()),
         };
         let plain = plain_bytes(word);
         visit(word, plain);
-        len = len.wrapping_add(plain);
         if plain < 8 {
-            return len;
+            return text.len().wrapping_sub(rest.len()).wrapping_add(plain);
         }
+        rest = behind;
     }
 }
 
@@ -317,6 +316,7 @@ fn word_at_end(rest: &[u8]) -> u64 {
 ///
 /// The high bit of each byte of `x - nn..nn & !x` is set where that byte of `x` is the first below `nn`; a
 /// borrow disturbs only bytes behind it.
+#[inline]
 fn plain_bytes(word: u64) -> usize {
     let all = |byte: u8| u64::from_le_bytes([byte; 8]);
     let below = |x: u64, bound: u8| x.wrapping_sub(all(bound)) & !x;
