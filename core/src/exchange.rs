@@ -325,6 +325,7 @@ impl<'b> Exchange<'b> {
     }
 
     /// Goes on in `state`. Whatever goes on says so itself: states are large, and moved as seldom as can be.
+    #[inline]
     fn enter(&mut self, state: State<'b>) -> Result<(), Rejection> {
         self.state = state;
         Ok(())
@@ -479,9 +480,10 @@ impl<'b> Exchange<'b> {
         self.is_verified = true;
         let now = now.ok_or(Rejection::ClockNotSet)?;
         let owner = candidate.key.owner;
-        let identity = policy.check_signed_for(now, payload, self.claimed, owner)?;
-        self.state = State::Accepted(identity);
-        Ok(())
+        match policy.check_signed_for(now, payload, self.claimed, owner) {
+            Ok(identity) => self.enter(State::Accepted(identity)),
+            Err(violation) => Err(violation.into()),
+        }
     }
 
     /// Judges what a provider answered: it may be the verdict, or that somebody else is to be asked.

@@ -70,9 +70,9 @@ impl Header {
         let mut token_type = TokenType::Unspecified;
         object.each_member(|name, value| {
             match name.as_bytes() {
-                Some(b"alg") => algorithm = Some(parse_algorithm(value)?),
-                Some(b"kid") => parse_kid(value, kid.insert(heapless::String::new()))?,
-                Some(b"typ") => token_type = parse_type(value)?,
+                Some(b"alg") => algorithm = Some(parse_algorithm(*value)?),
+                Some(b"kid") => parse_kid(*value, kid.insert(heapless::String::new()))?,
+                Some(b"typ") => token_type = parse_type(*value)?,
                 Some(b"crit") => return Err(Error::CriticalExtension),
                 Some(b"b64") => return Err(Error::UnencodedPayload),
                 Some(_) => {}

@@ -20,12 +20,10 @@ macro_rules! registered_members {
                 &mut self,
                 name: &[u8],
             ) -> Option<&mut Option<$crate::wire::json::Value<'m>>> {
-                $(
-                    if name == $name.as_bytes() {
-                        return Some(&mut self.$field);
-                    }
-                )*
-                None
+                Some(match name {
+                    $($name => &mut self.$field,)*
+                    _ => return None,
+                })
             }
         }
     };
@@ -42,6 +40,8 @@ const MAX_NAME: usize = 16;
 pub(crate) struct Members<'m, 'p> {
     registered: Registered<'m>,
     paths: heapless::Vec<Place<'m, 'p>, MAX_PATHS>,
+    /// A bit for the first byte of each path, which few names share.
+    first_bytes: u64,
 }
 
 /// A path that was asked for, and what stands there.
@@ -84,6 +84,7 @@ impl<'m, 'p> Members<'m, 'p> {
         if self.paths.iter().any(|place| place.path == path) {
             return Ok(());
         }
+        self.first_bytes |= bit(path.bytes().next());
         let place = Place { path, found: None };
         self.paths.push(place).map_err(|_| Error::TooManyPaths)
     }
@@ -93,22 +94,17 @@ impl<'m, 'p> Members<'m, 'p> {
         object.each_member(|name, value| self.take(name, value))
     }
 
-    fn take(&mut self, name: Text<'m>, value: Value<'m>) -> Result<(), Error> {
-        for place in &mut self.paths {
-            let Some(rest) = after_name(place.path, name) else {
-                continue;
-            };
-            if let Some(found) = follow(rest, value)? {
-                // `a.b` and `a` holding `b` would both be the path "a.b".
-                if place.found.replace(found).is_some() {
-                    return Err(Error::Duplicate);
-                }
-            }
+    #[inline]
+    fn take(&mut self, name: Text<'m>, value: &Value<'m>) -> Result<(), Error> {
+        let plain = name.as_bytes();
+        let first = plain.and_then(|name| name.first().copied());
+        if first.is_none() || self.first_bytes & bit(first) != 0 {
+            self.take_paths(name, value)?;
         }
         if matches!(value, Value::Null) {
             return Ok(());
         }
-        let place = match name.as_bytes() {
+        let place = match plain {
             Some(name) => self.registered.named(name),
             // Escapes hide no member: `\u0063nf` is `cnf` (RFC 8259 section 8.3).
             None => match name.to_string::<MAX_NAME>() {
@@ -117,7 +113,24 @@ impl<'m, 'p> Members<'m, 'p> {
             },
         };
         if let Some(place) = place {
-            *place = Some(value);
+            *place = Some(*value);
+        }
+        Ok(())
+    }
+
+    /// Takes what paths find in the member `name: value`.
+    #[inline(never)]
+    fn take_paths(&mut self, name: Text<'m>, value: &Value<'m>) -> Result<(), Error> {
+        for place in &mut self.paths {
+            let Some(rest) = after_name(place.path, name) else {
+                continue;
+            };
+            if let Some(found) = follow(rest, *value)? {
+                // `a.b` and `a` holding `b` would both be the path "a.b".
+                if place.found.replace(found).is_some() {
+                    return Err(Error::Duplicate);
+                }
+            }
         }
         Ok(())
     }
@@ -143,6 +156,11 @@ impl<'m, 'p> Members<'m, 'p> {
             .found
             .filter(|found| !matches!(found.value, Value::Null))
     }
+}
+
+/// One of 64 bits for a byte.
+fn bit(first: Option<u8>) -> u64 {
+    first.map_or(0, |first| 1 << (first & 63))
 }
 
 /// What stands at one path of `object`, unless it is `null`.
@@ -193,17 +211,9 @@ fn follow<'m>(mut rest: &str, mut value: Value<'m>) -> Result<Option<Found<'m>>,
 }
 
 /// The part of `path` after `name` and a dot; empty where `name` is all of it.
-#[inline]
 fn after_name<'p>(path: &'p str, name: Text<'_>) -> Option<&'p str> {
     let rest = match name.as_bytes() {
         Some(name) => {
-            // Most names differ at once.
-            if name
-                .first()
-                .is_some_and(|first| path.as_bytes().first() != Some(first))
-            {
-                return None;
-            }
             path.as_bytes().strip_prefix(name)?;
             path.get(name.len()..)?
         }

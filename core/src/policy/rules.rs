@@ -20,40 +20,40 @@ use crate::{
 };
 
 registered_members! {
-    exp = "exp",
-    nbf = "nbf",
-    iat = "iat",
-    iss = "iss",
-    sub = "sub",
-    aud = "aud",
-    azp = "azp",
+    exp = b"exp",
+    nbf = b"nbf",
+    iat = b"iat",
+    iss = b"iss",
+    sub = b"sub",
+    aud = b"aud",
+    azp = b"azp",
     /// RFC 9068 section 2.2, Cognito.
-    client_id = "client_id",
+    client_id = b"client_id",
     /// Okta.
-    cid = "cid",
+    cid = b"cid",
     /// Entra's first version.
-    appid = "appid",
-    scope = "scope",
+    appid = b"appid",
+    scope = b"scope",
     /// What Microsoft and Okta write instead of `scope`.
-    scp = "scp",
-    cnf = "cnf",
-    email_verified = "email_verified",
+    scp = b"scp",
+    cnf = b"cnf",
+    email_verified = b"email_verified",
     /// Entra's tenant.
-    tid = "tid",
-    jti = "jti",
+    tid = b"tid",
+    jti = b"jti",
     // What tells the kind of a token: see `kind.rs`.
-    typ = "typ",
-    token_use = "token_use",
-    token_type = "token_type",
-    token_type_camel = "tokenType",
-    token_type_pascal = "TokenType",
-    type_ = "type",
-    events = "events",
-    nonce = "nonce",
-    at_hash = "at_hash",
-    c_hash = "c_hash",
-    s_hash = "s_hash",
-    uid = "uid",
+    typ = b"typ",
+    token_use = b"token_use",
+    token_type = b"token_type",
+    token_type_camel = b"tokenType",
+    token_type_pascal = b"TokenType",
+    type_ = b"type",
+    events = b"events",
+    nonce = b"nonce",
+    at_hash = b"at_hash",
+    c_hash = b"c_hash",
+    s_hash = b"s_hash",
+    uid = b"uid",
 }
 
 claims! {

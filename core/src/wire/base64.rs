@@ -59,8 +59,8 @@ fn decode_rest<const LAST: u8, const VERY_LAST: u8>(rest: &[u8], out: &mut [u8])
     );
     let (bytes, behind) = decoded.split_at_checked(out.len())?;
     out.copy_from_slice(bytes);
-    // One character alone is no byte, and the bits behind the last byte are zero.
-    let is_whole = rest.len() % 4 != 1 && behind.iter().all(|byte| *byte == 0);
+    // One character alone is no byte, and the bits behind the last byte are zero, as all of the padding's are.
+    let is_whole = rest.len() % 4 != 1 && behind.first().is_none_or(|byte| *byte == 0);
     (are_known && is_whole).then_some(())
 }
 

@@ -131,7 +131,7 @@ impl<'j> Object<'j> {
     #[inline]
     pub(crate) fn each_member<E: From<Error>>(
         self,
-        mut visit: impl FnMut(Text<'j>, Value<'j>) -> Result<(), E>,
+        mut visit: impl FnMut(Text<'j>, &Value<'j>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut names = Names::new();
         let mut filter = 0;
@@ -143,7 +143,7 @@ impl<'j> Object<'j> {
                 member(rest, &mut value).inspect_err(|_| scanned::add(rest.len()))?;
             scanned::add(rest.len().wrapping_sub(behind.len()));
             names.check(fingerprint, &mut filter)?;
-            visit(name, value)?;
+            visit(name, &value)?;
             rest = token(behind);
             match rest {
                 [b',', next @ ..] => rest = next,
