@@ -40,8 +40,6 @@ const MAX_NAME: usize = 16;
 pub(crate) struct Members<'m, 'p> {
     registered: Registered<'m>,
     paths: heapless::Vec<Place<'m, 'p>, MAX_PATHS>,
-    /// A bit for the first byte of each path, which few names share.
-    first_bytes: u64,
 }
 
 /// A path that was asked for, and what stands there.
@@ -84,27 +82,34 @@ impl<'m, 'p> Members<'m, 'p> {
         if self.paths.iter().any(|place| place.path == path) {
             return Ok(());
         }
-        self.first_bytes |= bit(path.bytes().next());
         let place = Place { path, found: None };
         self.paths.push(place).map_err(|_| Error::TooManyPaths)
     }
 
     /// Reads `object` into an empty set: in place, for a set is large.
     pub(crate) fn read(&mut self, object: Object<'m>) -> Result<(), Error> {
-        object.each_member(|name, value| self.take(name, value))
+        // A bit for the first byte of each path, which few names share.
+        let paths = self.paths.iter().map(|place| bit(place.path.as_bytes()));
+        let first_bytes = paths.fold(0, |bits, bit| bits | bit);
+        object.each_member(|name, value| {
+            // One that is empty or escaped may begin with any.
+            if name
+                .as_bytes()
+                .is_none_or(|name| bit(name) & !first_bytes == 0)
+            {
+                self.take_paths(name, value)?;
+            }
+            self.take(name, value);
+            Ok(())
+        })
     }
 
     #[inline]
-    fn take(&mut self, name: Text<'m>, value: &Value<'m>) -> Result<(), Error> {
-        let plain = name.as_bytes();
-        let first = plain.and_then(|name| name.first().copied());
-        if first.is_none() || self.first_bytes & bit(first) != 0 {
-            self.take_paths(name, value)?;
-        }
+    fn take(&mut self, name: Text<'m>, value: &Value<'m>) {
         if matches!(value, Value::Null) {
-            return Ok(());
+            return;
         }
-        let place = match plain {
+        let place = match name.as_bytes() {
             Some(name) => self.registered.named(name),
             // Escapes hide no member: `\u0063nf` is `cnf` (RFC 8259 section 8.3).
             None => match name.to_string::<MAX_NAME>() {
@@ -115,7 +120,6 @@ impl<'m, 'p> Members<'m, 'p> {
         if let Some(place) = place {
             *place = Some(*value);
         }
-        Ok(())
     }
 
     /// Takes what paths find in the member `name: value`.
@@ -158,9 +162,10 @@ impl<'m, 'p> Members<'m, 'p> {
     }
 }
 
-/// One of 64 bits for a byte.
-fn bit(first: Option<u8>) -> u64 {
-    first.map_or(0, |first| 1 << (first & 63))
+/// One of 64 bits for the first byte of `name`; none where it is empty.
+#[inline]
+fn bit(name: &[u8]) -> u64 {
+    name.first().map_or(0, |first| 1 << (first & 63))
 }
 
 /// What stands at one path of `object`, unless it is `null`.

@@ -1,5 +1,7 @@
 //! A number of JSON, kept as it was written.
 
+use crate::wire::ascii;
+
 /// A number whose grammar has been checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number<'j>(&'j [u8]);
@@ -62,16 +64,26 @@ impl<'j> Number<'j> {
 }
 
 /// The integer that digits alone make, of which there are no more than [`PLAIN_DIGITS`].
-fn plain(digits: &[u8]) -> Option<i64> {
-    let mut sum = 0_i64;
-    for byte in digits {
+fn plain(text: &[u8]) -> Option<i64> {
+    let (words, rest) = text.as_chunks();
+    let mut sum = 0_u64;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        if ascii::digits(word) < 8 {
+            return None;
+        }
+        sum = sum
+            .wrapping_mul(100_000_000)
+            .wrapping_add(ascii::number(word));
+    }
+    for byte in rest {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;
         }
-        sum = sum.wrapping_mul(10).wrapping_add(i64::from(digit));
+        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
     }
-    Some(sum)
+    i64::try_from(sum).ok()
 }
 
 /// The first `count` of `digits` as an integer; missing ones are zeros.

@@ -4,6 +4,7 @@
 //! registers.
 
 use super::{Array, Error, Fingerprint, MAX_DEPTH, Number, Object, Text, Value};
+use crate::wire::ascii;
 
 /// What has been read, and what is left.
 type Read<'j, T> = Result<(T, &'j [u8]), Error>;
@@ -279,8 +280,19 @@ fn number(text: &[u8]) -> Option<&[u8]> {
 
 /// What follows at least one digit.
 fn digits(text: &[u8]) -> Option<&[u8]> {
-    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    text.get(count..).filter(|_| count > 0)
+    let mut rest = text;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        let digits = ascii::digits(u64::from_le_bytes(*word));
+        if digits < 8 {
+            rest = rest.get(digits..)?;
+            return (rest.len() < text.len()).then_some(rest);
+        }
+        rest = behind;
+    }
+    while let [b'0'..=b'9', behind @ ..] = rest {
+        rest = behind;
+    }
+    (rest.len() < text.len()).then_some(rest)
 }
 
 /// How many bytes come before the first quote, backslash or control character.
