@@ -326,6 +326,10 @@ impl<'b> Exchange<'b> {
 
     /// Goes on in `state`. Whatever goes on says so itself: states are large, and moved as seldom as can be.
     #[inline]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "it is what functions that go on end with"
+    )]
     fn enter(&mut self, state: State<'b>) -> Result<(), Rejection> {
         self.state = state;
         Ok(())
@@ -452,7 +456,10 @@ impl<'b> Exchange<'b> {
                 Err(VerifyError::Signature) if search.is_last(keys, attempt) => {
                     Rejection::BadSignature
                 }
-                Err(VerifyError::Signature) => return self.try_next_key(),
+                Err(VerifyError::Signature) => {
+                    self.try_next_key();
+                    return Ok(());
+                }
             },
             Ok(None) => return Err(Rejection::BadSignature),
             Err(why) => why,
@@ -461,11 +468,10 @@ impl<'b> Exchange<'b> {
         self.look_for_newer_keys(origin, issued_at, why)
     }
 
-    fn try_next_key(&mut self) -> Result<(), Rejection> {
+    fn try_next_key(&mut self) {
         if let State::AwaitingKeys(verification) = &mut self.state {
             verification.attempt = verification.attempt.saturating_add(1);
         }
-        Ok(())
     }
 
     fn judge(

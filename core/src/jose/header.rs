@@ -68,19 +68,19 @@ impl Header {
         let mut algorithm = None;
         let mut kid = None;
         let mut token_type = TokenType::Unspecified;
-        object.each_member(|name, value| {
+        for member in object.members() {
+            let (name, value) = member?;
             match name.as_bytes() {
-                Some(b"alg") => algorithm = Some(parse_algorithm(*value)?),
-                Some(b"kid") => parse_kid(*value, kid.insert(heapless::String::new()))?,
-                Some(b"typ") => token_type = parse_type(*value)?,
+                Some(b"alg") => algorithm = Some(parse_algorithm(value)?),
+                Some(b"kid") => parse_kid(value, kid.insert(heapless::String::new()))?,
+                Some(b"typ") => token_type = parse_type(value)?,
                 Some(b"crit") => return Err(Error::CriticalExtension),
                 Some(b"b64") => return Err(Error::UnencodedPayload),
                 Some(_) => {}
                 // No header parameter needs escapes; one that has them hides from somebody.
                 None => return Err(Error::Header),
             }
-            Ok(())
-        })?;
+        }
         Ok(Self {
             algorithm: algorithm.ok_or(Error::MissingAlgorithm)?,
             kid,

@@ -232,6 +232,7 @@ impl<'m> BearerToken<'m> {
     }
 
     // credentials = "Bearer" 1*SP b64token; a client that has no token yet sends none (RFC 7628 section 4.3)
+    #[inline(never)]
     fn from_credentials(credentials: &'m [u8]) -> Result<Self, Error> {
         if credentials.iter().all(|byte| *byte == b' ') {
             return Err(Error::MissingToken);

@@ -22,6 +22,7 @@ pub(crate) fn decode_padded(quads: &[u8], out: &mut [u8]) -> Result<usize, Error
 }
 
 /// Decodes with an alphabet whose last two characters are `LAST` and `VERY_LAST`.
+#[inline(never)]
 fn decode_unpadded<'o, const LAST: u8, const VERY_LAST: u8>(
     text: &[u8],
     out: &'o mut [u8],

@@ -123,7 +123,6 @@ impl<'j> Object<'j> {
         Members {
             walk: self.members_unchecked(),
             names: Names::new(),
-            filter: 0,
         }
     }
 
@@ -134,7 +133,8 @@ impl<'j> Object<'j> {
         mut visit: impl FnMut(Text<'j>, &Value<'j>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut names = Names::new();
-        let mut filter = 0;
+        // A bit for each name, which it shares with few others.
+        let mut known = 0;
         let mut value = Value::Null;
         let mut rest = token(self.inside);
         let mut is_over = rest.starts_with(b"}");
@@ -142,7 +142,8 @@ impl<'j> Object<'j> {
             let ((name, fingerprint), behind) =
                 member(rest, &mut value).inspect_err(|_| scanned::add(rest.len()))?;
             scanned::add(rest.len().wrapping_sub(behind.len()));
-            names.check(fingerprint, &mut filter)?;
+            names.check(fingerprint, known & fingerprint.bit() != 0)?;
+            known |= fingerprint.bit();
             visit(name, &value)?;
             rest = token(behind);
             match rest {
@@ -169,7 +170,6 @@ impl<'j> Object<'j> {
 pub(crate) struct Members<'j> {
     walk: Walk<'j>,
     names: Names,
-    filter: u64,
 }
 
 /// The names that an object has had, by their fingerprints.
@@ -180,14 +180,12 @@ impl Names {
         Self(heapless::Vec::new())
     }
 
-    /// Adds one; `filter` has a bit for each that there is, which it shares with few others.
+    /// Adds one; `may_be_known` is false where it is known not to be there yet.
     #[inline]
-    fn check(&mut self, name: Fingerprint, filter: &mut u64) -> Result<(), Error> {
-        let bit = name.bit();
-        if *filter & bit != 0 && self.0.contains(&name) {
+    fn check(&mut self, name: Fingerprint, may_be_known: bool) -> Result<(), Error> {
+        if may_be_known && self.0.contains(&name) {
             return Err(Error::DuplicateName);
         }
-        *filter |= bit;
         self.0.push(name).map_err(|_| Error::TooManyMembers)
     }
 }
@@ -200,7 +198,7 @@ impl<'j> Iterator for Members<'j> {
             Ok(member) => member,
             Err(error) => return Some(Err(error)),
         };
-        let checked = self.names.check(member.fingerprint, &mut self.filter);
+        let checked = self.names.check(member.fingerprint, true);
         Some(checked.map(|()| (member.name, member.value)))
     }
 }
@@ -216,12 +214,8 @@ struct Member<'j> {
 }
 
 impl<'j> Walk<'j> {
-    /// Reads the member that is next.
-    #[inline(always)]
-    #[expect(
-        clippy::inline_always,
-        reason = "to move a member costs more than to read it"
-    )]
+    /// Reads the member that is next: once in an image, whoever asks for members one by one.
+    #[inline(never)]
     fn member(&mut self) -> Option<Result<Member<'j>, Error>> {
         let next = match self.0.next(b'}')? {
             Ok(next) => next,
@@ -264,7 +258,10 @@ impl<'j> Entries<'j> {
 
     /// What is left at the next entry, unless the container ends; all but the first follow a comma.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "see `Walk::member`")]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is called once, or in small functions"
+    )]
     fn next(&mut self, end: u8) -> Option<Result<&'j [u8], Error>> {
         if self.is_over {
             return None;
@@ -286,7 +283,10 @@ impl<'j> Entries<'j> {
 
     /// Goes on behind the entry that has been read.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "see `Walk::member`")]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is called once, or in small functions"
+    )]
     fn take<T>(&mut self, entry: Result<(T, &'j [u8]), Error>) -> Result<T, Error> {
         match entry {
             Ok((entry, rest)) => {

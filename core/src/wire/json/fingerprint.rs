@@ -21,7 +21,7 @@ impl Fingerprint {
     pub(super) fn mix(&mut self, word: u64, len: usize) {
         let word = match len {
             // The bytes that count are moved up, and the length stands below them: `a` is not `a` and a zero.
-            0..8 => (word << 8) << (56 ^ (len << 3)) | len as u64,
+            0..8 => (word << 8) << (0x38 ^ (len << 3)) | len as u64,
             _ => word,
         };
         let (low, high) = (self.0 ^ word).carrying_mul(FACTORS.1, 0);
