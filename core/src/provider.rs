@@ -5,7 +5,7 @@ mod breaker;
 mod key_set_life;
 mod metadata;
 
-pub use breaker::{Breaker, Change};
+pub use breaker::{Asker, Breaker, Change, RequestOutcome};
 pub use key_set_life::KeySetLife;
 pub use metadata::{
     LeftOut, Metadata, MetadataError, MetadataMember, Url, UrlFault, write_oauth_url,

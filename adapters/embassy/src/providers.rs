@@ -14,8 +14,8 @@ use gatepost_core::{
     exchange::{NewerKeysQuery, TrustedKey},
     introspection::{Endpoints, FetchFailure, Request},
     provider::{
-        Breaker, Change, KeySetLife, LeftOut as LeftOutOfMetadata, Metadata, MetadataError, Url,
-        write_oauth_url, write_oidc_url,
+        Asker, Breaker, Change, KeySetLife, LeftOut as LeftOutOfMetadata, Metadata, MetadataError,
+        RequestOutcome, Url, write_oauth_url, write_oidc_url,
     },
 };
 use heapless::Vec;
@@ -377,7 +377,11 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         let online = provider.settings.online.as_ref();
         let online = online.ok_or(FetchFailure::NotAsked)?;
         let errands = self.errands.ok_or(FetchFailure::NotAsked)?;
-        if !provider.breaker.borrow_mut().permits(uptime()) {
+        if !provider
+            .breaker
+            .borrow_mut()
+            .permits(uptime(), Asker::Trusted)
+        {
             return Err(FetchFailure::NotAsked);
         }
         let outcome = errands.ask(|out| write(out, online)).await;
@@ -486,16 +490,14 @@ impl Provider {
 
     fn settle(&self, outcome: &Result<Incoming, FetchFailure>) {
         let mut breaker = self.breaker.borrow_mut();
-        let change = match outcome {
-            Ok(incoming) if incoming.status() < 500 => breaker.succeeded(),
+        let outcome = match outcome {
+            Ok(incoming) if incoming.status() < 500 => RequestOutcome::Answered,
+            Ok(_) | Err(FetchFailure::TooLarge) => RequestOutcome::ServerError,
             // It was not asked: others took too long.
-            Err(FetchFailure::NotAsked) => {
-                breaker.abandoned();
-                None
-            }
-            _ => breaker.failed(uptime()),
+            Err(FetchFailure::NotAsked) => RequestOutcome::Abandoned,
+            Err(_) => RequestOutcome::NoAnswer,
         };
-        match change {
+        match breaker.report(uptime(), outcome) {
             Some(Change::Opened(pause)) => {
                 let seconds = pause.as_secs();
                 log::warn!(

@@ -129,6 +129,11 @@ impl Answers {
         let came_at = Instant::now();
         loop {
             let guard = match self.known.get_value_or_guard_async(&key).await {
+                // Another network's share is not this one's.
+                Ok(known) if known.answer().err() == Some(Fault::Busy) && outgoing.is_some() => {
+                    self.known.remove_if(&key, |known| known.answer.is_err());
+                    continue;
+                }
                 Ok(known) if known.answered_at >= came_at || Instant::now() < known.until => {
                     self.hits.hit();
                     return (key, known);

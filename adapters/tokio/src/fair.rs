@@ -46,8 +46,7 @@ impl<T> Queue<T> {
         }
     }
 
-    #[cfg(test)]
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
     }
 

@@ -4,27 +4,30 @@
 //! connections and a slow handshake stops nobody's verifying.
 
 mod fault;
+mod gate;
 mod limited;
+mod probe;
 mod resolve;
 mod tls;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use gatepost_core::introspection::{Answer, Method};
-use gatepost_core::provider::{Breaker, Change};
+use gatepost_core::provider::RequestOutcome;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, Response, Url, redirect};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use crate::network::Network;
 use crate::settings::HttpSettings;
-use crate::statistics::{EndpointKind, EndpointStatistics, RequestResult, Requests};
-use crate::trouble::{self, Reason, Trouble};
+use crate::statistics::{EndpointKind, EndpointStatistics, RequestResult};
+use crate::trouble::{Reason, Trouble};
 use fault::describe;
 pub use fault::{Fault, TlsFault};
+pub(crate) use gate::Gate;
 pub(crate) use limited::Limited;
 use resolve::SystemResolver;
 pub use tls::HttpError;
@@ -32,15 +35,14 @@ pub use tls::HttpError;
 /// How long a connection is kept that nobody uses: less than common servers and load balancers do.
 const IDLE: Duration = Duration::from_secs(50);
 
-/// Requests that may wait for each one that may be under way.
-const WAITING: usize = 8;
-
 /// Redirects that are followed within one origin, where nothing secret is sent.
 const MAX_REDIRECTS: usize = 3;
 
 /// One request.
 pub(crate) struct Outgoing {
     pub(crate) kind: EndpointKind,
+    /// The endpoint's own URL, where a token may be appended to it in `url`.
+    pub(crate) endpoint: String,
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) authorization: Option<String>,
@@ -54,6 +56,7 @@ impl Outgoing {
     pub(crate) fn get(kind: EndpointKind, url: &str) -> Self {
         Self {
             kind,
+            endpoint: url.to_owned(),
             method: Method::Get,
             url: url.to_owned(),
             authorization: None,
@@ -88,6 +91,16 @@ impl Incoming {
             www_authenticate: &self.www_authenticate,
             body: &self.body,
         }
+    }
+
+    /// How long it wants not to be asked (RFC 9110 section 10.2.3), in seconds or until a date.
+    fn pause(&self) -> Option<Duration> {
+        let text = self.retry_after.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let until = httpdate::parse_http_date(text).ok()?;
+        Some(until.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
     /// Whether it says that it is a signed answer.
@@ -142,20 +155,21 @@ struct Inner {
     settings: HttpSettings,
     /// Where everything happens.
     runtime: Handle,
-    under_way: Semaphore,
-    waiting: Semaphore,
-    breaker: Mutex<Breaker>,
-    complaints: Limited<Fault>,
-    troubles: Limited<trouble::Kind>,
-    started: Instant,
-    requests: Requests,
+    gate: Arc<Gate>,
+    /// Something public of the provider's.
+    public_url: Option<String>,
+    /// Whether it is being tried whether the provider is back.
+    is_probing: AtomicBool,
 }
 
 impl HttpClient {
+    /// Connections to `provider`, of which `public_url` is something that anybody may ask for.
     pub(crate) fn new(
         provider: &str,
         settings: &HttpSettings,
         runtime: Handle,
+        gate: &Arc<Gate>,
+        public_url: Option<&str>,
     ) -> Result<Self, HttpError> {
         let client = Client::builder()
             .user_agent(concat!("gatepost/", env!("CARGO_PKG_VERSION")))
@@ -170,19 +184,24 @@ impl HttpClient {
             .tls_backend_preconfigured(tls::config(settings)?)
             .build()
             .map_err(|error| HttpError::Setup(describe(&error)))?;
-        Ok(Self(Arc::new(Inner {
+        let http = Self(Arc::new(Inner {
             provider: provider.to_owned(),
             client,
             settings: settings.clone(),
             runtime,
-            under_way: Semaphore::new(settings.concurrency),
-            waiting: Semaphore::new(settings.concurrency.saturating_mul(WAITING + 1)),
-            breaker: Mutex::default(),
-            complaints: Limited::default(),
-            troubles: Limited::default(),
-            started: Instant::now(),
-            requests: Requests::default(),
-        })))
+            gate: Arc::clone(gate),
+            public_url: public_url.map(str::to_owned),
+            is_probing: AtomicBool::new(false),
+        }));
+        if http.0.gate.probe_in().is_some() {
+            http.0.probe("");
+        }
+        Ok(http)
+    }
+
+    /// What logins share at the provider.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.0.gate
     }
 
     /// What the operator calls the provider.
@@ -190,19 +209,40 @@ impl HttpClient {
         &self.0.provider
     }
 
-    /// Asks once; a connection that breaks before any of the answer came is tried once more.
-    pub(crate) async fn send(&self, _: Network, outgoing: Outgoing) -> Result<Incoming, Fault> {
+    /// Asks for a login of `network` when its turn has come.
+    pub(crate) async fn send(
+        &self,
+        network: Network,
+        outgoing: Outgoing,
+    ) -> Result<Incoming, Fault> {
+        let mut slot = self.0.gate.enter(network).await?;
         let inner = Arc::clone(&self.0);
-        let task = self
-            .0
-            .runtime
-            .spawn(async move { inner.send(&outgoing).await });
+        let task = self.0.runtime.spawn(async move {
+            let outcome = inner.send(&outgoing).await;
+            if slot.report(network, reported(outgoing.kind, &outcome)) {
+                inner.probe(&outgoing.endpoint);
+            }
+            outcome
+        });
+        task.await.unwrap_or(Err(Fault::NotAsked))
+    }
+
+    /// Asks for something public, whether the provider is left alone by logins or not.
+    async fn send_publicly(&self, outgoing: Outgoing) -> Result<Incoming, Fault> {
+        let inner = Arc::clone(&self.0);
+        let task = self.0.runtime.spawn(async move {
+            let outcome = inner.send(&outgoing).await;
+            if outcome.as_ref().is_ok_and(|incoming| incoming.status < 500) {
+                inner.gate.has_answered();
+            }
+            outcome
+        });
         task.await.unwrap_or(Err(Fault::NotAsked))
     }
 
     /// What has been asked.
     pub(crate) fn requests(&self) -> Vec<EndpointStatistics> {
-        self.0.requests.snapshot()
+        self.0.gate.requests.snapshot()
     }
 
     /// Tells the operator what is wrong with an answer, once in a while. Why there is none has been told.
@@ -210,7 +250,7 @@ impl HttpClient {
         if matches!(trouble.reason, Reason::NotReached(_)) {
             return;
         }
-        if let Some(left_out) = self.0.troubles.permits(trouble.kind()) {
+        if let Some(left_out) = self.0.gate.troubles.permits(trouble.kind()) {
             tracing::warn!(
                 provider = self.0.provider,
                 endpoint = trouble.endpoint,
@@ -238,8 +278,7 @@ impl HttpClient {
                 None => return Ok(incoming),
             }
         }
-        self.send(Network::of_connection(0), Outgoing::get(kind, &url))
-            .await
+        self.send_publicly(Outgoing::get(kind, &url)).await
     }
 }
 
@@ -254,50 +293,21 @@ fn redirected(from: &str, incoming: &Incoming) -> Option<String> {
 }
 
 impl Inner {
-    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+    /// Asks once, within the time that a question may take from here; a connection that breaks before any of the
+    /// answer came is tried once more.
     async fn send(&self, outgoing: &Outgoing) -> Result<Incoming, Fault> {
-        let Ok(_waiting) = self.waiting.try_acquire() else {
-            tracing::warn!(
-                provider = self.provider,
-                "not asked: too many questions wait"
-            );
-            return Err(Fault::NotAsked);
-        };
-        if !self.breaker().permits(self.started.elapsed()) {
-            return Err(Fault::NotAsked);
-        }
         let asked_at = Instant::now();
-        let outcome = timeout(self.settings.timeout, self.send_in_turn(outgoing)).await;
+        let outcome = timeout(self.settings.timeout, self.send_twice(outgoing)).await;
         let outcome = outcome.unwrap_or_else(|_| {
             self.complain(Fault::TimedOut, "timeout_milliseconds have passed");
             Err(Fault::TimedOut)
         });
-        self.requests
-            .count(outgoing.kind, result_of(&outcome), asked_at.elapsed());
-        let is_good = outcome.as_ref().is_ok_and(|incoming| incoming.status < 500);
-        let change = if is_good {
-            self.breaker().succeeded()
-        } else {
-            self.breaker().failed(self.started.elapsed())
-        };
-        match change {
-            Some(Change::Opened(pause)) => tracing::warn!(
-                provider = self.provider,
-                seconds = pause.as_secs(),
-                "provider left alone: it keeps failing"
-            ),
-            Some(Change::Closed) => tracing::info!(provider = self.provider, "provider is back"),
-            None => {}
-        }
+        let requests = &self.gate.requests;
+        requests.count(outgoing.kind, result_of(&outcome), asked_at.elapsed());
         outcome
     }
 
-    async fn send_in_turn(&self, outgoing: &Outgoing) -> Result<Incoming, Fault> {
-        // Never closed, so that there is always a turn to wait for.
-        let _turn = self.under_way.acquire().await;
+    async fn send_twice(&self, outgoing: &Outgoing) -> Result<Incoming, Fault> {
         match self.send_once(outgoing).await {
             Err(Fault::Refused | Fault::Unreachable | Fault::NotResolved | Fault::Broken) => {
                 self.send_once(outgoing).await
@@ -365,7 +375,7 @@ impl Inner {
 
     /// Tells the operator why it is not reached, once in a while.
     fn complain(&self, fault: Fault, error: &str) {
-        if let Some(left_out) = self.complaints.permits(fault) {
+        if let Some(left_out) = self.gate.complaints.permits(fault) {
             tracing::warn!(
                 provider = self.provider,
                 fault = fault.to_string(),
@@ -375,6 +385,24 @@ impl Inner {
                 "provider not reached"
             );
         }
+    }
+}
+
+/// What the outcome of a login's question tells of the provider.
+fn reported(kind: EndpointKind, outcome: &Result<Incoming, Fault>) -> RequestOutcome {
+    match outcome {
+        // Of the token endpoint it may concern this user only, whose password somebody guesses.
+        Ok(incoming) if kind != EndpointKind::Token && incoming.status == 429 => {
+            RequestOutcome::AskedToWait(incoming.pause().unwrap_or_default())
+        }
+        Ok(incoming) if incoming.status == 503 && incoming.pause().is_some() => {
+            RequestOutcome::AskedToWait(incoming.pause().unwrap_or_default())
+        }
+        Ok(incoming) if incoming.status < 500 => RequestOutcome::Answered,
+        // An answer, but of no use.
+        Ok(_) | Err(Fault::TooLarge) => RequestOutcome::ServerError,
+        Err(Fault::NotAsked | Fault::AskedToWait | Fault::Busy) => RequestOutcome::Abandoned,
+        Err(_) => RequestOutcome::NoAnswer,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::answers::{Answered, Known};
 use crate::fields::Fields;
-use crate::http::Incoming;
+use crate::http::{Fault, Incoming};
 use crate::network::Network;
 use crate::permit::{Busy, Permit};
 use crate::providers::Providers;
@@ -217,6 +217,7 @@ async fn drive(
                     }
                     output
                 }
+                Err(Fault::Busy) => break Outcome::refused(Rejection::Busy, None),
                 Err(why) => exchange.step(now(), Input::FetchFailed(why.into())),
             },
         };

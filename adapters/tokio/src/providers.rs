@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::answers::Answers;
-use crate::http::{Fault, HttpClient};
+use crate::http::{Fault, Gate, HttpClient};
 use crate::keys::Warning;
 use crate::remembered::Signatures;
 use crate::settings::{OnlineSettings, ProviderSettings};
@@ -108,7 +108,12 @@ impl Providers {
                 online.push(None);
                 continue;
             };
-            let http = HttpClient::new(&settings.name, &asked.http, place.runtime.clone());
+            let http = {
+                let gate = Gate::new(&settings.name, asked.http.concurrency);
+                let url = public_url(settings, asked);
+                let runtime = place.runtime.clone();
+                HttpClient::new(&settings.name, &asked.http, runtime, &gate, url.as_deref())
+            };
             let http = http.map_err(|error| LoadError::Http {
                 provider: settings.name.clone(),
                 error,
@@ -171,18 +176,22 @@ impl Providers {
     pub fn statistics(&self) -> Vec<Statistics> {
         let trust = self.trust();
         let providers = trust.providers().iter().zip(trust.keys());
-        let figures = providers
-            .enumerate()
-            .map(|(index, (settings, keys))| Statistics {
+        let figures = providers.enumerate().map(|(index, (settings, keys))| {
+            let mut figures = Statistics {
                 provider: settings.name.clone(),
                 keys: keys.len(),
-                endpoints: self
-                    .http(index)
-                    .map(HttpClient::requests)
-                    .unwrap_or_default(),
                 answers: self.answers.hits(),
                 ..Statistics::default()
-            });
+            };
+            if let Some(http) = self.http(index) {
+                let gate = http.gate();
+                figures.endpoints = http.requests();
+                (figures.waiting, figures.under_way) = gate.load();
+                figures.busy = gate.busy();
+                (figures.is_left_alone, figures.left_alone) = gate.left_alone();
+            }
+            figures
+        });
         figures.collect()
     }
 
@@ -196,14 +205,10 @@ impl Providers {
         let mut url = String::new();
         let mut document = None;
         let mut kind = EndpointKind::KeySet;
-        if let (Some(issuer), true) = (&settings.issuer, online.discovery) {
+        if settings.issuer.is_some() && online.discovery {
             document = Some("metadata");
             kind = EndpointKind::Metadata;
-            match &online.metadata_url {
-                Some(written) => url.clone_from(written),
-                // A string always has room.
-                None => write_oidc_url(issuer, &mut url).ok()?,
-            }
+            url = public_url(settings, online)?;
         } else {
             let urls = [
                 &online.key_set_url,
@@ -303,6 +308,19 @@ impl std::fmt::Debug for Providers {
 fn needs_finding(settings: &ProviderSettings, online: &OnlineSettings) -> bool {
     let finds_metadata = online.discovery && settings.issuer.is_some();
     finds_metadata || online.key_set_url.is_some()
+}
+
+/// Something that anybody may ask the provider for: its metadata, or its JWK Set.
+fn public_url(settings: &ProviderSettings, online: &OnlineSettings) -> Option<String> {
+    let issuer = settings.issuer.as_ref().filter(|_| online.discovery);
+    let Some(issuer) = issuer else {
+        return online.key_set_url.clone();
+    };
+    online.metadata_url.clone().or_else(|| {
+        let mut url = String::new();
+        write_oidc_url(issuer, &mut url).ok()?;
+        Some(url)
+    })
 }
 
 fn is_same_source(one: &ProviderSettings, other: &ProviderSettings) -> bool {

@@ -53,8 +53,10 @@ fn bare(stub: &Stub) -> ProviderSettings {
     let mut settings = ProviderSettings::new("example", Some(vec!["mail".to_owned()]));
     settings.issuer = Some(stub.issuer());
     settings.username_claims = vec!["email".to_owned()];
-    let mut online = OnlineSettings::default();
-    online.about = Some(About::OpaqueTokens);
+    let mut online = OnlineSettings {
+        about: Some(About::OpaqueTokens),
+        ..OnlineSettings::default()
+    };
     online.http.timeout = Duration::from_millis(500);
     settings.online = Some(online);
     settings
@@ -199,6 +201,51 @@ async fn tokens_that_a_provider_fails_at_harm_no_others() {
         for (network, token) in [(network(2), "good"), (network(1), "better")] {
             let outcome = login(&providers, network, token).await;
             assert_eq!(outcome.as_deref(), Ok(ALICE), "{token}");
+        }
+    }
+}
+
+/// N5: nobody's login is needed to find out that a provider is back.
+#[tokio::test]
+async fn a_silent_provider_is_found_to_be_back_without_a_login() {
+    let stub = Stub::provider().unwrap();
+    let providers = start(asking(&stub)).await;
+    stub.set("/introspect", Behaviour::Reset);
+    for outcome in all(burst(&providers, network(1), "token", 5)).await {
+        assert_eq!(outcome, Err("provider_unavailable"));
+    }
+    assert!(providers.statistics()[0].is_left_alone);
+    let asked = stub.seen("/introspect").len();
+    let outcome = login(&providers, network(1), "token").await;
+    assert_eq!(outcome, Err("provider_unavailable"));
+    assert_eq!(stub.seen("/introspect").len(), asked);
+    stub.set_json("/introspect", &active());
+    while providers.statistics()[0].is_left_alone {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stub.seen("/introspect").len(), asked, "metadata do as well");
+    assert!(is_good(&login(&providers, network(1), "token").await));
+}
+
+/// A provider that asks for a pause has it; one that refuses a guesser at the token endpoint refuses nobody else.
+#[tokio::test]
+async fn a_provider_that_asks_for_a_pause_has_it() {
+    let stub = Stub::provider().unwrap();
+    let providers = start(asking(&stub)).await;
+    for (status, header, good) in [
+        (429, "X: 1", "a"),
+        (429, "Retry-After: 0", "b"),
+        (503, "Retry-After: 1", "c"),
+    ] {
+        let page = Page::json(status, &json!({})).with(header);
+        stub.set("/introspect", Behaviour::Answer(page));
+        let outcome = login(&providers, network(1), "token").await;
+        assert_eq!(outcome, Err("provider_unavailable"), "{status} {header}");
+        stub.set_json("/introspect", &active());
+        let outcome = login(&providers, network(2), "token").await;
+        assert_eq!(outcome, Err("provider_unavailable"), "{status} {header}");
+        while !is_good(&login(&providers, network(2), good).await) {
+            tokio::task::yield_now().await;
         }
     }
 }

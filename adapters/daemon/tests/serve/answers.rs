@@ -85,7 +85,7 @@ fn a_status_that_says_nothing_of_the_token() {
         );
     }
     let busy = Page::of(429, "text/plain", "").with("Retry-After: 120");
-    check(busy, &["429", "it is asked too often", "120"]);
+    check(busy, &["429", "it is asked too often"]);
 }
 
 #[test]

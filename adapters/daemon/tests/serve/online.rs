@@ -277,7 +277,6 @@ fn check_faults(daemon: &Daemon, stub: &Stub) {
         (401, credentials),
         (403, forbidden),
         (404, AWAY),
-        (429, AWAY),
         (500, AWAY),
         (503, AWAY),
     ] {

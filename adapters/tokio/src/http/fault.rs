@@ -14,6 +14,10 @@ pub enum Fault {
     /// Nobody was asked: too many are being asked already, the provider has failed too often lately, or its URL is
     /// not one that may be asked.
     NotAsked,
+    /// Nobody was asked: the provider has just asked not to be for a while.
+    AskedToWait,
+    /// Nobody was asked: too many logins wait for the provider, and this one's network has its share.
+    Busy,
     /// The host's name has no address.
     NotResolved,
     /// Nothing listens at its port.
@@ -101,6 +105,8 @@ impl Fault {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::NotAsked => "the lines before say why",
+            Self::AskedToWait => "raise its limit, or validate JWTs here",
+            Self::Busy => "look into the provider's load, or raise concurrency",
             Self::NotResolved => "correct the name in issuer or URL, or this host's resolver",
             Self::Refused => "start it, or correct host and port",
             Self::Unreachable => "look into this host's routes and network",
@@ -205,6 +211,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAsked => "it was not asked",
+            Self::AskedToWait => "it is asked too often, and has asked for a pause",
+            Self::Busy => "too many logins wait for it",
             Self::NotResolved => "its name does not resolve",
             Self::Refused => "nothing listens there",
             Self::Unreachable => "there is no way to its address",
@@ -241,7 +249,7 @@ impl Error for Fault {}
 impl From<Fault> for FetchFailure {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::NotAsked => Self::NotAsked,
+            Fault::NotAsked | Fault::AskedToWait | Fault::Busy => Self::NotAsked,
             Fault::NotConnected | Fault::TimedOut => Self::Timeout,
             Fault::TooLarge => Self::TooLarge,
             Fault::Tls(_) => Self::Tls,

@@ -98,6 +98,9 @@ impl<'a> Asked<'a> {
     /// Keeps the answers for as long as what came of them allows.
     pub(super) fn settle(&self, outcome: &Outcome) {
         for (index, key, known) in &self.answered {
+            if let (Outcome::Accepted(_), Some(http)) = (outcome, self.providers.http(*index)) {
+                http.gate().trust(self.network);
+            }
             let Some(online) = self.settings(*index) else {
                 continue;
             };
@@ -126,6 +129,7 @@ impl<'a> Asked<'a> {
         let filled = |text: String| (!text.is_empty()).then_some(text);
         Outgoing {
             kind: EndpointKind::named(request.endpoint()),
+            endpoint: request.endpoint_url().to_owned(),
             method: request.method(),
             url: text(&|out| request.write_url(out)),
             authorization: filled(text(&|out| request.write_authorization(out))),

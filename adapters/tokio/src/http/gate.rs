@@ -1,0 +1,332 @@
+//! What all logins share at one provider: the questions that may be under way, a queue before them that is fair to
+//! networks, and whether the provider is asked at all.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gatepost_core::provider::{Asker, Breaker, Change, RequestOutcome};
+use quick_cache::sync::Cache;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use super::{Fault, Limited};
+use crate::fair::{Pushed, Queue, Ticket};
+use crate::network::Network;
+use crate::statistics::Requests;
+use crate::trouble;
+
+/// Questions that may wait: a tenth of a second's burst of a big site, some tens of megabytes at most.
+const WAITING: usize = 4096;
+
+/// How long one waits for its turn at most: mail clients give up after 30 to 60 s.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// Networks that are remembered, each for good and for ill.
+const NETWORKS: usize = 8192;
+
+/// How long a good login makes a network one that may try whether the provider is back.
+const TRUSTED: Duration = Duration::from_mins(10);
+
+/// What is shared; it outlives a reload that leaves the provider as it is.
+pub(crate) struct Gate {
+    provider: String,
+    concurrency: usize,
+    state: Mutex<State>,
+    started: Instant,
+    /// When a network's last good login was.
+    good: Cache<Network, Instant>,
+    /// Networks that had a 5xx since the breaker opened, by the number of that opening.
+    blamed: Cache<Network, u64>,
+    openings: AtomicU64,
+    busy: AtomicU64,
+    pub(super) requests: Requests,
+    pub(super) complaints: Limited<Fault>,
+    pub(super) troubles: Limited<trouble::Kind>,
+    refusals: Limited<()>,
+}
+
+struct State {
+    under_way: usize,
+    waiting: Queue<Waiting>,
+    breaker: Breaker,
+    /// Whether any login of this provider's was ever good.
+    is_any_good: bool,
+}
+
+impl State {
+    /// Why nobody is asked.
+    fn why_not(&self) -> Fault {
+        if self.breaker.waits_as_asked() {
+            Fault::AskedToWait
+        } else {
+            Fault::NotAsked
+        }
+    }
+}
+
+struct Waiting {
+    network: Network,
+    grant: oneshot::Sender<Result<Slot, Fault>>,
+}
+
+/// The right to have one question under way. Its end gives it to whoever is next in turn.
+pub(super) struct Slot {
+    gate: Option<Arc<Gate>>,
+    is_reported: bool,
+}
+
+impl Gate {
+    pub(crate) fn new(provider: &str, concurrency: usize) -> Arc<Self> {
+        Arc::new(Self {
+            provider: provider.to_owned(),
+            concurrency,
+            state: Mutex::new(State {
+                under_way: 0,
+                waiting: Queue::new(WAITING),
+                breaker: Breaker::default(),
+                is_any_good: false,
+            }),
+            started: Instant::now(),
+            good: Cache::new(NETWORKS),
+            blamed: Cache::new(NETWORKS),
+            openings: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
+            requests: Requests::default(),
+            complaints: Limited::default(),
+            troubles: Limited::default(),
+            refusals: Limited::default(),
+        })
+    }
+
+    /// Waits for the turn of `network`.
+    pub(super) async fn enter(self: &Arc<Self>, network: Network) -> Result<Slot, Fault> {
+        let mut place = match self.take_or_wait(network)? {
+            Ok(slot) => return Ok(slot),
+            Err(place) => place,
+        };
+        let granted = timeout(MAX_WAIT, &mut place.granted).await;
+        drop(place);
+        match granted {
+            Ok(Ok(granted)) => granted,
+            // Displaced by another network, or it has waited too long.
+            Ok(Err(_)) | Err(_) => Err(self.refuse()),
+        }
+    }
+
+    fn take_or_wait(self: &Arc<Self>, network: Network) -> Result<Result<Slot, Place>, Fault> {
+        let asker = self.asker(network);
+        let mut state = self.state();
+        if state.under_way < self.concurrency {
+            if !state.breaker.permits(self.now(), asker) {
+                return Err(state.why_not());
+            }
+            state.under_way += 1;
+            return Ok(Ok(Slot::new(self)));
+        }
+        if state.breaker.is_open() && asker == Asker::Stranger {
+            return Err(state.why_not());
+        }
+        let (grant, granted) = oneshot::channel();
+        // Who is displaced hears of it by the loss of its sender.
+        match state.waiting.push(network, Waiting { network, grant }) {
+            Pushed::Waits(ticket) | Pushed::Displaced(ticket, _) => Ok(Err(Place {
+                gate: Arc::clone(self),
+                ticket,
+                granted,
+            })),
+            Pushed::Refused(_) => {
+                drop(state);
+                Err(self.refuse())
+            }
+        }
+    }
+
+    /// Counts a login that is refused because too many wait, and says so once in a while.
+    fn refuse(&self) -> Fault {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+        if let Some(left_out) = self.refusals.permits(()) {
+            tracing::warn!(
+                provider = self.provider,
+                left_out = (left_out > 0).then_some(left_out),
+                "logins refused: too many wait for the provider"
+            );
+        }
+        Fault::Busy
+    }
+
+    /// Takes the outcome of a question of `network`; `None` for one of our own. True where the provider is left
+    /// alone from now on.
+    pub(super) fn report(&self, network: Option<Network>, outcome: RequestOutcome) -> bool {
+        let change = self.state().breaker.report(self.now(), outcome);
+        if let Some(Change::Opened(_)) = change {
+            self.openings.fetch_add(1, Ordering::Relaxed);
+        }
+        if let (Some(network), RequestOutcome::ServerError) = (network, outcome) {
+            let opening = self.openings.load(Ordering::Relaxed);
+            self.blamed.insert(network, opening);
+        }
+        match change {
+            Some(Change::Opened(pause)) => {
+                let why = match outcome {
+                    RequestOutcome::AskedToWait(_) => "it asks for a pause",
+                    RequestOutcome::ServerError => "it answers with server errors only",
+                    _ => "it does not answer",
+                };
+                tracing::warn!(
+                    provider = self.provider,
+                    seconds = pause.as_secs(),
+                    why,
+                    "provider left alone"
+                );
+                true
+            }
+            Some(Change::Closed) => {
+                tracing::info!(provider = self.provider, "provider is back");
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// The provider has answered a question that is nobody's login.
+    pub(super) fn has_answered(&self) {
+        let now = self.now();
+        self.state().breaker.has_answered(now);
+    }
+
+    /// A login of `network` was good.
+    pub(crate) fn trust(&self, network: Network) {
+        self.good.insert(network, Instant::now());
+        self.state().is_any_good = true;
+    }
+
+    /// How long until a question of our own may try whether the provider is back, where it is left alone.
+    pub(super) fn probe_in(&self) -> Option<Duration> {
+        self.state().breaker.probe_in(self.now())
+    }
+
+    /// Whether a question of our own may try now.
+    pub(super) fn permits_probe(&self) -> bool {
+        let now = self.now();
+        self.state().breaker.permits(now, Asker::Trusted)
+    }
+
+    /// Questions that wait, and those that are under way.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.waiting.len(), state.under_way)
+    }
+
+    pub(crate) fn busy(&self) -> u64 {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// Whether the provider is left alone, and how often that has begun.
+    pub(crate) fn left_alone(&self) -> (bool, u64) {
+        let is_open = self.state().breaker.is_open();
+        (is_open, self.openings.load(Ordering::Relaxed))
+    }
+
+    /// Whether `network` may try a provider that is left alone: it had a good login lately, or nobody ever had and
+    /// none of its own questions has failed meanwhile.
+    fn asker(&self, network: Network) -> Asker {
+        if !self.state().breaker.is_open() {
+            return Asker::Stranger;
+        }
+        let good_at = self.good.get(&network);
+        if good_at.is_some_and(|good_at| good_at.elapsed() < TRUSTED) {
+            return Asker::Trusted;
+        }
+        let opening = self.openings.load(Ordering::Relaxed);
+        let is_blamed = self
+            .blamed
+            .get(&network)
+            .is_some_and(|at| at + 1 >= opening);
+        if self.state().is_any_good || is_blamed {
+            Asker::Stranger
+        } else {
+            Asker::Trusted
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a slot to whoever is next in turn, and tells those before that nobody is asked.
+    fn pass_on(self: Arc<Self>) {
+        loop {
+            let Some(next) = ({
+                let mut state = self.state();
+                let next = state.waiting.pop();
+                if next.is_none() {
+                    state.under_way = state.under_way.saturating_sub(1);
+                }
+                next
+            }) else {
+                return;
+            };
+            let asker = self.asker(next.network);
+            if !self.state().breaker.permits(self.now(), asker) {
+                let why_not = self.state().why_not();
+                let _ = next.grant.send(Err(why_not));
+                continue;
+            }
+            match next.grant.send(Ok(Slot::new(&self))) {
+                Ok(()) => return,
+                // It is gone meanwhile.
+                Err(mut unused) => {
+                    if let Ok(slot) = &mut unused {
+                        slot.gate = None;
+                    }
+                    self.report(None, RequestOutcome::Abandoned);
+                }
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn new(gate: &Arc<Gate>) -> Self {
+        Self {
+            gate: Some(Arc::clone(gate)),
+            is_reported: false,
+        }
+    }
+
+    /// Takes the outcome of the question, which was of `network`; true where nobody is asked from now on.
+    pub(super) fn report(&mut self, network: Network, outcome: RequestOutcome) -> bool {
+        self.is_reported = true;
+        let gate = self.gate.as_ref();
+        gate.is_some_and(|gate| gate.report(Some(network), outcome))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(gate) = self.gate.take() {
+            if !self.is_reported {
+                gate.report(None, RequestOutcome::Abandoned);
+            }
+            gate.pass_on();
+        }
+    }
+}
+
+/// A place in the queue, which is given up with the login that waits.
+struct Place {
+    gate: Arc<Gate>,
+    ticket: Ticket,
+    granted: oneshot::Receiver<Result<Slot, Fault>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _removed = self.gate.state().waiting.remove(self.ticket);
+    }
+}
