@@ -124,6 +124,7 @@ impl Policy<'_> {
 
     /// Whether the user is refused whom `findings` name, and a claim that they do not hold may name another, or
     /// let this one act as another.
+    #[inline(never)]
     fn may_be_another(&self, findings: &Findings, claimed: Option<SaslName<'_>>) -> bool {
         let is_first = findings.user.as_ref().is_none_or(|user| user.rank == 0);
         match self.identify(findings, claimed) {
