@@ -58,21 +58,28 @@ fn is_refused(c: char, is_at_start: bool) -> bool {
 }
 
 // atext = ALPHA / DIGIT / one of these (RFC 5322 section 3.2.3), and "/", which no name has here
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-static ATEXT: [bool; 128] = {
-    let mut atext = [false; 128];
+/// A bit for each character of ASCII that is an atext.
+const ATEXT: [u64; 2] = {
     let mut characters = b"!#$%&'*+-=?^_`{|}~\
         0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
         .as_slice();
+    let (mut low, mut high) = (0, 0);
     while let [character, rest @ ..] = characters {
-        atext[*character as usize] = true;
+        let half = if *character < 64 { &mut low } else { &mut high };
+        *half |= 1 << (*character & 63);
         characters = rest;
     }
-    atext
+    [low, high]
 };
 
 fn is_atext(c: char) -> bool {
-    ATEXT.get(c as usize) == Some(&true)
+    let c = u32::from(c);
+    let bits = match c {
+        ..64 => ATEXT[0],
+        64..128 => ATEXT[1],
+        _ => 0,
+    };
+    bits >> (c & 63) & 1 == 1
 }
 
 fn is_in(ranges: &[(char, char)], c: char) -> bool {
