@@ -14,4 +14,5 @@ mod serving;
 mod sockets;
 mod tls;
 mod tokens;
+mod watching;
 mod whose;

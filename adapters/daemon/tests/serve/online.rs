@@ -23,7 +23,7 @@ const TOKEN: &str = "an-opaque-token-that-no-log-may-hold";
 pub(crate) struct Daemon {
     pub(crate) serving: Serving,
     pub(crate) address: String,
-    metrics: String,
+    pub(crate) metrics: String,
     _root: TempDir,
 }
 
