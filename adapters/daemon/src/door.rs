@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::listener::{BACKLOG, Bound};
+use crate::metrics;
 use crate::worker::{Accepted, Protocol, Stream, Workers};
 
 /// How long to wait after `accept` has failed, which it does again at once where descriptors ran out.
@@ -97,6 +98,7 @@ async fn accept(listener: Bound, inside: Arc<Inside>, mut closing: watch::Receiv
 impl Inside {
     fn let_in(&self, stream: Stream) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            metrics::limit_hit(metrics::Limit::Connections);
             tracing::warn!(limit = self.all, "connection closed: too many connections");
             return;
         };

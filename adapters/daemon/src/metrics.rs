@@ -1,23 +1,31 @@
 //! What is counted, for Prometheus, and whether all is well. No label holds anything that a client has sent.
 
-use std::fmt::{self, Write as _};
+mod answers;
+mod events;
+mod figure;
+mod process;
+mod providers;
+
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_tokio::{Outcome, Verdict};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeMetric as _, text::encode,
-};
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
-use prometheus_client::metrics::{family::Family, histogram::Histogram};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, prometheus_text, text};
+use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 use prometheus_client::registry::Registry;
-use serde_json::json;
 use tokio::sync::watch;
+
+pub(crate) use answers::{Answer, Question};
+pub(crate) use events::{Limit, limit_hit, loaded, reloaded};
 
 use crate::generation::Generation;
 use crate::log;
-use crate::web::{Reply, Request};
+use answers::Format;
+use figure::{counter, gauge};
+use process::Process;
+use providers::Providers;
 
 /// Upper ends of what a login may take, in seconds: a remembered signature, a signature, a provider.
 const BUCKETS: [f64; 10] = [
@@ -30,7 +38,7 @@ pub(crate) struct Metrics {
     logins: Family<Login, Counter>,
     refused: Family<Refused, Counter>,
     lookups: Family<Lookup, Counter>,
-    seconds: Histogram,
+    duration: Histogram,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -58,21 +66,20 @@ impl Metrics {
         let logins = Family::default();
         let refused = Family::default();
         let lookups = Family::default();
-        let seconds = Histogram::new(BUCKETS);
+        let duration = Histogram::new(BUCKETS);
         registry.register("logins", "Logins that were judged", logins.clone());
         let help = "Logins that the protocol refused before anybody could judge them";
         registry.register("refused", help, refused.clone());
         let help = "Keys that Dovecot's local validation asked for";
         registry.register("dict_lookups", help, lookups.clone());
         let help = "Time from a login's response to its verdict";
-        registry.register("login_seconds", help, seconds.clone());
-        registry.register_collector(Box::new(Log));
+        registry.register("login_duration_seconds", help, duration.clone());
         Self {
             registry,
             logins,
             refused,
             lookups,
-            seconds,
+            duration,
         }
     }
 
@@ -88,7 +95,7 @@ impl Metrics {
             },
         };
         self.logins.get_or_create(&labels).inc();
-        self.seconds.observe(took.as_secs_f64());
+        self.duration.observe(took.as_secs_f64());
     }
 
     /// Counts a key that was asked for.
@@ -101,65 +108,64 @@ impl Metrics {
         self.refused.get_or_create(&Refused { reason }).inc();
     }
 
-    /// Answers whoever watches: `/metrics`, and `/health` with 503 while a provider has neither keys nor
-    /// anybody to ask.
+    /// Answers whoever watches.
     pub(crate) fn answer(
         &self,
-        request: &Request,
+        question: Question<'_>,
         generation: &watch::Receiver<Arc<Generation>>,
-    ) -> Reply {
-        match (request.method.as_str(), request.path.as_str()) {
-            ("GET", "/metrics") => {
-                let generation = Arc::clone(&generation.borrow());
-                let mut text = String::new();
-                // A string always has room.
-                let _ = encode(&mut text, &self.registry);
-                add_providers(&mut text, &generation);
-                let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                Reply::of(200, media_type, text)
-            }
-            ("GET", "/health") => health(&generation.borrow()),
-            _ => Reply::of(404, "text/plain", "GET /metrics or /health\n"),
-        }
+    ) -> Answer {
+        let generation = Arc::clone(&generation.borrow());
+        answers::answer(question, &generation, |format| {
+            self.figures(&generation, format)
+        })
+    }
+
+    fn figures(&self, generation: &Generation, format: Format) -> String {
+        // What is read where it is comes with its whole name.
+        let mut read = Registry::default();
+        read.register_collector(Box::new(Daemon));
+        let statistics = generation.providers.statistics();
+        read.register_collector(Box::new(Providers(statistics)));
+        read.register_collector(Box::new(Process));
+        let mut figures = String::new();
+        // A string always has room.
+        let _ = match format {
+            Format::Text => prometheus_text::encode(&mut figures, &self.registry)
+                .and_then(|()| prometheus_text::encode(&mut figures, &read)),
+            Format::Open => text::encode_registry(&mut figures, &self.registry)
+                .and_then(|()| text::encode_registry(&mut figures, &read))
+                .and_then(|()| text::encode_eof(&mut figures)),
+        };
+        figures
     }
 }
 
-/// What the log counts.
+/// What is counted where it happens.
 #[derive(Debug)]
-struct Log;
+struct Daemon;
 
-impl Collector for Log {
+impl Collector for Daemon {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let counter = ConstCounter::new(log::dropped());
-        let help = "Lines of the log that were dropped because nobody read them";
-        let metric =
-            encoder.encode_descriptor("log_lines_dropped", help, None, counter.metric_type())?;
-        counter.encode(metric)
+        let to = &mut encoder;
+        let help = "Which Gatepost this is.";
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        gauge(to, "gatepost_build_info", help, [(version, 1_u64)])?;
+        let help = "Lines of the log that were dropped because nobody read them.";
+        let dropped = [([], log::dropped())];
+        counter(to, "gatepost_log_lines_dropped", help, dropped)?;
+        let help = "How often a limit kept somebody out, or waiting.";
+        let limits = events::limits().map(|(limit, count)| ([("limit", limit)], count));
+        counter(to, "gatepost_limits_hit", help, limits)?;
+        let help = "Readings of the configuration after the start, by what became of them.";
+        let reloads = events::reloads().map(|(result, count)| ([("result", result)], count));
+        counter(to, "gatepost_reloads", help, reloads)?;
+        let help = "When the configuration that is in force was read, in seconds since 1970.";
+        let last = [([], events::last_success())];
+        gauge(
+            to,
+            "gatepost_last_reload_success_timestamp_seconds",
+            help,
+            last,
+        )
     }
-}
-
-/// How many keys each provider has at this moment, before the end of the text.
-fn add_providers(text: &mut String, generation: &Generation) {
-    let end = "# EOF\n";
-    text.truncate(text.len() - if text.ends_with(end) { end.len() } else { 0 });
-    *text +=
-        "# HELP gatepost_keys Keys that verify a provider's tokens.\n# TYPE gatepost_keys gauge\n";
-    for (provider, keys, _) in generation.providers.state() {
-        let provider = provider.replace('\\', "\\\\").replace('"', "\\\"");
-        // As above.
-        let _ = writeln!(text, "gatepost_keys{{provider=\"{provider}\"}} {keys}");
-    }
-    *text += end;
-}
-
-fn health(generation: &Generation) -> Reply {
-    let state = generation.providers.state();
-    let is_well = state.iter().all(|(_, keys, can_ask)| *keys > 0 || *can_ask);
-    let providers = state
-        .iter()
-        .map(|(name, keys, can_ask)| json!({"name": name, "keys": keys, "can_be_asked": can_ask}));
-    let providers: Vec<_> = providers.collect();
-    let status = if is_well { "ok" } else { "degraded" };
-    let body = json!({"status": status, "providers": providers});
-    Reply::json(if is_well { 200 } else { 503 }, &body)
 }

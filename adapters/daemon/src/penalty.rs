@@ -10,6 +10,8 @@ use gatepost_core::Rejection;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
+use crate::metrics;
+
 /// Addresses that are remembered; of more, those that have been quiet longest are forgotten.
 const ADDRESSES: usize = 16_384;
 
@@ -52,6 +54,7 @@ impl Penalties {
         let Some(exponent) = before.checked_sub(1) else {
             return Duration::ZERO;
         };
+        metrics::limit_hit(metrics::Limit::Penalty);
         let seconds = 1_u64.checked_shl(exponent).unwrap_or(u64::MAX);
         Duration::from_secs(seconds).min(self.longest)
     }

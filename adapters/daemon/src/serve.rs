@@ -24,7 +24,7 @@ use crate::door::Door;
 use crate::generation::Generation;
 use crate::listener::{self, BindError, Bound};
 use crate::log;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics, Question};
 use crate::penalty::Penalties;
 use crate::prepare::{Kept, Preparation, StartError, prepare};
 use crate::upstream::Upstream;
@@ -206,6 +206,7 @@ async fn serve(
         .into_iter()
         .map(|entrance| entrance.open(&workers))
         .collect();
+    metrics::loaded();
     systemd::ready(&status(&config));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 
@@ -351,7 +352,14 @@ fn upstream(
 /// Serves metrics and health until it is dropped.
 fn watch_at(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<JoinSet<()>> {
     let service = Arc::clone(service);
-    let answer = move |request| service.metrics.answer(&request, &service.generation);
+    let answer = move |request: web::Request| {
+        let question = Question {
+            method: &request.method,
+            path: &request.path,
+            accept: request.accept.as_deref(),
+        };
+        web::Reply::from(service.metrics.answer(question, &service.generation))
+    };
     let mut tasks = JoinSet::new();
     for listener in listeners {
         let address = listener.local_addr()?.to_string();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
@@ -14,6 +14,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+
+use crate::metrics::Answer;
 
 /// Connections at once; more wait to be accepted.
 pub(crate) const CONNECTIONS: usize = 64;
@@ -29,6 +31,7 @@ pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
+    pub(crate) accept: Option<String>,
     pub(crate) body: String,
 }
 
@@ -36,7 +39,19 @@ pub(crate) struct Request {
 pub(crate) struct Reply {
     status: u16,
     content_type: &'static str,
+    allow: Option<&'static str>,
     body: String,
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Self {
+            status: answer.status,
+            content_type: answer.content_type,
+            allow: answer.allow,
+            body: answer.body,
+        }
+    }
 }
 
 impl Reply {
@@ -44,6 +59,7 @@ impl Reply {
         Self {
             status,
             content_type,
+            allow: None,
             body: body.into(),
         }
     }
@@ -58,6 +74,10 @@ impl Reply {
         *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content_type = HeaderValue::from_static(self.content_type);
         response.headers_mut().insert(CONTENT_TYPE, content_type);
+        if let Some(allow) = self.allow {
+            let allow = HeaderValue::from_static(allow);
+            response.headers_mut().insert(ALLOW, allow);
+        }
         response
     }
 }
@@ -108,11 +128,12 @@ async fn respond(
         let refused = Reply::of(413, "text/plain", "the body is too long or too slow\n");
         return Ok(refused.into_response());
     };
-    let authorization = head.headers.get(AUTHORIZATION);
+    let header = |name: HeaderName| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
     let request = Request {
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
-        authorization: authorization.and_then(|value| Some(value.to_str().ok()?.to_owned())),
+        authorization: header(AUTHORIZATION),
+        accept: header(ACCEPT),
         body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
     };
     Ok(answer(request).into_response())

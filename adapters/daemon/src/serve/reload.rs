@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::{Error, FIRST_LOOK, announce, systemd};
 use crate::config::Config;
 use crate::generation::Generation;
+use crate::metrics;
 
 /// How long files may take to be read: those of a file system that hangs take for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,7 +41,9 @@ impl Reload {
     pub(super) async fn follow(mut self, mut signals: Signal) {
         while signals.recv().await.is_some() {
             systemd::reloading();
-            match self.reload().await {
+            let reloaded = self.reload().await;
+            metrics::reloaded(reloaded.is_ok());
+            match reloaded {
                 Ok(()) => {
                     tracing::info!("reloaded");
                     systemd::ready(&super::status(&self.current));

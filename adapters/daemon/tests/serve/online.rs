@@ -199,15 +199,14 @@ fn every_answer_has_its_reason_reply_and_code() {
     for line in [
         "gatepost_logins_total{mechanism=\"XOAUTH2\",provider=\"post\",verdict=\"accept\"}",
         "gatepost_logins_total{mechanism=\"OAUTHBEARER\",provider=\"get\",verdict=\"client_refused\"}",
-        "gatepost_login_seconds_count",
+        "gatepost_login_duration_seconds_count",
         "gatepost_keys{provider=\"auth\"} 0",
-        "# EOF",
     ] {
         assert!(metrics.contains(line), "no {line} in {metrics}");
     }
-    let (status, health) = daemon.get("/health");
+    let (status, health) = daemon.get("/ready");
     assert!(
-        status == 200 && health.contains("\"status\":\"ok\""),
+        status == 200 && health.contains("\"status\":\"ready\""),
         "{health}"
     );
     assert_eq!(daemon.get("/other").0, 404);
@@ -338,8 +337,8 @@ fn an_unhealthy_daemon_says_so() {
         stub.issuer()
     );
     let daemon = Daemon::start(&text);
-    let (status, body) = daemon.get("/health");
-    assert!(status == 503 && body.contains("degraded"), "{body}");
+    let (status, body) = daemon.get("/ready");
+    assert!(status == 503 && body.contains("not_ready"), "{body}");
     let claims = json!({"iss": stub.issuer(), "sub": "x", "aud": "mail", "exp": now() + 60});
     let token = Issuer::new().sign("ES256", &claims);
     let found = log_in(&daemon.address, "XOAUTH2", "x", &token);
@@ -358,8 +357,8 @@ fn a_provider_without_keys_that_nobody_asks_is_not_healthy() {
         stub.issuer()
     );
     let daemon = Daemon::start(&text);
-    let (status, body) = daemon.get("/health");
-    assert!(status == 503 && body.contains("degraded"), "{body}");
+    let (status, body) = daemon.get("/ready");
+    assert!(status == 503 && body.contains("not_ready"), "{body}");
 }
 
 /// What `gatepost doctor` says of a configuration and a token, and its exit code.
