@@ -6,6 +6,7 @@ use gatepost_core::introspection::{About, Mode};
 use super::values::Mode as SocketMode;
 use super::*;
 
+mod examples;
 mod faults;
 mod policy;
 
