@@ -1,5 +1,6 @@
 //! `gatepost serve`: the life of the daemon.
 
+mod announce;
 mod open_files;
 mod reload;
 mod systemd;
@@ -18,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::config::{Config, Listener, ListenerProtocol, Provider};
+use crate::config::{Config, Listener, ListenerProtocol};
 use crate::connection::Service;
 use crate::door::Door;
 use crate::generation::Generation;
@@ -32,6 +33,7 @@ use crate::users::Followed;
 use crate::vital;
 use crate::web;
 use crate::worker::{Protocol, Workers};
+use announce::{announce, status};
 use reload::Reload;
 
 /// How long a start waits for providers to be found, so that its first logins find them known.
@@ -255,12 +257,6 @@ fn online() -> io::Result<Handle> {
     Ok(handle)
 }
 
-/// What `systemctl status` shows.
-fn status(config: &Config) -> String {
-    let names: Vec<String> = config.providers.iter().map(Provider::name).collect();
-    format!("serving {}", names.join(", "))
-}
-
 /// The sockets of one protocol.
 struct Entrance {
     protocol: Protocol,
@@ -384,26 +380,5 @@ fn service(
         line: limits.line_seconds.duration(),
         upstream: None,
         penalties: Penalties::new(limits.penalty_seconds.duration()),
-    }
-}
-
-/// Names what an operator should know about the configuration that is in force.
-fn announce(config: &Config, exposed: &[PathBuf], generation: &Generation) {
-    for path in exposed {
-        let path = path.display().to_string();
-        tracing::warn!(path, "holds a secret and can be read by others");
-    }
-    for word in config.looser_words() {
-        tracing::warn!(word, "looser than the default");
-    }
-    let trust = generation.providers.trust();
-    for (policy, keys) in trust.policies().iter().zip(trust.keys()) {
-        let keys = keys.len();
-        tracing::info!(
-            provider = policy.provider,
-            issuer = policy.issuer,
-            keys,
-            "provider"
-        );
     }
 }

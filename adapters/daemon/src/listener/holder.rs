@@ -72,7 +72,7 @@ pub(crate) fn of_unix(path: &Path) -> Option<Holder> {
 /// Who listens at an address of this host.
 pub(crate) fn of_tcp(address: SocketAddr) -> Option<Holder> {
     TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
     let mut tables = tables
         .iter()
         .filter_map(|table| fs::read_to_string(table).ok());

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Error, FIRST_LOOK, announce, systemd};
+use super::announce::{announce, status};
+use super::{Error, FIRST_LOOK, systemd};
 use crate::config::Config;
 use crate::generation::Generation;
 use crate::metrics;
@@ -46,7 +47,7 @@ impl Reload {
             match reloaded {
                 Ok(()) => {
                     tracing::info!("reloaded");
-                    systemd::ready(&super::status(&self.current));
+                    systemd::ready(&status(&self.current));
                 }
                 Err(faults) => {
                     let status = format!("not reloaded: {faults}");

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::*;
-
 const UNIT: &str = include_str!("../../../../../examples/postfix/gatepost.service");
 const OWN_USER: &str = include_str!("../../../../../examples/postfix/own-user.conf");
 const RELAY_UNIT: &str = include_str!("../../../../../examples/dovecot/relay.service.conf");
@@ -109,5 +107,5 @@ fn the_unit_raises_limits_and_checks_before_it_reloads() {
     assert!(check.is_some() && check < reload);
     assert!(at("LimitNOFILE=65536").is_some());
     assert!(at("Type=notify").is_some());
-    assert!(OWN_USER.contains("\nLoadCredential="));
+    assert!(OWN_USER.contains("LoadCredential="));
 }
