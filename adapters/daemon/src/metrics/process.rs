@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{Resource, getrlimit};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -75,11 +77,10 @@ impl Stat {
         let field = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
         let ticks = number(sysconf(SysconfVar::CLK_TCK).ok()??.try_into().ok()?);
         let page = number(sysconf(SysconfVar::PAGE_SIZE).ok()??.try_into().ok()?);
-        let kernel = fs::read_to_string("/proc/stat").ok()?;
-        let mut booted = kernel
-            .lines()
-            .filter_map(|line| line.strip_prefix("btime "));
-        let booted: f64 = booted.next()?.parse().ok()?;
+        // Without /proc/stat, which a unit with `ProcSubset=pid` does not have.
+        let since_boot: Duration = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?.into();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let booted = now.as_secs_f64() - since_boot.as_secs_f64();
         Some(Self {
             cpu_seconds: (field(14)? + field(15)?) / ticks,
             start: booted + field(22)? / ticks,
