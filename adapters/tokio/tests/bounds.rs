@@ -249,3 +249,155 @@ async fn a_provider_that_asks_for_a_pause_has_it() {
         }
     }
 }
+
+/// A JWT of Alice's that is signed with a key of this name.
+fn signed(stub: &Stub, issuer: &Issuer, kid: &str) -> String {
+    let claims = json!({
+        "iss": stub.issuer(), "sub": "1", "aud": "mail", "email": ALICE,
+        "iat": now(), "exp": now() + 600,
+    });
+    let header = json!({"alg": "ES256", "kid": kid, "typ": "at+jwt"});
+    issuer.sign_with_header("ES256", &header, claims.to_string().as_bytes())
+}
+
+/// N6: whoever makes up names of keys hides no new key from others.
+#[tokio::test]
+async fn unknown_keys_of_one_network_hide_no_rotation_from_another() {
+    let stub = Stub::provider().unwrap();
+    let providers = start(asking(&stub)).await;
+    let stranger = Issuer::new();
+    for index in 0..50 {
+        let token = signed(&stub, &stranger, &format!("x{index}"));
+        assert!(login(&providers, network(1), &token).await.is_err());
+    }
+    assert_eq!(stub.seen("/jwks").len(), 2, "one look for all of them");
+    let new = Issuer::new();
+    stub.set_json("/jwks", &json!({"keys": [public(&new, "new")]}));
+    let outcome = login(&providers, network(2), &signed(&stub, &new, "new")).await;
+    assert_eq!(outcome.as_deref(), Ok(ALICE));
+    let outcome = login(&providers, network(1), &signed(&stub, &new, "new")).await;
+    assert_eq!(outcome.as_deref(), Ok(ALICE));
+}
+
+/// N12: a reload that changes nothing forgets nothing.
+#[tokio::test]
+async fn a_reload_keeps_what_is_still_true() {
+    let stub = Stub::provider().unwrap();
+    let settings = asking(&stub);
+    let issuer = Issuer::new();
+    stub.set_json("/jwks", &json!({"keys": [public(&issuer, "k")]}));
+    stub.set_json("/introspect", &active());
+    let first = start(settings.clone()).await;
+    assert!(
+        all(burst(&first, network(1), "token", 20))
+            .await
+            .iter()
+            .all(is_good)
+    );
+    let jwt = signed(&stub, &issuer, "k");
+    assert!(is_good(&login(&first, network(1), &jwt).await));
+    stub.set("/introspect", Behaviour::Reset);
+    let (second, _) =
+        Providers::start(&AwsLc, vec![settings.clone()], &place(), Some(&first)).unwrap();
+    drop(first);
+    // At once, before the provider has been looked for.
+    let second = Arc::new(second);
+    assert!(is_good(&login(&second, network(1), &jwt).await));
+    let figures = &second.statistics()[0];
+    assert_eq!(figures.signatures.hits, 1, "{figures:?}");
+    let asked = stub.seen("/introspect").len();
+    assert!(
+        all(burst(&second, network(1), "token", 20))
+            .await
+            .iter()
+            .all(is_good)
+    );
+    assert_eq!(stub.seen("/introspect").len(), asked);
+    for outcome in all(burst(&second, network(1), "other", 5)).await {
+        assert_eq!(outcome, Err("provider_unavailable"));
+    }
+    let mut changed = settings.clone();
+    changed.online.as_mut().unwrap().client.as_mut().unwrap().id = "other".to_owned();
+    for (settings, is_left_alone) in [(settings, true), (changed, false)] {
+        let (third, _) = Providers::start(&AwsLc, vec![settings], &place(), Some(&second)).unwrap();
+        assert_eq!(third.statistics()[0].is_left_alone, is_left_alone);
+    }
+}
+
+/// N16: the answers about some thousand users are kept.
+#[tokio::test]
+async fn answers_of_thousands_of_users_are_kept() {
+    let stub = Stub::provider().unwrap();
+    let mut answer = active();
+    answer["groups"] = json!("g".repeat(4_000));
+    stub.set_json("/introspect", &answer);
+    let providers = start(asking(&stub)).await;
+    for _ in 0..2 {
+        assert!(
+            all(burst(&providers, network(1), "token", 2_000))
+                .await
+                .iter()
+                .all(is_good)
+        );
+    }
+    assert_eq!(stub.seen("/introspect").len(), 2_000);
+}
+
+/// N14: a file system that hangs delays no login, and not the thread that serves.
+#[test]
+fn a_state_directory_that_hangs_delays_nobody() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let state = tempfile::TempDir::new().unwrap();
+            let place = Place {
+                runtime: Handle::current(),
+                state: Some(state.path().to_owned()),
+            };
+            let stub = Stub::provider().unwrap();
+            let issuer = Issuer::new();
+            let settings = asking(&stub);
+            stub.set_json("/jwks", &json!({"keys": [public(&issuer, "k")]}));
+            let first = Providers::start(&AwsLc, vec![settings.clone()], &place, None)
+                .unwrap()
+                .0;
+            first.looked_for().await;
+            let kept = loop {
+                let files = std::fs::read_dir(state.path())
+                    .unwrap()
+                    .map(|file| file.unwrap().path());
+                match files
+                    .filter(|path| path.extension() == Some("json".as_ref()))
+                    .next()
+                {
+                    Some(kept) => break kept,
+                    None => tokio::task::yield_now().await,
+                }
+            };
+            // Whoever opens a pipe that nobody else has opened waits.
+            std::fs::remove_file(&kept).unwrap();
+            for pipe in [kept.with_extension("new"), kept] {
+                assert!(
+                    std::process::Command::new("mkfifo")
+                        .arg(pipe)
+                        .status()
+                        .unwrap()
+                        .success()
+                );
+            }
+            let second = Providers::start(&AwsLc, vec![settings], &place, None)
+                .unwrap()
+                .0;
+            second.looked_for().await;
+            let outcome = login(&second, network(1), &signed(&stub, &issuer, "k")).await;
+            assert_eq!(outcome.as_deref(), Ok(ALICE));
+        });
+        done.send(()).unwrap();
+    });
+    let patience = Duration::from_secs(10);
+    assert_eq!(is_done.recv_timeout(patience), Ok(()));
+}
