@@ -153,6 +153,8 @@ keys! {
     pub(crate) struct Limits in "[limits]" {
         /// Connections at once; each Postfix `smtpd` process keeps one (`default_process_limit` is 100).
         pub(crate) connections: Bounded<1, 65_536> = Bounded::new(1024),
+        /// Answers of providers about tokens that are kept, all providers together.
+        pub(crate) answer_cache_mebibytes: Bounded<1, 4_096> = Bounded::new(64),
         /// How long a client may take to say its version and process id.
         pub(crate) handshake_seconds: Seconds<1, 3_600> = Seconds::new(30),
         /// How long a line may stay unfinished, and how long a client may leave answers unread.

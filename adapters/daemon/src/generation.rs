@@ -35,6 +35,7 @@ impl Generation {
         let place = Place {
             runtime: Handle::current(),
             state: state_directory(config),
+            answer_cache: u64::from(config.limits.answer_cache_mebibytes.get()) << 20,
         };
         let previous = previous.map(|previous| &previous.providers);
         let (providers, warnings) = match config.backend {

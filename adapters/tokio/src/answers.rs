@@ -18,11 +18,11 @@ use crate::http::{Fault, HttpClient, Incoming, Outgoing};
 use crate::network::Network;
 use crate::statistics::{Hits, HitsAndMisses};
 
-/// Answers that are kept, in bytes, however many providers there are.
-const CAPACITY: u64 = 4 << 20;
+/// Room for one provider's answers at least, in bytes.
+const MIN_CAPACITY: u64 = 256 << 10;
 
-/// Answers that are expected; more are kept while they fit.
-const EXPECTED: usize = 1024;
+/// What an answer takes on average, in bytes, its own entry included: real ones have about 1,000.
+const AVERAGE: u64 = 1536;
 
 /// Longest answer that is kept, in bytes; real ones stay below.
 const MAX_KEPT: usize = 8 << 10;
@@ -30,8 +30,11 @@ const MAX_KEPT: usize = 8 << 10;
 /// SHA-256 of everything that is asked, the token included.
 pub(crate) type Key = [u8; 32];
 
-/// The answers of all providers.
+/// The answers of one provider.
 pub(crate) struct Answers {
+    /// Those about good logins, which nothing displaces but other good ones.
+    good: Cache<Key, Arc<Known>, ByLength>,
+    /// All others, and those whose verdict is to come.
     known: Cache<Key, Arc<Known>, ByLength>,
     hits: Hits,
 }
@@ -105,11 +108,25 @@ impl Weighter<Key, Arc<Known>> for ByLength {
 }
 
 impl Answers {
-    pub(crate) fn new() -> Self {
+    /// Keeps as many as fit into so many bytes.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let (good, others) = split(bytes);
+        let cache = |bytes| {
+            let expected = usize::try_from(bytes / AVERAGE).unwrap_or(usize::MAX);
+            Cache::with_weighter(expected, bytes, ByLength)
+        };
         Self {
-            known: Cache::with_weighter(EXPECTED, CAPACITY, ByLength),
+            good: cache(good),
+            known: cache(others),
             hits: Hits::default(),
         }
+    }
+
+    /// Keeps as many as fit into so many bytes from now on.
+    pub(crate) fn resize(&self, bytes: u64) {
+        let (good, others) = split(bytes);
+        self.good.set_capacity(good);
+        self.known.set_capacity(others);
     }
 
     pub(crate) fn hits(&self) -> HitsAndMisses {
@@ -127,6 +144,13 @@ impl Answers {
         let key = digest(http.provider(), &outgoing);
         let mut outgoing = Some(outgoing);
         let came_at = Instant::now();
+        if let Some(known) = self.good.get(&key) {
+            if came_at < known.until {
+                self.hits.hit();
+                return (key, known);
+            }
+            self.good.remove_if(&key, |known| known.until <= came_at);
+        }
         loop {
             let guard = match self.known.get_value_or_guard_async(&key).await {
                 // Another network's share is not this one's.
@@ -164,8 +188,9 @@ impl Answers {
         }
     }
 
-    /// Keeps an answer that has just come for `life` from when it was asked for.
-    pub(crate) fn settle(&self, key: Key, known: &Arc<Known>, life: Duration) {
+    /// Keeps an answer that has just come for `life` from when it was asked for; that of a good login among its
+    /// like.
+    pub(crate) fn settle(&self, key: Key, known: &Arc<Known>, life: Duration, is_good: bool) {
         let Ok(answer) = known.answer() else { return };
         if known.is_settled {
             // Another login's verdict on the same answer changes nothing.
@@ -182,8 +207,19 @@ impl Answers {
             until: known.asked_at + life,
             is_settled: true,
         };
-        self.known.insert(key, Arc::new(settled));
+        if is_good {
+            self.good.insert(key, Arc::new(settled));
+            self.known.remove(&key);
+        } else {
+            self.known.insert(key, Arc::new(settled));
+        }
     }
+}
+
+/// Shares of good answers and of the others, which live for seconds.
+fn split(bytes: u64) -> (u64, u64) {
+    let bytes = bytes.max(MIN_CAPACITY);
+    (bytes / 8 * 7, bytes / 8)
 }
 
 fn digest(provider: &str, outgoing: &Outgoing) -> Key {

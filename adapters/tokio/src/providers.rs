@@ -17,7 +17,7 @@ use crate::keys::Warning;
 use crate::remembered::Signatures;
 use crate::settings::{OnlineSettings, ProviderSettings};
 use crate::source::{Freshness, Kept, Source};
-use crate::statistics::{EndpointKind, Statistics};
+use crate::statistics::{EndpointKind, Hits, Statistics};
 use crate::trouble::{Reason, Trouble};
 use crate::trust::{LoadError, Owned, Trust};
 
@@ -28,6 +28,8 @@ pub struct Place {
     pub runtime: Handle,
     /// The directory where the last good key sets are kept, if anywhere.
     pub state: Option<PathBuf>,
+    /// Answers about tokens that are kept, in bytes, all providers together: each that is asked has the same share.
+    pub answer_cache: u64,
 }
 
 /// How asking a provider went.
@@ -47,12 +49,16 @@ pub struct Probe {
 pub struct Providers {
     trust: watch::Receiver<Arc<Trust>>,
     online: Vec<Option<Online>>,
-    answers: Answers,
+    signatures: Signatures,
+    /// Of each provider.
+    signature_hits: Vec<Arc<Hits>>,
 }
 
 /// A provider that is asked over the network.
 struct Online {
     http: HttpClient,
+    gate: Arc<Gate>,
+    answers: Arc<Answers>,
     source: Option<Source>,
     task: Option<AbortHandle>,
 }
@@ -74,14 +80,16 @@ impl Providers {
         Self {
             trust,
             online,
-            answers: Answers::new(),
+            signatures: Signatures::new(),
+            signature_hits: Vec::new(),
         }
     }
 
     /// Reads keys from files, and begins to find the others.
     ///
     /// A provider that cannot be reached is no error. What `previous` knew of the same issuers is known
-    /// from the start, else what was kept on disk.
+    /// from the start, else what was kept on disk. Of a provider whose settings are the same its answers, its
+    /// figures, and whether it is left alone stay as they are; signatures that have verified are known of any key.
     ///
     /// # Errors
     /// [`LoadError`]: settings that no token could meet, or files that cannot be used.
@@ -96,11 +104,19 @@ impl Providers {
         B::Key: 'static,
     {
         let (mut owned, warnings) = Owned::load(backend, settings)?;
-        let signatures = Signatures::new();
-        for found in &mut owned.found {
-            found.keys = signatures.remembered(std::mem::take(&mut found.keys));
-        }
         let settings = Arc::clone(&owned.providers);
+        let signatures = previous.map(|previous| previous.signatures.clone());
+        let signatures = signatures.unwrap_or_else(Signatures::new);
+        let mut signature_hits = Vec::new();
+        for (settings, found) in settings.iter().zip(&mut owned.found) {
+            let hits = previous.and_then(|previous| previous.signature_hits(&settings.name));
+            let hits = hits.unwrap_or_default();
+            found.keys = signatures.remembered(std::mem::take(&mut found.keys), &hits);
+            signature_hits.push(hits);
+        }
+        let asked = settings.iter().filter(|settings| settings.online.is_some());
+        let asked = u64::try_from(asked.count()).unwrap_or(u64::MAX);
+        let share = place.answer_cache / asked.max(1);
         let mut sources = Vec::new();
         let mut online = Vec::new();
         for (index, settings) in settings.iter().enumerate() {
@@ -108,8 +124,13 @@ impl Providers {
                 online.push(None);
                 continue;
             };
-            let http = {
+            let lasting = previous.and_then(|previous| previous.lasting(settings));
+            let (gate, answers) = lasting.unwrap_or_else(|| {
                 let gate = Gate::new(&settings.name, asked.http.concurrency);
+                (gate, Arc::new(Answers::new(share)))
+            });
+            answers.resize(share);
+            let http = {
                 let url = public_url(settings, asked);
                 let runtime = place.runtime.clone();
                 HttpClient::new(&settings.name, &asked.http, runtime, &gate, url.as_deref())
@@ -127,12 +148,19 @@ impl Providers {
             }
             online.push(Some(Online {
                 http,
+                gate,
+                answers,
                 source,
                 task: None,
             }));
         }
         let (publish, trust) = watch::channel(Arc::new(Trust::build(owned.clone())));
-        let shared = Arc::new(crate::source::Shared::new(owned, publish, signatures));
+        let shared = Arc::new(crate::source::Shared::new(
+            owned,
+            publish,
+            signatures.clone(),
+            signature_hits.clone(),
+        ));
         for (index, source) in sources {
             source.recover(index, backend, &shared);
             let task = source.keep_current(index, backend.clone(), Arc::clone(&shared));
@@ -144,7 +172,8 @@ impl Providers {
         let providers = Self {
             trust,
             online,
-            answers: Answers::new(),
+            signatures,
+            signature_hits,
         };
         Ok((providers, warnings))
     }
@@ -180,11 +209,14 @@ impl Providers {
             let mut figures = Statistics {
                 provider: settings.name.clone(),
                 keys: keys.len(),
-                answers: self.answers.hits(),
                 ..Statistics::default()
             };
+            if let Some(hits) = self.signature_hits.get(index) {
+                figures.signatures = hits.snapshot();
+            }
             if let Some(http) = self.http(index) {
                 let gate = http.gate();
+                figures.answers = self.answers(index).map(Answers::hits).unwrap_or_default();
                 figures.endpoints = http.requests();
                 (figures.waiting, figures.under_way) = gate.load();
                 figures.busy = gate.busy();
@@ -285,8 +317,27 @@ impl Providers {
         Some(&self.online.get(provider)?.as_ref()?.http)
     }
 
-    pub(crate) fn answers(&self) -> &Answers {
-        &self.answers
+    pub(crate) fn answers(&self, provider: usize) -> Option<&Answers> {
+        Some(&self.online.get(provider)?.as_ref()?.answers)
+    }
+
+    fn signature_hits(&self, provider: &str) -> Option<Arc<Hits>> {
+        let trust = self.trust();
+        let mut providers = trust.providers().iter();
+        let index = providers.position(|ours| ours.name == provider)?;
+        self.signature_hits.get(index).map(Arc::clone)
+    }
+
+    /// What is shared by the logins of a provider with these very settings.
+    fn lasting(&self, settings: &ProviderSettings) -> Option<(Arc<Gate>, Arc<Answers>)> {
+        let trust = self.trust();
+        let mut providers = trust.providers().iter();
+        let index = providers.position(|ours| {
+            (&ours.name, &ours.issuer, &ours.online)
+                == (&settings.name, &settings.issuer, &settings.online)
+        })?;
+        let online = self.online.get(index)?.as_ref()?;
+        Some((Arc::clone(&online.gate), Arc::clone(&online.answers)))
     }
 
     /// What is known of the provider with the same issuer and sources.

@@ -5,13 +5,13 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use gatepost_core::crypto::{Algorithm, AlgorithmSet, InvalidSignature, VerifyingKey};
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::keys::LoadedKey;
+use crate::statistics::Hits;
 
 /// Signatures that are remembered; each takes about a hundred bytes.
 const CAPACITY: usize = 8192;
@@ -37,34 +37,34 @@ impl Signatures {
         Self(Arc::new(Cache::new(CAPACITY)))
     }
 
-    /// `keys`, which remember what they have verified.
-    pub(crate) fn remembered(&self, keys: Vec<LoadedKey>) -> Vec<LoadedKey> {
-        let remembering = |loaded: LoadedKey| LoadedKey {
-            key: self.remembered_by(loaded.key),
-            ..loaded
+    /// `keys` of one provider, which remember what they have verified, and count how often that helps.
+    pub(crate) fn remembered(&self, keys: Vec<LoadedKey>, hits: &Arc<Hits>) -> Vec<LoadedKey> {
+        let remembering = |loaded: LoadedKey| {
+            if loaded.key.algorithms().iter().all(is_cheap) {
+                return loaded;
+            }
+            let key = Remembering {
+                key: loaded.key,
+                fingerprint: loaded.fingerprint,
+                verified: self.clone(),
+                hits: Arc::clone(hits),
+            };
+            LoadedKey {
+                key: Arc::new(key),
+                ..loaded
+            }
         };
         keys.into_iter().map(remembering).collect()
-    }
-
-    fn remembered_by(&self, key: Arc<dyn VerifyingKey>) -> Arc<dyn VerifyingKey> {
-        static SERIAL: AtomicU64 = AtomicU64::new(0);
-        if key.algorithms().iter().all(is_cheap) {
-            return key;
-        }
-        Arc::new(Remembering {
-            key,
-            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
-            verified: self.clone(),
-        })
     }
 }
 
 /// A key that verifies each signature once.
 struct Remembering {
     key: Arc<dyn VerifyingKey>,
-    /// No other key ever had it, so that nothing outlives the generation of keys that it verified under.
-    serial: u64,
+    /// Of its numbers: what it has verified, it would verify again, whenever it is loaded.
+    fingerprint: [u8; 32],
     verified: Signatures,
+    hits: Arc<Hits>,
 }
 
 impl VerifyingKey for Remembering {
@@ -78,11 +78,11 @@ impl VerifyingKey for Remembering {
         signing_input: &[u8],
         signature: &[u8],
     ) -> Result<(), InvalidSignature> {
-        if is_cheap(algorithm) {
+        if is_cheap(algorithm) || !self.key.algorithms().contains(algorithm) {
             return self.key.verify(algorithm, signing_input, signature);
         }
         let mut hash = Sha256::new();
-        hash.update(self.serial.to_le_bytes());
+        hash.update(self.fingerprint);
         hash.update(algorithm.name());
         // Names of algorithms hold no such byte, and the length tells where the signature begins.
         hash.update([0]);
@@ -92,8 +92,10 @@ impl VerifyingKey for Remembering {
         let digest = hash.finalize().into();
         if self.verified.0.get(&digest).is_some() {
             IS_REMEMBERED.set(true);
+            self.hits.hit();
             return Ok(());
         }
+        self.hits.miss();
         self.key.verify(algorithm, signing_input, signature)?;
         self.verified.0.insert(digest, ());
         Ok(())

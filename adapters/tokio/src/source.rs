@@ -23,7 +23,7 @@ use crate::keys;
 use crate::providers::now;
 use crate::remembered::Signatures;
 use crate::settings::ProviderSettings;
-use crate::statistics::EndpointKind;
+use crate::statistics::{EndpointKind, Hits};
 use crate::trouble::Trouble;
 use crate::trust::{Found, Owned, Trust};
 use disk::Disk;
@@ -64,6 +64,7 @@ pub(crate) struct Shared {
     owned: Mutex<Owned>,
     publish: watch::Sender<Arc<Trust>>,
     signatures: Signatures,
+    signature_hits: Vec<Arc<Hits>>,
 }
 
 impl Shared {
@@ -71,11 +72,13 @@ impl Shared {
         owned: Owned,
         publish: watch::Sender<Arc<Trust>>,
         signatures: Signatures,
+        signature_hits: Vec<Arc<Hits>>,
     ) -> Self {
         Self {
             owned: Mutex::new(owned),
             publish,
             signatures,
+            signature_hits,
         }
     }
 
@@ -381,7 +384,12 @@ impl Inner {
                 );
                 return None;
             };
-            found_keys = Some(shared.signatures.remembered(found));
+            let hits = shared
+                .signature_hits
+                .get(index)
+                .cloned()
+                .unwrap_or_default();
+            found_keys = Some(shared.signatures.remembered(found, &hits));
         } else {
             self.told.tell(&self.name, &metadata, &[]);
         }

@@ -76,6 +76,7 @@ fn place() -> Place {
     Place {
         runtime: Handle::current(),
         state: None,
+        answer_cache: 64 << 20,
     }
 }
 
@@ -357,6 +358,7 @@ fn a_state_directory_that_hangs_delays_nobody() {
             let place = Place {
                 runtime: Handle::current(),
                 state: Some(state.path().to_owned()),
+                answer_cache: 64 << 20,
             };
             let stub = Stub::provider().unwrap();
             let issuer = Issuer::new();

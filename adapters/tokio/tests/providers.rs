@@ -53,6 +53,7 @@ fn place(state: Option<&TempDir>) -> Place {
     Place {
         runtime: Handle::current(),
         state: state.map(|state| state.path().to_owned()),
+        answer_cache: 64 << 20,
     }
 }
 

@@ -66,7 +66,9 @@ impl<'a> Asked<'a> {
         };
         let outgoing = self.write(request, online);
         let settling = online.cache.min(online.negative_cache);
-        let answers = self.providers.answers();
+        let Some(answers) = self.providers.answers(index) else {
+            return Arc::new(Known::failed(Fault::NotAsked));
+        };
         let (key, known) = answers.get(http, self.network, outgoing, settling).await;
         self.answered.push((index, key, Arc::clone(&known)));
         self.last = Some((request.endpoint(), request.endpoint_url().to_owned()));
@@ -111,7 +113,10 @@ impl<'a> Asked<'a> {
                 }
                 Outcome::Refused { .. } => Duration::ZERO,
             };
-            self.providers.answers().settle(*key, known, life);
+            if let Some(answers) = self.providers.answers(*index) {
+                let is_good = matches!(outcome, Outcome::Accepted(_));
+                answers.settle(*key, known, life, is_good);
+            }
         }
     }
 
