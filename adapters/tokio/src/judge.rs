@@ -19,7 +19,7 @@ use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,
     crypto::Algorithm,
     dovecot::Origin,
-    exchange::{Input, LoginSettings, MAX_PAYLOAD, NewerKeysQuery, Output},
+    exchange::{Input, LoginSettings, MAX_PAYLOAD, Output},
     introspection::Answer,
     sasl::{BearerToken, Mechanism, SaslName},
 };
@@ -230,7 +230,7 @@ async fn drive(
             }
             Output::FindNewerKeys(query) => {
                 let known = newer.as_deref().unwrap_or(trust).generation(query.provider);
-                let freshness = look(providers, query).await;
+                let freshness = providers.refresh(query, asked.network).await;
                 let trust = newer.insert(providers.trust());
                 match freshness {
                     _ if trust.generation(query.provider) != known => Next::Keys,
@@ -250,6 +250,9 @@ async fn drive(
         };
     };
     asked.settle(&outcome);
+    if let (Outcome::Accepted(_), Some(provider)) = (&outcome, exchange.provider()) {
+        providers.trust_network(provider, asked.network);
+    }
     let trouble = asked.trouble(&outcome);
     let fields = fields(&exchange, &outcome, mechanism, trust);
     Verdict {
@@ -293,14 +296,6 @@ fn fields(
     let judged = place.and_then(|place| trust.providers().get(place));
     let templates = judged.map_or(&[][..], |settings| &settings.fields);
     Fields::fill(templates, identity.user(), mechanism, exchange.token())
-}
-
-/// Looks for newer keys, unless it is known what that would come to.
-async fn look(providers: &Providers, query: NewerKeysQuery) -> Freshness {
-    match providers.freshness(query) {
-        Some(freshness) => freshness,
-        None => providers.refresh(query).await,
-    }
 }
 
 fn copy_name(name: SaslName<'_>) -> String {

@@ -14,9 +14,10 @@ use tokio::task::AbortHandle;
 use crate::answers::Answers;
 use crate::http::{Fault, Gate, HttpClient};
 use crate::keys::Warning;
+use crate::network::Network;
 use crate::remembered::Signatures;
 use crate::settings::{OnlineSettings, ProviderSettings};
-use crate::source::{Freshness, Kept, Source};
+use crate::source::{Asker, Freshness, Kept, Source};
 use crate::statistics::{EndpointKind, Hits, Statistics};
 use crate::trouble::{Reason, Trouble};
 use crate::trust::{LoadError, Owned, Trust};
@@ -214,6 +215,10 @@ impl Providers {
             if let Some(hits) = self.signature_hits.get(index) {
                 figures.signatures = hits.snapshot();
             }
+            if let Some(source) = self.source(index) {
+                figures.keys_fetched_at = source.fetched_at();
+                figures.looks_for_newer_keys = source.looks();
+            }
             if let Some(http) = self.http(index) {
                 let gate = http.gate();
                 figures.answers = self.answers(index).map(Answers::hits).unwrap_or_default();
@@ -291,26 +296,33 @@ impl Providers {
         if let Some(index) = all.position(|settings| settings.name == provider) {
             // The token is not known here, and may be as new as can be.
             let query = NewerKeysQuery::for_unknown_key(index, Some(now()));
-            self.refresh(query).await;
-        }
-    }
-
-    /// What a look for newer keys would come to, where that is known without one.
-    pub(crate) fn freshness(&self, query: NewerKeysQuery) -> Option<Freshness> {
-        let online = self.online.get(query.provider).and_then(Option::as_ref);
-        match online.and_then(|online| online.source.as_ref()) {
-            Some(source) => source.freshness(query),
-            None => Some(Freshness::Current),
+            self.refresh(query, Network::of_connection(u64::MAX)).await;
         }
     }
 
     /// Looks for newer keys.
-    pub(crate) async fn refresh(&self, query: NewerKeysQuery) -> Freshness {
+    pub(crate) async fn refresh(&self, query: NewerKeysQuery, network: Network) -> Freshness {
         let online = self.online.get(query.provider).and_then(Option::as_ref);
-        match online.and_then(|online| online.source.as_ref()) {
-            Some(source) => source.refresh(query).await,
-            None => Freshness::Current,
+        let Some((online, source)) = online.and_then(|one| Some((one, one.source.as_ref()?)))
+        else {
+            return Freshness::Current;
+        };
+        let asker = Asker {
+            network,
+            is_trusted: online.gate.is_trusted(network),
+        };
+        source.refresh(query, asker).await
+    }
+
+    /// A login of `network` was good, says `provider`.
+    pub(crate) fn trust_network(&self, provider: usize, network: Network) {
+        if let Some(Some(online)) = self.online.get(provider) {
+            online.gate.trust(network);
         }
+    }
+
+    fn source(&self, provider: usize) -> Option<&Source> {
+        self.online.get(provider)?.as_ref()?.source.as_ref()
     }
 
     pub(crate) fn http(&self, provider: usize) -> Option<&HttpClient> {

@@ -1,11 +1,12 @@
 //! Where one provider's keys and endpoints come from: its metadata, its JWK Set, and the disk meanwhile.
 
+mod asks;
 mod disk;
+mod looks;
 mod metadata;
 mod told;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use gatepost_core::{
     exchange::NewerKeysQuery,
     provider::{KeySetLife, Metadata},
 };
-use tokio::sync::{Mutex as TokenMutex, Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::http::{HttpClient, Incoming};
@@ -26,12 +27,11 @@ use crate::settings::ProviderSettings;
 use crate::statistics::{EndpointKind, Hits};
 use crate::trouble::Trouble;
 use crate::trust::{Found, Owned, Trust};
+pub(crate) use asks::Asker;
+use asks::Asks;
 use disk::Disk;
 pub(crate) use disk::Kept;
 use told::Told;
-
-/// Logins that wait for one provider's keys; one more is told at once that they cannot be fetched.
-const WAITING: usize = 64;
 
 /// How long a login waits for them: a provider that answers slowly is told apart from one that does not by
 /// the next login.
@@ -111,21 +111,9 @@ struct Inner {
     disk: Option<Disk>,
     kept: Mutex<Option<Arc<Kept>>>,
     told: Told,
-    asks: mpsc::Sender<Ask>,
-    /// Taken by the task that answers.
-    asked: TokenMutex<mpsc::Receiver<Ask>>,
-    waiting: Semaphore,
+    asks: Asks,
     life: Mutex<KeySetLife>,
-    /// Whether somebody is looking: whoever asks meanwhile waits for that very look.
-    is_looking: AtomicBool,
-    first_look: Notify,
     has_looked: watch::Sender<bool>,
-}
-
-/// A login that waits for a key.
-struct Ask {
-    query: NewerKeysQuery,
-    reply: oneshot::Sender<Freshness>,
 }
 
 impl Source {
@@ -142,9 +130,8 @@ impl Source {
         let disk = state.zip(identity).map(|(state, identity)| {
             // Two providers may share an issuer and differ in where its keys are.
             let place = key_set_url.as_deref().or(metadata_url.as_deref());
-            Disk::new(state, identity, place.unwrap_or_default())
+            Disk::new(state, &settings.name, identity, place.unwrap_or_default())
         });
-        let (asks, asked) = mpsc::channel(WAITING);
         Self(Arc::new(Inner {
             http: http.clone(),
             name: settings.name.clone(),
@@ -157,12 +144,8 @@ impl Source {
             disk,
             kept: Mutex::new(kept),
             told: Told::new(settings),
-            asks,
-            asked: TokenMutex::new(asked),
-            waiting: Semaphore::new(WAITING),
+            asks: Asks::default(),
             life: Mutex::default(),
-            is_looking: AtomicBool::new(false),
-            first_look: Notify::new(),
             has_looked: watch::Sender::new(false),
         }))
     }
@@ -172,22 +155,27 @@ impl Source {
         self.0.kept().clone()
     }
 
-    /// Publishes what is known from before.
+    /// Publishes what the generation before has known.
     pub(crate) fn recover<B>(&self, index: usize, backend: &B, shared: &Shared)
     where
         B: Backend,
         B::Key: 'static,
     {
-        let inner = &*self.0;
-        let kept = self.kept();
-        let kept = kept.or_else(|| Some(Arc::new(inner.disk.as_ref()?.read(&inner.name)?)));
-        let Some(kept) = kept else { return };
-        let life = KeySetLife::recovered(kept.fetched_at());
-        if life.is_over(now()) {
-            return;
+        if let Some(kept) = self.kept() {
+            self.0.recover(index, backend, shared, kept);
         }
-        if inner.take(index, backend, shared, &kept).is_some() {
-            *inner.kept() = Some(kept);
+    }
+
+    /// Publishes what lies on disk, where nothing better is known.
+    async fn recover_from_disk<B>(&self, index: usize, backend: &B, shared: &Shared)
+    where
+        B: Backend,
+        B::Key: 'static,
+    {
+        if let (Some(disk), None) = (&self.0.disk, self.kept())
+            && let Some(kept) = disk.read().await
+        {
+            self.0.recover(index, backend, shared, Arc::new(kept));
         }
     }
 
@@ -202,33 +190,25 @@ impl Source {
             .await;
     }
 
-    /// What a look would come to where none is due: it was done a moment ago.
-    pub(crate) fn freshness(&self, query: NewerKeysQuery) -> Option<Freshness> {
-        let life = self.0.life();
-        let may_ask = if query.is_key_known {
-            life.may_doubt_known_key(now())
-        } else {
-            life.may_ask_for_unknown_key(now())
-        };
-        let is_due = life.due_in(now()) == 0 || may_ask;
-        if is_due || self.0.is_looking.load(Ordering::SeqCst) {
-            return None;
-        }
-        Some(Freshness::of(&life, query.issued_at))
+    /// When the keys were fetched.
+    pub(crate) fn fetched_at(&self) -> Option<UnixTime> {
+        Some(self.kept()?.fetched_at())
     }
 
-    /// Asks for a look because of a key that is not known.
-    pub(crate) async fn refresh(&self, query: NewerKeysQuery) -> Freshness {
-        let Ok(_place) = self.0.waiting.try_acquire() else {
-            return Freshness::Unavailable;
-        };
-        let (reply, freshness) = oneshot::channel();
-        if self.0.asks.try_send(Ask { query, reply }).is_err() {
-            return Freshness::Unavailable;
-        }
-        match timeout(LOGIN_PATIENCE, freshness).await {
-            Ok(Ok(freshness)) => freshness,
-            _ => Freshness::Unavailable,
+    /// Looks that were taken because somebody asked.
+    pub(crate) fn looks(&self) -> u64 {
+        self.0.asks.looks()
+    }
+
+    /// Waits for a look because of a key that is not known, as far as `asker` may cause one.
+    pub(crate) async fn refresh(&self, query: NewerKeysQuery, asker: Asker) -> Freshness {
+        let is_due = self.0.life().due_in(now()) == 0;
+        match self.0.asks.join(query, asker, is_due) {
+            None => Freshness::of(&self.0.life(), query.issued_at),
+            Some(freshness) => match timeout(LOGIN_PATIENCE, freshness).await {
+                Ok(Ok(freshness)) => freshness,
+                _ => Freshness::Unavailable,
+            },
         }
     }
 
@@ -239,41 +219,47 @@ impl Source {
         B::Key: 'static,
     {
         let inner = &*self.0;
-        let mut asked = inner.asked.lock().await;
+        self.recover_from_disk(index, &backend, &shared).await;
         if let Some(kept) = self.kept() {
             *inner.life() = KeySetLife::recovered(kept.fetched_at());
         }
         loop {
             let due = Duration::from_secs(inner.life().due_in(now()).into()).min(MAX_SLEEP);
-            let ask = tokio::select! {
-                ask = asked.recv() => ask,
-                () = sleep(due) => None,
+            let is_wanted = tokio::select! {
+                () = inner.asks.wanted() => true,
+                () = sleep(due) => false,
             };
-            if inner.begins_to_look(ask.as_ref().map(|ask| ask.query)) {
-                let found = inner.look(index, &backend, &shared).await;
-                inner.end_looking(|life| match found {
-                    Some(max_age) => life.fetched(now(), max_age),
-                    None => life.failed(now()),
-                });
-                inner.has_looked.send_replace(true);
-                inner.first_look.notify_waiters();
-                let is_over = inner.life().is_over(now());
-                if is_over && self.kept().is_some() {
-                    inner.forget(index, &shared);
-                }
-                // Whoever asked meanwhile has waited for this very look.
-                let mut waiting = ask;
-                while let Some(ask) = waiting {
-                    let _ = ask.reply.send(match found {
-                        Some(_) => Freshness::Current,
-                        None => Freshness::Unavailable,
-                    });
-                    waiting = asked.try_recv().ok();
-                }
-            } else if let Some(ask) = ask {
-                let freshness = Freshness::of(&inner.life(), ask.query.issued_at);
-                let _ = ask.reply.send(freshness);
+            if !is_wanted && inner.life().due_in(now()) > 0 {
+                continue;
             }
+            let waiting = inner.asks.begin();
+            let found = inner.look(index, &backend, &shared).await;
+            match &found {
+                Some((max_age, _)) => inner.life().fetched(now(), *max_age),
+                None => inner.life().failed(now()),
+            }
+            let freshness = match found {
+                Some(_) => Freshness::Current,
+                None => Freshness::Unavailable,
+            };
+            for reply in waiting {
+                // It may be gone.
+                let _ = reply.send(freshness);
+            }
+            for reply in inner.asks.end() {
+                // It came while the answer was on its way: a newer key may not have been in it.
+                let _ = reply.send(Freshness::Unavailable);
+            }
+            let is_over = inner.life().is_over(now());
+            if is_over && self.kept().is_some() {
+                inner.forget(index, &shared);
+            }
+            if let (Some(disk), Some((_, kept))) = (&inner.disk, found)
+                && inner.finds_keys
+            {
+                disk.write(kept).await;
+            }
+            inner.has_looked.send_replace(true);
         }
     }
 }
@@ -287,30 +273,26 @@ impl Inner {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it is time to look, or somebody asks and that is not too soon.
-    fn begins_to_look(&self, asked: Option<NewerKeysQuery>) -> bool {
-        let mut life = self.life();
-        let is_due = life.due_in(now()) == 0;
-        let looks = is_due
-            || asked.is_some_and(|query| {
-                if query.is_key_known {
-                    life.doubt_known_key(now())
-                } else {
-                    life.ask_for_unknown_key(now())
-                }
-            });
-        self.is_looking.store(looks, Ordering::SeqCst);
-        looks
+    /// Publishes what was known before, where it is not too old.
+    fn recover<B>(&self, index: usize, backend: &B, shared: &Shared, kept: Arc<Kept>)
+    where
+        B: Backend,
+        B::Key: 'static,
+    {
+        let life = KeySetLife::recovered(kept.fetched_at());
+        if !life.is_over(now()) && self.take(index, backend, shared, &kept).is_some() {
+            *self.kept() = Some(kept);
+        }
     }
 
-    fn end_looking(&self, note: impl FnOnce(&mut KeySetLife)) {
-        let mut life = self.life();
-        note(&mut life);
-        self.is_looking.store(false, Ordering::SeqCst);
-    }
-
-    /// Fetches metadata and keys; gives how long they say to be good, or `None` where they cannot be fetched.
-    async fn look<B>(&self, index: usize, backend: &B, shared: &Shared) -> Option<Option<u32>>
+    /// Fetches metadata and keys; gives how long they say to be good, and what is to be kept, or `None` where they
+    /// cannot be fetched.
+    async fn look<B>(
+        &self,
+        index: usize,
+        backend: &B,
+        shared: &Shared,
+    ) -> Option<(Option<u32>, Arc<Kept>)>
     where
         B: Backend,
         B::Key: 'static,
@@ -351,13 +333,8 @@ impl Inner {
             max_age,
             "provider found"
         );
-        if let Some(disk) = &self.disk
-            && self.finds_keys
-        {
-            disk.write(&kept, &self.name);
-        }
-        *self.kept() = Some(kept);
-        Some(max_age)
+        *self.kept() = Some(Arc::clone(&kept));
+        Some((max_age, kept))
     }
 
     /// Publishes what `kept` holds, and gives the number of keys; `None` where it is no good.

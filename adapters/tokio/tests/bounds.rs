@@ -319,9 +319,9 @@ async fn a_reload_keeps_what_is_still_true() {
     }
     let mut changed = settings.clone();
     changed.online.as_mut().unwrap().client.as_mut().unwrap().id = "other".to_owned();
-    for (settings, is_left_alone) in [(settings, true), (changed, false)] {
+    for (settings, left_alone) in [(settings, 1), (changed, 0)] {
         let (third, _) = Providers::start(&AwsLc, vec![settings], &place(), Some(&second)).unwrap();
-        assert_eq!(third.statistics()[0].is_left_alone, is_left_alone);
+        assert_eq!(third.statistics()[0].left_alone, left_alone);
     }
 }
 
@@ -369,13 +369,10 @@ fn a_state_directory_that_hangs_delays_nobody() {
                 .0;
             first.looked_for().await;
             let kept = loop {
-                let files = std::fs::read_dir(state.path())
+                let mut files = std::fs::read_dir(state.path())
                     .unwrap()
                     .map(|file| file.unwrap().path());
-                match files
-                    .filter(|path| path.extension() == Some("json".as_ref()))
-                    .next()
-                {
+                match files.find(|path| path.extension() == Some("json".as_ref())) {
                     Some(kept) => break kept,
                     None => tokio::task::yield_now().await,
                 }

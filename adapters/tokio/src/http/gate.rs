@@ -197,8 +197,19 @@ impl Gate {
 
     /// A login of `network` was good.
     pub(crate) fn trust(&self, network: Network) {
-        self.good.insert(network, Instant::now());
+        let now = Instant::now();
+        let before = self.good.get(&network);
+        if before.is_some_and(|before| now < before + TRUSTED / 10) {
+            return;
+        }
+        self.good.insert(network, now);
         self.state().is_any_good = true;
+    }
+
+    /// Whether a login of `network` was good lately.
+    pub(crate) fn is_trusted(&self, network: Network) -> bool {
+        let good_at = self.good.get(&network);
+        good_at.is_some_and(|good_at| good_at.elapsed() < TRUSTED)
     }
 
     /// How long until a question of our own may try whether the provider is back, where it is left alone.
@@ -234,8 +245,7 @@ impl Gate {
         if !self.state().breaker.is_open() {
             return Asker::Stranger;
         }
-        let good_at = self.good.get(&network);
-        if good_at.is_some_and(|good_at| good_at.elapsed() < TRUSTED) {
+        if self.is_trusted(network) {
             return Asker::Trusted;
         }
         let opening = self.openings.load(Ordering::Relaxed);

@@ -100,9 +100,6 @@ impl<'a> Asked<'a> {
     /// Keeps the answers for as long as what came of them allows.
     pub(super) fn settle(&self, outcome: &Outcome) {
         for (index, key, known) in &self.answered {
-            if let (Outcome::Accepted(_), Some(http)) = (outcome, self.providers.http(*index)) {
-                http.gate().trust(self.network);
-            }
             let Some(online) = self.settings(*index) else {
                 continue;
             };

@@ -1,14 +1,22 @@
 //! The last good metadata and keys of a provider, kept on disk for a start without it.
+//!
+//! Files are read and written on threads of their own, which nobody waits for longer than a moment: a file system
+//! may hang.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use gatepost_core::{UnixTime, introspection::Answer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// Longest file, in bytes: two answers in JSON strings, each byte of which may take two.
 const MAX_FILE: u64 = 4 * Answer::MAX_LEN as u64 + 4096;
@@ -51,11 +59,28 @@ impl Kept {
     }
 }
 
+/// How long a file is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// One file, which belongs to one issuer.
 pub(super) struct Disk {
+    file: Arc<OnDisk>,
+    writing: Arc<Mutex<Writing>>,
+}
+
+struct OnDisk {
     path: PathBuf,
     /// What the file has to say whose it is.
     identity: String,
+    /// What the operator calls the provider.
+    provider: String,
+}
+
+/// What one thread at a time writes, the latest only.
+#[derive(Default)]
+struct Writing {
+    next: Option<(Arc<Kept>, oneshot::Sender<()>)>,
+    is_under_way: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -66,7 +91,7 @@ struct File {
 }
 
 impl Disk {
-    pub(super) fn new(state: &Path, identity: String, key_set_url: &str) -> Self {
+    pub(super) fn new(state: &Path, provider: &str, identity: String, key_set_url: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(identity.as_bytes());
         hash.update([0]);
@@ -76,16 +101,65 @@ impl Disk {
             // A string always has room.
             let _ = write!(name, "{byte:02x}");
         }
-        Self {
+        let file = OnDisk {
             path: state.join(name).with_extension("json"),
             identity,
+            provider: provider.to_owned(),
+        };
+        Self {
+            file: Arc::new(file),
+            writing: Arc::default(),
         }
     }
 
-    /// What is there, if it is this issuer's and whole.
-    pub(super) fn read(&self, provider: &str) -> Option<Kept> {
+    /// What is there, if it is this issuer's and whole, and can be read in time.
+    pub(super) async fn read(&self) -> Option<Kept> {
+        let file = Arc::clone(&self.file);
+        let (reply, kept) = oneshot::channel();
+        let read = move || drop(reply.send(file.read()));
+        thread::Builder::new()
+            .name("keys-read".to_owned())
+            .spawn(read)
+            .ok()?;
+        let Ok(kept) = timeout(PATIENCE, kept).await else {
+            self.file.complain("it cannot be read in time");
+            return None;
+        };
+        kept.ok()?
+    }
+
+    /// Has the file replaced as a whole, and waits a moment for that; where it fails, the old one stays.
+    pub(super) async fn write(&self, kept: Arc<Kept>) {
+        let (done, is_done) = oneshot::channel();
+        let is_under_way = {
+            let mut writing = self.writing();
+            writing.next = Some((kept, done));
+            std::mem::replace(&mut writing.is_under_way, true)
+        };
+        if !is_under_way {
+            let (file, writing) = (Arc::clone(&self.file), Arc::clone(&self.writing));
+            let write = move || file.write_all(&writing);
+            let thread = thread::Builder::new().name("keys-write".to_owned());
+            if let Err(error) = thread.spawn(write) {
+                self.writing().is_under_way = false;
+                self.file.complain(&error.to_string());
+                return;
+            }
+        }
+        if timeout(PATIENCE, is_done).await.is_err() {
+            self.file.complain("it cannot be written in time");
+        }
+    }
+
+    fn writing(&self) -> std::sync::MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OnDisk {
+    fn read(&self) -> Option<Kept> {
         let length = fs::metadata(&self.path).ok()?.len();
-        let path = self.path.display().to_string();
+        let (provider, path) = (&*self.provider, self.path.display().to_string());
         if length > MAX_FILE {
             tracing::warn!(provider, path, "kept keys ignored: the file is too long");
             return None;
@@ -100,16 +174,32 @@ impl Disk {
         }
     }
 
-    /// Replaces the file as a whole; where that fails, the old one stays.
-    pub(super) fn write(&self, kept: &Kept, provider: &str) {
-        if let Err(error) = self.try_write(kept) {
-            tracing::warn!(
-                provider,
-                path = self.path.display().to_string(),
-                error = error.to_string(),
-                "keys not kept: a start without the provider would have none"
-            );
+    /// Writes for as long as there is something new.
+    fn write_all(&self, writing: &Mutex<Writing>) {
+        loop {
+            let (kept, done) = {
+                let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(next) = writing.next.take() else {
+                    writing.is_under_way = false;
+                    return;
+                };
+                next
+            };
+            if let Err(error) = self.try_write(&kept) {
+                self.complain(&error.to_string());
+            }
+            // Whoever waited may be gone.
+            let _ = done.send(());
         }
+    }
+
+    fn complain(&self, error: &str) {
+        tracing::warn!(
+            provider = self.provider,
+            path = self.path.display().to_string(),
+            error,
+            "keys not kept: a start without the provider would have none"
+        );
     }
 
     fn try_write(&self, kept: &Kept) -> std::io::Result<()> {
