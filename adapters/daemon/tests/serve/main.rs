@@ -6,6 +6,7 @@ mod dict;
 mod doctor;
 mod finding;
 mod http;
+mod neighbours;
 mod online;
 mod operations;
 mod refusals;

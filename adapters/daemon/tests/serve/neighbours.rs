@@ -1,0 +1,202 @@
+//! Who waits for nobody: logins beside strangers on one connection, watchers beside watchers that do not read,
+//! and what becomes of logins when the daemon stops.
+
+use std::fs;
+use std::io::BufReader;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use gatepost_tests::mint::Issuer;
+use gatepost_tests::stub::{Behaviour, Page, Stub};
+use serde_json::json;
+use socket2::{Domain, SockAddr, Socket, Type};
+use tempfile::TempDir;
+
+use crate::serving::{Client, PATIENCE, Serving, now};
+
+const ALICE: &str = "alice@example.com";
+
+/// What a Dovecot says first.
+const GREETING: &str =
+    "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t00ff\nDONE\n";
+
+/// A daemon that verifies JWTs by itself, and asks a stub about all other tokens.
+struct Daemon {
+    serving: Serving,
+    address: String,
+    metrics: String,
+    issuer: Issuer,
+    root: TempDir,
+}
+
+impl Daemon {
+    fn start(stub: &Stub, further: &str) -> Self {
+        let root = TempDir::new().unwrap();
+        let issuer = Issuer::new();
+        let keys = root.path().join("jwks.json");
+        fs::write(&keys, issuer.jwk_set().to_string()).unwrap();
+        let text = format!(
+            "listen = \"tcp:127.0.0.1:0\"\nmetrics = {{ listen = \"tcp:127.0.0.1:0\" }}\nlog = {{ format = \"json\" }}\n\
+             {further}\n[[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = \"mail\"\n\
+             discovery = false\nkeys = [\"{}\"]\nusername_claims = [\"email\"]\n\
+             introspection_url = \"{}\"\nclient_id = \"rs\"\nclient_secret = \"x\"\n",
+            keys.display(),
+            stub.url("/introspect")
+        );
+        let path = root.path().join("gatepost.toml");
+        fs::write(&path, text).unwrap();
+        let mut serving = Serving::start(&path);
+        let mut listening = |protocol: &str| {
+            let line = serving.wait_for("listening");
+            assert_eq!(line["protocol"], protocol);
+            let address = line["address"].as_str().unwrap();
+            address.strip_prefix("tcp:").unwrap().to_owned()
+        };
+        let (address, metrics) = (listening("auth"), listening("metrics"));
+        Self {
+            serving,
+            address,
+            metrics,
+            issuer,
+            root,
+        }
+    }
+
+    fn connect(&self) -> Client<TcpStream> {
+        let mut client = Client::tcp(&self.address);
+        client.send("VERSION\t1\t2\nCPID\t1\n");
+        while client.line() != "DONE" {}
+        client
+    }
+
+    /// A token of Alice's that keys on disk verify.
+    fn jwt(&self) -> String {
+        let claims = json!({
+            "iss": "https://id.example.com", "aud": "mail", "sub": "1", "email": ALICE, "exp": now() + 600,
+        });
+        self.issuer.sign("ES256", &claims)
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut client = Client::tcp(&self.metrics);
+        client.send(format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        ));
+        client.line()
+    }
+}
+
+fn auth(id: usize, token: &str, remote: &str) -> String {
+    let response = STANDARD.encode(format!("user={ALICE}\x01auth=Bearer {token}\x01\x01"));
+    format!("AUTH\t{id}\tXOAUTH2\tservice=imap\trip={remote}\tresp={response}\n")
+}
+
+/// N1: Dovecot's `imap-login` has one connection for all its clients.
+#[test]
+fn invariant_7_a_login_on_a_shared_connection_waits_for_no_stranger() {
+    let stub = Stub::start().unwrap();
+    stub.set("/introspect", Behaviour::Silence);
+    let daemon = Daemon::start(&stub, "");
+    let mut client = daemon.connect();
+    let strangers: String = (1..=100)
+        .map(|id| auth(id, &format!("opaque-{id}"), "192.0.2.1"))
+        .collect();
+    client.send(strangers);
+    client.send(auth(101, &daemon.jwt(), "198.51.100.1"));
+    // Nobody who was there before has an answer yet.
+    assert_eq!(client.line(), format!("OK\t101\tuser={ALICE}"));
+}
+
+/// N9: as many watchers as there are places never read.
+#[test]
+fn watchers_that_do_not_read_are_closed_and_others_are_answered() {
+    let stub = Stub::start().unwrap();
+    let daemon = Daemon::start(&stub, "[limits]\nline_seconds = 1\n");
+    let deaf: Vec<_> = (0..64)
+        .map(|_| {
+            let mut client = Client::tcp(&daemon.metrics);
+            // More answers than any socket's buffers hold.
+            let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(5_000);
+            client.0.get_ref().set_nonblocking(true).unwrap();
+            client.send(request);
+            client
+        })
+        .collect();
+    let until = Instant::now() + PATIENCE;
+    while !daemon.get("/metrics").starts_with("HTTP/1.1 200") {
+        assert!(Instant::now() < until, "nobody is answered");
+        thread::sleep(Duration::from_millis(50));
+    }
+    drop(deaf);
+}
+
+/// N13: Dovecot's queue of connections is full for a moment.
+#[test]
+fn a_dovecot_whose_queue_is_full_is_tried_again() {
+    let stub = Stub::start().unwrap();
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("client");
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    socket.listen(0).unwrap();
+    let upstream = format!("[upstream]\nclient = \"unix:{}\"\n", path.display());
+    let accept = move || {
+        let (stream, _) = socket.accept().unwrap();
+        Client(BufReader::new(UnixStream::from(OwnedFd::from(stream))))
+    };
+    let first = thread::spawn(move || {
+        let mut first = accept();
+        first.send(GREETING);
+        (first, accept)
+    });
+    let mut daemon = Daemon::start(&stub, &upstream);
+    daemon.serving.wait_for("ready");
+    let (_first, accept) = first.join().unwrap();
+    let mut client = daemon.connect();
+    // There is one place, and somebody has it.
+    let other = UnixStream::connect(&path).unwrap();
+    client.send("AUTH\t1\tPLAIN\tservice=smtp\tnologin\tresp=AGEAYg==\n");
+    let stream = client.0.get_ref();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    assert!(stream.peek(&mut [0]).is_err(), "{}", client.line());
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    drop((accept(), other));
+    let mut relayed = accept();
+    relayed.send(GREETING);
+    while !relayed.line().starts_with("AUTH\t1\tPLAIN") {}
+    relayed.send("OK\t1\tuser=a\n");
+    assert_eq!(client.line(), "OK\t1\tuser=a");
+}
+
+/// N18: the daemon stops while a provider is silent.
+#[test]
+fn a_login_that_is_given_up_has_its_line() {
+    let stub = Stub::start().unwrap();
+    stub.set(
+        "/introspect",
+        Behaviour::After(
+            Duration::from_secs(20),
+            Page::json(200, &json!({"active": false})),
+        ),
+    );
+    let daemon = Daemon::start(&stub, "[limits]\ndrain_seconds = 1\n");
+    let mut client = daemon.connect();
+    client.send(auth(1, "opaque-1", "192.0.2.1"));
+    while stub.seen("/introspect").is_empty() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let log = daemon.serving.stop();
+    let mut lines = log
+        .lines()
+        .filter(|line| line.contains("\"message\":\"login\""));
+    let line = lines.next().unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("\"reason\":\"abandoned\""), "{line}");
+    assert!(lines.next().is_none());
+    drop(daemon.root);
+}
