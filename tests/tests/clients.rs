@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use gatepost_core::dovecot::{Connection, Event, Greeting, Login, MAX_RESPONSE};
+use gatepost_core::dovecot::{Connection, Event, FixedTable, Greeting, Login, MAX_RESPONSE};
 use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::sasl::{ClientResponse, Compat, Mechanism};
 use gatepost_core::{Audience, Exchange, Policy, UnixTime};
@@ -223,7 +223,7 @@ fn silence() {
 
 /// An auth client's peer without sockets: judges with a core that knows one key.
 struct Server {
-    connection: Connection<4>,
+    connection: Connection<FixedTable<4>>,
     /// How many bytes arrive at a time.
     piece: usize,
     buffer: Vec<u8>,
@@ -238,6 +238,7 @@ impl Server {
     fn new(piece: usize) -> Self {
         let greeting = Greeting {
             mechanisms: &Mechanism::BEARER,
+            relayed: &[],
             pid: 1,
             connection: 1,
             cookie: [0; 16],

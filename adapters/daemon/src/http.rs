@@ -1,122 +1,89 @@
-//! One connection of the HTTP listener: requests in, each judged, answers out. What they mean is in
+//! HTTP: Dovecot's questions about tokens, and those of whoever watches. What Dovecot's mean is in
 //! `gatepost-mail`, HTTP's grammar in hyper.
 
-mod patience;
+mod connection;
 #[cfg(test)]
 mod tests;
+mod timed;
 
-use std::convert::Infallible;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_core::dovecot::Origin;
-use gatepost_mail::http::{Accepted, Question, Reply, Request, Responder};
+use gatepost_mail::http::{self as mail, Accepted, Question, Responder};
 use gatepost_tokio::{Network, Outcome, ProviderSettings, Verdict, judge_token};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::Response;
-use hyper::StatusCode;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::header::ACCEPT;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::connection::{Service, has_stopped, now};
+pub(crate) use connection::{Reply, Request, serve};
+
 use crate::generation::Generation;
-use patience::{Begun, Patient};
-
-/// How long a connection may be idle: Dovecot keeps its own for 60 s, and should be the one to close them.
-const IDLE: Duration = Duration::from_secs(75);
-
-/// Head of a request after which no more is read, in bytes: a token of 9,216 bytes, which is what a SASL
-/// message may carry, each of them percent-encoded.
-const MAX_HEAD: usize = 32 << 10;
-
-/// Longest body: the same token in a form.
-const MAX_BODY: usize = 32 << 10;
-
-/// Most headers of a request; Dovecot sends ten.
-const MAX_HEADERS: usize = 64;
+use crate::metrics;
+use crate::service::{Service, now};
 
 /// What the log and the metrics call the mechanism: RFC 6750's scheme.
 const MECHANISM: &str = "BEARER";
 
-/// Serves one connection until either side has had enough.
-pub(crate) async fn serve(
+/// Answers Dovecot over one connection.
+pub(crate) async fn answer_questions(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    responder: &Responder,
+    service: &Arc<Service>,
+    number: u32,
+) {
+    let answer = async |request: Request| {
+        let headers = request.head.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let headers: Vec<_> = headers.collect();
+        let read = responder.read(&mail::Request {
+            method: request.head.method.as_str(),
+            path: request.head.uri.path(),
+            query: request.head.uri.query().unwrap_or_default(),
+            headers: &headers,
+            body: &request.body,
+        });
+        let reply = match read {
+            Ok(question) => judge(question, responder, service, number).await,
+            Err(refusal) => {
+                tell_refusal(service, number, refusal.reason.code());
+                refusal.reply
+            }
+        };
+        Reply {
+            status: reply.status,
+            content_type: "application/json",
+            headers: reply.headers,
+            body: reply.body,
+        }
+    };
+    let served = serve(stream, service.line, service.stopping.clone(), answer).await;
+    note_end(served, number);
+}
+
+/// Answers whoever watches over one connection.
+pub(crate) async fn answer_watchers(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     service: &Arc<Service>,
     number: u32,
 ) {
-    let begun = Begun::default();
-    let stream = TokioIo::new(Patient::new(stream, begun.clone(), service.line));
-    let answer = service_fn(|request| respond(request, service, number, &begun));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(stream, answer);
-    let mut connection = pin!(connection);
-    let mut stopping = service.stopping.clone();
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = has_stopped(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let answer = async |request: Request| {
+        let question = metrics::Question {
+            method: request.head.method.as_str(),
+            path: request.head.uri.path(),
+            accept: request.header(ACCEPT),
+        };
+        Reply::from(service.metrics.answer(question, &service.generation))
     };
-    if let Err(error) = served {
-        // An idle connection that ends in time is no event; hyper's errors quote nothing of a request.
-        tracing::debug!(
-            connection = number,
-            error = error.to_string(),
-            "connection lost"
-        );
-    }
+    let served = serve(stream, service.line, service.stopping.clone(), answer).await;
+    note_end(served, number);
 }
 
-async fn respond(
-    request: hyper::Request<Incoming>,
-    service: &Service,
-    number: u32,
-    begun: &Begun,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let body = Limited::new(body, MAX_BODY).collect().await;
-    begun.is_over();
-    let body = match body {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            tell_refusal(service, number, "body_too_long");
-            return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE));
-        }
-        // It did not come to its end; nobody is left to read this.
-        Err(_) => return Ok(plain(StatusCode::BAD_REQUEST)),
-    };
-    let Some(http) = &service.http else {
-        return Ok(plain(StatusCode::NOT_FOUND));
-    };
-    let headers = head.headers.iter();
-    let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let headers: Vec<_> = headers.collect();
-    let request = Request {
-        method: head.method.as_str(),
-        path: head.uri.path(),
-        query: head.uri.query().unwrap_or_default(),
-        headers: &headers,
-        body: &body,
-    };
-    let reply = match http.read(&request) {
-        Ok(question) => judge(question, http, service, number).await,
-        Err(refusal) => {
-            tell_refusal(service, number, refusal.reason.code());
-            refusal.reply
-        }
-    };
-    Ok(response(reply))
+/// An idle connection that ends in time is no event.
+fn note_end(served: Result<(), String>, number: u32) {
+    if let Err(error) = served {
+        tracing::debug!(connection = number, error, "connection lost");
+    }
 }
 
 /// Whoever asked wrongly has to change something; none of its target or its body is told, for both may hold
@@ -126,7 +93,12 @@ fn tell_refusal(service: &Service, number: u32, reason: &'static str) {
     tracing::warn!(connection = number, reason, "request refused");
 }
 
-async fn judge(question: Question, http: &Responder, service: &Service, number: u32) -> Reply {
+async fn judge(
+    question: Question,
+    responder: &Responder,
+    service: &Service,
+    number: u32,
+) -> mail::Reply {
     let started = Instant::now();
     let mut line = Line::begin(question.origin);
     let generation = Arc::clone(&service.generation.borrow());
@@ -145,9 +117,9 @@ async fn judge(question: Question, http: &Responder, service: &Service, number: 
                 scopes: &scopes(&generation, &verdict),
                 fields: &verdict.fields.as_pairs(),
             };
-            http.accept(question.endpoint, &accepted)
+            responder.accept(question.endpoint, &accepted)
         }
-        Outcome::Refused { rejection, .. } => http.refuse(question.endpoint, *rejection),
+        Outcome::Refused { rejection, .. } => responder.refuse(question.endpoint, *rejection),
     }
 }
 
@@ -190,23 +162,4 @@ impl Drop for Line {
             crate::log::abandoned(MECHANISM, &self.origin);
         }
     }
-}
-
-fn response(reply: Reply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(reply.body));
-    let status = StatusCode::from_u16(reply.status);
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in reply.headers {
-        let name = HeaderName::from_static(name);
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-fn plain(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = status;
-    response
 }

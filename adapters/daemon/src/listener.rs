@@ -90,16 +90,6 @@ pub(crate) fn rehearse(listener: &Listener) -> Result<(), BindError> {
     }
 }
 
-/// Listens for whoever watches.
-pub(crate) fn bind_http(listener: &Listener) -> Result<Vec<TcpListener>, BindError> {
-    let bound = bind(listener)?.into_iter();
-    let tcp = bound.filter_map(|bound| match bound {
-        Bound::Tcp(listener) => Some(listener),
-        Bound::Unix(..) | Bound::Inherited(_) => None,
-    });
-    Ok(tcp.collect())
-}
-
 fn bind_tcp(listener: &Listener, host: &str) -> Result<Vec<Bound>, BindError> {
     let sockets = tcp_addresses(listener, host)?.into_iter().map(|address| {
         let socket = socket_at(listener, address)?.listen(BACKLOG);

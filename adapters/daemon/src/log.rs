@@ -27,6 +27,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::config::{Log, LogFormat, LogLevel};
+use crate::peer::Closed;
 use limited::{Limit, Limits, UNLIMITED};
 use queue::Queue;
 
@@ -221,6 +222,21 @@ fn blamed(outcome: &Outcome) -> Option<Cow<'static, str>> {
         Claim::Active => "active_attribute",
         claim => claim.name(),
     }))
+}
+
+/// The line of a connection that was closed by us, or lost.
+pub(crate) fn closed(protocol: &'static str, connection: u32, closed: &Closed) {
+    let reason = closed.to_string();
+    match closed {
+        Closed::Io(_) => tracing::debug!(protocol, connection, reason, "connection lost"),
+        Closed::Protocol(error) => tracing::warn!(
+            protocol,
+            connection,
+            error,
+            "connection closed: protocol error"
+        ),
+        _ => tracing::warn!(protocol, connection, reason, "connection closed"),
+    }
 }
 
 /// The line of a question whose asker did not wait for the verdict.

@@ -1,30 +1,27 @@
 //! The command `gatepost`.
 
+mod acceptor;
 mod account;
 mod check;
 mod check_config;
 mod config;
-mod connection;
 mod demo;
-mod dict;
 mod doctor;
-mod door;
 mod generation;
+mod handlers;
 mod http;
 mod import;
 mod listener;
 mod log;
-mod master;
 mod metrics;
+mod peer;
 mod penalty;
 mod prepare;
-mod relay;
 mod serve;
-mod socketmap;
+mod service;
 mod upstream;
 mod users;
 mod vital;
-mod web;
 mod worker;
 #[cfg(test)]
 mod world;

@@ -12,32 +12,38 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use gatepost_mail::http::Responder;
 use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::acceptor::Acceptor;
 use crate::config::{Config, Listener, ListenerProtocol};
-use crate::connection::Service;
-use crate::door::Door;
 use crate::generation::Generation;
 use crate::listener::{self, BindError, Bound};
 use crate::log;
-use crate::metrics::{self, Metrics, Question};
+use crate::metrics::{self, Metrics};
+use crate::peer::Stage;
 use crate::penalty::Penalties;
 use crate::prepare::{Kept, Preparation, StartError, prepare};
+use crate::service::Service;
 use crate::upstream::Upstream;
 use crate::users::Followed;
 use crate::vital;
-use crate::web;
 use crate::worker::{Protocol, Workers};
 use announce::{announce, status};
 use reload::Reload;
 
 /// How long a start waits for providers to be found, so that its first logins find them known.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// How long connections that are given up may take to say so in the log.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// Connections of those who watch, at once.
+const WATCHERS: u32 = 64;
 
 /// Options of `gatepost serve`.
 #[derive(clap::Args)]
@@ -182,31 +188,25 @@ async fn serve(
         let (path, error) = (path.display().to_string(), error.to_string());
         tracing::warn!(path, error, "state_directory cannot be written");
     }
-    let entrances = entrances(&config)?;
-    let watchers = match &config.metrics {
-        Some(metrics) => listener::bind_http(&metrics.listener())?,
-        None => Vec::new(),
-    };
+    let (upstream, follow) = upstream(&config, prepared.users)?.unzip();
+    let endpoints = endpoints(&config, upstream.as_ref(), prepared.http)?;
     if let Some(account) = account {
         account.become_it()?;
     }
     let mut followed = JoinSet::new();
-    let upstream = upstream(&config, prepared.users, &mut followed)?;
-    if let Some(upstream) = &upstream {
+    if let (Some(upstream), Some(users)) = (upstream, follow) {
+        followed.spawn(users);
+        let follow = Arc::clone(&upstream);
+        followed.spawn(async move { follow.follow().await });
         let _ = timeout(FIRST_LOOK, upstream.tried()).await;
     }
     let (generations, generation) = watch::channel(generation);
-    let (stop, stopping) = watch::channel(false);
-    let service = Arc::new(Service {
-        upstream,
-        http: prepared.http,
-        ..service(&config, generation, stopping)
-    });
+    let (stop, stopping) = watch::channel(Stage::Serving);
+    let service = Arc::new(service(&config, generation, stopping));
     let workers = Arc::new(Workers::start(&service)?);
-    let _watched = watch_at(watchers, &service)?;
-    let doors: Vec<_> = entrances
+    let acceptors = endpoints
         .into_iter()
-        .map(|entrance| entrance.open(&workers))
+        .map(|endpoint| endpoint.open(&workers))
         .collect();
     metrics::loaded();
     systemd::ready(&status(&config));
@@ -225,24 +225,22 @@ async fn serve(
     let _ = end.await;
     systemd::stopping();
     tracing::info!("stopping");
-    drain(doors, &stop, patience).await;
+    drain(acceptors, &stop, patience).await;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Lets nobody in any more, and logins that have begun end.
-async fn drain(mut doors: Vec<Door>, stop: &watch::Sender<bool>, patience: Duration) {
-    for door in &mut doors {
-        door.close().await;
+async fn drain(mut acceptors: Vec<Acceptor>, stop: &watch::Sender<Stage>, patience: Duration) {
+    for acceptor in &mut acceptors {
+        acceptor.close().await;
     }
-    stop.send_replace(true);
-    let empty = async {
-        for door in &doors {
-            door.wait_until_empty().await;
-        }
-    };
-    if timeout(patience, empty).await.is_err() {
+    stop.send_replace(Stage::Stopping);
+    if timeout(patience, all_ended(&acceptors)).await.is_err() {
         tracing::warn!("connections left that did not end in time");
+        stop.send_replace(Stage::Now);
+        // Each login that is given up has its line all the same.
+        let _ = timeout(LAST_LINES, all_ended(&acceptors)).await;
     }
 }
 
@@ -257,18 +255,24 @@ fn online() -> io::Result<Handle> {
     Ok(handle)
 }
 
+async fn all_ended(acceptors: &[Acceptor]) {
+    for acceptor in acceptors {
+        acceptor.wait_until_empty().await;
+    }
+}
+
 /// The sockets of one protocol.
-struct Entrance {
+struct Endpoint {
     protocol: Protocol,
     connections: u32,
     bound: Vec<Bound>,
 }
 
-impl Entrance {
+impl Endpoint {
     fn bind<'l>(
         protocol: Protocol,
         connections: u32,
-        listeners: impl Iterator<Item = &'l Listener>,
+        listeners: impl IntoIterator<Item = &'l Listener>,
     ) -> Result<Self, BindError> {
         let mut bound = Vec::new();
         for listener in listeners {
@@ -281,104 +285,93 @@ impl Entrance {
         })
     }
 
-    fn open(self, workers: &Arc<Workers>) -> Door {
-        let mut door = Door::new(self.connections, self.protocol, workers);
+    fn open(self, workers: &Arc<Workers>) -> Acceptor {
+        let protocol = self.protocol.name();
+        let mut acceptor = Acceptor::new(self.connections, self.protocol, workers);
         for listener in self.bound {
-            let protocol = self.protocol.name();
             tracing::info!(address = listener.address(), protocol, "listening");
-            door.open(listener);
+            acceptor.open(listener);
         }
-        door
+        acceptor
     }
 }
 
-fn entrances(config: &Config) -> Result<Vec<Entrance>, BindError> {
+/// Binds every socket that the configuration names, each with the protocol that is spoken there.
+fn endpoints(
+    config: &Config,
+    upstream: Option<&Arc<Upstream>>,
+    responder: Option<Responder>,
+) -> Result<Vec<Endpoint>, BindError> {
     let connections = config.limits.connections.get();
-    let mut entrances = Vec::new();
-    for protocol in ListenerProtocol::ALL {
-        let listeners = config.listeners.iter();
-        let listeners = listeners.filter(|listener| listener.protocol == protocol);
-        entrances.push(Entrance::bind(protocol.into(), connections, listeners)?);
+    let auth = upstream.map_or(Protocol::Auth, |upstream| {
+        Protocol::RelayedAuth(Arc::clone(upstream))
+    });
+    let mut protocols = vec![(ListenerProtocol::Auth, auth)];
+    if let Some(upstream) = upstream {
+        let (one, other) = (Arc::clone(upstream), Arc::clone(upstream));
+        protocols.push((ListenerProtocol::Master, Protocol::Master(one)));
+        protocols.push((ListenerProtocol::Socketmap, Protocol::Socketmap(other)));
     }
-    if let Some(http) = &config.http {
-        let connections = http.connections.get();
-        let bound = Entrance::bind(Protocol::Http, connections, http.listeners().iter());
-        entrances.push(bound?);
+    let mut endpoints = Vec::new();
+    for (written, protocol) in protocols {
+        let listeners = config.listeners.iter();
+        let listeners = listeners.filter(|listener| listener.protocol == written);
+        endpoints.push(Endpoint::bind(protocol, connections, listeners)?);
+    }
+    if let (Some(http), Some(responder)) = (&config.http, responder) {
+        let protocol = Protocol::Questions(Arc::new(responder));
+        let bound = Endpoint::bind(protocol, http.connections.get(), &http.listeners());
+        endpoints.push(bound?);
     }
     if let Some(dict) = &config.dict {
-        let connections = dict.connections.get();
-        entrances.push(Entrance::bind(
-            Protocol::Dict,
-            connections,
-            [dict.listener()].iter(),
-        )?);
+        let bound = Endpoint::bind(Protocol::Dict, dict.connections.get(), [&dict.listener()]);
+        endpoints.push(bound?);
     }
-    Ok(entrances)
+    if let Some(metrics) = &config.metrics {
+        let bound = Endpoint::bind(Protocol::Metrics, WATCHERS, [&metrics.listener()]);
+        endpoints.push(bound?);
+    }
+    Ok(endpoints)
 }
 
-/// Knows what stands behind us, and keeps current in `followed` what is known of it.
+/// The Dovecot that is relayed to, or the users that are told of, and what keeps these current.
 fn upstream(
     config: &Config,
     users: Option<Followed>,
-    followed: &mut JoinSet<()>,
-) -> io::Result<Option<Arc<Upstream>>> {
+) -> io::Result<Option<(Arc<Upstream>, impl Future<Output = ()> + Send + 'static)>> {
     if config.upstream.is_none() && config.users.is_none() {
         return Ok(None);
     }
-    let users = match users {
-        None => watch::channel(None).1,
-        Some(current) => {
-            followed.spawn(current.follow);
-            current.users
-        }
-    };
+    let (users, follow) = users
+        .map(|followed| (followed.users, followed.follow))
+        .unzip();
     let mut random = [0; 4];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
-    let dovecot = config.upstream.clone();
     let upstream = Upstream::new(
-        &dovecot.unwrap_or_default(),
-        users,
+        &config.upstream.clone().unwrap_or_default(),
+        users.unwrap_or_else(|| watch::channel(None).1),
         u32::from_ne_bytes(random),
     );
-    let follow = Arc::clone(&upstream);
-    followed.spawn(async move { follow.follow().await });
-    Ok(Some(upstream))
-}
-
-/// Serves metrics and health until it is dropped.
-fn watch_at(listeners: Vec<TcpListener>, service: &Arc<Service>) -> io::Result<JoinSet<()>> {
-    let service = Arc::clone(service);
-    let answer = move |request: web::Request| {
-        let question = Question {
-            method: &request.method,
-            path: &request.path,
-            accept: request.accept.as_deref(),
-        };
-        web::Reply::from(service.metrics.answer(question, &service.generation))
+    let follow = async move {
+        if let Some(follow) = follow {
+            follow.await;
+        }
     };
-    let mut tasks = JoinSet::new();
-    for listener in listeners {
-        let address = listener.local_addr()?.to_string();
-        tracing::info!(address, "metrics and health");
-        tasks.spawn(web::serve(listener, answer.clone()));
-    }
-    Ok(tasks)
+    Ok(Some((upstream, follow)))
 }
 
 fn service(
     config: &Config,
     generation: watch::Receiver<Arc<Generation>>,
-    stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<Stage>,
 ) -> Service {
     let limits = &config.limits;
     Service {
-        http: None,
         generation,
         stopping,
         metrics: Metrics::new(),
         handshake: limits.handshake_seconds.duration(),
         line: limits.line_seconds.duration(),
-        upstream: None,
         penalties: Penalties::new(limits.penalty_seconds.duration()),
     }
 }

@@ -13,9 +13,8 @@ use gatepost_mail::users::Users;
 use gatepost_mail::waiting::Waiting;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::config;
 
@@ -27,6 +26,15 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2
 
 /// Our connections name themselves by numbers that no process has: those end at 2^22 (`pid_max`).
 const FIRST_PID: u32 = 1 << 31;
+
+/// Which of its sockets a connection needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Socket {
+    /// One for logins.
+    Logins(Need),
+    /// The one where mail processes ask.
+    Master,
+}
 
 /// What all connections share of it.
 pub(crate) struct Upstream {
@@ -71,7 +79,7 @@ impl Upstream {
 
     /// Keeps what Dovecot offers current, as long as this is polled.
     pub(crate) async fn follow(&self) {
-        let Some(path) = self.socket(Need::Login) else {
+        let Some(path) = self.path(Socket::Logins(Need::Login)) else {
             self.offers.send_replace(Offers::Known(Vec::new()));
             return std::future::pending().await;
         };
@@ -135,31 +143,13 @@ impl Upstream {
         }
     }
 
-    /// The socket for such a connection: the other one where there is but one.
-    fn socket(&self, need: Need) -> Option<&PathBuf> {
-        let (first, second) = match need {
-            Need::Judging => (&self.client, &self.login),
-            Need::Login => (&self.login, &self.client),
-        };
-        first.as_ref().or(second.as_ref())
-    }
-
-    /// Connects for logins, which Dovecot will know by the number.
-    pub(crate) async fn connect(
-        &self,
-        need: Need,
-        connection: &mut UpstreamConnection,
-    ) -> io::Result<u32> {
-        connection.open(self.socket(need)).await?;
-        Ok(self.next_pid())
-    }
-
-    /// Connects for what mail processes ask.
-    pub(crate) async fn connect_master(
-        &self,
-        connection: &mut UpstreamConnection,
-    ) -> io::Result<()> {
-        connection.open(self.master.as_ref()).await
+    /// Where a connection is made: at the other socket where there is but one for logins.
+    pub(crate) fn path(&self, socket: Socket) -> Option<&PathBuf> {
+        match socket {
+            Socket::Logins(Need::Judging) => self.client.as_ref().or(self.login.as_ref()),
+            Socket::Logins(Need::Login) => self.login.as_ref().or(self.client.as_ref()),
+            Socket::Master => self.master.as_ref(),
+        }
     }
 
     /// Whether mail processes can be answered by Dovecot.
@@ -179,7 +169,8 @@ impl Upstream {
         look(&mut waiting)
     }
 
-    fn next_pid(&self) -> u32 {
+    /// A number by which Dovecot knows a connection, and no other.
+    pub(crate) fn next_pid(&self) -> u32 {
         self.pids.fetch_add(1, Ordering::Relaxed) | FIRST_PID
     }
 }
@@ -208,128 +199,14 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    fn pause(&mut self) -> Duration {
+    /// How long to wait now; longer each time.
+    pub(crate) fn pause(&mut self) -> Duration {
         let [shortest, longest] = PAUSES;
         self.pause = (self.pause * 2).clamp(shortest, longest);
         self.pause
     }
 
-    fn succeeded(&mut self) {
-        self.pause = Duration::ZERO;
-    }
-}
-
-/// One connection's connection to Dovecot, which comes and goes.
-#[derive(Default)]
-pub(crate) struct UpstreamConnection {
-    halves: (Option<OwnedReadHalf>, Option<OwnedWriteHalf>),
-    read: Vec<u8>,
-    lines: Lines,
-    backoff: Backoff,
-    /// Not before then it is tried again.
-    closed_until: Option<Instant>,
-}
-
-impl UpstreamConnection {
-    /// Whether it is too early to try again.
-    pub(crate) fn is_pausing(&self) -> bool {
-        self.closed_until
-            .is_some_and(|until| Instant::now() < until)
-    }
-
-    async fn open(&mut self, path: Option<&PathBuf>) -> io::Result<()> {
-        let path = path.ok_or(io::ErrorKind::NotFound)?;
-        if self.is_pausing() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        // Over a unix socket this waits for nobody.
-        let (reader, writer) = UnixStream::connect(path).await?.into_split();
-        self.halves = (Some(reader), Some(writer));
-        Ok(())
-    }
-
-    /// Dovecot has said something useful: if it goes now, it may be tried at once.
     pub(crate) fn succeeded(&mut self) {
-        self.backoff.succeeded();
-    }
-
-    /// Forgets the connection, and lets a moment pass before the next one.
-    pub(crate) fn close(&mut self) {
-        if self.is_pausing() {
-            return;
-        }
-        self.close_for_now();
-        self.closed_until = Some(Instant::now() + self.backoff.pause());
-    }
-
-    /// Forgets a connection that had been good.
-    pub(crate) fn close_for_now(&mut self) {
-        self.halves = (None, None);
-        self.lines = Lines::default();
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        self.halves.0.is_some()
-    }
-
-    /// Writes all of `bytes`.
-    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let half = self.halves.1.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        half.write_all(bytes).await
-    }
-
-    /// The two directions, which can be waited for at once.
-    pub(crate) fn split(&mut self) -> (Incoming<'_>, Outgoing<'_>) {
-        let (reader, writer) = &mut self.halves;
-        let incoming = Incoming {
-            half: reader.as_mut(),
-            read: &mut self.read,
-            lines: &mut self.lines,
-        };
-        let half = writer.as_mut();
-        (incoming, Outgoing { half })
-    }
-
-    /// The next line that has come.
-    pub(crate) fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
-        self.lines.next_line().map_err(io::Error::other)
-    }
-}
-
-/// What comes from Dovecot.
-pub(crate) struct Incoming<'l> {
-    half: Option<&'l mut OwnedReadHalf>,
-    read: &'l mut Vec<u8>,
-    lines: &'l mut Lines,
-}
-
-impl Incoming<'_> {
-    /// Waits until more has come; without a connection, for ever.
-    pub(crate) async fn wait(self) -> io::Result<()> {
-        let Some(half) = self.half else {
-            return std::future::pending().await;
-        };
-        self.read.clear();
-        self.read.reserve(4096);
-        if half.read_buf(self.read).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.lines.push(self.read);
-        Ok(())
-    }
-}
-
-/// What goes to Dovecot.
-pub(crate) struct Outgoing<'l> {
-    half: Option<&'l mut OwnedWriteHalf>,
-}
-
-impl Outgoing<'_> {
-    /// Writes some of `bytes`; without a connection, waits for ever.
-    pub(crate) async fn write(self, bytes: &[u8]) -> io::Result<usize> {
-        match self.half {
-            Some(half) if !bytes.is_empty() => half.write(bytes).await,
-            _ => std::future::pending().await,
-        }
+        self.pause = Duration::ZERO;
     }
 }

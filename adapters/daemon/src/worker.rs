@@ -1,4 +1,4 @@
-//! The threads that judge: one a core, each with a share of the connections.
+//! The threads that serve: one a core, each with a share of the connections.
 
 use std::io;
 use std::net::TcpStream;
@@ -6,15 +6,32 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
+use gatepost_mail::http::Responder;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWrite;
+use tokio::net::{tcp, unix};
 use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::LocalSet;
 
-use crate::config::ListenerProtocol;
-use crate::connection::{self, Reader, Service};
-use crate::{dict, http, master, relay, socketmap, vital};
+use crate::handlers::auth::Auth;
+use crate::handlers::dict::Dict;
+use crate::handlers::master::Master;
+use crate::handlers::relay::RelayedAuth;
+use crate::handlers::socketmap::Socketmap;
+use crate::http;
+use crate::peer::{self, Handler, Output, Reader};
+use crate::service::Service;
+use crate::upstream::Upstream;
+use crate::vital;
+
+/// A TCP peer that is silent for so long is asked whether it is still there, so often, before it counts as gone.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_mins(1), Duration::from_secs(15), 4);
+
+/// After how many tasks sockets are looked at: what has just come waits for no more than these.
+const EVENT_INTERVAL: u32 = 4;
 
 /// A connection on its way to the thread that serves it.
 pub(crate) struct Accepted {
@@ -22,44 +39,39 @@ pub(crate) struct Accepted {
     pub(crate) protocol: Protocol,
     pub(crate) number: u32,
     pub(crate) cookie: [u8; 16],
-    /// Its place among all connections, given back at its end.
-    pub(crate) place: OwnedSemaphorePermit,
+    /// Its permit among those of all connections, given back at its end.
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
-/// What is spoken over a connection.
-#[derive(Clone, Copy, Debug)]
+/// What is spoken over a connection, with whatever answers it.
+#[derive(Clone)]
 pub(crate) enum Protocol {
     /// Dovecot's auth protocol.
     Auth,
-    /// HTTP, as Dovecot's oauth2 database speaks it.
-    Http,
+    /// The same, where Dovecot judges what Gatepost does not, or mail processes ask for logins.
+    RelayedAuth(Arc<Upstream>),
+    /// Dovecot's master protocol.
+    Master(Arc<Upstream>),
+    /// Postfix's socketmap.
+    Socketmap(Arc<Upstream>),
     /// Dovecot's dict protocol.
     Dict,
-    /// Dovecot's master protocol.
-    Master,
-    /// Postfix's socketmap.
-    Socketmap,
-}
-
-impl From<ListenerProtocol> for Protocol {
-    fn from(protocol: ListenerProtocol) -> Self {
-        match protocol {
-            ListenerProtocol::Auth => Self::Auth,
-            ListenerProtocol::Master => Self::Master,
-            ListenerProtocol::Socketmap => Self::Socketmap,
-        }
-    }
+    /// HTTP, as Dovecot's oauth2 database speaks it.
+    Questions(Arc<Responder>),
+    /// HTTP, for whoever watches.
+    Metrics,
 }
 
 impl Protocol {
     /// Its name, for the log.
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Auth => "auth",
-            Self::Http => "http",
-            Self::Dict => "dict",
-            Self::Master => "master",
-            Self::Socketmap => "socketmap",
+            Self::Auth | Self::RelayedAuth(_) => Auth::PROTOCOL,
+            Self::Master(_) => Master::PROTOCOL,
+            Self::Socketmap(_) => Socketmap::PROTOCOL,
+            Self::Dict => Dict::PROTOCOL,
+            Self::Questions(_) => "http",
+            Self::Metrics => "metrics",
         }
     }
 }
@@ -87,7 +99,7 @@ impl Workers {
         })
     }
 
-    /// Hands a connection to the next thread. Their number is bounded by the connections' places.
+    /// Hands a connection to the next thread. Their number is bounded by the connections' permits.
     pub(crate) fn serve(&self, accepted: Accepted) {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
         if self.threads[turn].send(accepted).is_err() {
@@ -100,6 +112,7 @@ fn start(index: usize, service: Arc<Service>) -> io::Result<mpsc::UnboundedSende
     let (sender, receiver) = mpsc::unbounded_channel();
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
+        .event_interval(EVENT_INTERVAL)
         .build()?;
     let work = move || LocalSet::new().block_on(&runtime, work(receiver, service));
     vital::spawn(format!("judge-{index}"), work)?;
@@ -123,65 +136,87 @@ async fn work(mut receiver: mpsc::UnboundedReceiver<Accepted>, service: Arc<Serv
 }
 
 async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
-    let Accepted {
-        stream,
-        protocol,
-        number,
-        cookie,
-        place,
-    } = accepted;
-    match (protocol, stream) {
-        (Protocol::Http, Stream::Unix(stream)) => {
+    let permit = accepted.permit;
+    let (protocol, name) = (accepted.protocol, (accepted.number, accepted.cookie));
+    match accepted.stream {
+        Stream::Unix(stream) => {
             let stream = tokio::net::UnixStream::from_std(stream)?;
-            http::serve(stream, service, number).await;
+            speak(stream, protocol, service, name).await;
         }
-        (Protocol::Http, Stream::Tcp(stream)) => {
+        Stream::Tcp(stream) => {
             let stream = tokio::net::TcpStream::from_std(stream)?;
             stream.set_nodelay(true)?;
-            http::serve(stream, service, number).await;
-        }
-        (Protocol::Dict, Stream::Unix(stream)) => {
-            let stream = tokio::net::UnixStream::from_std(stream)?;
-            dict::serve(stream, service, number).await;
-        }
-        (Protocol::Dict, Stream::Tcp(_)) => {
-            return Err(io::Error::other("the dict protocol is for unix sockets"));
-        }
-        (_, Stream::Unix(stream)) => {
-            let mut stream = tokio::net::UnixStream::from_std(stream)?;
-            speak(protocol, stream.split(), service, (number, cookie)).await;
-        }
-        (_, Stream::Tcp(stream)) => {
-            let mut stream = tokio::net::TcpStream::from_std(stream)?;
-            stream.set_nodelay(true)?;
-            speak(protocol, stream.split(), service, (number, cookie)).await;
+            let (idle, interval, retries) = KEEPALIVE;
+            let keepalive = TcpKeepalive::new()
+                .with_time(idle)
+                .with_interval(interval)
+                .with_retries(retries);
+            SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+            speak(stream, protocol, service, name).await;
         }
     }
-    drop(place);
+    drop(permit);
     Ok(())
 }
 
-/// Speaks any protocol but HTTP, which brings its own way to split a stream.
+/// Speaks a protocol until either side has had enough. Each is made where it stays, so that an idle connection
+/// takes no more room than its own protocol needs.
 async fn speak(
+    stream: impl SplitStream,
     protocol: Protocol,
-    (reader, writer): (impl Reader, impl AsyncWrite + Unpin),
     service: &Arc<Service>,
     (number, cookie): (u32, [u8; 16]),
 ) {
-    match (protocol, &service.upstream) {
-        (Protocol::Auth, None) => connection::serve(reader, writer, service, number, cookie).await,
-        (Protocol::Auth, Some(upstream)) => {
-            let served = relay::serve(reader, writer, (service, upstream), number, cookie);
-            // Made where it stays: both sides of it are some kilobytes.
-            Box::pin(served).await;
+    let mechanisms = service.generation.borrow().mechanisms();
+    let name = (number, cookie);
+    match protocol {
+        Protocol::Auth => {
+            let auth = Auth::greet(service, mechanisms, std::iter::empty(), name);
+            drive(stream, auth, service, number).await;
         }
-        (Protocol::Master, Some(upstream)) => {
-            master::serve(reader, writer, (service, upstream), number).await;
+        Protocol::RelayedAuth(upstream) => {
+            let relayed = RelayedAuth::greet(service, &upstream, mechanisms, name);
+            drive(stream, relayed, service, number).await;
         }
-        (Protocol::Socketmap, Some(upstream)) => {
-            socketmap::serve(reader, writer, (service, upstream), number).await;
+        Protocol::Master(upstream) => {
+            drive(stream, Master::greet(&upstream), service, number).await;
         }
-        // The configuration has seen to it that there is somebody to ask.
-        (Protocol::Master | Protocol::Socketmap, None) | (Protocol::Http | Protocol::Dict, _) => {}
+        Protocol::Socketmap(upstream) => {
+            drive(stream, Socketmap::new(&upstream), service, number).await;
+        }
+        Protocol::Dict => drive(stream, Dict::new(service), service, number).await,
+        Protocol::Questions(responder) => {
+            Box::pin(http::answer_questions(stream, &responder, service, number)).await;
+        }
+        Protocol::Metrics => Box::pin(http::answer_watchers(stream, service, number)).await,
+    }
+}
+
+async fn drive<H: Handler>(
+    mut stream: impl SplitStream,
+    handler: (H, Output),
+    service: &Arc<Service>,
+    number: u32,
+) {
+    let (reader, writer) = stream.halves();
+    Box::pin(peer::serve(reader, writer, handler, service, number)).await;
+}
+
+/// A stream of either kind.
+trait SplitStream: tokio::io::AsyncRead + AsyncWrite + Unpin {
+    fn halves(&mut self) -> (impl Reader, impl AsyncWrite + Unpin);
+}
+
+impl SplitStream for tokio::net::UnixStream {
+    fn halves(&mut self) -> (impl Reader, impl AsyncWrite + Unpin) {
+        let halves: (unix::ReadHalf<'_>, unix::WriteHalf<'_>) = self.split();
+        halves
+    }
+}
+
+impl SplitStream for tokio::net::TcpStream {
+    fn halves(&mut self) -> (impl Reader, impl AsyncWrite + Unpin) {
+        let halves: (tcp::ReadHalf<'_>, tcp::WriteHalf<'_>) = self.split();
+        halves
     }
 }

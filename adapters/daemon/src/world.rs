@@ -1,26 +1,33 @@
 //! What the tests of connections have in common.
 
+use std::cell::Cell;
 use std::fs;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatepost_mail::http::{Responder, Shape};
 use gatepost_tests::mint::Issuer;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, DuplexStream, ReadBuf, ReadHalf, WriteHalf, split};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::connection::Service;
 use crate::generation::Generation;
 use crate::metrics::Metrics;
+use crate::peer::{Reader, Stage};
 use crate::penalty::Penalties;
+use crate::service::Service;
 use crate::upstream::Upstream;
 
 /// A daemon without sockets, with one provider whose keys are known.
 pub(crate) struct World {
     pub(crate) service: Arc<Service>,
-    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) upstream: Option<Arc<Upstream>>,
+    pub(crate) stop: watch::Sender<Stage>,
     pub(crate) issuer: Issuer,
     _generations: watch::Sender<Arc<Generation>>,
     _root: TempDir,
@@ -31,7 +38,7 @@ impl World {
         Self::with(None)
     }
 
-    /// One without a Dovecot behind, and one whose Dovecot is away.
+    /// One without a Dovecot upstream, and one whose Dovecot is away.
     pub(crate) fn both() -> [Self; 2] {
         let away = crate::config::Upstream::default();
         let upstream = Upstream::new(&away, watch::channel(None).1, 0);
@@ -50,19 +57,18 @@ impl World {
         let config = Config::parse(&config).unwrap();
         let generation = Arc::new(Generation::load(&config, None).unwrap());
         let (generations, generation) = watch::channel(generation);
-        let (stop, stopping) = watch::channel(false);
+        let (stop, stopping) = watch::channel(Stage::Serving);
         let service = Arc::new(Service {
             generation,
             stopping,
             metrics: Metrics::new(),
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),
-            http: Some(http()),
-            upstream,
             penalties: Penalties::new(Duration::from_secs(15)),
         });
         Self {
             service,
+            upstream,
             stop,
             issuer,
             _generations: generations,
@@ -83,6 +89,42 @@ impl World {
     }
 }
 
-fn http() -> Responder {
+/// What answers Dovecot's questions over HTTP.
+pub(crate) fn responder() -> Responder {
     Responder::new(Shape::Dovecot, vec!["email".to_owned()], None, [7; 16])
+}
+
+/// A reading half that ends, as a socket's does, once no more may come.
+pub(crate) struct Refusable {
+    reader: ReadHalf<DuplexStream>,
+    is_refused: Cell<bool>,
+}
+
+/// The halves of a stream.
+pub(crate) fn halves(stream: DuplexStream) -> (Refusable, WriteHalf<DuplexStream>) {
+    let (reader, writer) = split(stream);
+    let reader = Refusable {
+        reader,
+        is_refused: Cell::new(false),
+    };
+    (reader, writer)
+}
+
+impl AsyncRead for Refusable {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.reader).poll_read(context, buffer) {
+            Poll::Pending if self.is_refused.get() => Poll::Ready(Ok(())),
+            other => other,
+        }
+    }
+}
+
+impl Reader for Refusable {
+    fn refuse_more(&self) {
+        self.is_refused.set(true);
+    }
 }

@@ -7,7 +7,9 @@ use core::net::IpAddr;
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_time::{Duration, Instant, Timer, with_deadline};
 use embedded_io_async::{Read, Write};
-use gatepost_core::dovecot::{Connection, Event, Greeting, Login, NotSent, ProtocolError, Ticket};
+use gatepost_core::dovecot::{
+    Connection, Event, FixedTable, Greeting, Login, NotSent, ProtocolError, Ticket,
+};
 use gatepost_core::sasl::Mechanism;
 
 use crate::logins::{Arrival, Judged, Logins, Outcome, PENDING, Response, Verdicts};
@@ -102,7 +104,7 @@ pub async fn serve<const OUT: usize>(
 struct Session<const OUT: usize> {
     logins: &'static Logins,
     verdicts: &'static Verdicts,
-    protocol: Connection<PENDING>,
+    protocol: Connection<FixedTable<PENDING>>,
     input: [u8; INPUT],
     /// Which part of `input` is still to be taken.
     rest: core::ops::Range<usize>,
@@ -120,6 +122,7 @@ impl<const OUT: usize> Session<OUT> {
     fn new(logins: &'static Logins, verdicts: &'static Verdicts, number: u32) -> Option<Self> {
         let greeting = Greeting {
             mechanisms: &Mechanism::BEARER,
+            relayed: &[],
             pid: 1,
             connection: number,
             // Only the master protocol asks for it, which is not spoken here.

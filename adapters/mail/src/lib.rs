@@ -8,6 +8,7 @@
 pub mod dict;
 pub mod http;
 pub mod line;
+pub mod logins;
 pub mod master;
 pub mod relay;
 pub mod socketmap;

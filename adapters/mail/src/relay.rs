@@ -21,9 +21,10 @@ mod upstream;
 
 use std::collections::BTreeMap;
 
+use gatepost_core::sasl::Mechanism;
 use upstream::{Held, Upstream};
 
-use crate::line::{fields, id, key, number, value, write_line};
+use crate::line::{escape, fields, id, key, number, write_line};
 use crate::upstream::Offer;
 use crate::waiting::{By, Claim, Judged, Login};
 
@@ -73,13 +74,21 @@ pub enum Need {
     Login,
 }
 
-/// What the daemon has to write, to each side. Not to be printed: it holds passwords and tokens.
+/// Who has the word on a line of the client's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Route {
+    /// Gatepost's own server of the auth protocol.
+    Own,
+    /// The upstream Dovecot: all that has to be done is done.
+    Upstream,
+}
+
+/// What the daemon has to write. Not to be printed: it holds passwords.
 #[derive(Default)]
 pub struct Outputs {
-    /// To the mail server.
+    /// To the mail server, beside what Gatepost's own server says.
     pub client: Vec<u8>,
-    /// To our own server of the auth protocol.
-    pub own: Vec<u8>,
     /// To the upstream Dovecot.
     pub upstream: Vec<u8>,
 }
@@ -89,10 +98,10 @@ pub struct Relay {
     /// What is to be written.
     pub outputs: Outputs,
     offers: Vec<Offer>,
+    own: &'static [Mechanism],
+    own_cookie: Vec<u8>,
     client_minor: u32,
     client_pid: u32,
-    own_mechanisms: Vec<Vec<u8>>,
-    own_cookie: Vec<u8>,
     own_logins: BTreeMap<u32, Judged>,
     relayed: BTreeMap<u32, Relayed>,
     /// Counts the logins that were relayed, which tells their age.
@@ -107,16 +116,17 @@ struct Relayed {
 }
 
 impl Relay {
-    /// Begins with what the upstream Dovecot is known to offer.
+    /// Begins with what Gatepost itself serves, the cookie that it gives, and what the upstream Dovecot is known
+    /// to offer.
     #[must_use]
-    pub fn new(offers: Vec<Offer>) -> Self {
+    pub fn new(own: &'static [Mechanism], cookie: [u8; 16], offers: Vec<Offer>) -> Self {
         Self {
             outputs: Outputs::default(),
             offers,
+            own,
+            own_cookie: format!("{:032x}", u128::from_be_bytes(cookie)).into_bytes(),
             client_minor: 0,
             client_pid: 0,
-            own_mechanisms: Vec::new(),
-            own_cookie: Vec::new(),
             own_logins: BTreeMap::new(),
             relayed: BTreeMap::new(),
             count: 0,
@@ -124,15 +134,18 @@ impl Relay {
         }
     }
 
+    /// The `MECH` lines of what is relayed, for the greeting.
+    pub fn offered(&self) -> impl Iterator<Item = &str> {
+        let offers = self.offers.iter();
+        let relayed = offers.filter(|offer| self.is_relayed(offer.name_bytes()));
+        relayed.filter_map(|offer| std::str::from_utf8(offer.line()).ok())
+    }
+
     /// Whether more of the client's lines may be taken now.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        let Outputs {
-            client,
-            own,
-            upstream,
-        } = &self.outputs;
-        let waiting = [client.len(), own.len(), upstream.len(), self.held()];
+        let Outputs { client, upstream } = &self.outputs;
+        let waiting = [client.len(), upstream.len(), self.held()];
         waiting.into_iter().all(|length| length < HIGH_WATER)
     }
 
@@ -161,11 +174,11 @@ impl Relay {
         }
     }
 
-    /// Takes a line of the client's.
+    /// Takes a line of the client's, and says who has the word on it.
     ///
     /// # Errors
     /// [`RelayError`]: close the connection.
-    pub fn client_line(&mut self, line: &[u8]) -> Result<(), RelayError> {
+    pub fn client_line(&mut self, line: &[u8]) -> Result<Route, RelayError> {
         let mut words = fields(line);
         match (words.next(), words.next()) {
             (Some(b"AUTH"), login) if self.client_pid != 0 => {
@@ -176,25 +189,23 @@ impl Relay {
             (Some(b"CONT"), login) => {
                 if let Some(id) = id(login).filter(|id| self.relayed.contains_key(id)) {
                     self.send_upstream(id, line);
-                    return Ok(());
+                    return Ok(Route::Upstream);
                 }
             }
             (Some(b"CANCEL"), login) => {
                 if let Some(id) = id(login).filter(|id| self.relayed.contains_key(id)) {
                     self.cancel(id, line);
-                    return Ok(());
+                    return Ok(Route::Upstream);
                 }
             }
             (Some(b"VERSION"), _) => self.client_minor = number(words.next()).unwrap_or(0),
             (Some(b"CPID"), pid) => self.client_pid = id(pid).unwrap_or(0),
             _ => {}
         }
-        // Whatever else it is, our own server has the word on it.
-        write_line(&mut self.outputs.own, [line]);
-        Ok(())
+        Ok(Route::Own)
     }
 
-    fn auth(&mut self, id: u32, mechanism: &[u8], line: &[u8]) -> Result<(), RelayError> {
+    fn auth(&mut self, id: u32, mechanism: &[u8], line: &[u8]) -> Result<Route, RelayError> {
         if self.relayed.contains_key(&id) {
             return Err(RelayError::DuplicateId);
         }
@@ -203,8 +214,7 @@ impl Relay {
         let is_login = !options.contains(&&b"nologin"[..]);
         if !self.is_relayed(mechanism) {
             self.note(id, mechanism, &options, is_login);
-            write_line(&mut self.outputs.own, [line]);
-            return Ok(());
+            return Ok(Route::Own);
         }
         let mut names = options.iter().map(|option| key(option));
         if !names.any(|name| name == b"service" || name == b"protocol") {
@@ -223,19 +233,19 @@ impl Relay {
             && !greeting.offers().iter().any(|offer| offer.is(mechanism))
         {
             self.refuse(id);
-            return Ok(());
+            return Ok(Route::Upstream);
         }
         self.send(Held {
             id,
             mechanism: mechanism.to_vec(),
             line: line.to_vec(),
         });
-        Ok(())
+        Ok(Route::Upstream)
     }
 
     /// Whether Dovecot is asked: about what it offers, unless that is ours.
     fn is_relayed(&self, mechanism: &[u8]) -> bool {
-        let mut own = self.own_mechanisms.iter();
+        let mut own = self.own.iter().map(|own| own.name().as_bytes());
         let is_own = own.any(|own| own.eq_ignore_ascii_case(mechanism));
         !is_own && self.offers.iter().any(|offer| offer.is(mechanism)) && !is_bearer(mechanism)
     }
@@ -283,68 +293,36 @@ impl Relay {
         }
     }
 
-    /// Takes a line of our own server's. A login that a mail process will ask for is given out.
+    /// A login of our own is `user`'s, with these fields: given out where a mail process will ask for it, so that
+    /// it can be kept before the client hears of it.
     #[must_use = "a login that is not kept is lost"]
-    pub fn own_line(&mut self, line: &[u8]) -> Option<Login> {
-        let mut words = fields(line);
-        let login = match (words.next(), words.next()) {
-            (Some(b"MECH"), Some(name)) => {
-                self.own_mechanisms.push(name.to_vec());
-                None
-            }
-            (Some(b"SPID"), _) => {
-                self.offer();
-                None
-            }
-            (Some(b"COOKIE"), Some(cookie)) => {
-                self.own_cookie = cookie.to_vec();
-                None
-            }
-            (Some(b"OK"), login) => id(login).and_then(|id| self.accepted(id, words)),
-            (Some(b"FAIL"), login) => {
-                self.refused(id(login), line);
-                return None;
-            }
-            _ => None,
-        };
-        write_line(&mut self.outputs.client, [line]);
-        login
-    }
-
-    /// Passes a failure on. Dovecot's login processes would show its reason to the user as an alert, each time
-    /// that a token has expired: they get its code alone, as from Dovecot.
-    fn refused(&mut self, id: Option<u32>, line: &[u8]) {
-        let is_login = id.is_some_and(|id| self.own_logins.remove(&id).is_some());
-        let is_told = |field: &&[u8]| !is_login || key(field) != b"reason";
-        write_line(&mut self.outputs.client, fields(line).filter(is_told));
-    }
-
-    /// Adds Dovecot's mechanisms to our own.
-    fn offer(&mut self) {
-        let relayed = self
-            .offers
-            .iter()
-            .filter(|offer| self.is_relayed(offer.name_bytes()));
-        let lines: Vec<&[u8]> = relayed.map(Offer::line).collect();
-        for line in lines {
-            write_line(&mut self.outputs.client, [line]);
-        }
-    }
-
-    fn accepted<'f>(&mut self, id: u32, fields: impl Iterator<Item = &'f [u8]>) -> Option<Login> {
+    pub fn accepted(
+        &mut self,
+        id: u32,
+        user: &str,
+        fields: &[(&str, Option<&str>)],
+    ) -> Option<Login> {
         let mut judged = self.own_logins.remove(&id)?;
-        for field in fields {
-            if ends_here(field) {
-                return None;
-            }
-            if let Some(user) = value(field, "user") {
-                judged.user = user.to_vec();
-            }
-            if let Some(userdb) = field.strip_prefix(b"userdb_") {
-                judged.userdb.push(userdb.to_vec());
+        if fields.iter().any(|(name, _)| ends_here(name.as_bytes())) {
+            return None;
+        }
+        judged.user = escape(user);
+        for (name, value) in fields {
+            if let Some(name) = name.strip_prefix("userdb_") {
+                let value = value.map(|value| [b"=", &*escape(value)].concat());
+                let field = [escape(name), value.unwrap_or_default()].concat();
+                judged.userdb.push(field);
             }
         }
         Some(self.login(id, By::Gatepost(judged)))
+    }
+
+    /// A login of our own has failed. Says whether the client may be told the reason: Dovecot's login processes
+    /// would show it to the user as an alert, each time that a token has expired. They get the code alone, as
+    /// from Dovecot.
+    #[must_use]
+    pub fn may_tell_reason(&mut self, id: u32) -> bool {
+        self.own_logins.remove(&id).is_none()
     }
 
     fn login(&self, id: u32, by: By) -> Login {

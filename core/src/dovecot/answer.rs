@@ -18,6 +18,8 @@ const VERSION: (u32, u32) = (1, 4);
 pub struct Greeting<'a> {
     /// The mechanisms on offer, in their order of preference.
     pub mechanisms: &'a [Mechanism],
+    /// Whole `MECH` lines of another server, without their LF: what is relayed to it is on offer as well.
+    pub relayed: &'a [&'a str],
     /// The server's process id (`SPID`).
     pub pid: u32,
     /// A number of the connection's own within the process (`CUID`).
@@ -32,6 +34,9 @@ impl Greeting<'_> {
         for mechanism in self.mechanisms {
             // A bearer token is as good as a password to whoever reads it.
             writeln!(out, "MECH\t{}\tplaintext", mechanism.name())?;
+        }
+        for line in self.relayed {
+            writeln!(out, "{line}")?;
         }
         writeln!(out, "SPID\t{}\nCUID\t{}", self.pid, self.connection)?;
         let cookie = u128::from_be_bytes(self.cookie);

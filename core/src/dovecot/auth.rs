@@ -8,22 +8,24 @@ use super::ProtocolError;
 use super::answer::{Failure, Greeting, NotSent, write_challenge, write_failure, write_ok};
 use super::line::Line;
 use super::login::{Login, Refusal, Ticket};
-use super::pending::Pending;
+use super::pending::{LoginTable, Pending};
 use crate::sasl::Mechanism;
 
-/// One connection of an auth client, with up to `PENDING` logins that are not over.
+/// One connection of an auth client. `T` says how many of its logins may be under way: [`FixedTable`](super::FixedTable) on a device.
 ///
 /// It holds no line: what a login needs is kept field by field, and the response is decoded into a
 /// buffer that the caller lends while it arrives.
 ///
 /// ```
-/// use gatepost_core::dovecot::{Connection, Event, Failure, Greeting, MAX_RESPONSE, NotSent};
+/// use gatepost_core::dovecot::{
+///     Connection, Event, Failure, FixedTable, Greeting, MAX_RESPONSE, NotSent,
+/// };
 /// use gatepost_core::sasl::Mechanism;
 ///
 /// let mechanisms = &Mechanism::BEARER;
-/// let greeting = Greeting { mechanisms, pid: 7, connection: 1, cookie: [0; 16] };
+/// let greeting = Greeting { mechanisms, relayed: &[], pid: 7, connection: 1, cookie: [0; 16] };
 /// let mut out = String::new();
-/// let mut connection = Connection::<16>::greet(&greeting, &mut out)?;
+/// let mut connection = Connection::<FixedTable<16>>::greet(&greeting, &mut out)?;
 /// let mut buffer = [0; MAX_RESPONSE]; // A server lends one of a pool, on Event::BufferWanted.
 ///
 /// let read = "VERSION\t1\t0\nCPID\t9\nAUTH\t1\tXOAUTH2\tservice=smtp\tresp=dXNlcj1iAQ==\n";
@@ -47,12 +49,12 @@ use crate::sasl::Mechanism;
 /// assert!(out.ends_with("DONE\nCONT\t1\teyJzdGF0dXMiOiI0MDEifQ==\n"));
 /// # Ok::<(), NotSent>(())
 /// ```
-pub struct Connection<const PENDING: usize> {
+pub struct Connection<T> {
     pub(super) stage: Stage,
     pub(super) client_minor: u32,
     pub(super) client_pid: u32,
     pub(super) offered: Vec<Mechanism, { Mechanism::ALL.len() }, u8>,
-    pub(super) pending: Pending<PENDING>,
+    pub(super) pending: Pending<T>,
     pub(super) line: Line,
 }
 
@@ -103,20 +105,19 @@ pub(super) enum Stage {
     Closed(ProtocolError),
 }
 
-impl<const PENDING: usize> Connection<PENDING> {
+impl<T: LoginTable> Connection<T> {
     /// Begins a connection by writing the whole greeting, for which Exim waits before it speaks.
     ///
     /// # Errors
     /// If `out` has no room.
     pub fn greet(greeting: &Greeting<'_>, out: &mut impl Write) -> Result<Self, fmt::Error> {
-        const { assert!(PENDING > 0, "a connection without place for a login") };
         greeting.write(out)?;
         Ok(Self {
             stage: Stage::VersionExpected,
             client_minor: 0,
             client_pid: 0,
             offered: greeting.mechanisms.iter().copied().collect(),
-            pending: Pending::new(),
+            pending: Pending::default(),
             line: Line::default(),
         })
     }
@@ -217,6 +218,18 @@ impl<const PENDING: usize> Connection<PENDING> {
         self.pending.judging()
     }
 
+    /// Whether the login that `ticket` stands for is still being judged, so that a verdict will be sent.
+    #[must_use]
+    pub fn is_judging(&self, ticket: &Ticket) -> bool {
+        self.pending.is_judging(ticket)
+    }
+
+    /// Whether every place is taken by a login that is being judged: one more is [`Event::Busy`].
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.pending.is_exhausted()
+    }
+
     /// How many logins are not over, those included that wait for their client.
     #[must_use]
     pub fn outstanding(&self) -> usize {
@@ -238,13 +251,13 @@ impl<const PENDING: usize> Connection<PENDING> {
 
     pub(super) fn close(&mut self, error: ProtocolError) -> Event {
         self.stage = Stage::Closed(error);
-        self.pending.clear();
+        self.pending = Pending::default();
         self.line = Line::default();
         Event::Close(error)
     }
 }
 
-impl<const PENDING: usize> fmt::Debug for Connection<PENDING> {
+impl<T: LoginTable> fmt::Debug for Connection<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("stage", &self.stage)

@@ -8,12 +8,12 @@ use super::auth::{Connection, Event, Stage};
 use super::field::{LF, TAB, split_field};
 use super::line::{Command, Line, MAX_LINE, Reading};
 use super::login::{Login, Origin, Refusal, RefusalReason, Request};
-use super::pending::State;
+use super::pending::{LoginTable, State};
 use super::response::ResponseDecoder;
 use crate::sasl::Mechanism;
 
 /// From bytes to fields.
-impl<const PENDING: usize> Connection<PENDING> {
+impl<T: LoginTable> Connection<T> {
     /// Takes as much as can be told at once, which is a byte at least or an event.
     pub(super) fn step(
         &mut self,
@@ -164,7 +164,7 @@ impl<const PENDING: usize> Connection<PENDING> {
 }
 
 /// What whole lines mean.
-impl<const PENDING: usize> Connection<PENDING> {
+impl<T: LoginTable> Connection<T> {
     fn end_line(
         &mut self,
         line: Line,

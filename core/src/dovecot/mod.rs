@@ -27,5 +27,5 @@ pub use auth::{Connection, Event};
 pub use error::ProtocolError;
 pub use line::MAX_LINE;
 pub use login::{Endpoint, Login, Origin, Refusal, RefusalReason, ServiceName, SessionId, Ticket};
-pub use pending::UserName;
+pub use pending::{FixedTable, LoginEntry, LoginKey, LoginTable, UserName};
 pub use response::{MAX_RESPONSE, MAX_RESPONSE_CHARACTERS};

@@ -13,25 +13,130 @@ pub type UserName = heapless::String<64, u8>;
 /// What a client of LOGIN has given as its name: as much as fits where an [`Origin`] would be.
 pub(super) type LoginName = Vec<u8, 96, u8>;
 
-/// Outstanding logins, the one that has been longest in its state first.
-pub(super) struct Pending<const CAPACITY: usize> {
-    entries: Vec<Entry, CAPACITY>,
-    serial: u32,
-}
-
-struct Entry {
+/// What an entry of a [`LoginTable`] is found by.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct LoginKey {
     id: u32,
-    state: State,
+    is_name: bool,
 }
 
-impl Entry {
-    fn is_login(&self, id: u32) -> bool {
-        self.id == id && !self.is_name()
+impl LoginKey {
+    const fn login(id: u32) -> Self {
+        Self { id, is_name: false }
     }
 
-    fn is_name(&self) -> bool {
-        matches!(self.state, State::Name(_))
+    /// The name that a client of LOGIN has given for the login.
+    const fn name(id: u32) -> Self {
+        Self { id, is_name: true }
     }
+}
+
+/// One login that is not over, or the name that belongs to one. Never printed: it is the client's.
+pub struct LoginEntry(State);
+
+impl LoginEntry {
+    /// The key under which it is kept, for the login `id`.
+    const fn key(&self, id: u32) -> LoginKey {
+        LoginKey {
+            id,
+            is_name: matches!(self.0, State::Name(_)),
+        }
+    }
+
+    /// In which order entries are dropped where there is no place for a new one, the lowest first: logins that
+    /// have failed anyway, then those that have sent nothing yet. `None` where a login is being judged.
+    #[must_use]
+    pub fn rank(&self) -> Option<u8> {
+        match self.0 {
+            State::AwaitingReply(_) => Some(0),
+            State::AwaitingResponse(..) => Some(1),
+            State::AwaitingPassword(_) | State::Name(_) => Some(2),
+            State::Judging(_) => None,
+        }
+    }
+}
+
+/// Where a [`Connection`](super::Connection) keeps its logins that are not over: [`FixedTable`] on a device,
+/// whatever finds one among thousands on a host.
+pub trait LoginTable: Default {
+    /// Entries at once, at most 65,535. A login takes one place, while a client of LOGIN gives its password two.
+    const CAPACITY: usize;
+
+    /// How many entries there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The entry at `key`.
+    fn get(&self, key: LoginKey) -> Option<&LoginEntry>;
+
+    /// Adds an entry whose key is not in the table, which is not full.
+    fn insert(&mut self, key: LoginKey, entry: LoginEntry);
+
+    /// Takes an entry out.
+    fn remove(&mut self, key: LoginKey) -> Option<LoginEntry>;
+
+    /// Of the entries of the lowest [rank](LoginEntry::rank) the one that has been there longest; `None` where
+    /// none has a rank.
+    fn first_to_drop(&self) -> Option<LoginKey>;
+}
+
+/// A table without allocation: few entries, found one by one.
+pub struct FixedTable<const CAPACITY: usize> {
+    /// The one that has been longest in its state first.
+    entries: Vec<(u32, LoginEntry), CAPACITY>,
+}
+
+impl<const CAPACITY: usize> Default for FixedTable<CAPACITY> {
+    fn default() -> Self {
+        const { assert!(CAPACITY > 0, "a connection without place for a login") };
+        Self {
+            entries: Vec::new(),
+        }
+    }
+}
+
+impl<const CAPACITY: usize> LoginTable for FixedTable<CAPACITY> {
+    const CAPACITY: usize = CAPACITY;
+
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn get(&self, key: LoginKey) -> Option<&LoginEntry> {
+        let mut entries = self.entries.iter();
+        let (_, entry) = entries.find(|(id, entry)| entry.key(*id) == key)?;
+        Some(entry)
+    }
+
+    fn insert(&mut self, key: LoginKey, entry: LoginEntry) {
+        self.entries.push((key.id, entry)).ok();
+    }
+
+    fn remove(&mut self, key: LoginKey) -> Option<LoginEntry> {
+        let mut entries = self.entries.iter();
+        let at = entries.position(|(id, entry)| entry.key(*id) == key)?;
+        Some(self.entries.remove(at).1)
+    }
+
+    fn first_to_drop(&self) -> Option<LoginKey> {
+        let all = self.entries.iter();
+        let ranked = all.filter_map(|(id, entry)| Some((entry.rank()?, entry.key(*id))));
+        let first = ranked.min_by_key(|(rank, _)| *rank);
+        first.map(|(_, key)| key)
+    }
+}
+
+/// Outstanding logins, and the names that belong to some of them.
+#[derive(Default)]
+pub(super) struct Pending<T> {
+    table: T,
+    logins: u16,
+    judging: u16,
+    serial: u32,
 }
 
 /// How far a login is.
@@ -73,38 +178,33 @@ impl KeptFailure {
     }
 }
 
-impl<const CAPACITY: usize> Pending<CAPACITY> {
-    pub(super) const fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-            serial: 0,
-        }
-    }
-
+impl<T: LoginTable> Pending<T> {
     pub(super) fn len(&self) -> usize {
-        self.entries.iter().filter(|entry| !entry.is_name()).count()
+        self.logins.into()
     }
 
     pub(super) fn judging(&self) -> usize {
-        let judging = |entry: &&Entry| matches!(entry.state, State::Judging(_));
-        self.entries.iter().filter(judging).count()
+        self.judging.into()
     }
 
     /// Whether there is no place left that may be taken from a login that merely waits.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.judging() == CAPACITY
+        self.judging() >= T::CAPACITY
     }
 
     pub(super) fn state(&self, id: u32) -> Option<&State> {
-        let entry = self.entries.iter().find(|entry| entry.is_login(id))?;
-        Some(&entry.state)
+        Some(&self.table.get(LoginKey::login(id))?.0)
     }
 
     /// Takes a login out, and its name with it.
     pub(super) fn remove(&mut self, id: u32) -> Option<State> {
         self.take_name(id);
-        let at = self.entries.iter().position(|entry| entry.is_login(id))?;
-        Some(self.entries.remove(at).state)
+        let LoginEntry(state) = self.table.remove(LoginKey::login(id))?;
+        self.logins = self.logins.saturating_sub(1);
+        if let State::Judging(_) = state {
+            self.judging = self.judging.saturating_sub(1);
+        }
+        Some(state)
     }
 
     /// Keeps a client of LOGIN and its name until its password comes, which takes two places.
@@ -123,21 +223,20 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
         };
         self.take_name(id);
         // Before either is there, so that neither drops the other.
-        while CAPACITY.saturating_sub(self.entries.len()) < 2 {
+        while T::CAPACITY.saturating_sub(self.table.len()) < 2 {
             if !self.evict() {
                 return Err((origin, RefusalReason::Busy));
             }
         }
         self.put(id, State::AwaitingPassword(origin));
-        self.put(id, State::Name(name));
+        self.table
+            .insert(LoginKey::name(id), LoginEntry(State::Name(name)));
         Ok(())
     }
 
     /// The name that was kept for a login that waits for its password.
     pub(super) fn take_name(&mut self, id: u32) -> Option<LoginName> {
-        let is_its = |entry: &Entry| entry.id == id && entry.is_name();
-        let at = self.entries.iter().position(is_its)?;
-        match self.entries.remove(at).state {
+        match self.table.remove(LoginKey::name(id))?.0 {
             State::Name(name) => Some(name),
             _ => None,
         }
@@ -156,6 +255,12 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
         Ticket { id, serial }
     }
 
+    /// Whether the login that `ticket` stands for is being judged.
+    pub(super) fn is_judging(&self, ticket: &Ticket) -> bool {
+        let state = self.state(ticket.id);
+        matches!(state, Some(State::Judging(serial)) if *serial == ticket.serial)
+    }
+
     /// Takes out the login that `ticket` stands for, if it still is being judged.
     pub(super) fn redeem(&mut self, ticket: Ticket) -> Option<u32> {
         let (id, serial) = ticket.into_parts();
@@ -170,35 +275,25 @@ impl<const CAPACITY: usize> Pending<CAPACITY> {
         self.put(id, State::AwaitingReply(KeptFailure::new(failure)));
     }
 
-    pub(super) fn clear(&mut self) {
-        self.entries.clear();
-    }
-
-    /// Adds a login whose id is not in the table. Pushing cannot fail: a place is made if there is
-    /// none.
+    /// Adds a login whose id is not in the table. A place is made if there is none.
     fn put(&mut self, id: u32, state: State) {
-        if self.entries.is_full() {
+        if self.table.len() >= T::CAPACITY {
             self.evict();
         }
-        self.entries.push(Entry { id, state }).ok();
+        self.logins = self.logins.saturating_add(1);
+        if let State::Judging(_) = state {
+            self.judging = self.judging.saturating_add(1);
+        }
+        self.table.insert(LoginKey::login(id), LoginEntry(state));
     }
 
-    /// Drops the login that loses least, name and all: one that has failed anyway, else one that has sent
-    /// nothing yet. Clients that hang up leave such logins behind, since Postfix cancels nothing. False
-    /// where every login is being judged: no new one is let in then.
+    /// Drops the login that loses least, name and all. Clients that hang up leave such logins behind, since
+    /// Postfix cancels nothing. False where every login is being judged: no new one is let in then.
     fn evict(&mut self) -> bool {
-        let rank = |entry: &Entry| match entry.state {
-            State::AwaitingReply(_) => Some(0),
-            State::AwaitingResponse(..) => Some(1),
-            State::AwaitingPassword(_) | State::Name(_) => Some(2),
-            State::Judging(_) => None,
-        };
-        let all = self.entries.iter();
-        let waiting = all.filter_map(|entry| Some((rank(entry)?, entry.id)));
-        let Some((_, id)) = waiting.min_by_key(|(rank, _)| *rank) else {
+        let Some(key) = self.table.first_to_drop() else {
             return false;
         };
-        self.remove(id);
+        self.remove(key.id);
         true
     }
 }

@@ -9,13 +9,14 @@ use std::vec::Vec;
 use std::{format, vec};
 
 use super::{
-    Connection, Event, FailCode, Failure, Greeting, Login, MAX_LINE, MAX_RESPONSE,
+    Connection, Event, FailCode, Failure, FixedTable, Greeting, Login, MAX_LINE, MAX_RESPONSE,
     MAX_RESPONSE_CHARACTERS, NotSent, ProtocolError, Ticket,
 };
 use crate::sasl::Mechanism;
 
 const GREETING: Greeting<'_> = Greeting {
     mechanisms: &Mechanism::BEARER,
+    relayed: &[],
     pid: 7,
     connection: 3,
     cookie: [0x0a; 16],
@@ -77,7 +78,7 @@ fn play(script: &str, split: &dyn Fn(&[u8]) -> Vec<Vec<u8>>) -> Vec<String> {
 
 /// A connection of four places, with a driver that has one buffer to lend.
 struct Play {
-    connection: Connection<4>,
+    connection: Connection<FixedTable<4>>,
     buffer: Vec<u8>,
     lent: bool,
     tickets: Vec<Ticket>,
@@ -235,7 +236,7 @@ const GOOD: &str = "Z29vZA==";
 #[test]
 fn the_greeting_is_whole_before_the_client_speaks() {
     let mut out = String::new();
-    Connection::<4>::greet(&GREETING, &mut out).unwrap();
+    Connection::<FixedTable<4>>::greet(&GREETING, &mut out).unwrap();
     assert_eq!(
         out,
         "VERSION\t1\t4\nMECH\tOAUTHBEARER\tplaintext\nMECH\tXOAUTH2\tplaintext\n\
@@ -900,7 +901,7 @@ fn an_output_without_room_closes() {
 
 #[test]
 fn an_idle_connection_of_16_places_costs_less_than_2_kb() {
-    let size = size_of::<Connection<16>>();
+    let size = size_of::<Connection<FixedTable<16>>>();
     assert!(size < 2048, "{size} bytes");
 }
 
@@ -929,7 +930,7 @@ impl Seeded {
 
 /// Feeds `input` in random pieces; checks what holds whatever the input is.
 fn storm(input: &[u8], random: &mut Seeded) {
-    let mut connection = Connection::<4>::greet(&GREETING, &mut String::new()).unwrap();
+    let mut connection = Connection::<FixedTable<4>>::greet(&GREETING, &mut String::new()).unwrap();
     let mut buffer = [0; 48];
     let mut tickets = Vec::new();
     let mut at = 0;
@@ -1015,7 +1016,7 @@ fn play_passwords(lines: &[&str], expected: &[&str]) {
         ..GREETING
     };
     let mut said = String::new();
-    let mut connection = Connection::<16>::greet(&greeting, &mut said).unwrap();
+    let mut connection = Connection::<FixedTable<16>>::greet(&greeting, &mut said).unwrap();
     assert!(said.contains("MECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\n"));
     said.clear();
     let lines = [&["VERSION\t1\t2\nCPID\t9\n"], lines].concat().concat();
@@ -1093,7 +1094,7 @@ fn login_works_or_is_told_that_there_is_no_place() {
         ]
     }) {
         let mut said = String::new();
-        let mut connection = Connection::<4>::greet(&greeting, &mut said).unwrap();
+        let mut connection = Connection::<FixedTable<4>>::greet(&greeting, &mut said).unwrap();
         let mut lines = String::from("VERSION\t1\t2\nCPID\t9\n");
         // Somebody else's who are gone, and whose places are there to be taken.
         for id in 11..=14 {

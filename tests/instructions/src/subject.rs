@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gatepost_core::dovecot::{Connection, Event, Greeting, MAX_RESPONSE};
+use gatepost_core::dovecot::{Connection, Event, FixedTable, Greeting, MAX_RESPONSE};
 use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Exchange, Rejection, UnixTime};
@@ -99,13 +99,15 @@ fn auth_line(token: &str) -> Box<dyn Fn()> {
     Box::new(move || {
         let greeting = Greeting {
             mechanisms: &Mechanism::ALL,
+            relayed: &[],
             pid: 1,
             connection: 1,
             cookie: [7; 16],
         };
         let out = &mut *out.borrow_mut();
         out.clear();
-        let mut connection = Connection::<3>::greet(&greeting, out).expect("room for a greeting");
+        let mut connection =
+            Connection::<FixedTable<3>>::greet(&greeting, out).expect("room for a greeting");
         let mut rest = black_box(line.as_bytes());
         let buffer = &mut *buffer.borrow_mut();
         let mut lent: &mut [u8] = &mut [];

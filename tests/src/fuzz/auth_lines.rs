@@ -5,7 +5,8 @@ use std::iter::{Cycle, Peekable};
 use std::slice;
 
 use gatepost_core::dovecot::{
-    Connection, Event, FailCode, Failure, Greeting, Login, MAX_RESPONSE, NotSent, Ticket,
+    Connection, Event, FailCode, Failure, FixedTable, Greeting, Login, MAX_RESPONSE, NotSent,
+    Ticket,
 };
 use gatepost_core::sasl::Mechanism;
 
@@ -56,7 +57,7 @@ fn play<'l>(script: &[u8], pieces: impl IntoIterator<Item = &'l [u8]>) -> Vec<St
 
 /// A server that remembers which logins it owes an answer.
 struct Server<'s> {
-    connection: Connection<PENDING>,
+    connection: Connection<FixedTable<PENDING>>,
     buffer: Vec<u8>,
     is_lent: bool,
     is_closed: bool,
@@ -74,6 +75,7 @@ impl<'s> Server<'s> {
     fn new(script: &'s [u8]) -> Self {
         let greeting = Greeting {
             mechanisms: &Mechanism::ALL,
+            relayed: &[],
             pid: 1,
             connection: 1,
             cookie: [7; 16],

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use gatepost_core::sasl::Mechanism;
 use gatepost_mail::line::Lines;
 use gatepost_mail::master::{Master, Sources};
-use gatepost_mail::relay::Relay;
+use gatepost_mail::relay::{Relay, Route};
 use gatepost_mail::socketmap::{Request, Requests};
 use gatepost_mail::upstream::{Greeting, Offer};
 use gatepost_mail::users::{Common, Exist, PasswdFile, Users};
@@ -26,7 +27,8 @@ pub fn front_lines(data: &[u8]) {
 }
 
 fn relay(data: &[u8], size: usize) -> [Vec<u8>; 3] {
-    let mut relay = Relay::new(offers());
+    let mut relay = Relay::new(&Mechanism::BEARER, [1; 16], offers());
+    let mut own = Vec::new();
     let mut read: [Lines; 3] = Default::default();
     for row in data.split_inclusive(|byte| *byte == b'\n') {
         let Some((who, said)) = row.split_first() else {
@@ -48,16 +50,16 @@ fn relay(data: &[u8], size: usize) -> [Vec<u8>; 3] {
         };
         for piece in said.chunks(size) {
             read[who].push(piece);
-            if !take(&mut relay, who, &mut read[who]) {
-                return told(relay);
+            if !take(&mut relay, who, &mut read[who], &mut own) {
+                return told(relay, own);
             }
         }
     }
-    told(relay)
+    told(relay, own)
 }
 
-/// Takes what is whole; false where a connection would be closed.
-fn take(relay: &mut Relay, who: usize, lines: &mut Lines) -> bool {
+/// Takes what is whole, and adds to `own` what our own server is given; false where a connection would be closed.
+fn take(relay: &mut Relay, who: usize, lines: &mut Lines, own: &mut Vec<u8>) -> bool {
     loop {
         let line = match lines.next_line() {
             Ok(Some(line)) => line,
@@ -65,9 +67,16 @@ fn take(relay: &mut Relay, who: usize, lines: &mut Lines) -> bool {
             Err(_) => return false,
         };
         let is_good = match who {
-            0 => relay.client_line(&line).is_ok(),
+            0 => match relay.client_line(&line) {
+                Ok(Route::Own) => {
+                    own.extend([&line[..], b"\n"].concat());
+                    true
+                }
+                Ok(Route::Upstream) => true,
+                Err(_) => false,
+            },
             1 => {
-                drop(relay.own_line(&line));
+                verdict(relay, &line);
                 true
             }
             _ => relay.upstream_line(&line).is_ok(),
@@ -78,7 +87,24 @@ fn take(relay: &mut Relay, who: usize, lines: &mut Lines) -> bool {
     }
 }
 
-fn told(relay: Relay) -> [Vec<u8>; 3] {
+/// Our own server's verdict on a login: `OK` or `FAIL`, and its id.
+fn verdict(relay: &mut Relay, line: &[u8]) {
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split('\t');
+    let (word, id) = (words.next(), words.next().and_then(|id| id.parse().ok()));
+    match (word, id) {
+        (Some("OK"), Some(id)) => {
+            let fields: Vec<_> = words.map(|name| (name, None)).collect();
+            drop(relay.accepted(id, "a", &fields));
+        }
+        (Some("FAIL"), Some(id)) => {
+            let _ = relay.may_tell_reason(id);
+        }
+        _ => {}
+    }
+}
+
+fn told(relay: Relay, own: Vec<u8>) -> [Vec<u8>; 3] {
     let outputs = relay.outputs;
     for line in lines(&outputs.upstream) {
         let mut words = line.split(|byte| *byte == b'\t');
@@ -87,7 +113,7 @@ fn told(relay: Relay) -> [Vec<u8>; 3] {
             assert!(mechanism != b"XOAUTH2" && mechanism != b"OAUTHBEARER");
         }
     }
-    let all = [outputs.client, outputs.own, outputs.upstream];
+    let all = [outputs.client, own, outputs.upstream];
     for output in &all {
         assert_whole(output);
     }

@@ -4,24 +4,37 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use hyper::header::AUTHORIZATION;
 use serde_json::{Value, json};
-use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinHandle;
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio::task::{LocalSet, spawn_local};
 
 use super::issuer::Issuer;
 use super::{AUDIENCE, USER, daemon::free_port};
-use crate::web::{self, Reply, Request};
+use crate::http::{self, Reply, Request};
+use crate::peer::{Stage, has_stopped};
 
 /// Who asks about tokens, and its secret.
 pub(super) const CLIENT: (&str, &str) = ("gatepost", "throw-away");
 
+/// How long a request may take to arrive, and an answer to be taken.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 pub(super) struct Provider {
-    runtime: Runtime,
     address: SocketAddr,
     state: Arc<Mutex<State>>,
-    server: Option<JoinHandle<()>>,
+    server: Option<Server>,
+}
+
+/// The thread that answers, until it is told to stop.
+struct Server {
+    stop: watch::Sender<Stage>,
+    thread: JoinHandle<()>,
 }
 
 struct State {
@@ -35,10 +48,6 @@ struct State {
 impl Provider {
     /// Starts it on a free port.
     pub(super) fn start() -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()?;
         let address = free_port()?;
         let url = format!("http://{address}");
         let state = State {
@@ -48,7 +57,6 @@ impl Provider {
             tokens: HashMap::new(),
         };
         let mut provider = Self {
-            runtime,
             address,
             state: Arc::new(Mutex::new(state)),
             server: None,
@@ -89,10 +97,10 @@ impl Provider {
 
     /// Refuses connections from now on.
     pub(super) fn go_away(&mut self) {
-        if let Some(server) = self.server.take() {
-            server.abort();
+        if let Some(Server { stop, thread }) = self.server.take() {
+            stop.send_replace(Stage::Now);
             // Waits until its socket is closed.
-            let _ = self.runtime.block_on(server);
+            let _ = thread.join();
         }
     }
 
@@ -101,13 +109,15 @@ impl Provider {
         let listener = TcpListener::bind(self.address)?;
         listener.set_nonblocking(true)?;
         let state = Arc::clone(&self.state);
-        let answer = move |request: Request| {
-            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.answer(&request)
-        };
-        let _inside = self.runtime.enter();
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        self.server = Some(self.runtime.spawn(web::serve(listener, answer)));
+        let (stop, stopping) = watch::channel(Stage::Serving);
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let thread = thread::spawn(move || {
+            let serving = serve(listener, state, stopping);
+            if let Err(error) = LocalSet::new().block_on(&runtime, serving) {
+                tracing::error!(error = error.to_string(), "no provider");
+            }
+        });
+        self.server = Some(Server { stop, thread });
         Ok(())
     }
 
@@ -116,9 +126,33 @@ impl Provider {
     }
 }
 
+/// Answers every connection until it is told to stop.
+async fn serve(
+    listener: TcpListener,
+    state: Arc<Mutex<State>>,
+    mut stopping: watch::Receiver<Stage>,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted?.0,
+            () = has_stopped(&mut stopping) => return Ok(()),
+        };
+        let (state, stopping) = (Arc::clone(&state), stopping.clone());
+        spawn_local(async move {
+            let answer = async |request: Request| {
+                let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                state.answer(&request)
+            };
+            // A client that leaves is none of our business.
+            let _ = http::serve(stream, PATIENCE, stopping, answer).await;
+        });
+    }
+}
+
 impl State {
     fn answer(&self, request: &Request) -> Reply {
-        match (request.method.as_str(), request.path.as_str()) {
+        match (request.head.method.as_str(), request.head.uri.path()) {
             ("GET", "/.well-known/openid-configuration") => Reply::json(200, &self.metadata()),
             ("GET", "/jwks") => Reply::of(200, "application/jwk-set+json", self.issuer.jwk_set()),
             ("POST", "/introspect") => self.introspect(request),
@@ -137,10 +171,11 @@ impl State {
     fn introspect(&self, request: &Request) -> Reply {
         let (id, secret) = CLIENT;
         let expected = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
-        if request.authorization.as_deref() != Some(&expected) {
+        if request.header(AUTHORIZATION) != Some(&expected) {
             return Reply::json(401, &json!({"error": "invalid_client"}));
         }
-        let token = request.body.strip_prefix("token=").unwrap_or_default();
+        let body = String::from_utf8_lossy(&request.body);
+        let token = body.strip_prefix("token=").unwrap_or_default();
         Reply::json(
             200,
             &match self.tokens.get(token) {

@@ -3,8 +3,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
+use super::connection::IDLE;
 use super::*;
-use crate::world::World;
+use crate::peer::Stage;
+use crate::world::{World, responder};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -18,7 +20,9 @@ impl World {
     fn ask(&self, capacity: usize) -> Client {
         let (stream, theirs) = duplex(capacity);
         let service = Arc::clone(&self.service);
-        let served = spawn_local(async move { serve(theirs, &service, 1).await });
+        let served = spawn_local(async move {
+            answer_questions(theirs, &responder(), &service, 1).await;
+        });
         Client { stream, served }
     }
 
@@ -219,7 +223,7 @@ fn what_has_begun_is_answered_before_the_daemon_stops() {
         let (one, other) = request.split_at(30);
         busy.send(one.as_bytes()).await;
         sleep(Duration::from_secs(1)).await;
-        world.stop.send_replace(true);
+        world.stop.send_replace(Stage::Stopping);
         idle.is_closed().await;
         busy.send(other.as_bytes()).await;
         assert_eq!(busy.answer().await.0, 200);

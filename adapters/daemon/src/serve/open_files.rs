@@ -58,7 +58,7 @@ fn needed(config: &Config) -> u64 {
         .as_ref()
         .map_or(0, |dict| dict.connections.get());
     let watchers = if config.metrics.is_some() {
-        crate::web::CONNECTIONS as u64
+        super::WATCHERS.into()
     } else {
         0
     };

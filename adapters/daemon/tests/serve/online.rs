@@ -35,13 +35,17 @@ impl Daemon {
                     log = { format = \"json\", level = \"debug\" }\n";
         std::fs::write(&path, format!("{head}{providers}")).unwrap();
         let mut serving = Serving::start(&path);
-        let metrics = serving.wait_for("metrics and health");
-        let address = serving.wait_for("listening");
-        let address = address["address"].as_str().unwrap();
+        let mut listening = |protocol: &str| {
+            let line = serving.wait_for("listening");
+            assert_eq!(line["protocol"], protocol);
+            let address = line["address"].as_str().unwrap();
+            address.strip_prefix("tcp:").unwrap().to_owned()
+        };
+        let (address, metrics) = (listening("auth"), listening("metrics"));
         Self {
             serving,
-            address: address.strip_prefix("tcp:").unwrap().to_owned(),
-            metrics: metrics["address"].as_str().unwrap().to_owned(),
+            address,
+            metrics,
             _root: root,
         }
     }

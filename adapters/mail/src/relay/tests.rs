@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::line::Lines;
+use crate::line::{Lines, unescape};
 use crate::upstream::Greeting;
 use crate::waiting::Waiting;
 
@@ -21,6 +21,8 @@ fn play(rows: &[&str]) -> Waiting {
 
 struct Stage {
     relay: Relay,
+    /// What our own server was given, which a daemon hands over at once.
+    own: Vec<u8>,
     /// What has been read of the client, of our own server and of Dovecot.
     read: [Lines; 3],
     logins: Vec<Login>,
@@ -31,7 +33,8 @@ impl Stage {
     #[track_caller]
     fn play(rows: &[&str], piece: usize) -> Vec<Login> {
         let mut stage = Self {
-            relay: Relay::new(offers()),
+            relay: relay(),
+            own: Vec::new(),
             read: Default::default(),
             logins: Vec::new(),
             error: None,
@@ -53,12 +56,8 @@ impl Stage {
             }
         }
         assert_eq!(stage.error, None);
-        let Outputs {
-            client,
-            own,
-            upstream,
-        } = &stage.relay.outputs;
-        for rest in [client, own, upstream] {
+        let Outputs { client, upstream } = &stage.relay.outputs;
+        for rest in [client, &stage.own, upstream] {
             assert_eq!(String::from_utf8_lossy(rest), "");
         }
         stage.logins
@@ -69,12 +68,39 @@ impl Stage {
             self.read[who].push(piece);
             while let Some(line) = self.read[who].next_line().unwrap() {
                 match who {
-                    0 => self.error = self.relay.client_line(&line).err(),
-                    1 => self.logins.extend(self.relay.own_line(&line)),
+                    0 => match self.relay.client_line(&line) {
+                        Ok(Route::Own) => write_line(&mut self.own, [&line[..]]),
+                        Ok(Route::Upstream) => {}
+                        Err(error) => self.error = Some(error),
+                    },
+                    1 => self.own_says(&line),
                     _ => self.logins.extend(self.relay.upstream_line(&line).unwrap()),
                 }
             }
         }
+    }
+
+    /// Our own server tells the client, and the relay hears of each verdict first.
+    fn own_says(&mut self, line: &[u8]) {
+        let mut words = fields(line);
+        let (word, login) = (words.next(), id(words.next()));
+        let is_told = |field: &&[u8], may_tell: bool| may_tell || key(field) != b"reason";
+        let mut may_tell = true;
+        match (word, login) {
+            (Some(b"OK"), Some(id)) => {
+                let pairs: Vec<(String, String)> = words.filter_map(pair).collect();
+                let (_, user) = &pairs[0];
+                let fields: Vec<_> = pairs[1..]
+                    .iter()
+                    .map(|(name, value)| (&**name, Some(&**value)))
+                    .collect();
+                self.logins.extend(self.relay.accepted(id, user, &fields));
+            }
+            (Some(b"FAIL"), Some(id)) => may_tell = self.relay.may_tell_reason(id),
+            _ => {}
+        }
+        let told = fields(line).filter(|field| is_told(field, may_tell));
+        write_line(&mut self.relay.outputs.client, told);
     }
 
     #[track_caller]
@@ -82,7 +108,7 @@ impl Stage {
         let outputs = &mut self.relay.outputs;
         let output = match whom {
             "c<" => &mut outputs.client,
-            "o>" => &mut outputs.own,
+            "o>" => &mut self.own,
             "u>" => &mut outputs.upstream,
             _ => panic!("{whom}"),
         };
@@ -105,21 +131,21 @@ fn offers() -> Vec<Offer> {
     greeting.offers().to_vec()
 }
 
-const GREETED: [&str; 19] = [
-    "o< VERSION|1|4",
-    "c< VERSION|1|4",
-    "o< MECH|OAUTHBEARER|plaintext",
-    "c< MECH|OAUTHBEARER|plaintext",
-    "o< SPID|500",
-    "c< MECH|PLAIN|plaintext",
-    "c< MECH|LOGIN|plaintext",
-    "c< SPID|500",
-    "o< CUID|1",
-    "c< CUID|1",
-    "o< COOKIE|0011",
-    "c< COOKIE|0011",
-    "o< DONE",
-    "c< DONE",
+/// A field of an `OK`, which may have no value.
+fn pair(field: &[u8]) -> Option<(String, String)> {
+    let text = unescape(field)?;
+    let (name, value) = text.split_once('=').unwrap_or((&text, ""));
+    Some((name.to_owned(), value.to_owned()))
+}
+
+fn relay() -> Relay {
+    Relay::new(&[Mechanism::OAuthBearer], [0x11; 16], offers())
+}
+
+/// The cookie as the client hears it.
+const COOKIE: &str = "11111111111111111111111111111111";
+
+const GREETED: [&str; 5] = [
     "c> VERSION|1|2",
     "o> VERSION|1|2",
     "c> CPID|77",
@@ -162,8 +188,13 @@ fn take(waiting: &mut Waiting, id: u32, cookie: &str) -> Option<By> {
 }
 
 #[test]
-fn dovecot_s_mechanisms_are_offered_behind_ours_but_never_its_own_for_tokens() {
-    greeted(&[]);
+fn dovecot_s_mechanisms_are_offered_after_ours_but_never_its_own_for_tokens() {
+    let relay = relay();
+    let offered: Vec<&str> = relay.offered().collect();
+    assert_eq!(
+        offered,
+        ["MECH\tPLAIN\tplaintext", "MECH\tLOGIN\tplaintext"]
+    );
 }
 
 #[test]
@@ -174,7 +205,7 @@ fn a_token_login_is_judged_here_and_waits_for_its_mail_process() {
         "o< OK|5|user=a\x01t@b|pass=t|userdb_mail=x",
         "c< OK|5|user=a\x01t@b|pass=t|userdb_mail=x",
     ]);
-    let by = take(&mut waiting, 5, "0011").unwrap();
+    let by = take(&mut waiting, 5, COOKIE).unwrap();
     let judged = Judged {
         user: b"a\x01t@b".to_vec(),
         mechanism: b"OAUTHBEARER".to_vec(),
@@ -192,7 +223,7 @@ fn a_password_login_is_dovecot_s_and_so_is_its_request() {
         client_pid: 99,
         cookie: b"ffee".to_vec(),
     };
-    assert_eq!(take(&mut waiting, 1, "0011"), Some(by));
+    assert_eq!(take(&mut waiting, 1, COOKIE), Some(by));
 }
 
 #[test]
@@ -216,7 +247,7 @@ fn what_ends_with_the_verdict_waits_for_nobody() {
         "c< OK|5|user=a|nologin",
     ]);
     for id in 2..=5 {
-        assert_eq!(take(&mut waiting, id, "0011"), None, "{id}");
+        assert_eq!(take(&mut waiting, id, COOKIE), None, "{id}");
     }
 }
 
@@ -361,11 +392,11 @@ fn nothing_is_relayed_for_a_client_that_has_not_said_who_it_is() {
 
 #[test]
 fn of_too_many_logins_at_dovecot_s_the_oldest_is_cancelled() {
-    let mut relay = Relay::new(offers());
-    relay.client_line(b"CPID\t1").unwrap();
+    let mut relay = relay();
+    assert_eq!(relay.client_line(b"CPID\t1"), Ok(Route::Own));
     for id in 1..=u32::try_from(MAX_RELAYED).unwrap() + 1 {
         let line = format!("AUTH\t{id}\tPLAIN\tservice=smtp\tnologin");
-        relay.client_line(line.as_bytes()).unwrap();
+        assert_eq!(relay.client_line(line.as_bytes()), Ok(Route::Upstream));
     }
     assert_eq!(relay.relayed(), MAX_RELAYED);
     assert_eq!(relay.needs_upstream(), Some(Need::Judging));
@@ -381,14 +412,14 @@ fn of_too_many_logins_at_dovecot_s_the_oldest_is_cancelled() {
 
 #[test]
 fn a_client_that_floods_is_not_read_from() {
-    let mut relay = Relay::new(offers());
-    relay.client_line(b"CPID\t1").unwrap();
+    let mut relay = relay();
+    assert_eq!(relay.client_line(b"CPID\t1"), Ok(Route::Own));
     let mut line = b"AUTH\t1\tPLAIN\tservice=smtp\tresp=".to_vec();
     line.resize(10_000, b'A');
     let mut taken = 0;
     while relay.has_room() {
         line[5] = b'1' + u8::try_from(taken).unwrap();
-        relay.client_line(&line).unwrap();
+        assert_eq!(relay.client_line(&line), Ok(Route::Upstream));
         taken += 1;
     }
     assert_eq!(taken, 7);

@@ -4,7 +4,9 @@ use core::hint::black_box;
 
 use cortex_m_semihosting::hprintln;
 use gatepost_core::crypto::{Algorithm, VerifyingKey};
-use gatepost_core::dovecot::{Connection, Event, Greeting, Login as Arrived, MAX_RESPONSE};
+use gatepost_core::dovecot::{
+    Connection, Event, FixedTable, Greeting, Login as Arrived, MAX_RESPONSE,
+};
 use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::jose::{Jwk, KeyBuffer};
 use gatepost_core::sasl::Mechanism;
@@ -92,7 +94,7 @@ type Trust<'t> = (&'t [Provider<'t>], &'t [&'t [TrustedKey<'t>]]);
 
 /// The core as an adapter has it: a connection, the buffer for its response, and what is to be sent.
 struct Server {
-    connection: Connection<PENDING>,
+    connection: Connection<FixedTable<PENDING>>,
     response: [u8; MAX_RESPONSE],
     out: Answer,
 }
@@ -102,6 +104,7 @@ impl Server {
     fn greet() -> Option<Self> {
         let greeting = Greeting {
             mechanisms: &Mechanism::BEARER,
+            relayed: &[],
             pid: 1,
             connection: 1,
             cookie: [0; 16],

@@ -1,9 +1,10 @@
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
-use crate::world::World;
+use crate::peer::{Stage, serve};
+use crate::world::{World, halves};
 
 const HELLO: &str = "H4\t0\t0\t\tkeys\n";
 const DAY: Duration = Duration::from_hours(24);
@@ -18,7 +19,10 @@ impl World {
     fn look_up(&self, capacity: usize) -> Client {
         let (stream, theirs) = duplex(capacity);
         let service = Arc::clone(&self.service);
-        let served = spawn_local(async move { serve(theirs, &service, 1).await });
+        let served = spawn_local(async move {
+            let (reader, writer) = halves(theirs);
+            serve(reader, writer, Dict::new(&service), &service, 1).await;
+        });
         Client { stream, served }
     }
 }
@@ -77,7 +81,7 @@ fn an_idle_connection_ends_in_the_end() {
             client.send(begun).await;
             let started = Instant::now();
             client.ended().await;
-            assert_eq!(started.elapsed(), IDLE);
+            assert_eq!(started.elapsed(), Dict::IDLE.unwrap());
         }
     });
 }
@@ -120,7 +124,7 @@ fn the_daemon_stops_whoever_is_connected() {
         let mut client = world.look_up(1 << 16);
         client.send(HELLO).await;
         sleep(Duration::from_secs(1)).await;
-        world.stop.send_replace(true);
+        world.stop.send_replace(Stage::Stopping);
         client.ended().await;
     });
 }

@@ -1,15 +1,15 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use gatepost_core::sasl::Mechanism;
 use tokio::io::{
-    AsyncBufReadExt as _, AsyncRead, BufReader, DuplexStream, ReadBuf, ReadHalf, WriteHalf, duplex,
+    AsyncBufReadExt as _, AsyncReadExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf, duplex,
 };
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::sleep;
 
 use super::*;
-use crate::relay;
-use crate::world::World;
+use crate::handlers::auth::Auth;
+use crate::handlers::relay::RelayedAuth;
+use crate::world::{World, halves};
 
 const HANDSHAKE: &str = "VERSION\t1\t0\nCPID\t4711\n";
 const DAY: Duration = Duration::from_hours(24);
@@ -21,45 +21,21 @@ struct Client {
     served: JoinHandle<()>,
 }
 
-/// A reading half that ends, as a socket's does, once no more may come.
-struct Refusable {
-    reader: ReadHalf<DuplexStream>,
-    is_refused: std::cell::Cell<bool>,
-}
-
-impl AsyncRead for Refusable {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.reader).poll_read(context, buffer) {
-            Poll::Pending if self.is_refused.get() => Poll::Ready(Ok(())),
-            other => other,
-        }
-    }
-}
-
-impl Reader for Refusable {
-    fn refuse_more(&self) {
-        self.is_refused.set(true);
-    }
-}
-
 impl World {
     fn connect(&self, capacity: usize) -> Client {
         let (ours, theirs) = duplex(capacity);
-        let service = Arc::clone(&self.service);
+        let (service, upstream) = (Arc::clone(&self.service), self.upstream.clone());
         let served = spawn_local(async move {
-            let (reader, writer) = tokio::io::split(theirs);
-            let reader = Refusable {
-                reader,
-                is_refused: false.into(),
-            };
-            match &service.upstream {
-                None => serve(reader, writer, &service, 1, [0; 16]).await,
+            let (reader, writer) = halves(theirs);
+            let (mechanisms, name) = (&Mechanism::BEARER, (1, [0; 16]));
+            match &upstream {
+                None => {
+                    let auth = Auth::greet(&service, mechanisms, std::iter::empty(), name);
+                    serve(reader, writer, auth, &service, 1).await;
+                }
                 Some(upstream) => {
-                    relay::serve(reader, writer, (&service, upstream), 1, [0; 16]).await;
+                    let relayed = RelayedAuth::greet(&service, upstream, mechanisms, name);
+                    serve(reader, writer, relayed, &service, 1).await;
                 }
             }
         });
@@ -201,7 +177,7 @@ async fn however_much_one_connection_sends_another_gets_its_turn() {
         let mut answers = vec![0; 1 << 16];
         let length = busy.reader.read(&mut answers).await.unwrap();
         let before = answers[..length].iter().filter(|byte| **byte == b'\n');
-        assert!(before.count() <= BUSY_INPUT / login.len() + 1);
+        assert!(before.count() <= input::INPUT / login.len() + 1);
     })
     .await;
 }
@@ -295,7 +271,7 @@ async fn a_stop_lets_an_unfinished_login_end() {
             let (head, tail) = line.split_at(100);
             client.send(head).await;
             sleep(Duration::from_secs(1)).await;
-            world.stop.send_replace(true);
+            world.stop.send_replace(Stage::Stopping);
             sleep(Duration::from_secs(1)).await;
             client.send(tail).await;
             assert_eq!(client.line().await, GOOD);
@@ -359,7 +335,7 @@ async fn guesses_wait_and_delay_nobody_else() {
             }
             assert_eq!(start.elapsed().as_secs(), 0);
             // A stop waits for no penalty.
-            world.stop.send_replace(true);
+            world.stop.send_replace(Stage::Stopping);
             let start = Instant::now();
             client.served.await.unwrap();
             assert!(

@@ -1,4 +1,4 @@
-//! Where connections of one protocol come in: one place that counts them and hands them to the workers.
+//! Accepts the connections of one protocol, counts them, and hands them to the workers.
 
 use std::io;
 use std::sync::Arc;
@@ -17,33 +17,33 @@ use crate::worker::{Accepted, Protocol, Stream, Workers};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// All listeners of one protocol together.
-pub(crate) struct Door {
-    inside: Arc<Inside>,
+pub(crate) struct Acceptor {
+    shared: Arc<Shared>,
     accepting: JoinSet<()>,
     closing: watch::Sender<bool>,
 }
 
 /// What the listeners share.
-struct Inside {
-    places: Arc<Semaphore>,
+struct Shared {
+    permits: Arc<Semaphore>,
     all: u32,
     protocol: Protocol,
     workers: Arc<Workers>,
     number: AtomicU32,
 }
 
-impl Door {
-    /// A door for so many connections at once, which speak `protocol`.
+impl Acceptor {
+    /// Accepts so many connections at once, which speak `protocol`.
     pub(crate) fn new(connections: u32, protocol: Protocol, workers: &Arc<Workers>) -> Self {
-        let inside = Inside {
-            places: Arc::new(Semaphore::new(connections as usize)),
+        let shared = Shared {
+            permits: Arc::new(Semaphore::new(connections as usize)),
             all: connections,
             protocol,
             workers: Arc::clone(workers),
             number: AtomicU32::new(0),
         };
         Self {
-            inside: Arc::new(inside),
+            shared: Arc::new(shared),
             accepting: JoinSet::new(),
             closing: watch::Sender::new(false),
         }
@@ -51,8 +51,8 @@ impl Door {
 
     /// Begins to accept connections of `listener`.
     pub(crate) fn open(&mut self, listener: Bound) {
-        let (inside, closing) = (Arc::clone(&self.inside), self.closing.subscribe());
-        self.accepting.spawn(accept(listener, inside, closing));
+        let (shared, closing) = (Arc::clone(&self.shared), self.closing.subscribe());
+        self.accepting.spawn(accept(listener, shared, closing));
     }
 
     /// Lets in who is waiting, closes every listener, and removes the paths that are still ours.
@@ -64,18 +64,18 @@ impl Door {
     /// Waits until every connection has ended.
     pub(crate) async fn wait_until_empty(&self) {
         // Never closed: it fails at no time.
-        let _ = self.inside.places.acquire_many(self.inside.all).await;
+        let _ = self.shared.permits.acquire_many(self.shared.all).await;
     }
 }
 
-async fn accept(listener: Bound, inside: Arc<Inside>, mut closing: watch::Receiver<bool>) {
+async fn accept(listener: Bound, shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = closing.wait_for(|closing| *closing) => break,
         };
         match accepted {
-            Ok(stream) => inside.let_in(stream),
+            Ok(stream) => shared.admit(stream),
             Err(error) => {
                 tracing::warn!(
                     address = listener.address(),
@@ -91,33 +91,33 @@ async fn accept(listener: Bound, inside: Arc<Inside>, mut closing: watch::Receiv
         let Ok(Ok(stream)) = timeout(Duration::ZERO, listener.accept()).await else {
             break;
         };
-        inside.let_in(stream);
+        shared.admit(stream);
     }
 }
 
-impl Inside {
-    fn let_in(&self, stream: Stream) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+impl Shared {
+    fn admit(&self, stream: Stream) {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             metrics::limit_hit(metrics::Limit::Connections);
             tracing::warn!(limit = self.all, "connection closed: too many connections");
             return;
         };
-        match self.describe(stream, place) {
+        match self.describe(stream, permit) {
             Ok(accepted) => self.workers.serve(accepted),
             Err(error) => tracing::error!(error = error.to_string(), "connection closed"),
         }
     }
 
-    fn describe(&self, stream: Stream, place: OwnedSemaphorePermit) -> io::Result<Accepted> {
+    fn describe(&self, stream: Stream, permit: OwnedSemaphorePermit) -> io::Result<Accepted> {
         let mut cookie = [0; 16];
         aws_lc_rs::rand::fill(&mut cookie).map_err(|_| io::Error::other("no random numbers"))?;
         Ok(Accepted {
             stream,
-            protocol: self.protocol,
+            protocol: self.protocol.clone(),
             // Wraps after four thousand million connections, of which none is left then.
             number: self.number.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
             cookie,
-            place,
+            permit,
         })
     }
 }

@@ -29,14 +29,14 @@ impl Begun {
 }
 
 /// A stream with a limit on what is unfinished.
-pub(super) struct Patient<S> {
+pub(super) struct Timed<S> {
     stream: S,
     begun: Begun,
     patience: Duration,
     alarm: Pin<Box<Sleep>>,
 }
 
-impl<S> Patient<S> {
+impl<S> Timed<S> {
     pub(super) fn new(stream: S, begun: Begun, patience: Duration) -> Self {
         Self {
             stream,
@@ -57,7 +57,7 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -88,7 +88,7 @@ fn mask(bytes: &mut [u8]) {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

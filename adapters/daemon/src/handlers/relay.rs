@@ -1,0 +1,185 @@
+//! The auth protocol where there is a Dovecot to relay to: what it alone can judge goes there, the rest is
+//! [`Auth`]'s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_core::sasl::Mechanism;
+use gatepost_mail::line::Lines;
+use gatepost_mail::relay::{Relay, Route};
+use gatepost_mail::waiting::Login;
+use tokio::time::Instant;
+
+use super::auth::{Auth, Judged, Observer};
+use crate::peer::{Closed, Handler, Io, Output, Relayed, Status};
+use crate::service::Service;
+use crate::upstream::{GREETING, Socket, Upstream};
+
+/// One connection of an auth client, with Dovecot upstream.
+pub(crate) struct RelayedAuth {
+    auth: Auth,
+    relaying: Relaying,
+    lines: Lines,
+}
+
+/// What is relayed, and what is kept for the mail processes.
+struct Relaying {
+    relay: Relay,
+    upstream: Arc<Upstream>,
+}
+
+impl RelayedAuth {
+    /// Greets a client, which hears of what Dovecot is known to offer as well.
+    pub(crate) fn greet(
+        service: &Arc<Service>,
+        upstream: &Arc<Upstream>,
+        mechanisms: &'static [Mechanism],
+        (number, cookie): (u32, [u8; 16]),
+    ) -> (Self, Output) {
+        let relay = Relay::new(mechanisms, cookie, upstream.offers());
+        let (auth, output) = Auth::greet(service, mechanisms, relay.offered(), (number, cookie));
+        let handler = Self {
+            auth,
+            relaying: Relaying {
+                relay,
+                upstream: Arc::clone(upstream),
+            },
+            lines: Lines::default(),
+        };
+        (handler, output)
+    }
+
+    /// Takes the lines that have come whole, as far as there is room.
+    fn take_lines(&mut self, io: &mut Io<Judged>) -> Result<(), Closed> {
+        while self.has_room() {
+            let Some(line) = self.lines.next_line().map_err(Closed::protocol)? else {
+                break;
+            };
+            io.line_ended();
+            let route = self.relaying.relay.client_line(&line);
+            if route.map_err(Closed::protocol)? == Route::Own {
+                let line = [&line[..], b"\n"].concat();
+                self.auth.take(&line, io, &mut self.relaying)?;
+            }
+            self.relaying.tell(&mut io.output);
+        }
+        Ok(())
+    }
+}
+
+impl Handler for RelayedAuth {
+    type Done = Judged;
+
+    const PROTOCOL: &'static str = "auth";
+    /// Dovecot lets failed logins wait for two seconds.
+    const STOP_PATIENCE: Duration = Duration::from_secs(4);
+
+    fn receive(&mut self, input: &[u8], io: &mut Io<Judged>) -> Result<usize, Closed> {
+        self.lines.push(input);
+        self.take_lines(io)?;
+        Ok(input.len())
+    }
+
+    fn resume(&mut self, io: &mut Io<Judged>) -> Result<(), Closed> {
+        self.take_lines(io)
+    }
+
+    fn done(&mut self, judged: Judged, io: &mut Io<Judged>) {
+        self.auth.answer(judged, io, &mut self.relaying);
+    }
+
+    fn upstream(&self) -> Option<&Arc<Upstream>> {
+        Some(&self.relaying.upstream)
+    }
+
+    fn status(&self) -> Status {
+        let own = self.auth.status();
+        let is_line_begun = self.lines.is_unfinished();
+        Status {
+            is_handshaken: own.is_handshaken,
+            is_line_begun,
+            is_begun: own.is_begun || is_line_begun || self.relaying.relay.relayed() > 0,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.auth.has_place() && self.relaying.relay.has_room()
+    }
+
+    fn drain(&mut self) {
+        self.auth.drain();
+    }
+
+    fn relayed(&mut self) -> Option<&mut dyn Relayed<Judged>> {
+        Some(&mut self.relaying)
+    }
+}
+
+impl Relaying {
+    /// Tells the client what the relay has for it.
+    fn tell(&mut self, output: &mut Output) {
+        output.bytes().append(&mut self.relay.outputs.client);
+    }
+
+    /// Keeps a login for the mail process that will ask for it, before the client hears of it.
+    fn keep(&self, login: Option<Login>) {
+        if let Some(login) = login {
+            let now = Instant::now().into_std();
+            self.upstream
+                .with_waiting(|waiting| waiting.keep(login, now));
+        }
+    }
+}
+
+impl Observer for Relaying {
+    fn accepted(&mut self, id: u32, user: &str, fields: &[(&str, Option<&str>)]) {
+        let login = self.relay.accepted(id, user, fields);
+        self.keep(login);
+    }
+
+    fn may_tell_reason(&mut self, id: u32) -> bool {
+        self.relay.may_tell_reason(id)
+    }
+}
+
+impl Relayed<Judged> for Relaying {
+    fn wanted(&self) -> Option<Socket> {
+        self.relay.needs_upstream().map(Socket::Logins)
+    }
+
+    fn connected(&mut self, client_pid: u32) {
+        self.relay.upstream_connected(client_pid);
+    }
+
+    fn lost(&mut self, io: &mut Io<Judged>) {
+        self.relay.upstream_lost();
+        self.tell(&mut io.output);
+    }
+
+    fn line(&mut self, line: &[u8], io: &mut Io<Judged>) -> bool {
+        match self.relay.upstream_line(line) {
+            Ok(login) => {
+                self.keep(login);
+                self.tell(&mut io.output);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(error = error.to_string(), "Dovecot cannot be used");
+                false
+            }
+        }
+    }
+
+    fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.relay.outputs.upstream
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.relay.relayed() > 0
+    }
+
+    /// It has to greet; a login may take its time.
+    fn patience(&self) -> Option<Duration> {
+        self.relay.upstream_offers().is_none().then_some(GREETING)
+    }
+}
