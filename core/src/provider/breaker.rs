@@ -24,6 +24,9 @@ pub struct Breaker {
     failures: u8,
     answered_at: Option<Duration>,
     open: Option<Open>,
+    /// The last pause, until a request is answered that did not end it: what was tried may work where nothing
+    /// else does.
+    last_pause: Option<Duration>,
 }
 
 /// A breaker that lets nobody pass.
@@ -112,6 +115,9 @@ impl Breaker {
             RequestOutcome::Answered => {
                 self.failures = 0;
                 self.has_answered(now);
+                if self.open.is_none() {
+                    self.last_pause = None;
+                }
                 self.close()
             }
             RequestOutcome::ServerError => self.server_error(now),
@@ -151,7 +157,8 @@ impl Breaker {
     }
 
     fn close(&mut self) -> Option<Change> {
-        self.open.take_if(|open| open.why != Why::AskedToWait)?;
+        let open = self.open.take_if(|open| open.why != Why::AskedToWait)?;
+        self.last_pause = Some(open.pause);
         Some(Change::Closed)
     }
 
@@ -184,13 +191,13 @@ impl Breaker {
                 open.is_probing = false;
                 return None;
             }
-            Some(open) => open.pause.saturating_mul(2).min(MAX_PAUSE),
+            Some(open) => longer(open.pause),
             None => {
                 self.failures = self.failures.saturating_add(1);
                 if self.failures < FAILURES {
                     return None;
                 }
-                MIN_PAUSE
+                self.last_pause.map_or(MIN_PAUSE, longer)
             }
         };
         Some(self.open_for(now, pause, why))
@@ -213,6 +220,10 @@ impl Breaker {
         });
         Change::Opened(pause)
     }
+}
+
+fn longer(pause: Duration) -> Duration {
+    pause.saturating_mul(2).min(MAX_PAUSE)
 }
 
 #[cfg(test)]
@@ -269,6 +280,28 @@ mod tests {
         let change = breaker.report(seconds(now + 30), Answered);
         assert_eq!(change, Some(Change::Closed));
         assert!(breaker.permits(seconds(now + 30), Stranger));
+    }
+
+    #[test]
+    fn a_provider_that_answers_to_probes_only_is_left_alone_ever_longer() {
+        let mut breaker = opened(NoAnswer);
+        for pause in [2, 4, 8] {
+            assert!(breaker.permits(seconds(100), Trusted));
+            assert_eq!(breaker.report(seconds(100), Answered), Some(Change::Closed));
+            for _ in 0..4 {
+                assert_eq!(breaker.report(seconds(100), NoAnswer), None);
+            }
+            let change = breaker.report(seconds(0), NoAnswer);
+            assert_eq!(change, Some(Change::Opened(seconds(pause))));
+        }
+        assert!(breaker.permits(seconds(100), Trusted));
+        breaker.report(seconds(100), Answered);
+        breaker.report(seconds(100), Answered);
+        for _ in 0..4 {
+            breaker.report(seconds(100), NoAnswer);
+        }
+        let change = breaker.report(seconds(100), NoAnswer);
+        assert_eq!(change, Some(Change::Opened(seconds(1))));
     }
 
     #[test]
