@@ -296,6 +296,35 @@ fn a_port_is_handed_over_where_both_say_so() {
     assert_eq!(login(&mut client, 1, ALICE, &daemon.token(ALICE)), GOOD);
 }
 
+/// N15: both families of one port are two sockets of one daemon, not two daemons.
+#[test]
+fn both_families_of_a_port_are_served() {
+    let Ok(free) = TcpListener::bind("[::1]:0") else {
+        return;
+    };
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let daemon = Daemon::start("");
+    let text = fs::read_to_string(daemon.path("gatepost.toml")).unwrap();
+    for (order, first, second) in [("one", "[::]", "0.0.0.0"), ("two", "0.0.0.0", "[::]")] {
+        let listener = |host| {
+            format!("[[listener]]\naddress = \"tcp:{host}:{port}\"\nallow_remote = true\n[[")
+        };
+        let text = text
+            .replace("/auth\"", &format!("/{order}\""))
+            .replacen("[[", &listener(first), 1)
+            .replacen("[[", &listener(second), 1);
+        let config = daemon.path(order).with_extension("toml");
+        fs::write(&config, text).unwrap();
+        let mut both = Serving::start(&config);
+        both.wait_for("ready");
+        for address in ["127.0.0.1", "[::1]"] {
+            handshake(Client::tcp(&format!("{address}:{port}")));
+        }
+        both.stop();
+    }
+}
+
 /// N9: figures are for whoever is meant to see them.
 #[test]
 fn metrics_beyond_loopback_need_a_word() {
