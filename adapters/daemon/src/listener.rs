@@ -7,6 +7,7 @@ mod unix;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::config::{Address, Listener};
@@ -138,6 +139,10 @@ fn socket_at(listener: &Listener, address: SocketAddr) -> Result<TcpSocket, Bind
     };
     let bound = bound.and_then(|socket| {
         socket.set_reuseaddr(true)?;
+        if address.is_ipv6() {
+            // Else [::] would be IPv4's as well, and 0.0.0.0 beside it taken.
+            SockRef::from(&socket).set_only_v6(true)?;
+        }
         // The kernel lets daemons share a port where each of them says so, and gives each a share of the connections.
         socket.set_reuseport(listener.take_over)?;
         socket.bind(address)?;

@@ -100,6 +100,7 @@ impl Signals {
 /// Serves until a signal ends it.
 pub(crate) fn run(options: &Options) -> ExitCode {
     vital::log_panics();
+    vital::be_strict();
     let served = runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -29,10 +29,15 @@ pub(crate) fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> io::R
 /// As [`spawn`], for tasks none of which may end.
 pub(crate) fn spawn_strict(name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let work = move || {
-        IS_STRICT.set(true);
+        be_strict();
         work();
     };
     spawn(name, work)
+}
+
+/// Has every panic on this thread end the process, also one of a task.
+pub(crate) fn be_strict() {
+    IS_STRICT.set(true);
 }
 
 /// Has every panic logged. The text of one may hold what came from outside, so that only fixed texts are told.
