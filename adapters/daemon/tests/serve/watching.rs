@@ -260,6 +260,8 @@ fn figures_tell_what_happened() {
     is(&logins("accept"), 2.0);
     is(&logins("wrong_user"), 2.0);
     is("gatepost_login_duration_seconds_count", 4.0);
+    is("gatepost_connections_opened_total{protocol=\"auth\"}", 4.0);
+    is("gatepost_connections{protocol=\"metrics\"}", 1.0);
     is("gatepost_keys{provider=\"here\"}", 1.0);
     is("gatepost_reloads_total{result=\"success\"}", 1.0);
     is("gatepost_reloads_total{result=\"failure\"}", 0.0);
