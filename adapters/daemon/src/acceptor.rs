@@ -118,6 +118,7 @@ impl Shared {
             number: self.number.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
             cookie,
             permit,
+            connected: metrics::Connected::over(self.protocol.name()),
         })
     }
 }

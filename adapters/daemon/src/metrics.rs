@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 pub(crate) use answers::{Answer, Question};
-pub(crate) use events::{Limit, limit_hit, loaded, reloaded};
+pub(crate) use events::{Connected, Limit, limit_hit, loaded, reloaded};
 
 use crate::generation::Generation;
 use crate::log;
@@ -153,6 +153,15 @@ impl Collector for Daemon {
         let help = "Lines of the log that were dropped because nobody read them.";
         let dropped = [([], log::dropped())];
         counter(to, "gatepost_log_lines_dropped", help, dropped)?;
+        let connections = events::connections();
+        let open = connections.iter();
+        let open = open.map(|(protocol, counts)| ([("protocol", *protocol)], counts.open));
+        let help = "Connections that are open.";
+        gauge(to, "gatepost_connections", help, open)?;
+        let opened = connections.iter();
+        let opened = opened.map(|(protocol, counts)| ([("protocol", *protocol)], counts.opened));
+        let help = "Connections that were opened.";
+        counter(to, "gatepost_connections_opened", help, opened)?;
         let help = "How often a limit kept somebody out, or waiting.";
         let limits = events::limits().map(|(limit, count)| ([("limit", limit)], count));
         counter(to, "gatepost_limits_hit", help, limits)?;

@@ -22,6 +22,7 @@ use crate::handlers::master::Master;
 use crate::handlers::relay::RelayedAuth;
 use crate::handlers::socketmap::Socketmap;
 use crate::http;
+use crate::metrics;
 use crate::peer::{self, Handler, Output, Reader};
 use crate::service::Service;
 use crate::upstream::Upstream;
@@ -41,6 +42,8 @@ pub(crate) struct Accepted {
     pub(crate) cookie: [u8; 16],
     /// Its permit among those of all connections, given back at its end.
     pub(crate) permit: OwnedSemaphorePermit,
+    /// Counts it as long as it is open.
+    pub(crate) connected: metrics::Connected,
 }
 
 /// What is spoken over a connection, with whatever answers it.
@@ -136,7 +139,7 @@ async fn work(mut receiver: mpsc::UnboundedReceiver<Accepted>, service: Arc<Serv
 }
 
 async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
-    let permit = accepted.permit;
+    let held = (accepted.permit, accepted.connected);
     let (protocol, name) = (accepted.protocol, (accepted.number, accepted.cookie));
     match accepted.stream {
         Stream::Unix(stream) => {
@@ -155,7 +158,7 @@ async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
             speak(stream, protocol, service, name).await;
         }
     }
-    drop(permit);
+    drop(held);
     Ok(())
 }
 

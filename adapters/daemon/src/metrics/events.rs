@@ -1,6 +1,8 @@
 //! What happens anywhere in the daemon, counted where it happens.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A limit that kept somebody out.
@@ -21,6 +23,47 @@ impl Limit {
             Self::Penalty => "penalty",
         }
     }
+}
+
+/// A connection that is open as long as this lives.
+pub(crate) struct Connected(&'static str);
+
+impl Connected {
+    /// Over a protocol of that name.
+    pub(crate) fn over(protocol: &'static str) -> Self {
+        let mut connections = connections_mut();
+        let counts = connections.entry(protocol).or_default();
+        counts.open += 1;
+        counts.opened += 1;
+        Self(protocol)
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        connections_mut().entry(self.0).or_default().open -= 1;
+    }
+}
+
+/// Connections of one protocol.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Connections {
+    /// At the moment.
+    pub(super) open: i64,
+    /// Since the start.
+    pub(super) opened: u64,
+}
+
+static CONNECTIONS: Mutex<BTreeMap<&str, Connections>> = Mutex::new(BTreeMap::new());
+
+fn connections_mut() -> MutexGuard<'static, BTreeMap<&'static str, Connections>> {
+    // Nothing in there is ever half done.
+    CONNECTIONS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Connections of each protocol that there has been one of.
+pub(super) fn connections() -> BTreeMap<&'static str, Connections> {
+    connections_mut().clone()
 }
 
 static LIMITS: [AtomicU64; Limit::ALL.len()] = [const { AtomicU64::new(0) }; Limit::ALL.len()];
