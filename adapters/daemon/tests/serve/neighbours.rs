@@ -35,6 +35,10 @@ struct Daemon {
 
 impl Daemon {
     fn start(stub: &Stub, further: &str) -> Self {
+        Self::with_provider(stub, further, "")
+    }
+
+    fn with_provider(stub: &Stub, further: &str, provider: &str) -> Self {
         let root = TempDir::new().unwrap();
         let issuer = Issuer::new();
         let keys = root.path().join("jwks.json");
@@ -43,7 +47,7 @@ impl Daemon {
             "listen = \"tcp:127.0.0.1:0\"\nmetrics = {{ listen = \"tcp:127.0.0.1:0\" }}\nlog = {{ format = \"json\" }}\n\
              {further}\n[[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = \"mail\"\n\
              discovery = false\nkeys = [\"{}\"]\nusername_claims = [\"email\"]\n\
-             introspection_url = \"{}\"\nclient_id = \"rs\"\nclient_secret = \"x\"\n",
+             introspection_url = \"{}\"\nclient_id = \"rs\"\nclient_secret = \"x\"\n{provider}",
             keys.display(),
             stub.url("/introspect")
         );
@@ -199,4 +203,56 @@ fn a_login_that_is_given_up_has_its_line() {
     assert!(line.contains("\"reason\":\"abandoned\""), "{line}");
     assert!(lines.next().is_none());
     drop(daemon.root);
+}
+
+/// N2: however many forged tokens one address has in flight, their answers wait, and no good login's does.
+#[test]
+fn forged_tokens_at_once_wait_as_one_after_the_other_and_delay_no_good_one() {
+    let stub = Stub::start().unwrap();
+    let daemon = Daemon::start(&stub, "");
+    let mut client = daemon.connect();
+    let forged = format!("{}A", daemon.jwt());
+    let guesses: String = (1..=30).map(|id| auth(id, &forged, "192.0.2.1")).collect();
+    client.send(guesses);
+    client.send(auth(31, &daemon.jwt(), "192.0.2.1"));
+    let first = [client.line(), client.line()];
+    assert!(
+        first.contains(&format!("OK\t31\tuser={ALICE}")),
+        "{first:?}"
+    );
+}
+
+/// N2: passwords wait before they are tried, and one that has just been refused is not tried again.
+#[test]
+fn wrong_passwords_at_once_are_not_all_tried_at_once() {
+    let stub = Stub::start().unwrap();
+    stub.set(
+        "/token",
+        Behaviour::Answer(Page::json(400, &json!({"error": "invalid_grant"}))),
+    );
+    let grant = format!("grant_url = \"{}\"\n", stub.url("/token"));
+    let daemon = Daemon::with_provider(&stub, "", &grant);
+    let mut client = daemon.connect();
+    let plain = |id: usize, password: &str, remote: &str| {
+        let response = STANDARD.encode(format!("\0{ALICE}\0{password}"));
+        format!("AUTH\t{id}\tPLAIN\tservice=imap\tsecured\trip={remote}\tresp={response}\n")
+    };
+    let guesses: String = (1..=50)
+        .map(|id| plain(id, &format!("guess-{id}"), "192.0.2.1"))
+        .collect();
+    client.send(guesses);
+    let first = client.line();
+    assert!(first.starts_with("FAIL\t"), "{first}");
+    // The next waits for a second.
+    assert!(stub.seen("/token").len() <= 2);
+    let id = first.split('\t').nth(1).unwrap();
+    let before = stub.seen("/token").len();
+    client.send(plain(99, &format!("guess-{id}"), "198.51.100.1"));
+    let again = client.line();
+    assert!(again.starts_with("FAIL\t99\t"), "{again}");
+    assert_eq!(
+        stub.seen("/token").len(),
+        before,
+        "it was answered from memory"
+    );
 }
