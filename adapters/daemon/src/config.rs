@@ -55,10 +55,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gatepost_core::sasl::{Compat, Discovery};
+use ipnet::IpNet;
 use toml::de::DeTable;
 
 use reader::{Places, keys};
-use values::{Bounded, OneLine, Seconds, words};
+use values::{Bounded, IpNetwork, OneLine, Seconds, words};
 
 /// Longest configuration file, in bytes: a megabyte is no configuration.
 const MAX_FILE: u64 = 1 << 20;
@@ -163,6 +164,16 @@ keys! {
         pub(crate) drain_seconds: Seconds<0, 60> = Seconds::new(5),
         /// How long an answer to a guess waits at most.
         pub(crate) penalty_seconds: Seconds<0, 60> = Seconds::new(15),
+        /// Webmail hosts and proxies, whose users are counted one by one.
+        trusted_networks: Vec<IpNetwork>,
+    }
+}
+
+impl Limits {
+    /// Hosts through which many users log in.
+    pub(crate) fn trusted_networks(&self) -> Vec<IpNet> {
+        let networks = self.trusted_networks.iter();
+        networks.map(|network| network.get()).collect()
     }
 }
 

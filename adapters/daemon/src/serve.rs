@@ -22,11 +22,11 @@ use tokio::time::timeout;
 use crate::acceptor::Acceptor;
 use crate::config::{Config, Listener, ListenerProtocol};
 use crate::generation::Generation;
+use crate::guesses::Guesses;
 use crate::listener::{self, BindError, Bound};
 use crate::log;
 use crate::metrics::{self, Metrics};
 use crate::peer::Stage;
-use crate::penalty::Penalties;
 use crate::prepare::{Kept, Preparation, StartError, prepare};
 use crate::service::Service;
 use crate::upstream::Upstream;
@@ -373,6 +373,6 @@ fn service(
         metrics: Metrics::new(),
         handshake: limits.handshake_seconds.duration(),
         line: limits.line_seconds.duration(),
-        penalties: Penalties::new(limits.penalty_seconds.duration()),
+        guesses: Guesses::new(limits.penalty_seconds.duration(), limits.trusted_networks()),
     }
 }

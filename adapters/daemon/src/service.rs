@@ -7,9 +7,9 @@ use gatepost_core::UnixTime;
 use tokio::sync::watch;
 
 use crate::generation::Generation;
+use crate::guesses::Guesses;
 use crate::metrics::Metrics;
 use crate::peer::Stage;
-use crate::penalty::Penalties;
 
 /// What all connections share.
 pub(crate) struct Service {
@@ -21,7 +21,7 @@ pub(crate) struct Service {
     pub(crate) handshake: Duration,
     /// How long it may take to end a line, and to take an answer.
     pub(crate) line: Duration,
-    pub(crate) penalties: Penalties,
+    pub(crate) guesses: Guesses,
 }
 
 /// The time of the system's clock.

@@ -17,9 +17,9 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::generation::Generation;
+use crate::guesses::Guesses;
 use crate::metrics::Metrics;
 use crate::peer::{Reader, Stage};
-use crate::penalty::Penalties;
 use crate::service::Service;
 use crate::upstream::Upstream;
 
@@ -64,7 +64,7 @@ impl World {
             metrics: Metrics::new(),
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),
-            penalties: Penalties::new(Duration::from_secs(15)),
+            guesses: Guesses::new(Duration::from_secs(15), Vec::new()),
         });
         Self {
             service,

@@ -98,6 +98,23 @@ impl Outcome {
 }
 
 impl Verdict {
+    /// A login that is refused without being judged: its driver knows why. `claimed` is who it claims to be.
+    #[must_use]
+    pub fn refused(rejection: Rejection, claimed: Option<String>) -> Self {
+        Self {
+            claimed,
+            vouched: None,
+            provider: None,
+            algorithm: None,
+            kid: None,
+            is_asked: false,
+            answers: Vec::new(),
+            trouble: None,
+            outcome: Outcome::refused(rejection, None),
+            fields: Fields::default(),
+        }
+    }
+
     /// Longest claimed name that is kept, in bytes: no longer name is ever accepted.
     pub const MAX_CLAIMED: usize = 256;
 }

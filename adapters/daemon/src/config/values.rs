@@ -1,10 +1,12 @@
 //! Values that are checked while they are read, so that a fault points at their line.
 
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::time::Duration;
 
 use gatepost_core::crypto::{Algorithm, AlgorithmSet};
 use gatepost_tokio::{Template, TemplateError};
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::fault::Faults;
@@ -185,6 +187,28 @@ impl Deref for OneLine {
 
     fn deref(&self) -> &str {
         &self.0
+    }
+}
+
+/// Addresses with a common prefix, or a single one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct IpNetwork(IpNet);
+
+impl TryFrom<String> for IpNetwork {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let network = text.parse();
+        let network = network.or_else(|_| text.parse().map(IpAddr::into));
+        let network =
+            network.map_err(|_| "write an address or a network, such as \"192.0.2.0/24\"")?;
+        Ok(Self(network))
+    }
+}
+
+impl IpNetwork {
+    pub(crate) const fn get(self) -> IpNet {
+        self.0
     }
 }
 
@@ -370,6 +394,7 @@ read_as_text!(
     FieldValue,
     super::Address,
     super::SocketPath,
+    IpNetwork,
     super::upstream::UserTemplate,
     super::secret::Secret
 );

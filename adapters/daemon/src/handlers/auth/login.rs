@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepost_core::Rejection;
 use gatepost_core::dovecot::{Login, NotSent, Origin, Ticket};
 use gatepost_core::sasl::Mechanism;
-use gatepost_tokio::{Attempt, Network, Outcome, Verdict, judge as judge_attempt};
+use gatepost_tokio::{Network, Outcome, Verdict};
 use tokio::time::{Instant, timeout};
 
 use super::response::Response;
+use crate::guesses::{Penalty, Source, Tried};
 use crate::peer::has_stopped;
 use crate::service::{Service, now};
 
@@ -19,52 +21,149 @@ pub(crate) struct Judged {
     pub(super) verdict: Verdict,
 }
 
-/// Judges a login, and keeps the answer to a guess back for a while.
+/// Judges a login. A password waits before it is tried, where others were guessed; the answer to a bad token waits
+/// where others were bad.
 pub(super) async fn judge(
     service: Arc<Service>,
     connection: u32,
     login: Login,
     response: Response,
 ) -> Judged {
-    let mut line = Line::begin(login.mechanism, login.origin);
-    let generation = Arc::clone(&service.generation.borrow());
-    let attempt = Attempt {
-        mechanism: login.mechanism,
-        message: response.bytes(),
-        origin: Some(&line.origin),
-        network: Network::of_login(&line.origin, connection.into()),
+    let mut attempt = Attempt {
+        line: Line::begin(login.mechanism, login.origin),
+        service,
+        connection,
+        response,
     };
-    let (providers, rules) = (&generation.providers, generation.rules());
-    let verdict = judge_attempt(providers, rules, attempt, now).await;
-    line.took = Some(line.began_at.elapsed());
-    let delay = delay(&service, &line.origin, &verdict);
-    if !delay.is_zero() {
-        // What is not needed any more is not kept for so long.
-        drop((response, generation));
-        let mut stopping = service.stopping.clone();
-        let _ = timeout(delay, has_stopped(&mut stopping)).await;
-    }
+    let verdict = if login.mechanism.is_password() {
+        attempt.try_password().await
+    } else {
+        attempt.judge_token().await
+    };
     Judged {
         ticket: login.ticket,
-        line,
+        line: attempt.line,
         verdict,
     }
 }
 
-/// How long the answer is kept back.
-fn delay(service: &Service, origin: &Origin, verdict: &Verdict) -> Duration {
-    let Outcome::Refused { rejection, .. } = &verdict.outcome else {
-        return Duration::ZERO;
-    };
-    let remote = origin.remote.address.filter(|_| !origin.no_penalty);
-    service.penalties.delay(remote, *rejection)
+/// One login on its way.
+struct Attempt {
+    service: Arc<Service>,
+    connection: u32,
+    line: Line,
+    response: Response,
+}
+
+impl Attempt {
+    /// Judges it now.
+    async fn judge(&mut self) -> Verdict {
+        let generation = Arc::clone(&self.service.generation.borrow());
+        let (providers, rules) = (&generation.providers, generation.rules());
+        let origin = &self.line.origin;
+        let attempt = gatepost_tokio::Attempt {
+            mechanism: self.line.mechanism,
+            message: self.response.bytes(),
+            origin: Some(origin),
+            network: Network::of_login(origin, self.connection.into()),
+        };
+        let began_at = Instant::now();
+        let verdict = gatepost_tokio::judge(providers, rules, attempt, now).await;
+        self.line.took = Some(began_at.elapsed());
+        verdict
+    }
+
+    async fn judge_token(&mut self) -> Verdict {
+        let mut verdict = self.judge().await;
+        if guessed(&verdict).is_some()
+            && let Some(source) = self.source(verdict.claimed.as_deref())
+        {
+            // What is not needed any more is not kept for so long.
+            self.response = Response::default();
+            if self.wait(source).await.is_err() {
+                verdict.outcome = Outcome::Refused {
+                    rejection: Rejection::Busy,
+                    challenge: None,
+                };
+            }
+        }
+        verdict
+    }
+
+    async fn try_password(&mut self) -> Verdict {
+        let user = user_of(self.response.bytes());
+        let guesses = &self.service.guesses;
+        let pair = guesses.pairs.of(self.response.bytes());
+        let source = match guesses.pairs.tried(pair) {
+            Tried::Refused(rejection) => return Verdict::refused(rejection, user),
+            Tried::Good => None,
+            Tried::Never => self.source(user.as_deref()),
+        };
+        if let Some(source) = source
+            && let Err(rejection) = self.wait(source).await
+        {
+            return Verdict::refused(rejection, user);
+        }
+        let verdict = self.judge().await;
+        let refused = guessed(&verdict);
+        let guesses = &self.service.guesses;
+        match (refused, source) {
+            (None, Some(source)) => guesses.forgive(source),
+            (Some(_), None) => {
+                // It was good lately, and is no more: the next one waits.
+                let source = self.source(user.as_deref());
+                drop(source.map(|source| guesses.count(source)));
+            }
+            _ => {}
+        }
+        if refused.is_some() || matches!(verdict.outcome, Outcome::Accepted(_)) {
+            guesses.pairs.remember(pair, refused);
+        }
+        verdict
+    }
+
+    fn source(&self, user: Option<&str>) -> Option<Source> {
+        let guesses = &self.service.guesses;
+        guesses.source(&self.line.origin, self.connection, user)
+    }
+
+    /// Counts a guess, and waits as long as it has to.
+    ///
+    /// # Errors
+    /// Where too many of the same source wait: it is refused for now.
+    async fn wait(&self, source: Source) -> Result<(), Rejection> {
+        match self.service.guesses.count(source) {
+            Penalty::TooMany => Err(Rejection::Busy),
+            Penalty::Wait(delay, _) if delay.is_zero() => Ok(()),
+            Penalty::Wait(delay, _waiting) => {
+                let mut stopping = self.service.stopping.clone();
+                let _ = timeout(delay, has_stopped(&mut stopping)).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Why a login was refused, if it was a guess.
+fn guessed(verdict: &Verdict) -> Option<Rejection> {
+    match &verdict.outcome {
+        Outcome::Refused { rejection, .. } if rejection.is_guess() => Some(*rejection),
+        _ => None,
+    }
+}
+
+/// The user of a message of PLAIN (RFC 4616 section 2).
+fn user_of(message: &[u8]) -> Option<String> {
+    let user = message.split(|byte| *byte == 0).nth(1)?;
+    let user = std::str::from_utf8(user).ok()?;
+    let end = user.floor_char_boundary(Verdict::MAX_CLAIMED);
+    user.get(..end).map(str::to_owned)
 }
 
 /// The one line of a login in the log, even where its client is gone before the verdict.
 pub(crate) struct Line {
     mechanism: Mechanism,
     origin: Origin,
-    began_at: Instant,
     took: Option<Duration>,
     is_written: bool,
 }
@@ -74,7 +173,6 @@ impl Line {
         Self {
             mechanism,
             origin,
-            began_at: Instant::now(),
             took: None,
             is_written: false,
         }

@@ -1,0 +1,268 @@
+//! Whoever guesses has to wait: those who have sent forged tokens or wrong passwords lately.
+//!
+//! A token cannot be guessed, so that it is judged at once, and only the answer to a bad one waits. A password can:
+//! it waits before it is tried, unless the same was good lately. Each guess is counted when it is made, so that
+//! many at once wait as long as one after the other. Good logins wait for nobody's guesses: neither an expired
+//! token nor a revoked one is a guess.
+
+mod pairs;
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gatepost_core::dovecot::Origin;
+use gatepost_tokio::Network;
+use ipnet::IpNet;
+use quick_cache::sync::Cache;
+use tokio::time::Instant;
+
+use crate::metrics;
+use pairs::Pairs;
+pub(crate) use pairs::Tried;
+
+/// Sources of guesses that are remembered; of more, those that have been quiet longest are forgotten.
+const SOURCES: usize = 16_384;
+
+/// After so long without a guess one is as good as any other.
+const MEMORY: Duration = Duration::from_mins(5);
+
+/// Guesses of one source that may wait at once; one more is refused for now.
+const WAITING: u32 = 256;
+
+/// What is known of guesses.
+pub(crate) struct Guesses {
+    counts: Cache<Source, Arc<Mutex<Count>>>,
+    /// Passwords and their users, good ones and wrong ones.
+    pub(crate) pairs: Pairs,
+    longest: Duration,
+    trusted: Vec<IpNet>,
+    users: RandomState,
+}
+
+/// Whose guesses are counted together.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Source {
+    /// One customer's network.
+    Network(Network),
+    /// One user of a host through which many log in.
+    User(u64),
+}
+
+#[derive(Default)]
+struct Count {
+    guesses: u32,
+    waiting: u32,
+    last: Option<Instant>,
+}
+
+/// What becomes of a guess.
+#[must_use]
+pub(crate) enum Penalty {
+    /// It waits so long.
+    Wait(Duration, Waiting),
+    /// It is refused for now: too many others of the same source wait.
+    TooMany,
+}
+
+/// A guess that waits, until it is dropped.
+pub(crate) struct Waiting(Arc<Mutex<Count>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut count = lock(&self.0);
+        count.waiting = count.waiting.saturating_sub(1);
+    }
+}
+
+impl Guesses {
+    /// Nobody waits longer than `longest`. In `trusted` networks, which are webmail hosts and proxies, each user is
+    /// counted by itself; so it is on this very host.
+    pub(crate) fn new(longest: Duration, trusted: Vec<IpNet>) -> Self {
+        Self {
+            counts: Cache::new(SOURCES),
+            pairs: Pairs::new(),
+            longest,
+            trusted,
+            users: RandomState::new(),
+        }
+    }
+
+    /// Whose guess it would be; `None` where the mail server says that nothing is to be held against anybody.
+    pub(crate) fn source(
+        &self,
+        origin: &Origin,
+        connection: u32,
+        user: Option<&str>,
+    ) -> Option<Source> {
+        if origin.no_penalty {
+            return None;
+        }
+        let is_shared = |address: IpAddr| {
+            let address = address.to_canonical();
+            address.is_loopback()
+                || self
+                    .trusted
+                    .iter()
+                    .any(|network| network.contains(&address))
+        };
+        if origin.remote.address.is_some_and(is_shared) {
+            return user.map(|user| Source::User(self.users.hash_one(user)));
+        }
+        Some(Source::Network(Network::of_login(
+            origin,
+            connection.into(),
+        )))
+    }
+
+    /// Counts a guess. The first waits for nothing, then come 1, 2, 4.. seconds.
+    pub(crate) fn count(&self, source: Source) -> Penalty {
+        // Made once however many come at the same time.
+        let made = self
+            .counts
+            .get_or_insert_with(&source, || Ok::<_, ()>(Arc::default()));
+        let shared = made.unwrap_or_default();
+        let mut count = lock(&shared);
+        let now = Instant::now();
+        if count.last.is_none_or(|last| now >= last + MEMORY) {
+            count.guesses = 0;
+        }
+        count.last = Some(now);
+        let before = count.guesses;
+        count.guesses = before.saturating_add(1);
+        if count.waiting >= WAITING {
+            metrics::limit_hit(metrics::Limit::Penalty);
+            return Penalty::TooMany;
+        }
+        count.waiting += 1;
+        drop(count);
+        Penalty::Wait(self.delay(before), Waiting(shared))
+    }
+
+    /// It was no guess after all.
+    pub(crate) fn forgive(&self, source: Source) {
+        if let Some(count) = self.counts.get(&source) {
+            let mut count = lock(&count);
+            count.guesses = count.guesses.saturating_sub(1);
+        }
+    }
+
+    /// How long a guess waits that so many came before.
+    fn delay(&self, before: u32) -> Duration {
+        let Some(exponent) = before.checked_sub(1) else {
+            return Duration::ZERO;
+        };
+        metrics::limit_hit(metrics::Limit::Penalty);
+        let seconds = 1_u64.checked_shl(exponent).unwrap_or(u64::MAX);
+        Duration::from_secs(seconds).min(self.longest)
+    }
+}
+
+fn lock(count: &Mutex<Count>) -> MutexGuard<'_, Count> {
+    // Nothing in there is ever half done.
+    count.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn guesses() -> Guesses {
+        Guesses::new(
+            Duration::from_secs(15),
+            vec![
+                "10.1.0.0/16".parse().unwrap(),
+                "2001:db8:f::/48".parse().unwrap(),
+            ],
+        )
+    }
+
+    fn origin(address: &str) -> Origin {
+        let mut origin = Origin::default();
+        origin.remote.address = Some(address.parse().unwrap());
+        origin
+    }
+
+    impl Guesses {
+        /// How long a guess of `user` from `address` waits, in seconds; the others of it wait no more.
+        fn guess(&self, address: &str, user: &str) -> u64 {
+            let source = self.source(&origin(address), 1, Some(user)).unwrap();
+            match self.count(source) {
+                Penalty::Wait(delay, _) => delay.as_secs(),
+                Penalty::TooMany => panic!("too many"),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_guess_costs_more_than_the_last_until_it_is_forgotten() {
+        let guesses = guesses();
+        let delays = [(); 7].map(|()| guesses.guess("192.0.2.1", "a"));
+        assert_eq!(delays, [0, 1, 2, 4, 8, 15, 15]);
+        assert_eq!(guesses.guess("192.0.2.2", "a"), 0, "another address");
+        for _ in 0..100 {
+            guesses.guess("192.0.2.1", "b");
+        }
+        assert_eq!(guesses.guess("::ffff:192.0.2.1", "a"), 15);
+        advance(MEMORY).await;
+        assert_eq!(guesses.guess("192.0.2.1", "a"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_customer_is_a_whole_network() {
+        let guesses = guesses();
+        assert_eq!(guesses.guess("2001:db8::1", "a"), 0);
+        assert_eq!(guesses.guess("2001:db8::2:0:0:1", "a"), 1);
+        assert_eq!(guesses.guess("2001:db8:0:1::1", "a"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn behind_a_trusted_host_each_user_is_counted_by_itself() {
+        let guesses = guesses();
+        for host in [
+            "10.1.2.3",
+            "::ffff:10.1.2.4",
+            "2001:db8:f::1",
+            "127.0.0.1",
+            "::1",
+        ] {
+            for user in 0..100 {
+                assert_eq!(guesses.guess(host, &format!("{user}@{host}")), 0, "{host}");
+            }
+            assert_eq!(guesses.guess(host, &format!("7@{host}")), 1);
+            assert!(guesses.source(&origin(host), 1, None).is_none());
+        }
+        let mut trusted = origin("192.0.2.1");
+        trusted.no_penalty = true;
+        assert!(guesses.source(&trusted, 1, Some("a")).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_guesses_at_once_wait_as_long_as_one_after_the_other() {
+        let guesses = guesses();
+        let source = guesses.source(&origin("192.0.2.1"), 1, None).unwrap();
+        let mut waiting = Vec::new();
+        let mut at_once = 0;
+        while let Penalty::Wait(delay, one) = guesses.count(source) {
+            at_once += u32::from(delay.is_zero());
+            waiting.push(one);
+        }
+        assert_eq!((at_once, waiting.len()), (1, WAITING as usize));
+        waiting.pop();
+        assert!(matches!(guesses.count(source), Penalty::Wait(..)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_no_guess_is_not_counted() {
+        let guesses = guesses();
+        for _ in 0..10 {
+            assert_eq!(guesses.guess("192.0.2.1", "a"), 0);
+            let source = guesses.source(&origin("192.0.2.1"), 1, None).unwrap();
+            guesses.forgive(source);
+        }
+    }
+}
