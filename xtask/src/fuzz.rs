@@ -18,6 +18,9 @@ const DEFAULT_SECONDS: u32 = 60;
 /// Longest input that is tried, in bytes: over the 16384 of an auth line.
 const MAX_LEN: u32 = 20_000;
 
+/// The release of cargo-fuzz.
+const FUZZ: &str = "0.13.2";
+
 /// How many runs a second a target should manage.
 const ENOUGH: u32 = 5000;
 
@@ -28,7 +31,7 @@ const VERIFYING: [&str; 1] = ["exchange"];
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     let existing = targets()?;
     let (seconds, targets) = parse(arguments, &existing)?;
-    let path = tools::path_with("fuzz")?;
+    let path = tools::path_with("fuzz", FUZZ)?;
     let nightly = nightly()?;
     let mut crashed = Vec::new();
     let mut rates = Vec::new();

@@ -12,18 +12,19 @@ use std::process::Command;
 
 use crate::workspace::{cargo, succeeds, target_dir};
 
-/// Makes sure that `cargo SUBCOMMAND` exists, and returns a `PATH` on which it is found.
+/// Makes sure that `cargo SUBCOMMAND` exists, and returns a `PATH` on which it is found. Where the machine has none,
+/// it is built in the release `version`.
 ///
 /// # Errors
 /// When it has to be built and cannot be.
-pub(crate) fn path_with(subcommand: &str) -> Result<OsString, Box<dyn Error>> {
+pub(crate) fn path_with(subcommand: &str, version: &str) -> Result<OsString, Box<dyn Error>> {
     let tools = target_dir().join("tools");
     let name = format!("cargo-{subcommand}");
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = vec![tools.join("bin")];
     folders.extend(env::split_paths(&path));
     if !folders.iter().any(|folder| folder.join(&name).is_file()) {
-        let mut install = cargo(["install", "--locked", &name, "--root"]);
+        let mut install = cargo(["install", "--locked", &name, "--version", version, "--root"]);
         if !succeeds(install.arg(&tools))? {
             return Err(format!("{name} could not be built").into());
         }
