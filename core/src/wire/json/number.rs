@@ -6,9 +6,6 @@ use crate::wire::ascii;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number<'j>(&'j [u8]);
 
-/// More digits than any `i64` has; bounds the work on an exponent.
-const MAX_DIGITS: i32 = 24;
-
 /// Digits that every `i64` has room for.
 const PLAIN_DIGITS: usize = 18;
 
@@ -87,10 +84,9 @@ fn plain(text: &[u8]) -> Option<i64> {
 }
 
 /// The first `count` of `digits` as an integer; missing ones are zeros.
+///
+/// The first is no zero: whatever the exponent, no `i64` has room for more than 19.
 fn integer(mut digits: impl Iterator<Item = u8>, count: i32) -> Option<i64> {
-    if count > MAX_DIGITS {
-        return None;
-    }
     (0..count).try_fold(0_i64, |sum, _| {
         let digit = char::from(digits.next().unwrap_or(b'0')).to_digit(10)?;
         sum.checked_mul(10)?.checked_add(i64::from(digit))
