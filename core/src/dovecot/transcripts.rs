@@ -793,6 +793,24 @@ fn a_handshake_is_over_once_both_its_lines_have_come() {
 }
 
 #[test]
+fn a_login_is_outstanding_until_its_client_has_its_answer() {
+    let mut play = handshaken();
+    for (line, expected) in [
+        ("AUTH\t1\tXOAUTH2\tservice=x\n", (1, 0)),
+        ("AUTH\t2\tXOAUTH2\tservice=x\tresp=aG9sZA==\n", (2, 1)),
+        ("AUTH\t3\tXOAUTH2\tservice=x\tresp=YmFk\n", (3, 1)),
+        ("CONT\t3\t\n", (2, 1)),
+        ("CANCEL\t2\n", (1, 0)),
+        ("CANCEL\t1\n", (0, 0)),
+    ] {
+        play.feed(&[line.as_bytes().to_vec()]);
+        let connection = &play.connection;
+        let told = (connection.outstanding(), connection.judging());
+        assert_eq!(told, expected, "{line}");
+    }
+}
+
+#[test]
 fn a_closed_connection_stays_closed_and_answers_nothing() {
     let mut play = handshaken();
     play.feed(&[b"AUTH\t1\tXOAUTH2\tservice=x\tresp=aG9sZA==\n".to_vec()]);
@@ -914,6 +932,7 @@ fn debug_shows_no_byte_of_a_response() {
         !shown.contains("secret") && !shown.contains("cm"),
         "{shown}"
     );
+    assert!(shown.contains("Ready"), "{shown}");
 }
 
 /// Xorshift: the same numbers in every run.

@@ -114,3 +114,74 @@ impl NewerKeysQuery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::InvalidSignature;
+
+    /// A key that serves these algorithms.
+    struct Serves(AlgorithmSet);
+
+    impl VerifyingKey for Serves {
+        fn algorithms(&self) -> AlgorithmSet {
+            self.0
+        }
+
+        fn verify(&self, _: Algorithm, _: &[u8], _: &[u8]) -> Result<(), InvalidSignature> {
+            Err(InvalidSignature)
+        }
+    }
+
+    const ES256: Serves = Serves(AlgorithmSet::of(&[Algorithm::Es256]));
+    const ES384: Serves = Serves(AlgorithmSet::of(&[Algorithm::Es384]));
+    const BOTH: Serves = Serves(AlgorithmSet::of(&[Algorithm::Es256, Algorithm::Es384]));
+
+    fn key(key: &'static Serves, names: [Option<&'static str>; 3]) -> TrustedKey<'static> {
+        let [kid, owner, issuer] = names;
+        TrustedKey {
+            owner,
+            issuer,
+            ..TrustedKey::new(key, kid)
+        }
+    }
+
+    const K: Option<&str> = Some("k");
+
+    #[test]
+    fn keys_are_mistaken_for_each_other_where_one_token_could_mean_both() {
+        let plain = key(&ES256, [K, None, None]);
+        for (other, expected) in [
+            (key(&BOTH, [K, None, None]), true),
+            (key(&ES384, [K, None, None]), false),
+            (key(&ES256, [Some("l"), None, None]), false),
+            (key(&ES256, [None, None, None]), false),
+            (key(&ES256, [K, Some("web"), None]), false),
+            (key(&ES256, [K, None, Some("a")]), true),
+        ] {
+            assert_eq!(plain.is_mistaken_for(&other), expected, "{other:?}");
+            assert_eq!(other.is_mistaken_for(&plain), expected, "{other:?}");
+        }
+        // Without `kid` none is meant, so that each is tried.
+        let nameless = key(&ES256, [None, None, None]);
+        assert!(!nameless.is_mistaken_for(&nameless));
+        let of_issuer = |issuer| key(&ES256, [K, None, Some(issuer)]);
+        assert!(of_issuer("a").is_mistaken_for(&of_issuer("a")));
+        assert!(!of_issuer("a").is_mistaken_for(&of_issuer("b")));
+    }
+
+    #[test]
+    fn a_key_covers_what_is_the_same_and_serves_no_more() {
+        let plain = key(&BOTH, [K, None, None]);
+        for (other, expected) in [
+            (key(&BOTH, [K, None, None]), true),
+            (key(&ES256, [K, None, None]), true),
+            (key(&ES256, [None, None, None]), false),
+            (key(&ES256, [K, Some("web"), None]), false),
+            (key(&ES256, [K, None, Some("a")]), false),
+        ] {
+            assert_eq!(plain.covers(&other), expected, "{other:?}");
+        }
+        assert!(!key(&ES256, [K, None, None]).covers(&plain));
+    }
+}

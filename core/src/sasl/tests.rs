@@ -369,6 +369,22 @@ fn a_token_has_the_alphabet_of_rfc_6750_and_no_neighbour_of_it() {
 }
 
 #[test]
+fn every_byte_of_a_token_is_looked_at_wherever_it_stands() {
+    for len in [31, 32, 33, 64, 70] {
+        let mut token = std::vec![b'a'; len];
+        for place in 0..len {
+            for byte in (0..=u8::MAX).filter(|byte| *byte != b'=') {
+                let is_ours = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+                token[place] = byte;
+                let is_taken = BearerToken::new(&token).is_ok();
+                assert_eq!(is_taken, is_ours, "{byte:#x} at {place} of {len}");
+            }
+            token[place] = b'a';
+        }
+    }
+}
+
+#[test]
 fn plain_holds_a_name_and_a_password() {
     for message in ["\0alice\0s\u{e9}cret", "alice\0alice\0s\u{e9}cret"] {
         for mechanism in [Mechanism::Plain, Mechanism::Login] {

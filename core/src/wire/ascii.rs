@@ -67,14 +67,24 @@ mod tests {
 
     #[test]
     fn a_byte_that_is_not_ascii_is_seen_wherever_it_stands() {
-        for len in (0..40).chain([64, 70, 99]) {
-            let mut bytes = std::vec![0x7F; len];
+        for (len, around) in (0..40)
+            .chain([64, 70, 99])
+            .flat_map(|len| [(len, 0), (len, 0x7F)])
+        {
+            let mut bytes = std::vec![around; len];
             assert!(is_all(&bytes), "{len}");
             for at in 0..len {
                 bytes[at] = 0x80;
                 assert!(!is_all(&bytes), "{at} of {len}");
-                bytes[at] = 0x7F;
+                bytes[at] = around;
             }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_ascii_do_not_make_up_for_each_other() {
+        for len in [2, 32, 64] {
+            assert!(!is_all(&std::vec![0x80; len]), "{len}");
         }
     }
 

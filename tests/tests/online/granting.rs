@@ -317,3 +317,15 @@ fn the_provider_that_granted_a_token_is_the_one_that_is_asked_about_it() {
     assert_eq!(outcome.code(), Err("opaque_token"));
     assert_eq!(questions, 1);
 }
+
+#[test]
+fn a_granted_token_is_bounded_as_a_clients_is() {
+    use gatepost_core::sasl::BearerToken;
+    let granted = |length| ok(&serde_json::json!({"access_token": "x".repeat(length)}));
+    let longest = granted(BearerToken::MAX_LEN);
+    let (outcome, asked) = run(granting(), MESSAGE, &[longest, ok(&good())]);
+    assert_eq!((outcome.code(), asked.len()), (Ok(ALICE), 2));
+    let longer = granted(BearerToken::MAX_LEN + 1);
+    let (outcome, _) = run(granting(), MESSAGE, &[longer]);
+    assert_eq!(outcome.code(), Err("unusable_answer"));
+}

@@ -268,3 +268,39 @@ fn a_signed_answer_costs_one_verification_a_step() {
     assert_eq!(steps.iter().max(), Some(&1));
     assert_eq!(steps.iter().sum::<usize>(), 4, "four an answer");
 }
+
+/// A provider is known by its place, also where its answers are verified.
+#[test]
+fn the_keys_of_the_provider_that_was_asked_verify_its_answer() {
+    let issuer = Issuer::new();
+    let (silent, asked) = (policy(), policy());
+    let keys = BACKENDS[0].prepare_all(&[issuer.jwk("ES256")]);
+    let keys = [keys[0].trusted(&asked)];
+    let providers = [(&silent, None), (&asked, Some(endpoints(Mode::Post)))]
+        .map(|(policy, endpoints)| Provider { policy, endpoints });
+    let payload = json!({"iss": ISSUER, "aud": "rs", "token_introspection": good()});
+    let jwt = sign(&issuer, "ES256", "token-introspection+jwt", &payload);
+    let mut setup = Setup::new(&providers);
+    setup.keys = Some(&keys);
+    setup.check(&[Ok(answer(INTROSPECTION, jwt))], Ok(ALICE));
+}
+
+/// Four keys are tried for an answer: those of other algorithms are none of them.
+#[test]
+fn a_signed_answer_is_tried_with_keys_of_its_algorithm_alone() {
+    let issuer = Issuer::new();
+    let policy = policy();
+    let algorithms = ["RS256", "RS384", "RS512", "PS256", "ES256"];
+    let keys = BACKENDS[0].prepare_all(&algorithms.map(|alg| issuer.jwk(alg)));
+    let keys: Vec<_> = keys.iter().map(|key| key.trusted(&policy)).collect();
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(endpoints(Mode::Post)),
+    }];
+    let payload = json!({"iss": ISSUER, "aud": "rs", "token_introspection": good()});
+    let header = json!({"alg": "ES256", "typ": "token-introspection+jwt"});
+    let jwt = issuer.sign_with_header("ES256", &header, payload.to_string().as_bytes());
+    let mut setup = Setup::new(&providers);
+    setup.keys = Some(&keys);
+    setup.check(&[Ok(answer(INTROSPECTION, jwt))], Ok(ALICE));
+}

@@ -323,6 +323,7 @@ fn the_longest_token_finds_room() {
     let bare = KEYS[0].sign("HS256", &longer(0)).len();
     let token = KEYS[0].sign("HS256", &longer((BearerToken::MAX_LEN - bare) / 4 * 3));
     assert!((BearerToken::MAX_LEN - 4..=BearerToken::MAX_LEN).contains(&token.len()));
+    assert_eq!(MAX_PAYLOAD, 6144, "what 8 KiB of base64url hold");
     let keys = BACKENDS[0].prepare_all(&[KEYS[0].jwk("HS256")]);
     let trusted = [TrustedKey::new(&*keys[0].key, None)];
     let policy = policy();

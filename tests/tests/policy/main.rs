@@ -10,6 +10,7 @@ mod kinds;
 mod messages;
 mod names;
 mod shapes;
+mod steps;
 mod tenants;
 
 use std::sync::LazyLock;

@@ -1,10 +1,18 @@
 use super::*;
 
-/// Walks over everything that `text` holds, as a claims reader does.
+/// Walks over the members of `text`, both ways: a claims reader visits them, others iterate.
+#[track_caller]
 fn walk(text: &[u8]) -> Result<usize, Error> {
-    Object::parse(text)?
-        .members()
-        .try_fold(0, |count, member| member.map(|_| count + 1))
+    let object = Object::parse(text)?;
+    let mut members = object.members();
+    let iterated = members.try_fold(0, |count, member| member.map(|_| count + 1));
+    let mut count = 0;
+    let visited = object.each_member(|_, _| {
+        count += 1;
+        Ok(())
+    });
+    assert_eq!(visited.map(|()| count), iterated);
+    iterated
 }
 
 #[track_caller]
@@ -63,6 +71,7 @@ fn refuses_what_is_no_object() {
 fn refuses_bad_members() {
     for text in [
         "{,}",
+        r#"{,"a":1}"#,
         r#"{"a"}"#,
         r#"{"a":}"#,
         r#"{"a":1,}"#,
@@ -254,6 +263,38 @@ fn text_decodes_escapes() {
     let plain = member(r#"{"a":"é"}"#, "a").string().unwrap();
     assert_eq!(plain.as_str(), Some("é"));
     assert_eq!(std::format!("{plain:?}"), "Text(..)");
+}
+
+#[test]
+fn characters_of_any_length_stand_beside_escapes() {
+    let text = member(r#"{"a":"\/aé€😀é\/"}"#, "a").string().unwrap();
+    assert!(text.chars().eq("/aé€😀é/".chars()));
+}
+
+/// A scope may be written with escapes, and stand anywhere among the others.
+#[test]
+fn a_word_is_found_however_it_is_written() {
+    for (inside, expected) in [
+        ("mail", true),
+        ("openid mail", true),
+        ("mail openid", true),
+        (r"ma\u0069l", true),
+        (r"openid ma\u0069l", true),
+        (r"ma\u0069l openid", true),
+        (r"openid\u0020mail", true),
+        ("", false),
+        ("mai", false),
+        ("mails openid", false),
+        (r"\u006dai", false),
+        (r"ma\u0069l\u0073", false),
+        (r"em\u0061il", false),
+        (r"ma\u0069ls mai", false),
+        (r"xmail \u0078mail", false),
+    ] {
+        let object = std::format!("{{\"a\":\"{inside}\"}}");
+        let text = member(&object, "a").string().unwrap();
+        assert_eq!(text.has_word("mail"), expected, "{inside}");
+    }
 }
 
 #[test]
