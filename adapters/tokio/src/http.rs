@@ -270,9 +270,7 @@ impl HttpClient {
     pub(crate) async fn get(&self, kind: EndpointKind, url: &str) -> Result<Incoming, Fault> {
         let mut url = url.to_owned();
         for _ in 0..MAX_REDIRECTS {
-            let incoming = self
-                .send(Network::of_connection(0), Outgoing::get(kind, &url))
-                .await?;
+            let incoming = self.send_publicly(Outgoing::get(kind, &url)).await?;
             match redirected(&url, &incoming) {
                 Some(next) => url = next,
                 None => return Ok(incoming),

@@ -246,9 +246,12 @@ impl Source {
                 // It may be gone.
                 let _ = reply.send(freshness);
             }
-            for reply in inner.asks.end() {
+            for (reply, issued_at) in inner.asks.end() {
                 // It came while the answer was on its way: a newer key may not have been in it.
-                let _ = reply.send(Freshness::Unavailable);
+                let _ = reply.send(match freshness {
+                    Freshness::Current => Freshness::of(&inner.life(), issued_at),
+                    Freshness::Unavailable => freshness,
+                });
             }
             let is_over = inner.life().is_over(now());
             if is_over && self.kept().is_some() {

@@ -228,6 +228,26 @@ async fn a_silent_provider_is_found_to_be_back_without_a_login() {
     assert!(is_good(&login(&providers, network(1), "token").await));
 }
 
+/// N5: keys are fetched whether logins may ask or not.
+#[tokio::test]
+async fn a_rotation_is_followed_while_introspection_is_left_alone() {
+    let stub = Stub::provider().unwrap();
+    let providers = start(asking(&stub)).await;
+    stub.set("/introspect", Behaviour::Reset);
+    // Metadata that are not answered leave it alone for longer than this test takes.
+    let metadata = "/.well-known/openid-configuration";
+    stub.set(metadata, Behaviour::Silence);
+    for outcome in all(burst(&providers, network(1), "token", 5)).await {
+        assert_eq!(outcome, Err("provider_unavailable"));
+    }
+    assert!(providers.statistics()[0].is_left_alone);
+    stub.set_json(metadata, &stub.metadata());
+    let new = Issuer::new();
+    stub.set_json("/jwks", &json!({"keys": [public(&new, "new")]}));
+    let outcome = login(&providers, network(2), &signed(&stub, &new, "new")).await;
+    assert_eq!(outcome.as_deref(), Ok(ALICE));
+}
+
 /// A provider that asks for a pause has it; one that refuses a guesser at the token endpoint refuses nobody else.
 #[tokio::test]
 async fn a_provider_that_asks_for_a_pause_has_it() {
@@ -321,7 +341,8 @@ async fn a_reload_keeps_what_is_still_true() {
     changed.online.as_mut().unwrap().client.as_mut().unwrap().id = "other".to_owned();
     for (settings, left_alone) in [(settings, 1), (changed, 0)] {
         let (third, _) = Providers::start(&AwsLc, vec![settings], &place(), Some(&second)).unwrap();
-        assert_eq!(third.statistics()[0].left_alone, left_alone);
+        let figures = &third.statistics()[0];
+        assert_eq!(figures.left_alone, left_alone, "{figures:?}");
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Breaker {
     failures: u8,
     answered_at: Option<Duration>,
     open: Option<Open>,
-    /// The last pause, until a request is answered that did not end it: what was tried may work where nothing
+    /// The last pause of one that was silent, until a request is answered that did not end it: what was tried may work where nothing
     /// else does.
     last_pause: Option<Duration>,
 }
@@ -158,7 +158,7 @@ impl Breaker {
 
     fn close(&mut self) -> Option<Change> {
         let open = self.open.take_if(|open| open.why != Why::AskedToWait)?;
-        self.last_pause = Some(open.pause);
+        self.last_pause = (open.why == Why::Silent).then_some(open.pause);
         Some(Change::Closed)
     }
 

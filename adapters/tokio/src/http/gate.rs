@@ -340,3 +340,152 @@ impl Drop for Place {
         let _removed = self.gate.state().waiting.remove(self.ticket);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinHandle;
+    use tokio::time::advance;
+
+    use super::RequestOutcome::{Answered, NoAnswer, ServerError};
+    use super::*;
+
+    fn network(number: u64) -> Network {
+        Network::of_connection(number)
+    }
+
+    async fn enter(gate: &Arc<Gate>, number: u64) -> Result<Slot, Fault> {
+        gate.enter(network(number)).await
+    }
+
+    /// One that enters, reports and leaves at once.
+    fn asks(
+        gate: &Arc<Gate>,
+        number: u64,
+        outcome: RequestOutcome,
+    ) -> JoinHandle<Result<(), Fault>> {
+        let gate = Arc::clone(gate);
+        tokio::spawn(async move {
+            let mut slot = enter(&gate, number).await?;
+            slot.report(network(number), outcome);
+            Ok(())
+        })
+    }
+
+    async fn ask(gate: &Arc<Gate>, number: u64, outcome: RequestOutcome) -> Result<(), Fault> {
+        asks(gate, number, outcome).await.unwrap()
+    }
+
+    async fn go_round() {
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever() {
+        let gate = Gate::new("p", 1);
+        let slot = enter(&gate, 1).await.unwrap();
+        let begun = Instant::now();
+        assert_eq!(ask(&gate, 2, Answered).await, Err(Fault::Busy));
+        assert_eq!(begun.elapsed(), MAX_WAIT);
+        assert_eq!((gate.busy(), gate.load()), (1, (0, 1)));
+        drop(slot);
+        assert_eq!(ask(&gate, 2, Answered).await, Ok(()));
+        assert_eq!(gate.load(), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn thousands_wait_and_who_has_most_is_refused_first() {
+        let gate = Gate::new("p", 1);
+        let slot = enter(&gate, 1).await.unwrap();
+        let flood: Vec<_> = (0..=WAITING).map(|_| asks(&gate, 1, Answered)).collect();
+        go_round().await;
+        let good = asks(&gate, 2, Answered);
+        go_round().await;
+        assert_eq!((gate.busy(), gate.load()), (2, (WAITING, 1)));
+        drop(slot);
+        assert_eq!(good.await.unwrap(), Ok(()));
+        let mut refused = 0;
+        for login in flood {
+            refused += usize::from(login.await.unwrap() == Err(Fault::Busy));
+        }
+        assert_eq!(refused, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leaves_the_queue_takes_nothing_along() {
+        let gate = Gate::new("p", 1);
+        let slot = enter(&gate, 1).await.unwrap();
+        let gone = asks(&gate, 2, Answered);
+        let other = asks(&gate, 3, Answered);
+        go_round().await;
+        gone.abort();
+        go_round().await;
+        assert_eq!(gate.load(), (1, 1));
+        drop(slot);
+        assert_eq!(other.await.unwrap(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_is_told_at_once_that_nobody_is_asked() {
+        let gate = Gate::new("p", 1);
+        let slot = enter(&gate, 1).await.unwrap();
+        let waiting: Vec<_> = (0..100)
+            .map(|number| asks(&gate, number, NoAnswer))
+            .collect();
+        go_round().await;
+        let begun = Instant::now();
+        drop(slot);
+        let mut asked = 0;
+        for login in waiting {
+            asked += usize::from(login.await.unwrap().is_ok());
+        }
+        assert_eq!((asked, begun.elapsed()), (5, Duration::ZERO));
+        assert_eq!(gate.left_alone(), (true, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_that_is_given_up_leaves_the_next_one() {
+        let gate = Gate::new("p", 1);
+        for _ in 0..5 {
+            assert_eq!(ask(&gate, 1, NoAnswer).await, Ok(()));
+        }
+        advance(Duration::from_secs(1)).await;
+        drop(enter(&gate, 2).await.unwrap());
+        assert_eq!(ask(&gate, 3, Answered).await, Ok(()));
+        assert_eq!(gate.left_alone(), (false, 1));
+    }
+
+    /// N5: ten tokens a second that a provider fails at, and a good login of another network now and then.
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_holds_no_breaker() {
+        for has_metadata in [true, false] {
+            let gate = Gate::new("p", 32);
+            if has_metadata {
+                gate.has_answered();
+            }
+            for tenth in 0..900_u64 {
+                // Refused or not, it is the stranger's own affair.
+                let _ = ask(&gate, 1, ServerError).await;
+                if tenth % 50 == 49 {
+                    assert_eq!(ask(&gate, 2, Answered).await, Ok(()), "{tenth}");
+                    gate.trust(network(2));
+                }
+                advance(Duration::from_millis(100)).await;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_does_not_try_a_provider_that_had_good_logins() {
+        let gate = Gate::new("p", 32);
+        gate.trust(network(1));
+        for _ in 0..5 {
+            assert_eq!(ask(&gate, 2, NoAnswer).await, Ok(()));
+        }
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(ask(&gate, 3, Answered).await, Err(Fault::NotAsked));
+        assert_eq!(ask(&gate, 1, Answered).await, Ok(()));
+        assert_eq!(ask(&gate, 3, Answered).await, Ok(()));
+    }
+}

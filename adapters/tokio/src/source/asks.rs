@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use gatepost_core::exchange::NewerKeysQuery;
+use gatepost_core::{UnixTime, exchange::NewerKeysQuery};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -41,6 +41,7 @@ struct State {
 struct Waiting {
     network: Network,
     reply: oneshot::Sender<Freshness>,
+    issued_at: Option<UnixTime>,
     /// Whether it has asked for a look after the one that went on already.
     is_for_next: bool,
 }
@@ -93,6 +94,7 @@ impl Asks {
         let waiting = Waiting {
             network: asker.network,
             reply,
+            issued_at: query.issued_at,
             is_for_next,
         };
         match state.waiting.push(asker.network, waiting) {
@@ -126,8 +128,8 @@ impl Asks {
         all.map(|waiting| waiting.reply).collect()
     }
 
-    /// It has ended; gives those who came meanwhile and wait for no other.
-    pub(super) fn end(&self) -> Vec<oneshot::Sender<Freshness>> {
+    /// It has ended; gives those who came meanwhile and wait for no other, and when their tokens were issued.
+    pub(super) fn end(&self) -> Vec<(oneshot::Sender<Freshness>, Option<UnixTime>)> {
         let mut state = self.state();
         state.is_looking = false;
         let all: Vec<_> = std::iter::from_fn(|| state.waiting.pop()).collect();
@@ -138,7 +140,7 @@ impl Asks {
                 // There is room: they have just been taken out.
                 let _ = state.waiting.push(network, waiting);
             } else {
-                answered.push(waiting.reply);
+                answered.push((waiting.reply, waiting.issued_at));
             }
         }
         answered
