@@ -25,7 +25,10 @@ const REPORT: Duration = Duration::from_secs(1);
 /// The lines, and the thread that writes them.
 pub(super) struct Queue {
     state: Mutex<State>,
-    changed: Condvar,
+    /// There is something to write, or to report.
+    arrived: Condvar,
+    /// Something has been written.
+    written: Condvar,
     dropped: AtomicU64,
 }
 
@@ -49,7 +52,8 @@ impl Queue {
         };
         Self {
             state: Mutex::new(state),
-            changed: Condvar::new(),
+            arrived: Condvar::new(),
+            written: Condvar::new(),
             dropped: AtomicU64::new(0),
         }
     }
@@ -69,10 +73,14 @@ impl Queue {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        // A thread that writes looks again by itself.
+        let is_idle = state.waiting.is_empty() && !state.is_writing;
         state.waiting.extend_from_slice(before.as_bytes());
         state.waiting.extend_from_slice(line);
         drop(state);
-        self.changed.notify_all();
+        if is_idle {
+            self.arrived.notify_one();
+        }
     }
 
     /// How many lines were dropped since the start.
@@ -85,7 +93,7 @@ impl Queue {
         let mut state = self.lock();
         if !std::mem::replace(&mut state.wants_report, true) {
             drop(state);
-            self.changed.notify_all();
+            self.arrived.notify_one();
         }
     }
 
@@ -98,7 +106,7 @@ impl Queue {
             if left.is_zero() {
                 return;
             }
-            let waited = self.changed.wait_timeout(state, left);
+            let waited = self.written.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -141,10 +149,10 @@ impl Queue {
                 if left.is_zero() {
                     break;
                 }
-                let waited = self.changed.wait_timeout(state, left);
+                let waited = self.arrived.wait_timeout(state, left);
                 waited.unwrap_or_else(PoisonError::into_inner).0
             } else {
-                let waited = self.changed.wait(state);
+                let waited = self.arrived.wait(state);
                 waited.unwrap_or_else(PoisonError::into_inner)
             };
             state = waited;
@@ -156,7 +164,7 @@ impl Queue {
 
     fn is_written(&self) {
         self.lock().is_writing = false;
-        self.changed.notify_all();
+        self.written.notify_all();
     }
 
     fn takes_report(&self) -> bool {
