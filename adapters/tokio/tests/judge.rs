@@ -123,6 +123,13 @@ async fn a_refusal_says_why_and_what_the_client_is_told() {
     let challenge: Value = serde_json::from_slice(&challenge.unwrap()).unwrap();
     assert_eq!(challenge, json!({"status": "401", "schemes": "bearer"}));
     assert_eq!(verdict.provider.as_deref(), Some("example"));
+    // Whose it is, which the client did not say.
+    assert_eq!(verdict.vouched.as_deref(), Some("alice@example.com"));
+    let forged = Issuer::new().sign("ES256", &claims("alice@example.com"));
+    assert_eq!(
+        login(&trust, "alice@example.com", &forged).await.vouched,
+        None
+    );
 }
 
 async fn bare(trust: &Providers, token: &str) -> Verdict {
