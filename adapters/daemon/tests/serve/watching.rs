@@ -286,6 +286,16 @@ fn figures_tell_what_happened() {
     above("process_virtual_memory_bytes", 1.0e6);
     above("process_open_fds", 3.0);
     above("process_max_fds", 3.0);
+    above(
+        "gatepost_keys_fetched_timestamp_seconds{provider=\"here\"}",
+        1.0e9,
+    );
+    for cache in ["answers", "signatures"] {
+        let hits = format!(
+            "gatepost_cache_lookups_total{{provider=\"here\",cache=\"{cache}\",result=\"hit\"}}"
+        );
+        above(&hits, 0.0);
+    }
     above("process_threads", 1.0);
     above("gatepost_connections{protocol=\"metrics\"}", 0.0);
     assert!(samples.contains_key("process_cpu_seconds_total"), "{text}");
