@@ -329,21 +329,17 @@ impl<H: Handler, R: Reader, W: AsyncWrite + Unpin> Peer<H, R, W> {
 
     /// Lets work that has begun end, so that each login has its line in the log, and writes what fits.
     async fn finish(&mut self) {
-        while !self.io.work.is_empty() {
+        while !self.io.work.is_empty() && !self.stop.is_now() {
             tokio::select! {
                 done = self.io.work.next() => {
                     if let Ok(done) = done {
                         self.handler.done(done, &mut self.io);
                     }
                 }
-                stage = self.stop.changed() => {
-                    self.stop.note(stage, Duration::ZERO);
-                    if self.stop.is_now() {
-                        break;
-                    }
-                }
+                stage = self.stop.changed() => self.stop.note(stage, Duration::ZERO),
             }
         }
+        self.io.work.give_up().await;
         // Nobody waits for a client that does not read.
         let rest = self.io.output.rest();
         if let Ok(Err(error)) = timeout(Duration::ZERO, self.writer.write_all(rest)).await {

@@ -44,4 +44,9 @@ impl<D: 'static> Work<D> {
             None => pending().await,
         }
     }
+
+    /// Gives up what has not ended, and waits until it is gone: each login leaves its line.
+    pub(super) async fn give_up(&mut self) {
+        self.0.shutdown().await;
+    }
 }
