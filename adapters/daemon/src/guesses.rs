@@ -79,7 +79,7 @@ impl Drop for Waiting {
 
 impl Guesses {
     /// Nobody waits longer than `longest`. In `trusted` networks, which are webmail hosts and proxies, each user is
-    /// counted by itself; so it is on this very host.
+    /// counted by itself. This very host is nobody, unless it is among them.
     pub(crate) fn new(longest: Duration, trusted: Vec<IpNet>) -> Self {
         Self {
             counts: Cache::new(SOURCES),
@@ -90,7 +90,8 @@ impl Guesses {
         }
     }
 
-    /// Whose guess it would be; `None` where the mail server says that nothing is to be held against anybody.
+    /// Whose guess it would be; `None` where nothing is to be held against anybody: the mail server says so, or it is
+    /// this host, through which everybody may log in.
     pub(crate) fn source(
         &self,
         origin: &Origin,
@@ -100,16 +101,13 @@ impl Guesses {
         if origin.no_penalty {
             return None;
         }
-        let is_shared = |address: IpAddr| {
-            let address = address.to_canonical();
-            address.is_loopback()
-                || self
-                    .trusted
-                    .iter()
-                    .any(|network| network.contains(&address))
-        };
-        if origin.remote.address.is_some_and(is_shared) {
+        let address = origin.remote.address.map(|address| address.to_canonical());
+        let is_trusted = |address: &IpAddr| self.trusted.iter().any(|net| net.contains(address));
+        if address.as_ref().is_some_and(is_trusted) {
             return user.map(|user| Source::User(self.users.hash_one(user)));
+        }
+        if address.is_some_and(|address| address.is_loopback()) {
+            return None;
         }
         Some(Source::Network(Network::of_login(
             origin,
@@ -223,18 +221,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn behind_a_trusted_host_each_user_is_counted_by_itself() {
         let guesses = guesses();
-        for host in [
-            "10.1.2.3",
-            "::ffff:10.1.2.4",
-            "2001:db8:f::1",
-            "127.0.0.1",
-            "::1",
-        ] {
+        for host in ["10.1.2.3", "::ffff:10.1.2.4", "2001:db8:f::1"] {
             for user in 0..100 {
                 assert_eq!(guesses.guess(host, &format!("{user}@{host}")), 0, "{host}");
             }
             assert_eq!(guesses.guess(host, &format!("7@{host}")), 1);
             assert!(guesses.source(&origin(host), 1, None).is_none());
+        }
+        for nobody in ["127.0.0.1", "::1"] {
+            assert!(guesses.source(&origin(nobody), 1, Some("a")).is_none());
         }
         let mut trusted = origin("192.0.2.1");
         trusted.no_penalty = true;
