@@ -170,12 +170,15 @@ pub fn master_lines(data: &[u8]) {
 /// A passwd-file, and the bytes of a socketmap's client.
 ///
 /// # Panics
-/// Where a user is root or its name could be a path, or the sizes of the pieces change what is asked.
+/// Where a user is root, its name could be a path or a word of it another field, or the sizes of the pieces change what is asked.
 pub fn users_and_maps(data: &[u8]) {
     let users = users(data);
     for name in users.matching("*").into_iter().flatten() {
         assert!(!name.contains('/') && !name.starts_with('@'));
+        assert!(!name.chars().any(char::is_control));
         let user = users.find(name).expect("a user that is listed");
+        let mut words = user.fields.iter().flat_map(|(key, value)| [key, value]);
+        assert!(words.all(|word| !word.chars().any(char::is_control)));
         let mut ids = user
             .fields
             .iter()

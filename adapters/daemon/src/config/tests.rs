@@ -618,6 +618,15 @@ fn what_listeners_are_asked_has_to_be_known_by_somebody() {
             "[users]\ndomains = [\"a\"]\nallow_all_users = true",
             "say who exists, in one way",
         ),
+        ("", "[users]\ndomains = [\"@a.test\"]", "write a domain"),
+        ("", "[users]\ndomains = [\"a test\"]", "write a domain"),
+        ("", "[users]\ndomains = [\"a.test.\"]", "write a domain"),
+        ("", "[users]\ndomains = [\"gatepost.invalid\"]", "write a domain"),
+        (
+            "",
+            "[users]\nallow_all_users = true\nhome = \"/v/%n\\n\"",
+            "write text with %u or %{user}",
+        ),
         (
             "",
             "[users]\nallow_all_users = true\nhome = \"%h\"",

@@ -84,6 +84,26 @@ fn a_name_that_would_leave_its_directory_is_nobody_s() {
         "a\nb@example.com",
         "..",
         "",
+        // A catch-all is nobody, and nothing else is that no login could name (A22).
+        "@",
+        "@\u{1}example.com",
+        "@@example.com",
+        "a@b@example.com",
+        "a..b@example.com",
+        ".a@example.com",
+        "a.@example.com",
+        "a@example.com.",
+        "a b@example.com",
+        "a\\b@example.com",
+        "a\tb@example.com",
+        "a\u{85}b@example.com",
+        "a\u{202e}b@example.com",
+        "a\u{200b}@example.com",
+        "\u{301}a@example.com",
+        "a\u{ff20}example.com",
+        "\u{fffd}@example.com",
+        "a,b@example.com",
+        "a@gatepost.invalid",
     ] {
         check(&users(Exist::All), name, "");
         let (file, errors) = PasswdFile::parse(&format!("{name}:x:1:1::/h::"));
@@ -107,6 +127,47 @@ fn a_file_says_who_exists_and_what_is_different() {
     );
     check(&users, "carol@example.com", "");
     assert!(!format!("{users:?}").contains("secret"));
+}
+
+#[test]
+fn a_name_has_256_bytes_at_most() {
+    let name = |length: usize| "a".repeat(length);
+    let (file, errors) = PasswdFile::parse(&format!("{}:x\n{}:x\n", name(256), name(257)));
+    assert_eq!(errors, [LineError::Name(2)]);
+    assert_eq!(file.len(), 1);
+}
+
+#[test]
+fn a_field_with_control_characters_is_no_way_to_another() {
+    for (line, is_taken) in [
+        ("a:x:7:8::/h::userdb_mail\tuid=0", false),
+        ("a:x:7:8::/h::userdb_mail=m\tuid=0", false),
+        ("a:x:7:8::/h\tuid=0::", false),
+        ("a:x:7:8::/h::userdb_\u{1}=m", false),
+        ("a:x:7:8::/h::userdb_=m", false),
+        // What is not kept harms nobody.
+        ("a:x\ty:7:8:A\tB:/h:/bin/sh\t:pass\t=m", true),
+    ] {
+        let (file, errors) = PasswdFile::parse(&format!("# one\n{line}\n"));
+        assert_eq!(file.len(), usize::from(is_taken), "{line:?}");
+        let expected = if is_taken { "" } else { "line 2: " };
+        let said = errors.first().map(ToString::to_string).unwrap_or_default();
+        assert!(said.starts_with(expected) && said.is_empty() == is_taken, "{said}");
+    }
+}
+
+#[test]
+fn a_template_has_no_control_characters() {
+    for text in ["/v/%n\n", "\t%u", "%{user}\0"] {
+        assert_eq!(text.parse::<Template>(), Err(TemplateError), "{text:?}");
+    }
+}
+
+#[test]
+fn a_question_mark_is_one_character() {
+    let users = listed("\u{fc}@x:x\nue@x:x\n");
+    let count = |mask| users.matching(mask).unwrap().count();
+    assert_eq!((count("?@x"), count("??@x"), count("?e@*")), (1, 1, 1));
 }
 
 #[test]
