@@ -1,10 +1,13 @@
 //! Users that Gatepost knows by itself: from a template, or from a file as Dovecot's passwd-file.
 //!
-//! Names are compared in lower case, as Dovecot does by default (`auth_username_format = %Lu`). What a name
-//! could do to a path is refused: a `/` in it, or parts of it that are nothing or dots alone.
+//! Names are compared in lower case, as Dovecot does by default (`auth_username_format = %Lu`). A user has a name
+//! that a login can have, and no other: it can be a path, a log line and an address at once. So nobody is a
+//! catch-all (`@example.com`).
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+
+use gatepost_core::Identity;
 
 /// Text with variables: `%u` or `%{user}`, `%n` or `%{username}` (before the @), `%d` or `%{domain}`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,7 +24,8 @@ enum Part {
 /// What is no template.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "write text with %u or %{{user}}, %n or %{{username}} (before the @), %d or %{{domain}}; %% is a percent sign"
+    "write text with %u or %{{user}}, %n or %{{username}} (before the @), %d or %{{domain}}, and without control \
+     characters; %% is a percent sign"
 )]
 pub struct TemplateError;
 
@@ -29,6 +33,9 @@ impl FromStr for Template {
     type Err = TemplateError;
 
     fn from_str(text: &str) -> Result<Self, TemplateError> {
+        if has_controls(text) {
+            return Err(TemplateError);
+        }
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('%') {
@@ -117,7 +124,7 @@ impl Users {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<User> {
         let name = name.to_ascii_lowercase();
-        if !is_harmless(&name) {
+        if !Identity::is_user_name(&name) {
             return None;
         }
         let entry = match &self.exist {
@@ -141,7 +148,7 @@ impl Users {
         };
         let mask = mask.to_ascii_lowercase();
         let names = file.entries.keys().map(String::as_str);
-        Some(names.filter(move |name| matches(mask.as_bytes(), name.as_bytes())))
+        Some(names.filter(move |name| matches(&mask, name)))
     }
 }
 
@@ -169,35 +176,31 @@ impl Common {
     }
 }
 
-/// Whether the name can be part of a path, and is one word or one address.
-fn is_harmless(name: &str) -> bool {
-    let (local, domain) = name.rsplit_once('@').unwrap_or((name, "-"));
-    let is_part = |part: &str| !part.bytes().all(|byte| byte == b'.');
-    !name.contains('/')
-        && !name.chars().any(char::is_control)
-        && !local.contains('@')
-        && is_part(local)
-        && is_part(domain)
+fn has_controls(text: &str) -> bool {
+    text.chars().any(char::is_control)
 }
 
 /// Whether `mask` matches the whole of `text`. Each `*` is tried at its last place only, which suffices.
-fn matches(mut mask: &[u8], mut text: &[u8]) -> bool {
+fn matches(mask: &str, text: &str) -> bool {
+    let (mut mask, mut text) = (mask.chars(), text.chars());
     let mut star = None;
     loop {
-        match (mask.split_first(), text.split_first()) {
-            (Some((b'*', behind)), _) => {
-                star = Some((behind, text));
-                mask = behind;
+        let at = text.clone();
+        match (mask.next(), text.next()) {
+            (Some('*'), _) => {
+                star = Some((mask.clone(), at.clone()));
+                text = at;
             }
-            (Some((wanted, behind)), Some((byte, rest))) if *wanted == b'?' || wanted == byte => {
-                (mask, text) = (behind, rest);
-            }
+            (Some(wanted), Some(found)) if wanted == '?' || wanted == found => {}
             (None, None) => return true,
             _ => {
-                let Some((behind, [_, rest @ ..])) = star else {
+                let Some((behind, mut rest)) = star else {
                     return false;
                 };
-                star = Some((behind, rest));
+                if rest.next().is_none() {
+                    return false;
+                }
+                star = Some((behind.clone(), rest.clone()));
                 (mask, text) = (behind, rest);
             }
         }
@@ -219,9 +222,15 @@ struct Entry {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// The name is empty or could do something to a path.
-    #[error("line {0}: the name is empty, or has a / or control characters in it")]
+    /// No user can have the name.
+    #[error(
+        "line {0}: no user can be called so; write one word or one address of 256 bytes at most, without spaces, \
+         quotes, slashes or control characters, and no catch-all"
+    )]
     Name(usize),
+    /// A field has no name, or control characters.
+    #[error("line {0}: home and the fields behind userdb_ have a name, and no control characters")]
+    Field(usize),
     /// `uid` or `gid` is no number, or 0.
     #[error("line {0}: uid and gid have to be numbers above 0, or empty")]
     Id(usize),
@@ -269,7 +278,7 @@ fn entry(number: usize, line: &str) -> Result<(String, Entry), LineError> {
     let (name, _password, uid, gid) = (column(), column(), column(), column());
     let (_gecos, home, _shell, extra) = (column(), column(), column(), column());
     let name = name.to_ascii_lowercase();
-    if !is_harmless(&name) {
+    if !Identity::is_user_name(&name) {
         return Err(LineError::Name(number));
     }
     let columns = [("uid", uid), ("gid", gid), ("home", home)];
@@ -284,6 +293,12 @@ fn entry(number: usize, line: &str) -> Result<(String, Entry), LineError> {
         fields
             .entry(key.to_owned())
             .or_insert_with(|| value.to_owned());
+    }
+    let is_good = |(key, value): (&String, &String)| {
+        !key.is_empty() && !has_controls(key) && !has_controls(value)
+    };
+    if !fields.iter().all(is_good) {
+        return Err(LineError::Field(number));
     }
     let mut ids = ["uid", "gid"].into_iter().filter_map(|key| fields.get(key));
     if !ids.all(|id| id.parse::<u32>().is_ok_and(|id| id != 0)) {

@@ -48,6 +48,13 @@ impl Identity {
         })
     }
 
+    /// Whether a user can be called `name`: one word or one address without quotes, of 256 bytes at most, that
+    /// can be a path, a log line and an address at once (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
+    #[must_use]
+    pub fn is_user_name(name: &str) -> bool {
+        UserName::new(name, UserCase::Keep).is_ok()
+    }
+
     /// The user's name, normalised.
     #[must_use]
     pub fn user(&self) -> &str {

@@ -621,7 +621,11 @@ fn what_listeners_are_asked_has_to_be_known_by_somebody() {
         ("", "[users]\ndomains = [\"@a.test\"]", "write a domain"),
         ("", "[users]\ndomains = [\"a test\"]", "write a domain"),
         ("", "[users]\ndomains = [\"a.test.\"]", "write a domain"),
-        ("", "[users]\ndomains = [\"gatepost.invalid\"]", "write a domain"),
+        (
+            "",
+            "[users]\ndomains = [\"gatepost.invalid\"]",
+            "write a domain",
+        ),
         (
             "",
             "[users]\nallow_all_users = true\nhome = \"/v/%n\\n\"",

@@ -12,7 +12,7 @@ use nix::unistd::{Group, User};
 use super::fault::Faults;
 use super::item::{Item, Value};
 use super::reader::keys;
-use super::values::{FieldName, OneLine, words};
+use super::values::{DomainName, FieldName, OneLine, words};
 use super::{Address, Config, Listener};
 
 /// Longest passwd-file, in bytes: 100,000 users with everything that one can have.
@@ -159,7 +159,7 @@ keys! {
         gid: Option<SystemId>,
         home: Option<UserTemplate>,
         fields: BTreeMap<FieldName, UserTemplate>,
-        domains: Vec<OneLine>,
+        domains: Vec<DomainName>,
         allow_all_users: bool,
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::time::Duration;
 
+use gatepost_core::Identity;
 use gatepost_core::crypto::{Algorithm, AlgorithmSet};
 use gatepost_tokio::{Template, TemplateError};
 use ipnet::IpNet;
@@ -212,6 +213,30 @@ impl IpNetwork {
     }
 }
 
+/// A domain of users' names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct DomainName(String);
+
+impl TryFrom<String> for DomainName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let may_stand = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !text.chars().all(may_stand) || !Identity::is_user_name(&format!("a@{text}")) {
+            return Err("write a domain, as in \"example.com\"");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl Deref for DomainName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Permissions of a socket, in octal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Mode(u32);
@@ -388,6 +413,7 @@ macro_rules! read_as_text {
 
 read_as_text!(
     OneLine,
+    DomainName,
     super::claims::UsernameClaim,
     super::claims::ClaimPath,
     WebUrl,

@@ -152,7 +152,10 @@ fn a_field_with_control_characters_is_no_way_to_another() {
         assert_eq!(file.len(), usize::from(is_taken), "{line:?}");
         let expected = if is_taken { "" } else { "line 2: " };
         let said = errors.first().map(ToString::to_string).unwrap_or_default();
-        assert!(said.starts_with(expected) && said.is_empty() == is_taken, "{said}");
+        assert!(
+            said.starts_with(expected) && said.is_empty() == is_taken,
+            "{said}"
+        );
     }
 }
 
