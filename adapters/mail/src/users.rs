@@ -4,10 +4,14 @@
 //! that a login can have, and no other: it can be a path, a log line and an address at once. So nobody is a
 //! catch-all (`@example.com`).
 
-use std::collections::BTreeMap;
+mod passwd_file;
+
 use std::str::FromStr;
 
 use gatepost_core::Identity;
+
+use passwd_file::Entry;
+pub use passwd_file::{LineError, PasswdFile, PasswdFileBuilder};
 
 /// Text with variables: `%u` or `%{user}`, `%n` or `%{username}` (before the @), `%d` or `%{domain}`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -134,7 +138,7 @@ impl Users {
                 domains.iter().find(|known| *known == domain)?;
                 None
             }
-            Exist::Listed(file) => Some(file.entries.get(&name)?),
+            Exist::Listed(file) => Some(file.find(&name)?),
         };
         let fields = self.common.fields(&name, entry);
         Some(User { name, fields })
@@ -147,29 +151,31 @@ impl Users {
             return None;
         };
         let mask = mask.to_ascii_lowercase();
-        let names = file.entries.keys().map(String::as_str);
-        Some(names.filter(move |name| matches(&mask, name)))
+        Some(file.names().filter(move |name| matches(&mask, name)))
     }
 }
 
 impl Common {
     /// What a user has, as its entry or else everybody.
-    fn fields(&self, name: &str, entry: Option<&Entry>) -> Vec<(String, String)> {
-        let own = |key: &str| entry?.fields.get(key).cloned();
-        let ids = [("uid", self.uid), ("gid", self.gid)];
-        let ids = ids.map(|(key, id)| (key, id.map(|id| id.to_string())));
-        let home = ("home", self.home.as_ref().map(|home| home.fill(name)));
-        let first = ids.into_iter().chain([home]);
-        let first = first.filter_map(|(key, common)| Some((key.to_owned(), own(key).or(common)?)));
-        let further = self.fields.iter().map(|(key, value)| {
-            let value = own(key).unwrap_or_else(|| value.fill(name));
-            (key.clone(), value)
+    fn fields(&self, name: &str, entry: Option<Entry<'_>>) -> Vec<(String, String)> {
+        let own = entry.map_or([None; 3], |entry| entry.first());
+        let id = |id: Option<u32>| id.map(|id| id.to_string());
+        let home = self.home.as_ref().map(|home| home.fill(name));
+        let common = ["uid", "gid", "home"]
+            .into_iter()
+            .zip([id(self.uid), id(self.gid), home]);
+        let first = common.zip(own).filter_map(|((key, common), own)| {
+            Some((key.to_owned(), own.map(str::to_owned).or(common)?))
         });
+        let further = self
+            .fields
+            .iter()
+            .map(|(key, value)| (key.clone(), value.fill(name)));
         let mut fields: Vec<_> = first.chain(further).collect();
-        let rest = entry.map(|entry| entry.fields.iter()).into_iter().flatten();
-        for (key, value) in rest {
-            if !fields.iter().any(|(known, _)| known == key) {
-                fields.push((key.clone(), value.clone()));
+        for (key, value) in entry.iter().flat_map(Entry::further) {
+            match fields.iter_mut().find(|(known, _)| known == key) {
+                Some((_, common)) => value.clone_into(common),
+                None => fields.push((key.to_owned(), value.to_owned())),
             }
         }
         fields
@@ -205,106 +211,6 @@ fn matches(mask: &str, text: &str) -> bool {
             }
         }
     }
-}
-
-/// Users of a passwd-file. Its passwords are not kept.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct PasswdFile {
-    entries: BTreeMap<String, Entry>,
-}
-
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-struct Entry {
-    fields: BTreeMap<String, String>,
-}
-
-/// Lines of a file that were left out: which, counted from 1, and why.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LineError {
-    /// No user can have the name.
-    #[error(
-        "line {0}: no user can be called so; write one word or one address of 256 bytes at most, without spaces, \
-         quotes, slashes or control characters, and no catch-all"
-    )]
-    Name(usize),
-    /// A field has no name, or control characters.
-    #[error("line {0}: home and the fields behind userdb_ have a name, and no control characters")]
-    Field(usize),
-    /// `uid` or `gid` is no number, or 0.
-    #[error("line {0}: uid and gid have to be numbers above 0, or empty")]
-    Id(usize),
-}
-
-impl PasswdFile {
-    /// Reads `user:password:uid:gid:gecos:home:shell:extra`, as Dovecot does: of `extra`, words with
-    /// `userdb_` are fields. What cannot be used is left out, and told.
-    #[must_use]
-    pub fn parse(text: &str) -> (Self, Vec<LineError>) {
-        let (mut file, mut errors) = (Self::default(), Vec::new());
-        let lines = text
-            .lines()
-            .enumerate()
-            .map(|(index, line)| (index + 1, line));
-        for (number, line) in lines.filter(|(_, line)| !is_comment(line)) {
-            match entry(number, line) {
-                Ok((name, entry)) => drop(file.entries.insert(name, entry)),
-                Err(error) => errors.push(error),
-            }
-        }
-        (file, errors)
-    }
-
-    /// How many users it has.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-}
-
-fn is_comment(line: &str) -> bool {
-    line.is_empty() || line.starts_with('#')
-}
-
-fn entry(number: usize, line: &str) -> Result<(String, Entry), LineError> {
-    let mut columns = line.splitn(8, ':');
-    let mut column = || columns.next().unwrap_or_default();
-    let (name, _password, uid, gid) = (column(), column(), column(), column());
-    let (_gecos, home, _shell, extra) = (column(), column(), column(), column());
-    let name = name.to_ascii_lowercase();
-    if !Identity::is_user_name(&name) {
-        return Err(LineError::Name(number));
-    }
-    let columns = [("uid", uid), ("gid", gid), ("home", home)];
-    let columns = columns.into_iter().filter(|(_, value)| !value.is_empty());
-    let extra = extra
-        .split(' ')
-        .filter_map(|word| word.strip_prefix("userdb_"));
-    let extra = extra.map(|word| word.split_once('=').unwrap_or((word, "yes")));
-    // The first to say it counts.
-    let mut fields = BTreeMap::new();
-    for (key, value) in columns.chain(extra) {
-        fields
-            .entry(key.to_owned())
-            .or_insert_with(|| value.to_owned());
-    }
-    let is_good = |(key, value): (&String, &String)| {
-        !key.is_empty() && !has_controls(key) && !has_controls(value)
-    };
-    if !fields.iter().all(is_good) {
-        return Err(LineError::Field(number));
-    }
-    let mut ids = ["uid", "gid"].into_iter().filter_map(|key| fields.get(key));
-    if !ids.all(|id| id.parse::<u32>().is_ok_and(|id| id != 0)) {
-        return Err(LineError::Id(number));
-    }
-    Ok((name, Entry { fields }))
 }
 
 #[cfg(test)]

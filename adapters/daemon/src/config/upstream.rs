@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use gatepost_mail::users::{Common, Exist, PasswdFile, Template, TemplateError, Users};
+use gatepost_mail::users::{
+    Common, Exist, PasswdFile, PasswdFileBuilder, Template, TemplateError, Users,
+};
 use nix::unistd::{Group, User};
 
 use super::fault::Faults;
@@ -15,8 +17,8 @@ use super::reader::keys;
 use super::values::{DomainName, FieldName, OneLine, words};
 use super::{Address, Config, Listener};
 
-/// Longest passwd-file, in bytes: 100,000 users with everything that one can have.
-const MAX_PASSWD_FILE: u64 = 16 << 20;
+/// Longest passwd-file, in bytes: 100,000 users with everything that one can have, and an Argon2id password.
+const MAX_PASSWD_FILE: u64 = 32 << 20;
 
 words! {
     /// What is spoken over a listener's connections.
@@ -298,19 +300,23 @@ fn read(path: &Path) -> Result<PasswdFile, UsersError> {
         path: path.into(),
         source,
     };
-    let mut text = String::new();
     let file = File::open(path).map_err(failed)?;
-    let length = file
-        .take(MAX_PASSWD_FILE + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    if length as u64 > MAX_PASSWD_FILE {
-        return Err(UsersError::TooLong(path.into()));
+    let mut file = BufReader::new(file.take(MAX_PASSWD_FILE + 1));
+    let (mut users, mut line, mut length) = (PasswdFileBuilder::default(), Vec::new(), 0);
+    loop {
+        line.clear();
+        let read = file.read_until(b'\n', &mut line).map_err(failed)?;
+        length += read as u64;
+        if length > MAX_PASSWD_FILE {
+            return Err(UsersError::TooLong(path.into()));
+        }
+        if read == 0 {
+            return Ok(users.finish());
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        if let Err(error) = users.line(&String::from_utf8_lossy(text)) {
+            let path = path.display().to_string();
+            tracing::warn!(path, error = error.to_string(), "user left out");
+        }
     }
-    let (file, errors) = PasswdFile::parse(&text);
-    for error in errors {
-        let path = path.display().to_string();
-        tracing::warn!(path, error = error.to_string(), "user left out");
-    }
-    Ok(file)
 }
