@@ -146,6 +146,7 @@ impl Users {
 
     /// The names that match `mask`, in which `*` is any text and `?` any character; `None` where nobody can
     /// list them.
+    #[must_use]
     pub fn matching(&self, mask: &str) -> Option<impl Iterator<Item = &str>> {
         let Exist::Listed(file) = &self.exist else {
             return None;
