@@ -36,11 +36,16 @@ struct Daemon {
 impl Daemon {
     /// Starts it in `root`, with `tables` behind its listeners.
     fn start(root: TempDir, tables: &str) -> Self {
+        Self::start_with(root, "", tables)
+    }
+
+    /// Starts it in `root`, with `top` above all tables.
+    fn start_with(root: TempDir, top: &str, tables: &str) -> Self {
         let path = root.path().display().to_string();
         let issuer = Issuer::new();
         fs::write(root.path().join("jwks.json"), issuer.jwk_set().to_string()).unwrap();
         let text = format!(
-            "[log]\nformat = \"json\"\nlevel = \"debug\"\n{}\n\
+            "{top}[log]\nformat = \"json\"\nlevel = \"debug\"\n{}\n\
              [[listener]]\naddress = \"unix:{path}/auth\"\n\
              [[listener]]\naddress = \"unix:{path}/gatepost-master\"\nprotocol = \"master\"\n\
              [[listener]]\naddress = \"unix:{path}/map\"\nprotocol = \"socketmap\"\nmode = \"0660\"\n\
@@ -486,6 +491,83 @@ fn postfix_is_told_who_gets_mail_and_who_sends_it() {
     assert_eq!(
         look_up(&mut map, "sender_login bob@example.org"),
         "NOTFOUND "
+    );
+}
+
+/// Postfix makes no partial keys of what it asks a socketmap (A18).
+#[test]
+fn an_address_with_an_extension_is_its_users() {
+    let check = |daemon: &Daemon, rows: &[(&str, &str)]| {
+        let mut map = daemon.connect("map");
+        for (address, user) in rows {
+            let expected = match *user {
+                "" => "NOTFOUND ".to_owned(),
+                user => format!("OK {user}"),
+            };
+            for name in ["mailbox", "sender_login"] {
+                let request = format!("{name} {address}");
+                assert_eq!(look_up(&mut map, &request), expected, "{request}");
+            }
+        }
+    };
+    let start = |top: &str, tables: &str| {
+        let root = TempDir::new().unwrap();
+        let users = "bob@example.com:x\nbob+own@example.com:x\nalice:x\n+@example.com:x\n";
+        fs::write(root.path().join("users"), users).unwrap();
+        Daemon::start_with(root, top, tables)
+    };
+    let listed = "[users]\npasswd_file = \"%/users\"\n";
+    let daemon = start("", listed);
+    check(
+        &daemon,
+        &[
+            ("bob@example.com", "bob@example.com"),
+            ("Bob+Tag@Example.com", "bob@example.com"),
+            ("bob+a+b@example.com", "bob@example.com"),
+            ("bob+@example.com", "bob@example.com"),
+            // Whoever has a name of his own is himself.
+            ("bob+own@example.com", "bob+own@example.com"),
+            ("bob+own+tag@example.com", "bob@example.com"),
+            ("alice+tag", "alice"),
+            ("alice+tag@example.com", ""),
+            ("+@example.com", "+@example.com"),
+            ("+bob@example.com", ""),
+            ("bob-tag@example.com", ""),
+            ("carol+tag@example.com", ""),
+            ("bob@exa+mple.com", ""),
+            ("@example.com", ""),
+            ("+tag@example.com", ""),
+        ],
+    );
+    let daemon = start("recipient_delimiter = \"-_\"\n", listed);
+    check(
+        &daemon,
+        &[
+            ("bob-tag@example.com", "bob@example.com"),
+            ("bob_tag-x@example.com", "bob@example.com"),
+            ("bob+tag@example.com", ""),
+        ],
+    );
+    let daemon = start("recipient_delimiter = \"\"\n", listed);
+    check(&daemon, &[("bob+tag@example.com", "")]);
+    // Where every name exists, nobody is called like an extension.
+    let daemon = start("", USERS);
+    check(
+        &daemon,
+        &[
+            ("bob+tag@example.com", "bob@example.com"),
+            ("+tag@example.com", "+tag@example.com"),
+            ("bob+tag@example.org", ""),
+        ],
+    );
+    let (daemon, _dovecot) = with_dovecot();
+    check(
+        &daemon,
+        &[
+            ("bob+tag@example.com", "bob@example.com"),
+            ("nobody+tag@example.com", ""),
+            ("bob@example.com", "bob@example.com"),
+        ],
     );
 }
 
