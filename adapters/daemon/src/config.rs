@@ -48,7 +48,9 @@ pub(crate) use dict::Dict;
 pub(crate) use fault::{ConfigError, Faults};
 pub(crate) use http::Http;
 pub(crate) use provider::Provider;
-pub(crate) use upstream::{ListenerProtocol, SocketPath, Upstream, UserSettings, UsersError};
+pub(crate) use upstream::{
+    ListenerProtocol, RecipientDelimiter, SocketPath, Upstream, UserSettings, UsersError,
+};
 pub(crate) use values::{FieldName, Mode, WebUrl};
 
 use std::fs;
@@ -80,6 +82,8 @@ keys! {
         pub(crate) metrics: Option<Metrics>,
         /// Where Dovecot's oauth2 database is answered.
         pub(crate) http: Option<Http>,
+        /// What extensions of addresses begin with, as in Postfix.
+        pub(crate) recipient_delimiter: RecipientDelimiter,
         /// Who the daemon is once it has its sockets, if root started it.
         pub(crate) user: Option<OneLine>,
         /// Where Dovecot's local validation finds keys.

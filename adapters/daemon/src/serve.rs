@@ -351,6 +351,7 @@ fn upstream(
     let upstream = Upstream::new(
         &config.upstream.clone().unwrap_or_default(),
         users.unwrap_or_else(|| watch::channel(None).1),
+        config.recipient_delimiter.get(),
         u32::from_ne_bytes(random),
     );
     let follow = async move {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use gatepost_mail::line::Lines;
 use gatepost_mail::relay::Need;
+use gatepost_mail::socketmap::Delimiters;
 use gatepost_mail::upstream::{Greeting, Offer, handshake};
 use gatepost_mail::users::Users;
 use gatepost_mail::waiting::Waiting;
@@ -44,6 +45,7 @@ pub(crate) struct Upstream {
     offers: watch::Sender<Offers>,
     waiting: Mutex<Waiting>,
     users: watch::Receiver<Option<Arc<Users>>>,
+    delimiters: Delimiters,
     pids: AtomicU32,
 }
 
@@ -62,6 +64,7 @@ impl Upstream {
     pub(crate) fn new(
         dovecot: &config::Upstream,
         users: watch::Receiver<Option<Arc<Users>>>,
+        delimiters: Delimiters,
         random: u32,
     ) -> Arc<Self> {
         let path =
@@ -73,6 +76,7 @@ impl Upstream {
             offers: watch::Sender::new(Offers::Untried),
             waiting: Mutex::default(),
             users,
+            delimiters,
             pids: AtomicU32::new(random),
         })
     }
@@ -160,6 +164,11 @@ impl Upstream {
     /// The users that are not Dovecot's to know.
     pub(crate) fn users(&self) -> Option<Arc<Users>> {
         self.users.borrow().clone()
+    }
+
+    /// What extensions of addresses begin with.
+    pub(crate) fn delimiters(&self) -> &Delimiters {
+        &self.delimiters
     }
 
     /// Looks at the logins that wait to be asked for.

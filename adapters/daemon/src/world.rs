@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatepost_mail::http::{Responder, Shape};
+use gatepost_mail::socketmap::Delimiters;
 use gatepost_tests::mint::Issuer;
 use serde_json::json;
 use tempfile::TempDir;
@@ -41,7 +42,7 @@ impl World {
     /// One without a Dovecot upstream, and one whose Dovecot is away.
     pub(crate) fn both() -> [Self; 2] {
         let away = crate::config::Upstream::default();
-        let upstream = Upstream::new(&away, watch::channel(None).1, 0);
+        let upstream = Upstream::new(&away, watch::channel(None).1, Delimiters::default(), 0);
         [Self::new(), Self::with(Some(upstream))]
     }
 

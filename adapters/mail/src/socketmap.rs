@@ -4,6 +4,11 @@
 //! There are two maps, both of which ask for a user: `mailbox`, for `virtual_mailbox_maps`, says whether there
 //! is one of that name; `sender_login`, for `smtpd_sender_login_maps`, whose address it is, which is its own
 //! user's.
+//!
+//! Postfix asks about whole addresses only, not about parts of them as of other tables: what follows a recipient
+//! delimiter is taken off here.
+
+use std::str::FromStr;
 
 /// Longest request in bytes: a map's name and an address, which has 320 at most (RFC 5321 section 4.5.3.1),
 /// with room for what is no address. Postfix's own bound on answers is 100,000.
@@ -25,7 +30,7 @@ pub enum Request {
     Lookup {
         /// Where.
         map: Map,
-        /// What: an address. Postfix also asks for parts of it, of which nobody is a user.
+        /// What: an address.
         key: String,
     },
     /// There is no such map.
@@ -70,6 +75,53 @@ impl Reply<'_> {
         };
         let length = word.len() + 1 + text.len();
         out.extend_from_slice(format!("{length}:{word} {text},").as_bytes());
+    }
+}
+
+/// Characters that an extension begins with in the local part of an address (Postfix: `recipient_delimiter`).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Delimiters(String);
+
+/// What are no delimiters.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "write the characters that an extension may begin with, as in \"+\" or \"+-\", or \"\" for none"
+)]
+pub struct DelimitersError;
+
+impl Default for Delimiters {
+    fn default() -> Self {
+        Self("+".to_owned())
+    }
+}
+
+impl FromStr for Delimiters {
+    type Err = DelimitersError;
+
+    fn from_str(text: &str) -> Result<Self, DelimitersError> {
+        let is_delimiter = |c: char| c.is_ascii_punctuation() && !"@/\\:\"".contains(c);
+        if text.chars().all(is_delimiter) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(DelimitersError)
+    }
+}
+
+impl Delimiters {
+    /// `address` without its extension, if it has one: as Postfix's `split_addr`, never without a local part, and
+    /// not of names that only look as if they had one where `-` is a delimiter.
+    #[must_use]
+    pub fn without_extension(&self, address: &str) -> Option<String> {
+        let (local, domain) = address.split_at(address.rfind('@').unwrap_or(address.len()));
+        let end = local.find(|c| self.0.contains(c)).filter(|end| *end > 0)?;
+        let lower = local.to_ascii_lowercase();
+        let is_whole = lower.starts_with("owner-")
+            || lower.ends_with("-request")
+            || ["mailer-daemon", "double-bounce"].contains(&&*lower);
+        if self.0.contains('-') && is_whole {
+            return None;
+        }
+        Some(format!("{}{domain}", local.get(..end)?))
     }
 }
 
@@ -157,7 +209,7 @@ fn request(payload: &[u8]) -> Request {
     }
 }
 
-/// Postfix asks for `@domain` too, which would be everybody.
+/// `@domain` would be everybody: nobody is.
 fn is_name(key: &str) -> bool {
     !key.is_empty() && !key.starts_with('@') && !key.chars().any(char::is_control)
 }
@@ -245,6 +297,34 @@ mod tests {
         check(longest.as_bytes(), &Ok(vec![lookup(Map::Mailbox, &key)]));
         check(b"1025:", &Err(SocketmapError::TooLong));
         check(b"9999:", &Err(SocketmapError::TooLong));
+    }
+
+    #[test]
+    fn an_extension_begins_with_the_first_delimiter_behind_a_name() {
+        for (delimiters, address, expected) in [
+            ("+", "a+b+c@x", Some("a@x")),
+            ("+", "a+@x", Some("a@x")),
+            ("+", "a+b", Some("a")),
+            ("+", "a@b+c@x", Some("a@b@x")),
+            ("+", "+b@x", None),
+            ("+", "++b@x", None),
+            ("+", "a@x+y", None),
+            ("+", "@x", None),
+            ("+-", "a-b+c@x", Some("a@x")),
+            ("-", "owner-a@x", None),
+            ("-", "a-request@x", None),
+            ("-", "Mailer-Daemon@x", None),
+            ("+", "owner-a+b@x", Some("owner-a@x")),
+            ("", "a+b@x", None),
+            ("+", "", None),
+        ] {
+            let expected = expected.map(str::to_owned);
+            let delimiters: Delimiters = delimiters.parse().unwrap();
+            assert_eq!(delimiters.without_extension(address), expected, "{address}");
+        }
+        for bad in ["@", "a", "/", " ", "\u{e9}", "+\n"] {
+            assert_eq!(bad.parse::<Delimiters>(), Err(DelimitersError), "{bad:?}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::str::FromStr;
 
 use gatepost_core::Identity;
 
+use crate::socketmap::Delimiters;
+
 use passwd_file::Entry;
 pub use passwd_file::{LineError, PasswdFile, PasswdFileBuilder};
 
@@ -142,6 +144,17 @@ impl Users {
         };
         let fields = self.common.fields(&name, entry);
         Some(User { name, fields })
+    }
+
+    /// Whose address it is: of a user who is listed by that very name, or else the one whose name it is without its
+    /// extension. Where every name exists, only those without one are users.
+    #[must_use]
+    pub fn find_address(&self, address: &str, delimiters: &Delimiters) -> Option<User> {
+        let Some(base) = delimiters.without_extension(address) else {
+            return self.find(address);
+        };
+        let listed = matches!(self.exist, Exist::Listed(_)).then(|| self.find(address));
+        listed.flatten().or_else(|| self.find(&base))
     }
 
     /// The names that match `mask`, in which `*` is any text and `?` any character; `None` where nobody can

@@ -6,6 +6,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use gatepost_mail::socketmap::{Delimiters, DelimitersError};
 use gatepost_mail::users::{
     Common, Exist, PasswdFile, PasswdFileBuilder, Template, TemplateError, Users,
 };
@@ -183,6 +184,24 @@ impl Value for SystemId {
             Some(number) => Some(Self::Number(number)),
             None => item.refuse(faults, "write a number, or the name of a user or group"),
         }
+    }
+}
+
+/// What extensions of addresses begin with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct RecipientDelimiter(Delimiters);
+
+impl RecipientDelimiter {
+    pub(crate) fn get(&self) -> Delimiters {
+        self.0.clone()
+    }
+}
+
+impl TryFrom<String> for RecipientDelimiter {
+    type Error = DelimitersError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
     }
 }
 

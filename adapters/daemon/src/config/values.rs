@@ -422,5 +422,6 @@ read_as_text!(
     super::SocketPath,
     IpNetwork,
     super::upstream::UserTemplate,
+    super::upstream::RecipientDelimiter,
     super::secret::Secret
 );

@@ -28,6 +28,9 @@ pub(crate) struct Socketmap {
 
 struct Asked {
     lookup: Lookup,
+    map: Map,
+    /// Whom to ask for next, if there is no such user.
+    otherwise: Option<String>,
     /// Whether it was asked over a connection that was there before: Dovecot may have gone since.
     may_be_tried_again: bool,
 }
@@ -59,11 +62,14 @@ impl Socketmap {
                 Request::NoName => Reply::NotFound,
                 Request::Lookup { map, key } => match self.upstream.users() {
                     None => {
-                        self.ask(*map, key);
+                        // Dovecot delivers to whoever is left without the extension, as its LMTP does.
+                        let base = self.upstream.delimiters().without_extension(key);
+                        let whole = base.is_some().then(|| key.clone());
+                        self.ask(*map, base.as_ref().unwrap_or(key), whole);
                         break;
                     }
                     Some(users) => {
-                        let user = users.find(key);
+                        let user = users.find_address(key, self.upstream.delimiters());
                         let name = user.as_ref().map(|user| &*user.name);
                         name.map_or(Reply::NotFound, Reply::Found)
                             .write(io.output.bytes());
@@ -76,7 +82,8 @@ impl Socketmap {
         Ok(())
     }
 
-    fn ask(&mut self, map: Map, key: &str) {
+    /// Asks for `key`, and for `otherwise` if there is no such user.
+    fn ask(&mut self, map: Map, key: &str, otherwise: Option<String>) {
         let service = match map {
             Map::Mailbox => "lmtp",
             Map::SenderLogin => "smtp",
@@ -88,12 +95,19 @@ impl Socketmap {
         }
         self.asked = Some(Asked {
             lookup,
+            map,
+            otherwise,
             may_be_tried_again: self.is_connected,
         });
     }
 
     fn reply(&mut self, found: &Found, io: &mut Io<()>) {
-        self.asked = None;
+        let asked = self.asked.take();
+        if let (Found::Nobody, Some(asked)) = (found, asked)
+            && let Some(whole) = asked.otherwise
+        {
+            return self.ask(asked.map, &whole, None);
+        }
         let reply = match found {
             Found::User(name) => Reply::Found(name),
             Found::Nobody => Reply::NotFound,
