@@ -591,6 +591,33 @@ fn with_behind(listener: &str, tables: &str) -> String {
 const USERS: &str = "[users]\ndomains = [\"example.com\"]\nuid = 5000\nhome = \"/var/vmail/%d/%n\"";
 const DOVECOT: &str = "[upstream]\nlogin = \"unix:/run/dovecot/login/login\"\nmaster = \"unix:/run/dovecot/auth-master\"";
 
+/// Dovecot knows `managesieve-login` from its own package alone, and without it does not start (A1).
+#[test]
+fn the_relays_example_configures_no_service_that_stock_dovecot_lacks() {
+    let example = include_str!("../../../../examples/dovecot/relay.conf");
+    let services = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("service "))
+        .filter_map(|line| line.strip_suffix(" {"));
+    let stock = ["imap-login", "pop3-login", "submission-login", "auth"];
+    assert_eq!(services.collect::<Vec<_>>(), stock);
+}
+
+/// What the page has people write is included by something (A2), and says whose users it is for (A3).
+#[test]
+fn the_pages_name_every_file_and_both_kinds_of_users() {
+    let way_1 = include_str!("../../../../examples/dovecot/README.md");
+    let way_3 = include_str!("../../../../examples/dovecot/RELAY.md");
+    let postfix = include_str!("../../../../examples/postfix/README.md");
+    assert_eq!(way_1.matches("!include auth-oauth2.conf.ext").count(), 2);
+    for page in [way_1, way_3] {
+        for word in ["System users", "Virtual users", "not found from userdb"] {
+            assert!(page.contains(word), "{word}");
+        }
+    }
+    assert!(postfix.contains("postconf -M submission/inet="));
+}
+
 #[test]
 fn what_listeners_are_asked_has_to_be_known_by_somebody() {
     for (listener, tables, expected) in [
