@@ -5,7 +5,7 @@ use std::io::{BufRead as _, Read as _};
 use std::net::TcpStream;
 
 use gatepost_tests::mint::Issuer;
-use gatepost_tests::stub::Stub;
+use gatepost_tests::stub::{Behaviour, Page, Stub};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -22,6 +22,24 @@ struct Daemon {
 }
 
 impl Daemon {
+    /// Starts it with this configuration.
+    fn start_as(root: TempDir, text: &str, issuer: Issuer) -> Self {
+        let configuration = root.path().join("gatepost.toml");
+        fs::write(&configuration, text).unwrap();
+        let mut serving = Serving::start(&configuration);
+        let event = serving.wait_for("listening");
+        assert_eq!(event["protocol"], "http");
+        let http = event["address"].as_str().unwrap();
+        let http = http.strip_prefix("tcp:").unwrap().to_owned();
+        serving.wait_for("ready");
+        Self {
+            _root: root,
+            serving,
+            issuer,
+            http,
+        }
+    }
+
     fn start(http: &str) -> Self {
         Self::start_with(http, "")
     }
@@ -41,20 +59,7 @@ impl Daemon {
              keys = [\"{}/keys.json\"]\nusername_claims = [\"email\"]\nscopes = [\"mail\"]\n{provider}",
             path.display()
         );
-        let configuration = path.join("gatepost.toml");
-        fs::write(&configuration, text).unwrap();
-        let mut serving = Serving::start(&configuration);
-        let event = serving.wait_for("listening");
-        assert_eq!(event["protocol"], "http");
-        let http = event["address"].as_str().unwrap();
-        let http = http.strip_prefix("tcp:").unwrap().to_owned();
-        serving.wait_for("ready");
-        Self {
-            _root: root,
-            serving,
-            issuer,
-            http,
-        }
+        Self::start_as(root, &text, issuer)
     }
 
     fn connect(&self) -> Client {
@@ -262,6 +267,35 @@ fn a_provider_that_is_away_is_no_bad_token() {
         daemon.serving.wait_for("login")["reason"],
         "provider_unavailable"
     );
+}
+
+/// docker-mailserver's own test: its token, what its provider answers to it and to others, and Dovecot 2.4's question
+/// (`introspection_mode = auth`, `username_attribute = email`), A21.
+#[test]
+fn docker_mailservers_own_token_logs_in_and_no_other() {
+    const TOKEN: &str = "DMS_YWNjZXNzX3Rva2Vu";
+    const USER: &str = "user1@localhost.localdomain";
+    let stub = Stub::start().unwrap();
+    let good = json!({"email": USER, "email_verified": true});
+    stub.set_json("/userinfo", &good);
+    let text = format!(
+        "log = {{ format = \"json\", level = \"debug\" }}\n[http]\nlisten = \"tcp:127.0.0.1:0\"\n\
+         [[provider]]\nname = \"dms\"\nintrospection_url = \"{}\"\nintrospection_mode = \"auth\"\n\
+         any_audience = true\nusername_claims = [\"email\"]\nuser_case = \"lower\"\n",
+        stub.url("/userinfo")
+    );
+    let daemon = Daemon::start_as(TempDir::new().unwrap(), &text, Issuer::new());
+    let answer = daemon.connect().userinfo(TOKEN);
+    assert_eq!((answer.status, &answer.body["email"]), (200, &json!(USER)));
+    let seen = stub.seen("/userinfo");
+    assert_eq!(seen[0].headers["authorization"], format!("Bearer {TOKEN}"));
+    let refusal = Page {
+        status: 401,
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    stub.set("/userinfo", Behaviour::Answer(refusal));
+    is_bad_token(&daemon.connect().userinfo("another"), 401);
 }
 
 #[test]
