@@ -646,6 +646,11 @@ fn what_listeners_are_asked_has_to_be_known_by_somebody() {
             "say who exists, in one way",
         ),
         ("", "[users]\ndomains = [\"@a.test\"]", "write a domain"),
+        (
+            "",
+            "[users]\nallow_all_users = true\nfields = { uid = \"0\" }",
+            "uid, gid and home are keys of their own",
+        ),
         ("", "[users]\ndomains = [\"a test\"]", "write a domain"),
         ("", "[users]\ndomains = [\"a.test.\"]", "write a domain"),
         (
