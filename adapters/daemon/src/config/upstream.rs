@@ -247,6 +247,13 @@ impl UserSettings {
             "users: say who exists, in one way: passwd_file = \"/etc/dovecot/users\", or domains = \
              [\"example.com\"] for everybody in these, or allow_all_users = true",
         );
+        let is_own = |name: &FieldName| ["uid", "gid", "home"].contains(&&**name);
+        self.places.forbid(
+            faults,
+            &["fields"],
+            self.fields.keys().any(is_own),
+            "users: uid, gid and home are keys of their own: write uid = \"vmail\", not fields = { uid = .. }",
+        );
     }
 
     /// The file of users, if it says who exists.
