@@ -95,14 +95,10 @@ mod tests {
         let mut tickets = Vec::new();
         for id in 1..=ManyLogins::CAPACITY {
             let line = format!("AUTH\t{id}\tXOAUTH2\tservice=imap\tresp=AQ==\n");
-            let mut line = line.as_bytes();
-            loop {
-                let (used, event) = connection.receive(line, &mut buffer, &mut out);
-                line = &line[used..];
-                match event {
-                    Event::Response(login) => break tickets.push(login.ticket),
-                    other => panic!("{other:?}"),
-                }
+            let (_, event) = connection.receive(line.as_bytes(), &mut buffer, &mut out);
+            match event {
+                Event::Response(login) => tickets.push(login.ticket),
+                other => panic!("{other:?}"),
             }
         }
         let (_, event) = connection.receive(b"AUTH\t99999\t", &mut buffer, &mut out);
