@@ -1,5 +1,7 @@
 //! Providers and what is found of them over the network, kept current.
 
+mod probe;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,15 +13,16 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+pub use probe::Probe;
+
 use crate::answers::Answers;
-use crate::http::{Fault, Gate, HttpClient};
+use crate::http::{Gate, HttpClient};
 use crate::keys::Warning;
 use crate::network::Network;
 use crate::remembered::Signatures;
 use crate::settings::{OnlineSettings, ProviderSettings};
 use crate::source::{Asker, Freshness, Kept, Source};
-use crate::statistics::{EndpointKind, Hits, Statistics};
-use crate::trouble::{Reason, Trouble};
+use crate::statistics::{Hits, Statistics};
 use crate::trust::{LoadError, Owned, Trust};
 
 /// Where [`Providers`] work.
@@ -31,19 +34,6 @@ pub struct Place {
     pub state: Option<PathBuf>,
     /// Answers about tokens that are kept, in bytes, all providers together: each that is asked has the same share.
     pub answer_cache: u64,
-}
-
-/// How asking a provider went.
-#[derive(Clone, Debug)]
-pub struct Probe {
-    /// What was asked for.
-    pub url: String,
-    /// The status of the answer, or why there is none.
-    pub status: Result<u16, Fault>,
-    /// What is wrong with the answer, where a document was asked for.
-    pub trouble: Option<Trouble>,
-    /// How far its clock is ahead of ours, in seconds, where it says what time it is.
-    pub clock_ahead: Option<i64>,
 }
 
 /// One generation of providers. Their keys and endpoints are found and kept current as long as it lives.
@@ -230,50 +220,6 @@ impl Providers {
             figures
         });
         figures.collect()
-    }
-
-    /// Asks a provider for something public, and tells how it went: for whoever looks for a fault.
-    ///
-    /// `None` where there is nothing to ask over the network.
-    pub async fn probe(&self, provider: usize) -> Option<Probe> {
-        let trust = self.trust();
-        let settings = trust.providers().get(provider)?;
-        let online = settings.online.as_ref()?;
-        let mut url = String::new();
-        let mut document = None;
-        let mut kind = EndpointKind::KeySet;
-        if settings.issuer.is_some() && online.discovery {
-            document = Some("metadata");
-            kind = EndpointKind::Metadata;
-            url = public_url(settings, online)?;
-        } else {
-            let urls = [
-                &online.key_set_url,
-                &online.introspection_url,
-                &online.tokeninfo_url,
-            ];
-            url.clone_from(urls.into_iter().flatten().next()?);
-            document = online.key_set_url.as_ref().map(|_| "JWK Set").or(document);
-        }
-        let answer = self.http(provider)?.get(kind, &url).await;
-        let clock = answer.as_ref().ok().and_then(|incoming| incoming.date);
-        let clock = clock.map(|theirs| {
-            let theirs = theirs.duration_since(SystemTime::UNIX_EPOCH);
-            let theirs = theirs.map_or(0, |since| since.as_secs());
-            i64::try_from(theirs).unwrap_or(i64::MAX) - now().seconds()
-        });
-        let trouble = document.and_then(|document| {
-            let trouble = Trouble::of(document, &url, Ok(answer.as_ref().ok()?), false);
-            let is_read = trouble.status == Some(200) && trouble.reason == Reason::Unusable;
-            (!is_read).then_some(trouble)
-        });
-        Some(Probe {
-            // Without a query: it is printed.
-            url: url.split('?').next().unwrap_or_default().to_owned(),
-            trouble,
-            status: answer.map(|incoming| incoming.status),
-            clock_ahead: clock,
-        })
     }
 
     /// Waits until each provider has been looked for once, with whatever success.

@@ -4,6 +4,7 @@ mod asks;
 mod disk;
 mod looks;
 mod metadata;
+mod shared;
 mod told;
 
 use std::path::Path;
@@ -22,15 +23,14 @@ use tokio::time::{sleep, timeout};
 use crate::http::{HttpClient, Incoming};
 use crate::keys;
 use crate::providers::now;
-use crate::remembered::Signatures;
 use crate::settings::ProviderSettings;
-use crate::statistics::{EndpointKind, Hits};
+use crate::statistics::EndpointKind;
 use crate::trouble::Trouble;
-use crate::trust::{Found, Owned, Trust};
 pub(crate) use asks::Asker;
 use asks::Asks;
 use disk::Disk;
 pub(crate) use disk::Kept;
+pub(crate) use shared::Shared;
 use told::Told;
 
 /// How long a login waits for them: a provider that answers slowly is told apart from one that does not by
@@ -55,41 +55,6 @@ impl Freshness {
             Self::Current
         } else {
             Self::Unavailable
-        }
-    }
-}
-
-/// What all sources of one generation publish together.
-pub(crate) struct Shared {
-    owned: Mutex<Owned>,
-    publish: watch::Sender<Arc<Trust>>,
-    signatures: Signatures,
-    signature_hits: Vec<Arc<Hits>>,
-}
-
-impl Shared {
-    pub(crate) fn new(
-        owned: Owned,
-        publish: watch::Sender<Arc<Trust>>,
-        signatures: Signatures,
-        signature_hits: Vec<Arc<Hits>>,
-    ) -> Self {
-        Self {
-            owned: Mutex::new(owned),
-            publish,
-            signatures,
-            signature_hits,
-        }
-    }
-
-    /// Replaces what is known of one provider, and nothing of any other.
-    fn replace(&self, index: usize, change: impl FnOnce(&mut Found)) {
-        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = owned.found.get_mut(index) {
-            change(found);
-            found.generation = found.generation.saturating_add(1);
-            self.publish
-                .send_replace(Arc::new(Trust::build(owned.clone())));
         }
     }
 }
@@ -364,11 +329,7 @@ impl Inner {
                 );
                 return None;
             };
-            let hits = shared
-                .signature_hits
-                .get(index)
-                .cloned()
-                .unwrap_or_default();
+            let hits = shared.signature_hits(index);
             found_keys = Some(shared.signatures.remembered(found, &hits));
         } else {
             self.told.tell(&self.name, &metadata, &[]);
