@@ -19,7 +19,7 @@ use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,
     crypto::Algorithm,
     dovecot::Origin,
-    exchange::{Input, LoginSettings, MAX_PAYLOAD, Output},
+    exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, TrustedKey},
     introspection::Answer,
     sasl::{BearerToken, Mechanism, SaslName},
 };
@@ -196,49 +196,10 @@ async fn drive(
     let (mut algorithm, mut kid) = (None, None);
     let outcome = loop {
         let keys = newer.as_deref().unwrap_or(trust).keys();
-        let mut permit = None;
-        if next.verifies() {
-            match Permit::acquire(asked.network).await {
-                Ok(granted) => permit = Some(granted),
-                Err(Busy) => break Outcome::refused(Rejection::Busy, None),
-            }
-        }
-        let output = match &next {
-            Next::Start => exchange.step(now(), Input::Start),
-            Next::Keys => {
-                let (output, is_remembered) = remembered::notice(|| {
-                    SCRATCH.with_borrow_mut(|scratch| {
-                        exchange.step(now(), Input::Keys { keys, scratch })
-                    })
-                });
-                if !is_remembered {
-                    tokio::task::yield_now().await;
-                }
-                output
-            }
-            Next::NoNewerKeys => exchange.step(now(), Input::NoNewerKeys),
-            Next::KeysUnavailable => exchange.step(now(), Input::KeysUnavailable),
-            Next::Fetched(known) => match known.answer() {
-                Ok(incoming) => {
-                    let output = SCRATCH.with_borrow_mut(|scratch| {
-                        let answer = &incoming.answer();
-                        let input = Input::Fetched {
-                            answer,
-                            keys,
-                            scratch,
-                        };
-                        exchange.step(now(), input)
-                    });
-                    if permit.is_some() {
-                        tokio::task::yield_now().await;
-                    }
-                    output
-                }
-                Err(Fault::Busy) => break Outcome::refused(Rejection::Busy, None),
-                Err(why) => exchange.step(now(), Input::FetchFailed(why.into())),
-            },
+        let output = match step(&mut exchange, &next, keys, asked.network, &now).await {
+            Ok(output) => output,
+            Err(Busy) => break Outcome::refused(Rejection::Busy, None),
         };
-        drop(permit);
         next = match output {
             Output::FindKeys(query) => {
                 algorithm = Some(query.algorithm());
@@ -297,6 +258,51 @@ fn vouched(exchange: &Exchange<'_>, outcome: &Outcome) -> Option<String> {
         }
     };
     Some(name.as_str().to_owned())
+}
+
+/// One step; one that may verify a signature waits for its turn, and lets the executor go round afterwards.
+async fn step<'o>(
+    exchange: &'o mut Exchange<'_>,
+    next: &Next,
+    keys: &[&[TrustedKey<'_>]],
+    network: Network,
+    now: impl Fn() -> UnixTime,
+) -> Result<Output<'o>, Busy> {
+    let permit = if next.verifies() {
+        Some(Permit::acquire(network).await?)
+    } else {
+        None
+    };
+    let (output, is_remembered) = remembered::notice(|| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let input = match next {
+                Next::Start => Input::Start,
+                Next::Keys => Input::Keys { keys, scratch },
+                Next::NoNewerKeys => Input::NoNewerKeys,
+                Next::KeysUnavailable => Input::KeysUnavailable,
+                Next::Fetched(known) => match known.answer() {
+                    Ok(incoming) => {
+                        let answer = &incoming.answer();
+                        return Ok(exchange.step(
+                            now(),
+                            Input::Fetched {
+                                answer,
+                                keys,
+                                scratch,
+                            },
+                        ));
+                    }
+                    Err(Fault::Busy) => return Err(Busy),
+                    Err(why) => Input::FetchFailed(why.into()),
+                },
+            };
+            Ok(exchange.step(now(), input))
+        })
+    });
+    if permit.is_some() && !is_remembered {
+        tokio::task::yield_now().await;
+    }
+    output
 }
 
 /// What else the mail server is told of a good login, as its provider's settings say.

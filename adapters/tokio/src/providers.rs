@@ -54,6 +54,37 @@ struct Online {
     task: Option<AbortHandle>,
 }
 
+impl Online {
+    /// Connections to a provider whose logins have `share` bytes for answers.
+    fn connect(
+        settings: &ProviderSettings,
+        asked: &OnlineSettings,
+        share: u64,
+        place: &Place,
+        previous: Option<&Providers>,
+    ) -> Result<Self, LoadError> {
+        let lasting = previous.and_then(|previous| previous.lasting(settings));
+        let (gate, answers) = lasting.unwrap_or_else(|| {
+            let gate = Gate::new(&settings.name, asked.http.concurrency);
+            (gate, Arc::new(Answers::new(share)))
+        });
+        answers.resize(share);
+        let (url, runtime) = (public_url(settings, asked), place.runtime.clone());
+        let http = HttpClient::new(&settings.name, &asked.http, runtime, &gate, url.as_deref());
+        let http = http.map_err(|error| LoadError::Http {
+            provider: settings.name.clone(),
+            error,
+        })?;
+        Ok(Self {
+            http,
+            gate,
+            answers,
+            source: None,
+            task: None,
+        })
+    }
+}
+
 impl Drop for Online {
     fn drop(&mut self) {
         if let Some(task) = &self.task {
@@ -115,35 +146,14 @@ impl Providers {
                 online.push(None);
                 continue;
             };
-            let lasting = previous.and_then(|previous| previous.lasting(settings));
-            let (gate, answers) = lasting.unwrap_or_else(|| {
-                let gate = Gate::new(&settings.name, asked.http.concurrency);
-                (gate, Arc::new(Answers::new(share)))
-            });
-            answers.resize(share);
-            let http = {
-                let url = public_url(settings, asked);
-                let runtime = place.runtime.clone();
-                HttpClient::new(&settings.name, &asked.http, runtime, &gate, url.as_deref())
-            };
-            let http = http.map_err(|error| LoadError::Http {
-                provider: settings.name.clone(),
-                error,
-            })?;
-            let mut source = None;
+            let mut connected = Online::connect(settings, asked, share, place, previous)?;
             if needs_finding(settings, asked) {
                 let kept = previous.and_then(|previous| previous.kept(settings));
-                let found = Source::new(&http, settings, place.state.as_deref(), kept);
+                let found = Source::new(&connected.http, settings, place.state.as_deref(), kept);
                 sources.push((index, found.clone()));
-                source = Some(found);
+                connected.source = Some(found);
             }
-            online.push(Some(Online {
-                http,
-                gate,
-                answers,
-                source,
-                task: None,
-            }));
+            online.push(Some(connected));
         }
         let (publish, trust) = watch::channel(Arc::new(Trust::build(owned.clone())));
         let shared = Arc::new(crate::source::Shared::new(
