@@ -60,8 +60,9 @@ use gatepost_core::sasl::{Compat, Discovery};
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+use address::IpNetwork;
 use reader::{Places, keys};
-use values::{Bounded, IpNetwork, OneLine, Seconds, words};
+use values::{Bounded, OneLine, Seconds, words};
 
 /// Longest configuration file, in bytes: a megabyte is no configuration.
 const MAX_FILE: u64 = 1 << 20;

@@ -1,8 +1,11 @@
-//! Where a listener listens.
+//! Where a listener listens, and the addresses of others.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 /// `unix:/path`, `tcp:host:port` or `systemd:NAME`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -49,5 +52,27 @@ impl fmt::Display for Address {
             Self::Tcp(rest) => write!(f, "tcp:{rest}"),
             Self::Systemd(name) => write!(f, "systemd:{name}"),
         }
+    }
+}
+
+/// Addresses with a common prefix, or a single one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct IpNetwork(IpNet);
+
+impl TryFrom<String> for IpNetwork {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let network = text.parse();
+        let network = network.or_else(|_| text.parse().map(IpAddr::into));
+        let network =
+            network.map_err(|_| "write an address or a network, such as \"192.0.2.0/24\"")?;
+        Ok(Self(network))
+    }
+}
+
+impl IpNetwork {
+    pub(crate) const fn get(self) -> IpNet {
+        self.0
     }
 }

@@ -1,8 +1,8 @@
-//! Claims, as the configuration names them.
+//! Claims and domains of users, as the configuration names them.
 
 use std::ops::Deref;
 
-use gatepost_core::UsernameTemplate;
+use gatepost_core::{Identity, UsernameTemplate};
 
 use super::values::OneLine;
 
@@ -50,6 +50,30 @@ impl TryFrom<String> for ClaimPath {
 }
 
 impl Deref for ClaimPath {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A domain of users' names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct DomainName(String);
+
+impl TryFrom<String> for DomainName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let may_stand = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !text.chars().all(may_stand) || !Identity::is_user_name(&format!("a@{text}")) {
+            return Err("write a domain, as in \"example.com\"");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl Deref for DomainName {
     type Target = str;
 
     fn deref(&self) -> &str {

@@ -12,10 +12,11 @@ use gatepost_mail::users::{
 };
 use nix::unistd::{Group, User};
 
+use super::claims::DomainName;
 use super::fault::Faults;
 use super::item::{Item, Value};
 use super::reader::keys;
-use super::values::{DomainName, FieldName, OneLine, words};
+use super::values::{FieldName, OneLine, words};
 use super::{Address, Config, Listener};
 
 /// Longest passwd-file, in bytes: 100,000 users with everything that one can have, and an Argon2id password.

@@ -1,13 +1,10 @@
 //! Values that are checked while they are read, so that a fault points at their line.
 
-use std::net::IpAddr;
 use std::ops::Deref;
 use std::time::Duration;
 
-use gatepost_core::Identity;
 use gatepost_core::crypto::{Algorithm, AlgorithmSet};
 use gatepost_tokio::{Template, TemplateError};
-use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::fault::Faults;
@@ -191,52 +188,6 @@ impl Deref for OneLine {
     }
 }
 
-/// Addresses with a common prefix, or a single one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct IpNetwork(IpNet);
-
-impl TryFrom<String> for IpNetwork {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let network = text.parse();
-        let network = network.or_else(|_| text.parse().map(IpAddr::into));
-        let network =
-            network.map_err(|_| "write an address or a network, such as \"192.0.2.0/24\"")?;
-        Ok(Self(network))
-    }
-}
-
-impl IpNetwork {
-    pub(crate) const fn get(self) -> IpNet {
-        self.0
-    }
-}
-
-/// A domain of users' names.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct DomainName(String);
-
-impl TryFrom<String> for DomainName {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let may_stand = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if !text.chars().all(may_stand) || !Identity::is_user_name(&format!("a@{text}")) {
-            return Err("write a domain, as in \"example.com\"");
-        }
-        Ok(Self(text))
-    }
-}
-
-impl Deref for DomainName {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
 /// Permissions of a socket, in octal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Mode(u32);
@@ -413,14 +364,14 @@ macro_rules! read_as_text {
 
 read_as_text!(
     OneLine,
-    DomainName,
+    super::claims::DomainName,
     super::claims::UsernameClaim,
     super::claims::ClaimPath,
     WebUrl,
     FieldValue,
     super::Address,
     super::SocketPath,
-    IpNetwork,
+    super::address::IpNetwork,
     super::upstream::UserTemplate,
     super::upstream::RecipientDelimiter,
     super::secret::Secret

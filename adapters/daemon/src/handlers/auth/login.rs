@@ -130,15 +130,15 @@ impl Attempt {
     /// Counts a guess, and waits as long as it has to.
     ///
     /// # Errors
-    /// Where too many of the same source wait: it is refused for now.
+    /// Where too many of the same source wait, or the daemon stops meanwhile: it is refused for now.
     async fn wait(&self, source: Source) -> Result<(), Rejection> {
         match self.service.guesses.count(source) {
             Penalty::TooMany => Err(Rejection::Busy),
             Penalty::Wait(delay, _) if delay.is_zero() => Ok(()),
             Penalty::Wait(delay, _waiting) => {
                 let mut stopping = self.service.stopping.clone();
-                let _ = timeout(delay, has_stopped(&mut stopping)).await;
-                Ok(())
+                let stopped = timeout(delay, has_stopped(&mut stopping)).await;
+                stopped.map_or(Ok(()), |()| Err(Rejection::Busy))
             }
         }
     }
