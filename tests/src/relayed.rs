@@ -5,8 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 
 use crate::daemon::{Configuration, Daemon, wait_until};
 use crate::dovecot::{Dovecot, Setup, Tokens, Version};
@@ -18,6 +20,7 @@ use crate::postfix::{self, Postfix, Smtpd};
 use crate::process::run;
 use crate::roots::{self, MAIL};
 use crate::stream::Address;
+use crate::stub::{Behaviour, Page, Stub};
 
 /// Who logs in with a password instead.
 pub const PASSWORD_USER: (&str, &str) = ("carol@example.test", "carols-password");
@@ -84,8 +87,16 @@ smtpd_sender_login_maps = socketmap:unix:/var/spool/postfix/private/f23-map:send
 smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch
 ";
 
+/// Where that provider is asked.
+pub const OPAQUE: &str = "/introspect";
+
+/// How long the provider of opaque tokens takes to say that one is not good.
+const SLOWNESS: Duration = Duration::from_secs(5);
+
 /// Everything that the cases share.
 pub struct Relayed {
+    /// A provider of opaque tokens, which takes its time.
+    pub slow: Stub,
     /// Makes and remembers what clients present.
     pub logins: Logins,
     /// The Postfix before all Dovecots.
@@ -116,11 +127,17 @@ impl Relayed {
         let mail = namespace.root(&MAIL);
         postfix::make_queue(&mail)?;
         let logins = Logins::new(Issuer::new());
-        let start = |dovecot, users| Site::start(&namespace, &mail, &logins, dovecot, users);
+        let slow = Stub::start()?;
+        let refusal = Page::json(200, &json!({"active": false}));
+        slow.set(OPAQUE, Behaviour::After(SLOWNESS, refusal));
+        let url = slow.url(OPAQUE);
+        let start =
+            |dovecot, users| Site::start(&namespace, &mail, (&logins, &url), dovecot, users);
         let [first, second] = DOVECOTS.map(|dovecot| start(dovecot, None));
         let [third, fourth] = WITHOUT_USERS
             .map(|(version, name, port, users)| start((version, name, port), Some(users)));
         Ok(Self {
+            slow,
             sites: [first?, second?],
             without_users: [third?, fourth?],
             postfix: Postfix::start(&mail, &SERVICES, POSTFIX_SETTINGS)?,
@@ -165,7 +182,7 @@ impl Site {
     fn start(
         namespace: &Namespace,
         mail: &Path,
-        logins: &Logins,
+        (logins, slow): (&Logins, &str),
         (version, name, port): (Version, &'static str, u16),
         users: Option<&str>,
     ) -> io::Result<Self> {
@@ -191,7 +208,7 @@ impl Site {
             let users = users.replace("NAME.users", &file.display().to_string());
             users.replace("NAME", name)
         });
-        let text = [behind, listeners, provider(&directory)].concat();
+        let text = [behind, listeners, providers(&directory, slow)].concat();
         let listener = dovecot.login_socket();
         let configuration = Configuration::write_text(directory, listener, &text)?;
         configuration.write_keys(&logins.jwk_set())?;
@@ -296,12 +313,15 @@ fn example(dovecot: &Dovecot, private: &Path) -> (String, String) {
     (behind.to_owned(), format!("[[listener]]{listeners}"))
 }
 
-/// The rest of a configuration, whose keys lie in `directory`.
-fn provider(directory: &Path) -> String {
+/// The rest of a configuration, whose keys lie in `directory`; about opaque tokens `slow` is asked.
+fn providers(directory: &Path, slow: &str) -> String {
     format!(
         "[log]\nformat = \"json\"\nlevel = \"debug\"\n[discovery]\nscope = \"{SCOPE}\"\n\
          [[provider]]\nname = \"test\"\nissuer = \"{ISSUER}\"\naudience = [\"{AUDIENCE}\"]\nkeys = [\"{}/keys.json\"]\n\
-         username_claims = [\"email\"]\nscopes = [\"{SCOPE}\"]\nuser_case = \"lower\"\n",
+         username_claims = [\"email\"]\nscopes = [\"{SCOPE}\"]\nuser_case = \"lower\"\n\
+         [[provider]]\nname = \"slow\"\naudience = [\"{AUDIENCE}\"]\nintrospection_url = \"{slow}\"\n\
+         client_id = \"gatepost\"\nclient_secret = \"x\"\nusername_claims = [\"email\"]\n\
+         timeout_milliseconds = 20000\n",
         directory.display()
     )
 }

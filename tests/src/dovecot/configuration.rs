@@ -107,6 +107,16 @@ passdb passwd-file {
 /// What an administrator is told to write.
 const RELAY: &str = include_str!("../../../examples/dovecot/relay.conf");
 
+/// One process logs all clients of IMAP in, over one connection to whoever judges them: what Dovecot's
+/// documentation calls high-performance mode.
+const ONE_PROCESS: &str = "\
+service imap-login {
+  service_count = 0
+  process_min_avail = 1
+  process_limit = 1
+}
+";
+
 /// The mechanisms that need passwords.
 const PASSWORDS: &str = "auth_mechanisms = plain login\n";
 
@@ -157,7 +167,7 @@ fn main(setup: &Setup) -> String {
             let mechanisms = "auth_mechanisms = plain login oauthbearer xoauth2\n";
             (V2_3, format!("{mechanisms}{databases}"))
         }
-        (Version::V2_3, Tokens::Elsewhere) => (V2_3, elsewhere()),
+        (Version::V2_3, Tokens::Elsewhere) => (V2_3, elsewhere() + ONE_PROCESS),
         (Version::V2_4, Tokens::Elsewhere) => (V2_4, elsewhere()),
     };
     // 2.4 wants its version first.
@@ -168,7 +178,14 @@ fn main(setup: &Setup) -> String {
 
 /// The settings that turn every question to the sockets of another. Lookups of users go there as well.
 fn elsewhere() -> String {
-    format!("{PASSWORDS}{RELAY}auth_socket_path = /run/NAME/auth-master\n")
+    // The roots have the package, so that its service is to be switched on.
+    let sieve = |line: &str| {
+        let is_its = line.contains("managesieve-login") || line == "#}";
+        let line = line.strip_prefix('#').filter(|_| is_its).unwrap_or(line);
+        format!("{line}\n")
+    };
+    let relay: String = RELAY.lines().map(sieve).collect();
+    format!("{PASSWORDS}{relay}auth_socket_path = /run/NAME/auth-master\n")
 }
 
 fn listeners(setup: &Setup) -> String {

@@ -1,11 +1,14 @@
 //! Tokens and passwords side by side, over every protocol that Dovecot and Postfix log in for.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gatepost_tests::daemon::wait_until;
 use gatepost_tests::dovecot::Version;
 use gatepost_tests::imap;
 use gatepost_tests::login::{Login, Mechanism, USER};
-use gatepost_tests::relayed::{PASSWORD_USER, Relayed, Site};
+use gatepost_tests::relayed::{OPAQUE, PASSWORD_USER, Relayed, Site};
 use gatepost_tests::smtp::{self, InitialResponse};
 use gatepost_tests::stream::{Address, Talk};
 use libtest_mimic::Failed;
@@ -77,7 +80,12 @@ pub(crate) fn cases() -> Vec<Case> {
             Case::new(name, move |lab: &Relayed| check(lab, lab.site(version)))
         })
     };
-    Version::ALL.into_iter().flat_map(of_version).collect()
+    let mut cases: Vec<Case> = Version::ALL.into_iter().flat_map(of_version).collect();
+    cases.push(Case::new(
+        "logins::invariant_7_strangers_on_the_one_connection_of_imap_login_delay_nobody",
+        |lab: &Relayed| beside_strangers(lab, lab.site(Version::V2_3)),
+    ));
+    cases
 }
 
 pub(crate) fn log_in(imap: &Address, credentials: &Credentials) -> Result<imap::Answer, Failed> {
@@ -200,6 +208,42 @@ fn sieve(lab: &Relayed, site: &Site) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// N1: Dovecot 2.3 has one process for all clients, and it has one connection.
+fn beside_strangers(lab: &Relayed, site: &Site) -> Result<(), Failed> {
+    const STRANGERS: usize = 30;
+    let imap = &site.dovecot().imap();
+    let answered = &AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let strangers: Vec<_> = (0..STRANGERS)
+            .map(|number| {
+                scope.spawn(move || {
+                    let response = format!("user={USER}\x01auth=Bearer opaque-{number}\x01\x01");
+                    let mut session = imap::Session::open(imap)?;
+                    let login = session.authenticate("XOAUTH2", response.as_bytes(), "");
+                    answered.fetch_add(1, Ordering::Relaxed);
+                    login
+                })
+            })
+            .collect();
+        wait_until("the strangers' questions", || {
+            lab.slow.seen(OPAQUE).len() >= STRANGERS
+        })?;
+        let good = Credentials::token(lab, Login::Good, Mechanism::ALL[0]);
+        let login = log_in(imap, &good)?;
+        expect(&login, login.is_ok)?;
+        assert_eq!(
+            answered.load(Ordering::Relaxed),
+            0,
+            "it has waited for strangers"
+        );
+        for stranger in strangers {
+            let login = stranger.join().map_err(|_| "a thread has panicked")??;
+            expect(&login, !login.is_ok)?;
+        }
+        Ok(())
+    })
 }
 
 fn at_once(lab: &Relayed, site: &Site) -> Result<(), Failed> {
