@@ -9,7 +9,6 @@ mod pairs;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -90,29 +89,21 @@ impl Guesses {
         }
     }
 
-    /// Whose guess it would be; `None` where nothing is to be held against anybody: the mail server says so, or it is
-    /// this host, through which everybody may log in.
-    pub(crate) fn source(
-        &self,
-        origin: &Origin,
-        connection: u32,
-        user: Option<&str>,
-    ) -> Option<Source> {
+    /// Whose guess it would be; `None` where nothing is to be held against anybody: the mail server says so, it tells
+    /// no address, or it is this host, through which everybody may log in.
+    pub(crate) fn source(&self, origin: &Origin, user: Option<&str>) -> Option<Source> {
         if origin.no_penalty {
             return None;
         }
-        let address = origin.remote.address.map(|address| address.to_canonical());
-        let is_trusted = |address: &IpAddr| self.trusted.iter().any(|net| net.contains(address));
-        if address.as_ref().is_some_and(is_trusted) {
+        let address = origin.remote.address?.to_canonical();
+        if self
+            .trusted
+            .iter()
+            .any(|network| network.contains(&address))
+        {
             return user.map(|user| Source::User(self.users.hash_one(user)));
         }
-        if address.is_some_and(|address| address.is_loopback()) {
-            return None;
-        }
-        Some(Source::Network(Network::of_login(
-            origin,
-            connection.into(),
-        )))
+        (!address.is_loopback()).then(|| Source::Network(Network::of(address)))
     }
 
     /// Counts a guess. The first waits for nothing, then come 1, 2, 4.. seconds.
@@ -188,7 +179,7 @@ mod tests {
     impl Guesses {
         /// How long a guess of `user` from `address` waits, in seconds; the others of it wait no more.
         fn guess(&self, address: &str, user: &str) -> u64 {
-            let source = self.source(&origin(address), 1, Some(user)).unwrap();
+            let source = self.source(&origin(address), Some(user)).unwrap();
             match self.count(source) {
                 Penalty::Wait(delay, _) => delay.as_secs(),
                 Penalty::TooMany => panic!("too many"),
@@ -226,20 +217,21 @@ mod tests {
                 assert_eq!(guesses.guess(host, &format!("{user}@{host}")), 0, "{host}");
             }
             assert_eq!(guesses.guess(host, &format!("7@{host}")), 1);
-            assert!(guesses.source(&origin(host), 1, None).is_none());
+            assert!(guesses.source(&origin(host), None).is_none());
         }
         for nobody in ["127.0.0.1", "::1"] {
-            assert!(guesses.source(&origin(nobody), 1, Some("a")).is_none());
+            assert!(guesses.source(&origin(nobody), Some("a")).is_none());
         }
+        assert!(guesses.source(&Origin::default(), Some("a")).is_none());
         let mut trusted = origin("192.0.2.1");
         trusted.no_penalty = true;
-        assert!(guesses.source(&trusted, 1, Some("a")).is_none());
+        assert!(guesses.source(&trusted, Some("a")).is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn many_guesses_at_once_wait_as_long_as_one_after_the_other() {
         let guesses = guesses();
-        let source = guesses.source(&origin("192.0.2.1"), 1, None).unwrap();
+        let source = guesses.source(&origin("192.0.2.1"), None).unwrap();
         let mut waiting = Vec::new();
         let mut at_once = 0;
         while let Penalty::Wait(delay, one) = guesses.count(source) {
@@ -256,7 +248,7 @@ mod tests {
         let guesses = guesses();
         for _ in 0..10 {
             assert_eq!(guesses.guess("192.0.2.1", "a"), 0);
-            let source = guesses.source(&origin("192.0.2.1"), 1, None).unwrap();
+            let source = guesses.source(&origin("192.0.2.1"), None).unwrap();
             guesses.forgive(source);
         }
     }

@@ -124,7 +124,7 @@ impl Attempt {
 
     fn source(&self, user: Option<&str>) -> Option<Source> {
         let guesses = &self.service.guesses;
-        guesses.source(&self.line.origin, self.connection, user)
+        guesses.source(&self.line.origin, user)
     }
 
     /// Counts a guess, and waits as long as it has to.
