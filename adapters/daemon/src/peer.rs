@@ -35,24 +35,26 @@ pub(crate) use work::Work;
 const HIGH_WATER: usize = 64 << 10;
 
 /// Serves one connection until either side has had enough.
-pub(crate) async fn serve<H: Handler>(
-    reader: impl Reader,
-    writer: impl AsyncWrite + Unpin,
-    (handler, output): (H, Output),
+pub(crate) fn serve<H: Handler, R: Reader, W: AsyncWrite + Unpin>(
+    reader: R,
+    writer: W,
+    handler: (H, Output),
     service: &Arc<Service>,
     number: u32,
-) {
-    let mut peer = Peer::new(reader, writer, (handler, output), service);
-    let ended = peer.run().await;
-    match ended {
-        Ok(()) => tracing::debug!(
-            protocol = H::PROTOCOL,
-            connection = number,
-            "connection ended"
-        ),
-        Err(closed) => crate::log::closed(H::PROTOCOL, number, &closed),
+) -> impl Future<Output = ()> + use<H, R, W> {
+    // Made before there is a future, which would keep what it is made of beside it.
+    let mut peer = Box::new(Peer::new(reader, writer, handler, service));
+    async move {
+        match peer.run().await {
+            Ok(()) => tracing::debug!(
+                protocol = H::PROTOCOL,
+                connection = number,
+                "connection ended"
+            ),
+            Err(closed) => crate::log::closed(H::PROTOCOL, number, &closed),
+        }
+        peer.finish().await;
     }
-    peer.finish().await;
 }
 
 struct Peer<H: Handler, R, W> {

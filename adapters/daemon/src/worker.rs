@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -11,7 +12,6 @@ use std::time::Duration;
 use gatepost_mail::http::Responder;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWrite;
-use tokio::net::{tcp, unix};
 use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::LocalSet;
@@ -141,10 +141,10 @@ async fn work(mut receiver: mpsc::UnboundedReceiver<Accepted>, service: Arc<Serv
 async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
     let held = (accepted.permit, accepted.connected);
     let (protocol, name) = (accepted.protocol, (accepted.number, accepted.cookie));
-    match accepted.stream {
+    let served = match accepted.stream {
         Stream::Unix(stream) => {
             let stream = tokio::net::UnixStream::from_std(stream)?;
-            speak(stream, protocol, service, name).await;
+            speak(stream, protocol, service, name)
         }
         Stream::Tcp(stream) => {
             let stream = tokio::net::TcpStream::from_std(stream)?;
@@ -155,71 +155,72 @@ async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
                 .with_interval(interval)
                 .with_retries(retries);
             SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-            speak(stream, protocol, service, name).await;
+            speak(stream, protocol, service, name)
         }
-    }
+    };
+    served.await;
     drop(held);
     Ok(())
 }
 
-/// Speaks a protocol until either side has had enough. Each is made where it stays, so that an idle connection
-/// takes no more room than its own protocol needs.
-async fn speak(
+/// Speaks a protocol until either side has had enough. No future holds what it was made of, so that an idle
+/// connection takes no more room than its own protocol needs.
+fn speak(
     stream: impl SplitStream,
     protocol: Protocol,
     service: &Arc<Service>,
     (number, cookie): (u32, [u8; 16]),
-) {
+) -> Pin<Box<dyn Future<Output = ()>>> {
     let mechanisms = service.generation.borrow().mechanisms();
     let name = (number, cookie);
     match protocol {
         Protocol::Auth => {
             let auth = Auth::greet(service, mechanisms, std::iter::empty(), name);
-            drive(stream, auth, service, number).await;
+            drive(stream, auth, service, number)
         }
         Protocol::RelayedAuth(upstream) => {
             let relayed = RelayedAuth::greet(service, &upstream, mechanisms, name);
-            drive(stream, relayed, service, number).await;
+            drive(stream, relayed, service, number)
         }
-        Protocol::Master(upstream) => {
-            drive(stream, Master::greet(&upstream), service, number).await;
-        }
-        Protocol::Socketmap(upstream) => {
-            drive(stream, Socketmap::new(&upstream), service, number).await;
-        }
-        Protocol::Dict => drive(stream, Dict::new(service), service, number).await,
+        Protocol::Master(upstream) => drive(stream, Master::greet(&upstream), service, number),
+        Protocol::Socketmap(upstream) => drive(stream, Socketmap::new(&upstream), service, number),
+        Protocol::Dict => drive(stream, Dict::new(service), service, number),
         Protocol::Questions(responder) => {
-            Box::pin(http::answer_questions(stream, &responder, service, number)).await;
+            let service = Arc::clone(service);
+            Box::pin(async move {
+                http::answer_questions(stream, &responder, &service, number).await;
+            })
         }
-        Protocol::Metrics => Box::pin(http::answer_watchers(stream, service, number)).await,
+        Protocol::Metrics => {
+            let service = Arc::clone(service);
+            Box::pin(async move { http::answer_watchers(stream, &service, number).await })
+        }
     }
 }
 
-async fn drive<H: Handler>(
-    mut stream: impl SplitStream,
+fn drive<H: Handler + 'static>(
+    stream: impl SplitStream,
     handler: (H, Output),
     service: &Arc<Service>,
     number: u32,
-) {
+) -> Pin<Box<dyn Future<Output = ()>>> {
     let (reader, writer) = stream.halves();
-    Box::pin(peer::serve(reader, writer, handler, service, number)).await;
+    Box::pin(peer::serve(reader, writer, handler, service, number))
 }
 
 /// A stream of either kind.
-trait SplitStream: tokio::io::AsyncRead + AsyncWrite + Unpin {
-    fn halves(&mut self) -> (impl Reader, impl AsyncWrite + Unpin);
+trait SplitStream: tokio::io::AsyncRead + AsyncWrite + Unpin + 'static {
+    fn halves(self) -> (impl Reader + 'static, impl AsyncWrite + Unpin + 'static);
 }
 
 impl SplitStream for tokio::net::UnixStream {
-    fn halves(&mut self) -> (impl Reader, impl AsyncWrite + Unpin) {
-        let halves: (unix::ReadHalf<'_>, unix::WriteHalf<'_>) = self.split();
-        halves
+    fn halves(self) -> (impl Reader + 'static, impl AsyncWrite + Unpin + 'static) {
+        self.into_split()
     }
 }
 
 impl SplitStream for tokio::net::TcpStream {
-    fn halves(&mut self) -> (impl Reader, impl AsyncWrite + Unpin) {
-        let halves: (tcp::ReadHalf<'_>, tcp::WriteHalf<'_>) = self.split();
-        halves
+    fn halves(self) -> (impl Reader + 'static, impl AsyncWrite + Unpin + 'static) {
+        self.into_split()
     }
 }

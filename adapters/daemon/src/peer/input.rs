@@ -25,14 +25,14 @@ pub(crate) trait Reader: AsyncRead + Unpin {
     fn refuse_more(&self);
 }
 
-impl Reader for unix::ReadHalf<'_> {
+impl Reader for unix::OwnedReadHalf {
     fn refuse_more(&self) {
         // A connection that is gone already needs no refusal.
         let _ = SockRef::from(self.as_ref()).shutdown(Shutdown::Read);
     }
 }
 
-impl Reader for tcp::ReadHalf<'_> {
+impl Reader for tcp::OwnedReadHalf {
     fn refuse_more(&self) {
         // As above.
         let _ = SockRef::from(self.as_ref()).shutdown(Shutdown::Read);
