@@ -76,7 +76,7 @@ impl Auth {
     pub(crate) fn take(
         &mut self,
         input: &[u8],
-        io: &mut Io<Judged>,
+        io: &mut Io<Box<Judged>>,
         observer: &mut impl Observer,
     ) -> Result<usize, Closed> {
         let mut used = 0;
@@ -115,7 +115,7 @@ impl Auth {
     }
 
     /// Notes a login that the protocol has refused, and answered.
-    fn note(&self, refusal: &Refusal, io: &mut Io<Judged>, observer: &mut impl Observer) {
+    fn note(&self, refusal: &Refusal, io: &mut Io<Box<Judged>>, observer: &mut impl Observer) {
         if !observer.may_tell_reason(refusal.id) {
             io.output.cut_last_field();
         }
@@ -127,15 +127,15 @@ impl Auth {
     /// Gives a verdict, and writes its line.
     pub(crate) fn answer(
         &mut self,
-        judged: Judged,
-        io: &mut Io<Judged>,
+        judged: Box<Judged>,
+        io: &mut Io<Box<Judged>>,
         observer: &mut impl Observer,
     ) {
         let Judged {
             ticket,
             mut line,
             verdict,
-        } = judged;
+        } = *judged;
         let sent = self.send(ticket, &verdict, &mut io.output, observer);
         line.end(&self.service, &verdict, sent);
     }
@@ -197,16 +197,16 @@ impl Auth {
 }
 
 impl Handler for Auth {
-    type Done = Judged;
+    type Done = Box<Judged>;
 
     const PROTOCOL: &'static str = "auth";
     const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
-    fn receive(&mut self, input: &[u8], io: &mut Io<Judged>) -> Result<usize, Closed> {
+    fn receive(&mut self, input: &[u8], io: &mut Io<Box<Judged>>) -> Result<usize, Closed> {
         self.take(input, io, &mut ())
     }
 
-    fn done(&mut self, judged: Judged, io: &mut Io<Judged>) {
+    fn done(&mut self, judged: Box<Judged>, io: &mut Io<Box<Judged>>) {
         self.answer(judged, io, &mut ());
     }
 

@@ -50,7 +50,7 @@ impl RelayedAuth {
     }
 
     /// Takes the lines that have come whole, as far as there is room.
-    fn take_lines(&mut self, io: &mut Io<Judged>) -> Result<(), Closed> {
+    fn take_lines(&mut self, io: &mut Io<Box<Judged>>) -> Result<(), Closed> {
         while self.has_room() {
             let Some(line) = self.lines.next_line().map_err(Closed::protocol)? else {
                 break;
@@ -68,23 +68,23 @@ impl RelayedAuth {
 }
 
 impl Handler for RelayedAuth {
-    type Done = Judged;
+    type Done = Box<Judged>;
 
     const PROTOCOL: &'static str = "auth";
     /// Dovecot lets failed logins wait for two seconds.
     const STOP_PATIENCE: Duration = Duration::from_secs(4);
 
-    fn receive(&mut self, input: &[u8], io: &mut Io<Judged>) -> Result<usize, Closed> {
+    fn receive(&mut self, input: &[u8], io: &mut Io<Box<Judged>>) -> Result<usize, Closed> {
         self.lines.push(input);
         self.take_lines(io)?;
         Ok(input.len())
     }
 
-    fn resume(&mut self, io: &mut Io<Judged>) -> Result<(), Closed> {
+    fn resume(&mut self, io: &mut Io<Box<Judged>>) -> Result<(), Closed> {
         self.take_lines(io)
     }
 
-    fn done(&mut self, judged: Judged, io: &mut Io<Judged>) {
+    fn done(&mut self, judged: Box<Judged>, io: &mut Io<Box<Judged>>) {
         self.auth.answer(judged, io, &mut self.relaying);
     }
 
@@ -110,7 +110,7 @@ impl Handler for RelayedAuth {
         self.auth.drain();
     }
 
-    fn relayed(&mut self) -> Option<&mut dyn Relayed<Judged>> {
+    fn relayed(&mut self) -> Option<&mut dyn Relayed<Box<Judged>>> {
         Some(&mut self.relaying)
     }
 }
@@ -142,7 +142,7 @@ impl Observer for Relaying {
     }
 }
 
-impl Relayed<Judged> for Relaying {
+impl Relayed<Box<Judged>> for Relaying {
     fn wanted(&self) -> Option<Socket> {
         self.relay.needs_upstream().map(Socket::Logins)
     }
@@ -151,12 +151,12 @@ impl Relayed<Judged> for Relaying {
         self.relay.upstream_connected(client_pid);
     }
 
-    fn lost(&mut self, io: &mut Io<Judged>) {
+    fn lost(&mut self, io: &mut Io<Box<Judged>>) {
         self.relay.upstream_lost();
         self.tell(&mut io.output);
     }
 
-    fn line(&mut self, line: &[u8], io: &mut Io<Judged>) -> bool {
+    fn line(&mut self, line: &[u8], io: &mut Io<Box<Judged>>) -> bool {
         match self.relay.upstream_line(line) {
             Ok(login) => {
                 self.keep(login);

@@ -28,7 +28,7 @@ pub(super) async fn judge(
     connection: u32,
     login: Login,
     response: Response,
-) -> Judged {
+) -> Box<Judged> {
     let mut attempt = Attempt {
         line: Line::begin(login.mechanism, login.origin),
         service,
@@ -40,11 +40,12 @@ pub(super) async fn judge(
     } else {
         attempt.judge_token().await
     };
-    Judged {
+    // It is handed on several times, and has its place in what an idle connection waits with.
+    Box::new(Judged {
         ticket: login.ticket,
         line: attempt.line,
         verdict,
-    }
+    })
 }
 
 /// One login on its way.
