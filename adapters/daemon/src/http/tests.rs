@@ -120,6 +120,21 @@ fn a_request_that_does_not_come_to_its_end_is_given_up() {
 }
 
 #[test]
+fn a_body_that_does_not_come_has_no_more_time_after_another_answer() {
+    run(async |world| {
+        let half = "POST /introspect HTTP/1.1\r\nHost: g\r\nExpect: 100-continue\r\n\
+                    Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n";
+        for begun in [half.to_owned(), world.userinfo() + half + "tok"] {
+            let mut client = world.ask(1 << 16);
+            let started = Instant::now();
+            client.send(begun.as_bytes()).await;
+            client.is_closed().await;
+            assert_eq!(started.elapsed(), world.service.line, "{begun}");
+        }
+    });
+}
+
+#[test]
 fn a_byte_now_and_then_buys_no_time() {
     run(async |world| {
         let mut client = world.ask(1 << 16);

@@ -216,6 +216,21 @@ fn a_token_login_is_judged_here_and_waits_for_its_mail_process() {
 }
 
 #[test]
+fn however_many_strangers_come_after_it_a_login_waits_for_its_mail_process() {
+    let mut rows: Vec<String> = Vec::new();
+    for id in 5..2_000 {
+        for whose in ["c>", "o>"] {
+            rows.push(format!("{whose} AUTH|{id}|OAUTHBEARER|service=imap|resp=x"));
+        }
+    }
+    rows.push("o< OK|5|user=a".to_owned());
+    rows.push("c< OK|5|user=a".to_owned());
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let mut waiting = greeted(&rows);
+    assert!(take(&mut waiting, 5, COOKIE).is_some());
+}
+
+#[test]
 fn a_password_login_is_dovecot_s_and_so_is_its_request() {
     let mut waiting = connected(&[]);
     assert_eq!(take(&mut waiting, 1, "ffee"), None);
