@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{sleep, timeout};
 
 use crate::listener::{BACKLOG, Bound};
@@ -15,6 +15,9 @@ use crate::worker::{Accepted, Protocol, Stream, Workers};
 
 /// How long to wait after `accept` has failed, which it does again at once where descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Counts the connections of all protocols: logins that tell no address are told apart by it.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// All listeners of one protocol together.
 pub(crate) struct Acceptor {
@@ -29,7 +32,6 @@ struct Shared {
     all: u32,
     protocol: Protocol,
     workers: Arc<Workers>,
-    number: AtomicU32,
 }
 
 impl Acceptor {
@@ -40,7 +42,6 @@ impl Acceptor {
             all: connections,
             protocol,
             workers: Arc::clone(workers),
-            number: AtomicU32::new(0),
         };
         Self {
             shared: Arc::new(shared),
@@ -88,7 +89,7 @@ async fn accept(listener: Bound, shared: Arc<Shared>, mut closing: watch::Receiv
     }
     // Who waits in the kernel's queue would be cut off with it.
     for _ in 0..BACKLOG {
-        let Ok(Ok(stream)) = timeout(Duration::ZERO, listener.accept()).await else {
+        let Ok(Ok(stream)) = timeout(Duration::ZERO, unconstrained(listener.accept())).await else {
             break;
         };
         shared.admit(stream);
@@ -115,7 +116,7 @@ impl Shared {
             stream,
             protocol: self.protocol.clone(),
             // Wraps after four thousand million connections, of which none is left then.
-            number: self.number.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
+            number: NUMBER.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
             cookie,
             permit,
             connected: metrics::Connected::over(self.protocol.name()),

@@ -117,8 +117,8 @@ impl<H: Handler, R: Reader, W: AsyncWrite + Unpin> Peer<H, R, W> {
             let deadline = self.deadline(status);
             let wants_input = self.wants_input();
             let output = self.io.output.rest();
-            // In this order: what is done, so that it is written together, then whatever has come, and only then
-            // the end.
+            // In this order: what is done, so that it is written together, then what is due, however fast the client
+            // sends, and only then what has come.
             tokio::select! {
                 biased;
                 done = self.io.work.next(), if !self.io.work.is_empty() => {
@@ -130,11 +130,11 @@ impl<H: Handler, R: Reader, W: AsyncWrite + Unpin> Peer<H, R, W> {
                     self.io.output.wrote(written?)?;
                 }
                 change = next_change(&mut self.upstream, &mut self.handler) => self.upstream_changed(change),
+                () = wait_until(deadline) => self.check_deadlines(status)?,
+                stage = self.stop.changed() => self.stop.note(stage, H::STOP_PATIENCE),
                 read = input::read(&mut self.reader, |come| self.input.extend_from_slice(come)), if wants_input => {
                     self.was_read(read?).await?;
                 }
-                () = wait_until(deadline) => self.check_deadlines(status)?,
-                stage = self.stop.changed() => self.stop.note(stage, H::STOP_PATIENCE),
             }
         }
     }
@@ -245,6 +245,7 @@ impl<H: Handler, R: Reader, W: AsyncWrite + Unpin> Peer<H, R, W> {
         let handshake = (!status.is_handshaken).then(|| self.accepted_at + limits.0);
         let until = |since: Option<Instant>| since.map(|since| since + limits.1);
         let idle = H::IDLE.map(|idle| self.idle_since + idle);
+        let idle = idle.filter(|_| self.ended_at.is_none());
         let (line, output) = (until(self.line_since), until(self.stalled_since));
         let last = self.ended_at.map(|ended| ended + H::LAST_ANSWERS);
         let last = last.filter(|_| self.asked_since.is_some());
@@ -284,8 +285,16 @@ impl<H: Handler, R: Reader, W: AsyncWrite + Unpin> Peer<H, R, W> {
             tracing::warn!(protocol = H::PROTOCOL, "Dovecot does not answer in time");
             self.lose_upstream();
         }
-        if H::IDLE.is_some_and(|idle| now >= self.idle_since + idle) {
+        if self.ended_at.is_none() && H::IDLE.is_some_and(|idle| now >= self.idle_since + idle) {
             self.ended_at = Some(now);
+        }
+        if self.asked_since.is_some()
+            && self
+                .ended_at
+                .is_some_and(|ended| now >= ended + H::LAST_ANSWERS)
+        {
+            // The client has left, and Dovecot has had its time.
+            self.lose_upstream();
         }
         Ok(())
     }

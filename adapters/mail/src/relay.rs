@@ -21,10 +21,12 @@ mod upstream;
 
 use std::collections::BTreeMap;
 
+use gatepost_core::dovecot::LoginTable as _;
 use gatepost_core::sasl::Mechanism;
 use upstream::{Held, Upstream};
 
 use crate::line::{escape, fields, id, key, number, write_line};
+use crate::logins::ManyLogins;
 use crate::upstream::Offer;
 use crate::waiting::{By, Claim, Judged, Login};
 
@@ -33,8 +35,8 @@ use crate::waiting::{By, Claim, Judged, Login};
 /// oldest is cancelled: Postfix leaves logins behind.
 const MAX_RELAYED: usize = 1024;
 
-/// Logins of our own of which is kept what a request will ask for.
-const MAX_OWN: usize = 256;
+/// Logins of our own of which is kept what a request will ask for: as many as a connection may have.
+const MAX_OWN: usize = ManyLogins::CAPACITY;
 
 /// Bytes that may wait to be sent to either side before nothing more is read.
 const HIGH_WATER: usize = 64 << 10;
@@ -197,6 +199,7 @@ impl Relay {
                     self.cancel(id, line);
                     return Ok(Route::Upstream);
                 }
+                id(login).and_then(|id| self.own_logins.remove(&id));
             }
             (Some(b"VERSION"), _) => self.client_minor = number(words.next()).unwrap_or(0),
             (Some(b"CPID"), pid) => self.client_pid = id(pid).unwrap_or(0),

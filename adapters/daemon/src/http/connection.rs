@@ -14,6 +14,7 @@ use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::timed::{Begun, Timed};
 use crate::metrics::Answer;
@@ -111,7 +112,7 @@ pub(crate) async fn serve(
 ) -> Result<(), String> {
     let begun = Begun::default();
     let stream = TokioIo::new(Timed::new(stream, begun.clone(), patience));
-    let respond = service_fn(|request| respond(request, &answer, &begun));
+    let respond = service_fn(|request| respond(request, &answer, &begun, patience));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
@@ -133,10 +134,18 @@ async fn respond(
     request: hyper::Request<Incoming>,
     answer: &impl AsyncFn(Request) -> Reply,
     begun: &Begun,
+    patience: Duration,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, MAX_BODY).collect().await;
+    // Beside the stream's own limit, which whatever is written ends: an answer to the request before, or
+    // "100 Continue".
+    let body = timeout(patience, Limited::new(body, MAX_BODY).collect()).await;
     begun.is_over();
+    let Ok(body) = body else {
+        let mut late = Reply::empty(408);
+        late.headers.push(("connection", "close"));
+        return Ok(late.into_response());
+    };
     let reply = match body {
         Ok(body) => {
             let body = body.to_bytes();

@@ -5,6 +5,9 @@ use gatepost_core::dovecot::MAX_RESPONSE;
 /// The longest name of LOGIN that is put before its password, with the two bytes around it (RFC 4616 section 2).
 const MAX_NAME: usize = 98;
 
+/// How much longer than a response its buffer may be, in bytes.
+const SLACK: usize = 512;
+
 /// A response, or its beginning. It is never printed, and nothing is left of it in memory.
 #[derive(Default)]
 pub(super) struct Response {
@@ -31,6 +34,12 @@ impl Response {
 
     /// The first `length` bytes are the response.
     pub(super) fn finish(mut self, length: usize) -> Self {
+        // Room was made for whatever came with it: other logins, maybe, which have buffers of their own.
+        if self.bytes.len() > length.saturating_add(SLACK) {
+            let whole = self.bytes.get(..length).unwrap_or_default().to_vec();
+            self.bytes.fill(0);
+            self.bytes = whole;
+        }
         self.bytes.truncate(length);
         self
     }
