@@ -190,7 +190,7 @@ impl Rejection {
                 "The identity provider wants more of this user than a password: log in with a token"
             }
             Self::KeysUnavailable => {
-                "Temporary failure: the identity provider's newest keys cannot be had"
+                "Temporary failure: the identity provider's newest keys cannot be fetched"
             }
             Self::ProviderUnavailable => "Temporary failure: the identity provider cannot be asked",
             Self::UnusableAnswer | Self::MalformedMember(_) => {

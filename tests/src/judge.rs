@@ -270,7 +270,7 @@ pub fn judge(
     judge_asking(rules, mechanism, message, Some(keys), now, &mut ask)
 }
 
-/// Judges one message with `keys`, or where newer ones are due and cannot be had, and with what providers
+/// Judges one message with `keys`, or where newer ones are due and cannot be fetched, and with what providers
 /// answer.
 pub fn judge_asking(
     rules: LoginSettings<'_>,

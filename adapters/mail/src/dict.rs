@@ -139,7 +139,7 @@ impl Connection {
             (true, b'I' | b'C' | b'D') => {
                 Event::Answered(Answer::Failed("only look-ups are served"))
             }
-            // Parts of transactions, which nobody answers.
+            // Parts of a transaction: they get no answer.
             (true, b'B' | b'S' | b'U' | b'A' | b'T' | b'R' | b'V') => Event::Silent,
             (true, _) => Event::Close(Error::Command),
         }

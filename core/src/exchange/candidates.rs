@@ -149,7 +149,7 @@ impl Search<'_, '_> {
     }
 
     fn fits(&self, choice: &Choice<'_>, key: &TrustedKey<'_>) -> bool {
-        // A key that is alone needs no hint: the policy judges whose it is.
+        // A single key needs no hint: the policy checks the owner.
         let is_owners = !choice.is_one_of_several
             || key
                 .owner

@@ -94,7 +94,7 @@ fn userinfo_may_be_signed_and_its_audience_is_not_the_tokens() {
     check(&foreign, Err("unusable_answer"));
 }
 
-/// RFC 9701 section 5 has every answer name an `iss`; the key tells whose it is.
+/// RFC 9701 section 5 requires `iss` in every answer; here the key identifies the provider.
 #[test]
 fn a_signed_answer_may_name_any_issuer_where_the_provider_may() {
     let issuer = Issuer::new();

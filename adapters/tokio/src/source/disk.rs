@@ -70,7 +70,7 @@ pub(super) struct Disk {
 
 struct OnDisk {
     path: PathBuf,
-    /// What the file has to say whose it is.
+    /// The owner that the file has to name.
     identity: String,
     /// What the operator calls the provider.
     provider: String,
