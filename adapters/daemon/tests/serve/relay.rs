@@ -1,6 +1,6 @@
 //! The real command before a Dovecot, spoken to as mail servers and mail processes do.
 
-mod dovecot;
+pub(crate) mod dovecot;
 
 use std::fs;
 use std::io::{BufRead as _, Read as _, Write as _};
