@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{sleep, timeout};
 
+use crate::client::{Client, Remote};
 use crate::listener::{BACKLOG, Bound};
 use crate::metrics;
 use crate::worker::{Accepted, Protocol, Stream, Workers};
@@ -76,7 +77,7 @@ async fn accept(listener: Bound, shared: Arc<Shared>, mut closing: watch::Receiv
             _ = closing.wait_for(|closing| *closing) => break,
         };
         match accepted {
-            Ok(stream) => shared.admit(stream),
+            Ok((stream, remote)) => shared.admit(stream, remote),
             Err(error) => {
                 tracing::warn!(
                     address = listener.address(),
@@ -89,35 +90,44 @@ async fn accept(listener: Bound, shared: Arc<Shared>, mut closing: watch::Receiv
     }
     // Who waits in the kernel's queue would be cut off with it.
     for _ in 0..BACKLOG {
-        let Ok(Ok(stream)) = timeout(Duration::ZERO, unconstrained(listener.accept())).await else {
+        let Ok(Ok((stream, remote))) =
+            timeout(Duration::ZERO, unconstrained(listener.accept())).await
+        else {
             break;
         };
-        shared.admit(stream);
+        shared.admit(stream, remote);
     }
 }
 
 impl Shared {
-    fn admit(&self, stream: Stream) {
+    fn admit(&self, stream: Stream, remote: Remote) {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             metrics::limit_hit(metrics::Limit::Connections);
             tracing::warn!(limit = self.all, "connection closed: too many connections");
             return;
         };
-        match self.describe(stream, permit) {
+        match self.describe((stream, remote), permit) {
             Ok(accepted) => self.workers.serve(accepted),
             Err(error) => tracing::error!(error = error.to_string(), "connection closed"),
         }
     }
 
-    fn describe(&self, stream: Stream, permit: OwnedSemaphorePermit) -> io::Result<Accepted> {
+    fn describe(
+        &self,
+        (stream, remote): (Stream, Remote),
+        permit: OwnedSemaphorePermit,
+    ) -> io::Result<Accepted> {
         let mut cookie = [0; 16];
         aws_lc_rs::rand::fill(&mut cookie).map_err(|_| io::Error::other("no random numbers"))?;
         Ok(Accepted {
             stream,
             protocol: self.protocol.clone(),
-            // Wraps after four thousand million connections, of which none is left then.
-            number: NUMBER.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
-            cookie,
+            client: Client {
+                // Wraps after four thousand million connections, of which none is left then.
+                number: NUMBER.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
+                cookie,
+                remote,
+            },
             permit,
             connected: metrics::Connected::over(self.protocol.name()),
         })

@@ -54,6 +54,7 @@ pub(crate) use upstream::{
 pub(crate) use values::{FieldName, Mode, WebUrl};
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use gatepost_core::sasl::{Compat, Discovery};
@@ -227,6 +228,8 @@ keys! {
         pub(crate) allow_remote: bool,
         /// Whether it may be listened at while another daemon listens there.
         pub(crate) take_over: bool,
+        /// Whether whoever connects is believed where it says that logins come from; by default from this host.
+        pub(crate) trust_client_address: Option<bool>,
     }
 }
 
@@ -338,6 +341,17 @@ impl Config {
 }
 
 impl Listener {
+    /// Whether other hosts may connect. What systemd opens is not known here.
+    pub(crate) fn is_remote(&self) -> bool {
+        let Address::Tcp(host) = &self.address else {
+            return false;
+        };
+        let address = host.parse::<SocketAddr>();
+        address.map_or(!host.starts_with("localhost:"), |address| {
+            !address.ip().is_loopback()
+        })
+    }
+
     /// A listener of which nothing is said but where it is.
     pub(crate) fn at(address: Address) -> Self {
         Self {
@@ -348,6 +362,7 @@ impl Listener {
             group: None,
             allow_remote: false,
             take_over: false,
+            trust_client_address: None,
             places: Places::default(),
         }
     }

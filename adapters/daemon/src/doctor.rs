@@ -103,6 +103,7 @@ async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
     }
     examine_kept(&prepared.kept, &mut findings);
     sockets::examine(config, &mut findings);
+    sockets::examine_trust(config);
     sockets::examine_upstream(config, &mut findings);
     if prepared.users.is_some() {
         findings.good("the list of users is readable");

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 pub(crate) use connection::{Reply, Request, serve};
 
+use crate::client::Client;
 use crate::generation::Generation;
 use crate::metrics;
 use crate::service::{Service, now};
@@ -30,8 +31,9 @@ pub(crate) async fn answer_questions(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     responder: &Responder,
     service: &Arc<Service>,
-    number: u32,
+    client: Client,
 ) {
+    let number = client.number;
     let answer = async |request: Request| {
         let headers = request.head.headers.iter();
         let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
@@ -44,7 +46,7 @@ pub(crate) async fn answer_questions(
             body: &request.body,
         });
         let reply = match read {
-            Ok(question) => judge(question, responder, service, number).await,
+            Ok(question) => judge(question, responder, service, client).await,
             Err(refusal) => {
                 tell_refusal(service, number, refusal.reason.code());
                 refusal.reply
@@ -94,16 +96,17 @@ fn tell_refusal(service: &Service, number: u32, reason: &'static str) {
 }
 
 async fn judge(
-    question: Question,
+    mut question: Question,
     responder: &Responder,
     service: &Service,
-    number: u32,
+    client: Client,
 ) -> mail::Reply {
     let started = Instant::now();
+    client.remote.settle(&mut question.origin);
     let mut line = Line::begin(question.origin);
     let generation = Arc::clone(&service.generation.borrow());
     let (providers, rules) = (&generation.providers, generation.rules());
-    let network = Network::of_login(&line.origin, number.into());
+    let network = Network::of_login(&line.origin, client.number.into());
     let token = (&*question.token, Some(&line.origin));
     let verdict = judge_token(providers, rules, token, network, now).await;
     let took = started.elapsed();

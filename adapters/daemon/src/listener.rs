@@ -10,6 +10,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
+use crate::client::Remote;
 use crate::config::{Address, Listener};
 use crate::worker::Stream;
 use holder::Holder;
@@ -18,7 +19,13 @@ use holder::Holder;
 pub(crate) const BACKLOG: u32 = 4096;
 
 /// A socket that listens.
-pub(crate) enum Bound {
+pub(crate) struct Bound {
+    socket: Socket,
+    /// Whether whoever connects is believed where it says that logins come from.
+    is_believed: bool,
+}
+
+enum Socket {
     /// With the path that is removed at the end.
     Unix(UnixListener, unix::Path),
     Tcp(TcpListener),
@@ -96,7 +103,7 @@ fn bind_tcp(listener: &Listener, host: &str) -> Result<Vec<Bound>, BindError> {
         let socket = socket_at(listener, address)?.listen(BACKLOG);
         // Two daemons that bind at once both get here, and one of them no further.
         socket
-            .map(Bound::Tcp)
+            .map(|socket| Bound::new(listener, Socket::Tcp(socket)))
             .map_err(|error| tcp_failed(listener, address, error))
     });
     sockets.collect()
@@ -152,28 +159,56 @@ fn socket_at(listener: &Listener, address: SocketAddr) -> Result<TcpSocket, Bind
 }
 
 impl Bound {
+    /// Who connects from another host is believed only where a word says so.
+    fn new(listener: &Listener, socket: Socket) -> Self {
+        let is_believed = listener.trust_client_address;
+        Self {
+            is_believed: is_believed.unwrap_or_else(|| socket.is_of_this_host()),
+            socket,
+        }
+    }
+
     /// Waits for a connection, which is bound to no runtime afterwards.
-    pub(crate) async fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Self::Unix(listener, _) | Self::Inherited(listener) => {
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, Remote)> {
+        match &self.socket {
+            Socket::Unix(listener, _) | Socket::Inherited(listener) => {
                 let (stream, _) = listener.accept().await?;
-                stream.into_std().map(Stream::Unix)
+                let remote = Remote::new(self.is_believed, None);
+                Ok((stream.into_std().map(Stream::Unix)?, remote))
             }
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                stream.into_std().map(Stream::Tcp)
+            Socket::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                let remote = Remote::new(self.is_believed, Some(peer));
+                Ok((stream.into_std().map(Stream::Tcp)?, remote))
             }
         }
     }
 
+    /// Whether whoever connects is believed where it says that logins come from.
+    pub(crate) const fn is_believed(&self) -> bool {
+        self.is_believed
+    }
+
     /// Where it listens, for the log.
     pub(crate) fn address(&self) -> String {
-        match self {
-            Self::Unix(_, path) => format!("unix:{path}"),
-            Self::Tcp(listener) => listener
+        match &self.socket {
+            Socket::Unix(_, path) => format!("unix:{path}"),
+            Socket::Tcp(listener) => listener
                 .local_addr()
                 .map_or_else(|_| "tcp:?".to_owned(), |address| format!("tcp:{address}")),
-            Self::Inherited(_) => "unix socket of systemd".to_owned(),
+            Socket::Inherited(_) => "unix socket of systemd".to_owned(),
+        }
+    }
+}
+
+impl Socket {
+    /// Whether nobody connects but from this host.
+    fn is_of_this_host(&self) -> bool {
+        match self {
+            Self::Unix(..) | Self::Inherited(_) => true,
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .is_ok_and(|address| address.ip().is_loopback()),
         }
     }
 }

@@ -4,6 +4,7 @@ mod acceptor;
 mod account;
 mod check;
 mod check_config;
+mod client;
 mod config;
 mod demo;
 mod doctor;

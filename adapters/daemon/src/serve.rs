@@ -287,10 +287,15 @@ impl Endpoint {
     }
 
     fn open(self, workers: &Arc<Workers>) -> Acceptor {
-        let protocol = self.protocol.name();
+        let (protocol, has_logins) = (self.protocol.name(), self.protocol.has_logins());
         let mut acceptor = Acceptor::new(self.connections, self.protocol, workers);
         for listener in self.bound {
-            tracing::info!(address = listener.address(), protocol, "listening");
+            tracing::info!(
+                address = listener.address(),
+                protocol,
+                trust_client_address = has_logins.then(|| listener.is_believed()),
+                "listening"
+            );
             acceptor.open(listener);
         }
         acceptor

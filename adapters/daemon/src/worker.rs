@@ -16,6 +16,7 @@ use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::LocalSet;
 
+use crate::client::Client;
 use crate::handlers::auth::Auth;
 use crate::handlers::dict::Dict;
 use crate::handlers::master::Master;
@@ -38,8 +39,7 @@ const EVENT_INTERVAL: u32 = 4;
 pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     pub(crate) protocol: Protocol,
-    pub(crate) number: u32,
-    pub(crate) cookie: [u8; 16],
+    pub(crate) client: Client,
     /// Its permit among those of all connections, given back at its end.
     pub(crate) permit: OwnedSemaphorePermit,
     /// Counts it as long as it is open.
@@ -76,6 +76,11 @@ impl Protocol {
             Self::Questions(_) => "http",
             Self::Metrics => "metrics",
         }
+    }
+
+    /// Whether logins go over it, of which is told where they come from.
+    pub(crate) const fn has_logins(&self) -> bool {
+        matches!(self, Self::Auth | Self::RelayedAuth(_) | Self::Questions(_))
     }
 }
 
@@ -126,7 +131,7 @@ async fn work(mut receiver: mpsc::UnboundedReceiver<Accepted>, service: Arc<Serv
     while let Some(accepted) = receiver.recv().await {
         let service = Arc::clone(&service);
         tokio::task::spawn_local(async move {
-            let number = accepted.number;
+            let number = accepted.client.number;
             if let Err(error) = serve(accepted, &service).await {
                 tracing::warn!(
                     connection = number,
@@ -140,11 +145,11 @@ async fn work(mut receiver: mpsc::UnboundedReceiver<Accepted>, service: Arc<Serv
 
 async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
     let held = (accepted.permit, accepted.connected);
-    let (protocol, name) = (accepted.protocol, (accepted.number, accepted.cookie));
+    let (protocol, client) = (accepted.protocol, accepted.client);
     let served = match accepted.stream {
         Stream::Unix(stream) => {
             let stream = tokio::net::UnixStream::from_std(stream)?;
-            speak(stream, protocol, service, name)
+            speak(stream, protocol, service, client)
         }
         Stream::Tcp(stream) => {
             let stream = tokio::net::TcpStream::from_std(stream)?;
@@ -155,7 +160,7 @@ async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
                 .with_interval(interval)
                 .with_retries(retries);
             SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-            speak(stream, protocol, service, name)
+            speak(stream, protocol, service, client)
         }
     };
     served.await;
@@ -169,17 +174,17 @@ fn speak(
     stream: impl SplitStream,
     protocol: Protocol,
     service: &Arc<Service>,
-    (number, cookie): (u32, [u8; 16]),
+    client: Client,
 ) -> Pin<Box<dyn Future<Output = ()>>> {
     let mechanisms = service.generation.borrow().mechanisms();
-    let name = (number, cookie);
+    let number = client.number;
     match protocol {
         Protocol::Auth => {
-            let auth = Auth::greet(service, mechanisms, std::iter::empty(), name);
+            let auth = Auth::greet(service, mechanisms, std::iter::empty(), client);
             drive(stream, auth, service, number)
         }
         Protocol::RelayedAuth(upstream) => {
-            let relayed = RelayedAuth::greet(service, &upstream, mechanisms, name);
+            let relayed = RelayedAuth::greet(service, &upstream, mechanisms, client);
             drive(stream, relayed, service, number)
         }
         Protocol::Master(upstream) => drive(stream, Master::greet(&upstream), service, number),
@@ -188,7 +193,7 @@ fn speak(
         Protocol::Questions(responder) => {
             let service = Arc::clone(service);
             Box::pin(async move {
-                http::answer_questions(stream, &responder, &service, number).await;
+                http::answer_questions(stream, &responder, &service, client).await;
             })
         }
         Protocol::Metrics => {

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncRead, DuplexStream, ReadBuf, ReadHalf, WriteHalf, split};
 use tokio::sync::watch;
 
+use crate::client::{Client, Remote};
 use crate::config::Config;
 use crate::generation::Generation;
 use crate::guesses::Guesses;
@@ -87,6 +88,15 @@ impl World {
             "iss": "i", "sub": "1", "aud": "mail", "email": "alice@example.com", "exp": now + 600,
         });
         self.issuer.sign("ES256", &claims)
+    }
+}
+
+/// A mail server that is believed.
+pub(crate) const fn client() -> Client {
+    Client {
+        number: 1,
+        cookie: [0; 16],
+        remote: Remote::Told,
     }
 }
 

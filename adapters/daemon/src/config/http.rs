@@ -29,6 +29,7 @@ keys! {
     pub(crate) struct Http in "[http]" {
         listen: Vec<Address>; required,
         allow_remote: bool,
+        trust_client_address: Option<bool>,
         shape: ShapeName,
         attributes: Vec<OneLine> = default_attributes(),
         client_id: Option<OneLine>,
@@ -53,6 +54,7 @@ impl Http {
     pub(crate) fn listeners(&self) -> Vec<Listener> {
         let listeners = self.listen.iter().map(|address| Listener {
             allow_remote: self.allow_remote,
+            trust_client_address: self.trust_client_address,
             ..Listener::at(address.clone())
         });
         listeners.collect()

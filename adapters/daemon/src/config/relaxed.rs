@@ -1,7 +1,7 @@
 //! What an operator is told about a configuration without fault: what it relaxes, and what of a new one needs
 //! a restart.
 
-use super::{CompatName, Config};
+use super::{Address, CompatName, Config};
 
 impl Config {
     /// What of `new` a running daemon does not take over.
@@ -40,6 +40,18 @@ impl Config {
             words.push(format!(
                 "listener {address}: take_over = true: another daemon may listen there, and lose or share its logins"
             ));
+        }
+        let http = self.http.iter().flat_map(super::Http::listeners);
+        for listener in self.listeners.iter().cloned().chain(http) {
+            let is_systemds = matches!(listener.address, Address::Systemd(_));
+            if listener.trust_client_address == Some(true) && (listener.is_remote() || is_systemds)
+            {
+                let address = &listener.address;
+                words.push(format!(
+                    "listener {address}: trust_client_address = true: other hosts that connect say where logins come \
+                     from, and whose guesses they are"
+                ));
+            }
         }
         if self
             .metrics

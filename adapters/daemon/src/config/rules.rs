@@ -158,6 +158,11 @@ impl Listener {
             "listener: mode, owner and group are for unix: addresses; remove them",
         );
         forbid(
+            &["trust_client_address"],
+            self.protocol != ListenerProtocol::Auth && self.trust_client_address.is_some(),
+            "listener: trust_client_address is for logins, which protocol = \"auth\" has; remove it",
+        );
+        forbid(
             &["address"],
             matches!(self.address, Address::Tcp(_)) && self.protocol == ListenerProtocol::Master,
             "listener: protocol = \"master\" hands out logins; write a unix: address",

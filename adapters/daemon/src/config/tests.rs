@@ -543,8 +543,9 @@ fn invariant_8_every_looser_word_is_named() {
     let grants = "[[provider]]\nname = \"r\"\nissuer = \"https://r\"\naudience = \"mail\"\n\
                   client_id = \"x\"\nclient_secret = \"x\"\ngrant_url = \"https://r/token\"\n\
                   domains = [\"r.test\"]\nfields = { pass = \"%{token}\" }\n";
-    let listener = "[[listener]]\naddress = \"tcp:0.0.0.0:1\"\nallow_remote = true\n";
-    let http = "[http]\nlisten = \"tcp:0.0.0.0:2\"\nallow_remote = true\n";
+    let listener = "[[listener]]\naddress = \"tcp:0.0.0.0:1\"\nallow_remote = true\ntrust_client_address = true\n";
+    let http =
+        "[http]\nlisten = \"tcp:0.0.0.0:2\"\nallow_remote = true\ntrust_client_address = true\n";
     let dict = "[dict]\naddress = \"unix:/d\"\nprovider = \"p\"\nsecrets = true\n";
     let text = format!("compat = \"dovecot\"\n{http}{dict}{listener}{anybody}{grants}{any}{words}");
     let named = Config::parse(&text).unwrap().looser_words().join("\n");
@@ -564,6 +565,8 @@ fn invariant_8_every_looser_word_is_named() {
         "grant_url",
         "fields with %{token}",
         "[http]: allow_remote",
+        "listener tcp:0.0.0.0:1: trust_client_address",
+        "listener tcp:0.0.0.0:2: trust_client_address",
         "[dict]: Dovecot judges",
         "[dict]: secrets",
     ] {

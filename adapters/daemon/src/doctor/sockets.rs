@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::{Findings, note};
-use crate::config::{Address, Config, Upstream};
+use crate::config::{Address, Config, Http, Listener, ListenerProtocol, Upstream};
 use crate::listener::BindError;
 use crate::listener::holder::{self, Holder};
 use crate::prepare::{self, StartError};
@@ -22,6 +22,22 @@ pub(super) fn examine(config: &Config, findings: &mut Findings) {
     for listener in &config.listeners {
         if let Address::Systemd(name) = &listener.address {
             note(&format!("systemd:{name} is opened by its socket unit"));
+        }
+    }
+}
+
+/// Listeners that other hosts can connect to, where nothing says whether these are believed.
+pub(super) fn examine_trust(config: &Config) {
+    let http = config.http.iter().flat_map(Http::listeners);
+    let is_auth = |listener: &&Listener| listener.protocol == ListenerProtocol::Auth;
+    let all = config.listeners.iter().filter(is_auth).cloned().chain(http);
+    for listener in all {
+        if listener.trust_client_address.is_none() && listener.is_remote() {
+            note(&format!(
+                "{}: a login counts as coming from the host that connects, whatever client that names: write \
+                 trust_client_address = true if only your mail servers reach this port",
+                listener.address
+            ));
         }
     }
 }

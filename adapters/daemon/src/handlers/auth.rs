@@ -11,6 +11,7 @@ use gatepost_core::sasl::Mechanism;
 use gatepost_mail::logins::ManyLogins;
 use gatepost_tokio::{Outcome, Verdict};
 
+use crate::client::{Client, Remote};
 use crate::peer::{Closed, Handler, Io, Output, Status};
 use crate::service::Service;
 pub(crate) use login::Judged;
@@ -21,6 +22,7 @@ pub(crate) struct Auth {
     service: Arc<Service>,
     protocol: Connection<ManyLogins>,
     number: u32,
+    remote: Remote,
     /// The buffer that is lent for the response that is arriving.
     lent: Option<Response>,
     /// Whether a challenge could not be replied to any more.
@@ -50,22 +52,23 @@ impl Auth {
         service: &Arc<Service>,
         mechanisms: &[Mechanism],
         relayed: impl Iterator<Item = &'l str>,
-        (number, cookie): (u32, [u8; 16]),
+        client: Client,
     ) -> (Self, Output) {
         let relayed: Vec<&str> = relayed.collect();
         let greeting = Greeting {
             mechanisms,
             relayed: &relayed,
             pid: std::process::id(),
-            connection: number,
-            cookie,
+            connection: client.number,
+            cookie: client.cookie,
         };
         let mut output = Output::default();
         let greeted = Connection::greet(&greeting, &mut output);
         let auth = Self {
             service: Arc::clone(service),
             protocol: greeted.unwrap_or_else(|_| unreachable!("an output has always room")),
-            number,
+            number: client.number,
+            remote: client.remote,
             lent: None,
             is_draining: false,
         };
@@ -97,7 +100,8 @@ impl Auth {
                 // Where every place is taken, verdicts come first.
                 Event::Incomplete | Event::Busy => return Ok(used),
                 Event::Close(error) => return Err(Closed::protocol(format_args!("{error:?}"))),
-                Event::Response(login) => {
+                Event::Response(mut login) => {
+                    self.remote.settle(&mut login.origin);
                     let response = self.lent.take().unwrap_or_default().finish(login.length);
                     let service = Arc::clone(&self.service);
                     let judging = login::judge(service, self.number, login, response);
@@ -105,7 +109,10 @@ impl Auth {
                         self.answer(judged, io, observer);
                     }
                 }
-                Event::Refused(refusal) => {
+                Event::Refused(mut refusal) => {
+                    if let Some(origin) = &mut refusal.origin {
+                        self.remote.settle(origin);
+                    }
                     self.lent = None;
                     self.note(&refusal, io, observer);
                 }

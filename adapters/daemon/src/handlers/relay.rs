@@ -11,6 +11,7 @@ use gatepost_mail::waiting::Login;
 use tokio::time::Instant;
 
 use super::auth::{Auth, Judged, Observer};
+use crate::client::{Client, Remote};
 use crate::peer::{Closed, Handler, Io, Output, Relayed, Status};
 use crate::service::Service;
 use crate::upstream::{GREETING, Socket, Upstream};
@@ -20,6 +21,7 @@ pub(crate) struct RelayedAuth {
     auth: Auth,
     relaying: Relaying,
     lines: Lines,
+    remote: Remote,
 }
 
 /// What is relayed, and what is kept for the mail processes.
@@ -34,10 +36,10 @@ impl RelayedAuth {
         service: &Arc<Service>,
         upstream: &Arc<Upstream>,
         mechanisms: &'static [Mechanism],
-        (number, cookie): (u32, [u8; 16]),
+        client: Client,
     ) -> (Self, Output) {
-        let relay = Relay::new(mechanisms, cookie, upstream.offers());
-        let (auth, output) = Auth::greet(service, mechanisms, relay.offered(), (number, cookie));
+        let relay = Relay::new(mechanisms, client.cookie, upstream.offers());
+        let (auth, output) = Auth::greet(service, mechanisms, relay.offered(), client);
         let handler = Self {
             auth,
             relaying: Relaying {
@@ -45,6 +47,7 @@ impl RelayedAuth {
                 upstream: Arc::clone(upstream),
             },
             lines: Lines::default(),
+            remote: client.remote,
         };
         (handler, output)
     }
@@ -56,6 +59,7 @@ impl RelayedAuth {
                 break;
             };
             io.line_ended();
+            let line = self.remote.settle_line(line);
             let route = self.relaying.relay.client_line(&line);
             if route.map_err(Closed::protocol)? == Route::Own {
                 let line = [&line[..], b"\n"].concat();

@@ -6,7 +6,7 @@ use tokio::time::{sleep, timeout};
 use super::connection::IDLE;
 use super::*;
 use crate::peer::Stage;
-use crate::world::{World, responder};
+use crate::world::{World, client, responder};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -21,7 +21,7 @@ impl World {
         let (stream, theirs) = duplex(capacity);
         let service = Arc::clone(&self.service);
         let served = spawn_local(async move {
-            answer_questions(theirs, &responder(), &service, 1).await;
+            answer_questions(theirs, &responder(), &service, client()).await;
         });
         Client { stream, served }
     }

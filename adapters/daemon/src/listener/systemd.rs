@@ -6,7 +6,7 @@ use std::{net, os::unix};
 
 use tokio::net::{TcpListener, UnixListener};
 
-use super::{BindError, Bound, check_remote};
+use super::{BindError, Bound, Socket, check_remote};
 use crate::config::Listener;
 
 /// Takes every socket of that name.
@@ -37,12 +37,12 @@ fn adopt(
         let socket = unix::net::UnixListener::from(OwnedFd::from(socket));
         socket.set_nonblocking(true).map_err(failed)?;
         return UnixListener::from_std(socket)
-            .map(Bound::Inherited)
+            .map(|socket| Bound::new(listener, Socket::Inherited(socket)))
             .map_err(failed);
     };
     check_remote(listener, address)?;
     socket.set_nonblocking(true).map_err(failed)?;
     TcpListener::from_std(socket)
-        .map(Bound::Tcp)
+        .map(|socket| Bound::new(listener, Socket::Tcp(socket)))
         .map_err(failed)
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use nix::unistd::{Group, User};
 use tokio::net::UnixListener;
 
-use super::{BindError, Bound, holder};
+use super::{BindError, Bound, Socket, holder};
 use crate::config::{Listener, Mode};
 
 /// The path of a socket of ours. Dropped, it is removed, unless another daemon has replaced it.
@@ -70,7 +70,7 @@ pub(super) fn bind(listener: &Listener, path: &std::path::Path) -> Result<Bound,
         path: path.into(),
         identity: staged.identity,
     };
-    Ok(Bound::Unix(staged.socket, path))
+    Ok(Bound::new(listener, Socket::Unix(staged.socket, path)))
 }
 
 fn failed(listener: &Listener) -> impl Fn(io::Error) -> BindError {

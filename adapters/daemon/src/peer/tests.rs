@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::handlers::auth::Auth;
 use crate::handlers::relay::RelayedAuth;
-use crate::world::{World, halves};
+use crate::world::{World, client, halves};
 
 const HANDSHAKE: &str = "VERSION\t1\t0\nCPID\t4711\n";
 const DAY: Duration = Duration::from_hours(24);
@@ -27,14 +27,14 @@ impl World {
         let (service, upstream) = (Arc::clone(&self.service), self.upstream.clone());
         let served = spawn_local(async move {
             let (reader, writer) = halves(theirs);
-            let (mechanisms, name) = (&Mechanism::BEARER, (1, [0; 16]));
+            let (mechanisms, client) = (&Mechanism::BEARER, client());
             match &upstream {
                 None => {
-                    let auth = Auth::greet(&service, mechanisms, std::iter::empty(), name);
+                    let auth = Auth::greet(&service, mechanisms, std::iter::empty(), client);
                     serve(reader, writer, auth, &service, 1).await;
                 }
                 Some(upstream) => {
-                    let relayed = RelayedAuth::greet(&service, upstream, mechanisms, name);
+                    let relayed = RelayedAuth::greet(&service, upstream, mechanisms, client);
                     serve(reader, writer, relayed, &service, 1).await;
                 }
             }

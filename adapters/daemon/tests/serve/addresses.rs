@@ -1,6 +1,7 @@
 //! Where logins come from, and whose word on it counts.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -114,5 +115,39 @@ fn what_is_relayed_names_the_host_that_has_connected() {
         assert_eq!(auth.contains("192.0.2.7"), word == "true", "{auth}");
         assert_eq!(auth.contains("no-penalty"), word == "true", "{auth}");
         assert!(auth.contains("\tservice=smtp\t") && auth.ends_with("\tx=y\tresp=AGJvYgBnb29k"));
+    }
+}
+
+#[test]
+fn the_doctor_says_of_what_other_hosts_reach_whom_it_believes() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("gatepost.toml");
+    let said = |subcommand: &str, word: &str| {
+        let listener = "[[listener]]\naddress = \"tcp:0.0.0.0:0\"\nallow_remote = true\n";
+        fs::write(&path, format!("{listener}{word}{PROVIDER}")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        command.arg(subcommand);
+        if subcommand == "doctor" {
+            command.arg("--config");
+        }
+        let output = command.arg(&path).stdin(Stdio::null()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let trust = "trust_client_address = true\n";
+    let told = said("doctor", "");
+    assert!(
+        told.contains("coming from the host that connects"),
+        "{told}"
+    );
+    for subcommand in ["doctor", "check-config"] {
+        let told = said(subcommand, trust);
+        assert!(
+            told.contains("listener tcp:0.0.0.0:0: trust_client_address = true"),
+            "{told}"
+        );
+        assert!(
+            !told.contains("coming from the host that connects"),
+            "{told}"
+        );
     }
 }
