@@ -209,6 +209,35 @@ mod tests {
         assert_eq!(guesses.guess("2001:db8:0:1::1", "a"), 0);
     }
 
+    /// A site has 65,536 networks (RFC 6177), each of which has its first guess.
+    #[tokio::test(start_paused = true)]
+    async fn a_48_waits_however_many_64_it_guesses_from() {
+        let guesses = guesses();
+        let from = |subnet: u32| format!("2001:db8:1:{subnet:x}::1");
+        let delays: Vec<u64> = (0..24)
+            .map(|subnet| guesses.guess(&from(subnet), "a"))
+            .collect();
+        assert_eq!(
+            delays[..16],
+            [0; 16],
+            "several customers of one may mistype"
+        );
+        assert_eq!(delays[16..], [1, 2, 4, 8, 15, 15, 15, 15]);
+        assert_eq!(guesses.guess("2001:db8:2::1", "a"), 0, "another site");
+        let mut waiting = Vec::new();
+        for subnet in 100..5000 {
+            let source = guesses.source(&origin(&from(subnet)), None).unwrap();
+            match guesses.count(source) {
+                Penalty::Wait(_, one) => waiting.push(one),
+                Penalty::TooMany => break,
+            }
+        }
+        assert_eq!(waiting.len(), WAITING as usize);
+        waiting.pop();
+        let source = guesses.source(&origin(&from(7)), None).unwrap();
+        assert!(matches!(guesses.count(source), Penalty::Wait(..)));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn behind_a_trusted_host_each_user_is_counted_by_itself() {
         let guesses = guesses();
