@@ -28,6 +28,9 @@ const SOURCES: usize = 16_384;
 /// After so long without a guess one is as good as any other.
 const MEMORY: Duration = Duration::from_mins(5);
 
+/// Guesses of a /48 that wait for nothing: where it is several customers', each may mistype once.
+const FREE_OF_SITE: u32 = 16;
+
 /// Guesses of one source that may wait at once; one more is refused for now.
 const WAITING: u32 = 256;
 
@@ -46,6 +49,8 @@ pub(crate) struct Guesses {
 pub(crate) enum Source {
     /// One customer's network.
     Network(Network),
+    /// The /48 around it: one customer's, or several's.
+    Site(Network),
     /// One user of a host through which many log in.
     User(u64),
 }
@@ -66,13 +71,31 @@ pub(crate) enum Penalty {
     TooMany,
 }
 
-/// A guess that waits, until it is dropped.
-pub(crate) struct Waiting(Arc<Mutex<Count>>);
+/// A guess that waits, until it is dropped: in its network, and in its site.
+pub(crate) struct Waiting {
+    _places: [Option<Place>; 2],
+}
 
-impl Drop for Waiting {
+/// A place among the guesses of one source that wait.
+struct Place(Arc<Mutex<Count>>);
+
+impl Drop for Place {
     fn drop(&mut self) {
         let mut count = lock(&self.0);
         count.waiting = count.waiting.saturating_sub(1);
+    }
+}
+
+/// As many guesses of a source wait as may.
+struct Full;
+
+impl Source {
+    /// What it is a part of: guesses of a /48 are bounded however many of its networks they come from.
+    fn site(self) -> Option<Self> {
+        match self {
+            Self::Network(network) => network.around().map(Self::Site),
+            Self::Site(_) | Self::User(_) => None,
+        }
     }
 }
 
@@ -106,8 +129,37 @@ impl Guesses {
         (!address.is_loopback()).then(|| Source::Network(Network::of(address)))
     }
 
-    /// Counts a guess. The first waits for nothing, then come 1, 2, 4.. seconds.
+    /// Counts a guess. The first of a network waits for nothing, then come 1, 2, 4.. seconds; so does the whole site
+    /// after its first few.
     pub(crate) fn count(&self, source: Source) -> Penalty {
+        let site = match source.site() {
+            Some(site) => self.count_at(site, FREE_OF_SITE),
+            None => Ok((Duration::ZERO, None)),
+        };
+        let counted = site.and_then(|(of_site, waiting)| {
+            let (own, our) = self.count_at(source, 1)?;
+            Ok((
+                own.max(of_site),
+                Waiting {
+                    _places: [our, waiting],
+                },
+            ))
+        });
+        match counted {
+            Ok((Duration::ZERO, waiting)) => Penalty::Wait(Duration::ZERO, waiting),
+            Ok((delay, waiting)) => {
+                metrics::limit_hit(metrics::Limit::Penalty);
+                Penalty::Wait(delay, waiting)
+            }
+            Err(Full) => {
+                metrics::limit_hit(metrics::Limit::Penalty);
+                Penalty::TooMany
+            }
+        }
+    }
+
+    /// Counts a guess of one source, of which so many wait for nothing.
+    fn count_at(&self, source: Source, free: u32) -> Result<(Duration, Option<Place>), Full> {
         // Made once however many come at the same time.
         let made = self
             .counts
@@ -122,28 +174,28 @@ impl Guesses {
         let before = count.guesses;
         count.guesses = before.saturating_add(1);
         if count.waiting >= WAITING {
-            metrics::limit_hit(metrics::Limit::Penalty);
-            return Penalty::TooMany;
+            return Err(Full);
         }
         count.waiting += 1;
         drop(count);
-        Penalty::Wait(self.delay(before), Waiting(shared))
+        Ok((self.delay(before, free), Some(Place(shared))))
     }
 
     /// It was no guess after all.
     pub(crate) fn forgive(&self, source: Source) {
-        if let Some(count) = self.counts.get(&source) {
-            let mut count = lock(&count);
-            count.guesses = count.guesses.saturating_sub(1);
+        for source in [Some(source), source.site()].into_iter().flatten() {
+            if let Some(count) = self.counts.get(&source) {
+                let mut count = lock(&count);
+                count.guesses = count.guesses.saturating_sub(1);
+            }
         }
     }
 
-    /// How long a guess waits that so many came before.
-    fn delay(&self, before: u32) -> Duration {
-        let Some(exponent) = before.checked_sub(1) else {
+    /// How long a guess waits that so many came before, of which the first few are free.
+    fn delay(&self, before: u32, free: u32) -> Duration {
+        let Some(exponent) = before.checked_sub(free) else {
             return Duration::ZERO;
         };
-        metrics::limit_hit(metrics::Limit::Penalty);
         let seconds = 1_u64.checked_shl(exponent).unwrap_or(u64::MAX);
         Duration::from_secs(seconds).min(self.longest)
     }

@@ -54,6 +54,15 @@ impl Network {
         address.map_or(Self::of_connection(connection), Self::of)
     }
 
+    /// The /48 around it, named by its first network; `None` where it is no IPv6 network.
+    #[must_use]
+    pub const fn around(self) -> Option<Self> {
+        match self.site {
+            Site::V6(_) => Some(Self { subnet: 0, ..self }),
+            Site::V4(_) | Site::Connection(_) => None,
+        }
+    }
+
     fn of_v6(address: Ipv6Addr) -> Self {
         let [a, b, c, subnet, ..] = address.segments();
         let site = (u64::from(a) << 32) | (u64::from(b) << 16) | u64::from(c);
