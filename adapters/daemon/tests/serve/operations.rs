@@ -296,6 +296,47 @@ fn a_port_is_handed_over_where_both_say_so() {
     assert_eq!(login(&mut client, 1, ALICE, &daemon.token(ALICE)), GOOD);
 }
 
+/// N15: so it is with every socket.
+#[test]
+fn every_socket_is_kept_by_its_daemon_and_handed_over_where_a_word_says_so() {
+    let root = TempDir::new().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = format!("tcp:{}", free.local_addr().unwrap());
+    drop(free);
+    let dict = format!("unix:{}", root.path().join("dict").display());
+    let path = root.path().join("gatepost.toml");
+    let own = root.path().join("own").display().to_string();
+    for (table, key, address) in [
+        ("http", "listen", &tcp),
+        ("metrics", "listen", &tcp),
+        ("dict", "address", &dict),
+    ] {
+        let write = |name: &str, word: &str| {
+            let text = format!(
+                "log = {{ format = \"json\" }}\nlisten = \"unix:{own}-{name}\"\n[{table}]\n{key} = \"{address}\"\n{word}\
+                 [[provider]]\nname = \"p\"\nissuer = \"https://127.0.0.1:1\"\naudience = \"mail\"\n"
+            );
+            fs::write(&path, text).unwrap();
+        };
+        let start = |name: &str, word: &str| {
+            write(name, word);
+            let mut serving = Serving::start(&path);
+            serving.wait_for("ready");
+            serving
+        };
+        let first = start("a", "take_over = true\n");
+        write("b", "");
+        let told = refused(&path);
+        let holder = format!("gatepost (process {}) listens there", first.id());
+        assert!(told.contains(&holder), "{table}: {told}");
+        assert!(told.contains("take_over = true"), "{table}: {told}");
+        let second = start("b", "take_over = true\n");
+        let (log, word) = (first.stop(), format!("{address}: take_over = true"));
+        assert!(log.contains(&word), "{table}: {log}");
+        second.stop();
+    }
+}
+
 /// N15: both families of one port are two sockets of one daemon, not two daemons.
 #[test]
 fn both_families_of_a_port_are_served() {
