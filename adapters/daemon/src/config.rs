@@ -188,6 +188,8 @@ keys! {
     pub(crate) struct Metrics in "[metrics]" {
         listen: Address; required,
         allow_remote: bool,
+        /// As a listener's.
+        take_over: bool,
     }
 }
 
@@ -237,6 +239,7 @@ impl Metrics {
     pub(crate) fn listener(&self) -> Listener {
         Listener {
             allow_remote: self.allow_remote,
+            take_over: self.take_over,
             places: self.places.clone(),
             ..Listener::at(self.listen.clone())
         }
@@ -327,6 +330,15 @@ impl Config {
             listeners.any(|listener| listener.protocol == *protocol)
         });
         protocols.count() as u64 * u64::from(self.limits.connections.get())
+    }
+
+    /// Everything that is listened at.
+    pub(crate) fn every_listener(&self) -> Vec<Listener> {
+        let mut all = self.listeners.clone();
+        all.extend(self.metrics.as_ref().map(Metrics::listener));
+        all.extend(self.http.iter().flat_map(Http::listeners));
+        all.extend(self.dict.as_ref().map(Dict::listener));
+        all
     }
 
     /// The provider whose keys `[dict]` tells; `None` without it, or where it is not clear which.

@@ -110,11 +110,7 @@ fn http(settings: &config::Http) -> Result<Responder, StartError> {
 
 /// Everything that is listened at, but what systemd opens.
 pub(crate) fn listeners(config: &Config) -> Vec<Listener> {
-    let metrics = config.metrics.iter().map(config::Metrics::listener);
-    let mut all = config.listeners.clone();
-    all.extend(metrics);
-    all.extend(config.http.iter().flat_map(config::Http::listeners));
-    all.extend(config.dict.as_ref().map(config::Dict::listener));
+    let mut all = config.every_listener();
     all.retain(|listener| !matches!(listener.address, Address::Systemd(_)));
     all
 }

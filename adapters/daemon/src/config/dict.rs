@@ -12,6 +12,8 @@ keys! {
         mode: Option<Mode>,
         owner: Option<OneLine>,
         group: Option<OneLine>,
+        /// As a listener's.
+        take_over: bool,
         /// Whose keys; there is nothing to choose where there is one provider.
         pub(super) provider: Option<OneLine>,
         pub(crate) secrets: bool,
@@ -26,6 +28,7 @@ impl Dict {
             mode: self.mode,
             owner: self.owner.clone(),
             group: self.group.clone(),
+            take_over: self.take_over,
             places: self.places.clone(),
             ..Listener::at(self.address.clone())
         }

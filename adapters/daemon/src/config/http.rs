@@ -30,6 +30,8 @@ keys! {
         listen: Vec<Address>; required,
         allow_remote: bool,
         trust_client_address: Option<bool>,
+        /// As a listener's.
+        take_over: bool,
         shape: ShapeName,
         attributes: Vec<OneLine> = default_attributes(),
         client_id: Option<OneLine>,
@@ -55,6 +57,8 @@ impl Http {
         let listeners = self.listen.iter().map(|address| Listener {
             allow_remote: self.allow_remote,
             trust_client_address: self.trust_client_address,
+            take_over: self.take_over,
+            places: self.places.clone(),
             ..Listener::at(address.clone())
         });
         listeners.collect()
@@ -93,6 +97,11 @@ impl Http {
     }
 
     pub(super) fn check(&self, faults: &mut Faults) {
+        for listener in self.listeners() {
+            if !matches!(listener.address, Address::Unix(_)) {
+                listener.check(faults);
+            }
+        }
         let mut forbid = |keys: &[&str], is_broken, sentence| {
             self.places.forbid(faults, keys, is_broken, sentence);
         };

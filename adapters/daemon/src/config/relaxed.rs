@@ -1,7 +1,7 @@
 //! What an operator is told about a configuration without fault: what it relaxes, and what of a new one needs
 //! a restart.
 
-use super::{Address, CompatName, Config};
+use super::{Address, CompatName, Config, Listener};
 
 impl Config {
     /// What of `new` a running daemon does not take over.
@@ -35,23 +35,8 @@ impl Config {
                 ));
             }
         }
-        for listener in self.listeners.iter().filter(|listener| listener.take_over) {
-            let address = &listener.address;
-            words.push(format!(
-                "listener {address}: take_over = true: another daemon may listen there, and lose or share its logins"
-            ));
-        }
-        let http = self.http.iter().flat_map(super::Http::listeners);
-        for listener in self.listeners.iter().cloned().chain(http) {
-            let is_systemds = matches!(listener.address, Address::Systemd(_));
-            if listener.trust_client_address == Some(true) && (listener.is_remote() || is_systemds)
-            {
-                let address = &listener.address;
-                words.push(format!(
-                    "listener {address}: trust_client_address = true: other hosts that connect say where logins come \
-                     from, and whose guesses they are"
-                ));
-            }
+        for listener in self.every_listener() {
+            listener.looser_words(&mut words);
         }
         if self
             .metrics
@@ -75,5 +60,24 @@ impl Config {
             provider.looser_words(&mut words);
         }
         words
+    }
+}
+
+impl Listener {
+    /// Of whichever table it is.
+    fn looser_words(&self, words: &mut Vec<String>) {
+        let address = &self.address;
+        if self.take_over {
+            words.push(format!(
+                "listener {address}: take_over = true: another daemon may listen there, and lose or share its connections"
+            ));
+        }
+        let is_systemds = matches!(self.address, Address::Systemd(_));
+        if self.trust_client_address == Some(true) && (self.is_remote() || is_systemds) {
+            words.push(format!(
+                "listener {address}: trust_client_address = true: other hosts that connect say where logins come from, \
+                 and whose guesses they are"
+            ));
+        }
     }
 }
