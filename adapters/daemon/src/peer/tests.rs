@@ -11,6 +11,8 @@ use crate::handlers::auth::Auth;
 use crate::handlers::relay::RelayedAuth;
 use crate::world::{World, client, halves};
 
+mod deadlines;
+
 const HANDSHAKE: &str = "VERSION\t1\t0\nCPID\t4711\n";
 const DAY: Duration = Duration::from_hours(24);
 

@@ -71,4 +71,16 @@ mod tests {
         assert_eq!(response.with_room_for(usize::MAX).len(), MAX_RESPONSE);
         assert_eq!(response.finish(3).bytes(), b"abc");
     }
+
+    /// Of pipelined logins the first makes room for all that came with it; while it is judged it keeps its own.
+    #[test]
+    fn while_it_is_judged_it_is_no_longer_than_it_has_to_be() {
+        for length in [3, 1_500, MAX_RESPONSE] {
+            let mut response = Response::default();
+            response.with_room_for(1 << 20)[..length].fill(b'x');
+            let response = response.finish(length);
+            assert_eq!(response.bytes(), vec![b'x'; length]);
+            assert!(response.bytes.capacity() <= length + SLACK);
+        }
+    }
 }
