@@ -190,7 +190,12 @@ impl core::fmt::Debug for Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use core::task::Waker;
     use embassy_futures::{block_on, poll_once};
+    use std::boxed::Box;
+    use std::sync::Arc;
+    use std::task::Wake;
 
     /// Longest response of these tests: three blocks.
     const LONGEST: usize = 3 * BLOCK;
@@ -232,6 +237,62 @@ mod tests {
                 .chain(other.as_slice())
                 .all(|byte| *byte == 0)
         );
+    }
+
+    /// Counts how often whoever waits is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Woken {
+        fn times(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn any_number_that_waits_is_served_in_turn_each_woken_once() {
+        const CONNECTIONS: usize = 64;
+        static BLOCKS: [Block; 3] = [const { Block::new() }; 3];
+        static POOL: Pool = Pool::new(&BLOCKS, LONGEST);
+        let mut held = block_on(POOL.lend());
+        let mut waiting = std::vec::Vec::new();
+        for _ in 0..CONNECTIONS {
+            let (mut lend, woken) = (Box::pin(POOL.lend()), Arc::<Woken>::default());
+            let waker = Waker::from(Arc::clone(&woken));
+            assert!(
+                lend.as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            waiting.push((lend, waker, woken));
+        }
+        assert!(waiting.iter().all(|(_, _, woken)| woken.times() == 0));
+        for next in 0..CONNECTIONS {
+            drop(held);
+            let woken = waiting.iter().map(|(_, _, woken)| woken.times());
+            let expected = (0..CONNECTIONS).map(|number| usize::from(number <= next));
+            assert!(woken.eq(expected), "at {next}");
+            let (lend, waker, _) = &mut waiting[next];
+            let Poll::Ready(loan) = lend.as_mut().poll(&mut Context::from_waker(waker)) else {
+                panic!("{next} was woken");
+            };
+            held = loan;
+        }
+    }
+
+    #[test]
+    fn two_pools_never_share_a_block() {
+        static BLOCKS: [Block; 3] = [const { Block::new() }; 3];
+        static ONE: Pool = Pool::new(&BLOCKS, LONGEST);
+        static OTHER: Pool = Pool::new(&BLOCKS, LONGEST);
+        let (one, other) = (block_on(ONE.lend()), block_on(OTHER.lend()));
+        assert_ne!(one.as_slice().as_ptr(), other.as_slice().as_ptr());
     }
 
     #[test]

@@ -330,6 +330,8 @@ fn garbage(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
     client.request("XOAUTH2", &response)?;
     let (_, answer) = client.answer()?;
     assert!(format!("{answer:?}").contains("too long"), "{answer:?}");
+    // The code of README.md, for whoever filters the log.
+    device.appliance.wait_for("reason=response_too_long")?;
     accept(&mut client, &device.token(lab, Kind::Jwt("ES256"), "mail")?)?;
     assert_eq!(device.appliance.logged().matches("started").count(), 1);
     Ok(())
