@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use gatepost_core::dovecot::{Endpoint, NotSent, Origin, Refusal, RefusalReason};
+use gatepost_core::dovecot::{Endpoint, NotSent, Origin, Refusal};
 use gatepost_core::{Claim, Rejection, Violation, crypto::Algorithm};
 use gatepost_tokio::{Outcome, Verdict};
 use tracing::field::display;
@@ -255,7 +255,7 @@ pub(crate) fn abandoned(mechanism: &'static str, origin: &Origin) {
 
 /// The line of a login that nobody could judge.
 pub(crate) fn refusal(refusal: &Refusal) {
-    let reason = refusal_code(refusal.reason);
+    let reason = refusal.reason.code();
     // Such a continuation belongs to a login that has its line, or never presented anything.
     let Some(origin) = &refusal.origin else {
         tracing::warn!(id = refusal.id, reason, "continuation refused");
@@ -272,20 +272,6 @@ pub(crate) fn refusal(refusal: &Refusal) {
         reason,
         "login"
     );
-}
-
-/// The reason codes that come before those of a judged login.
-pub(crate) const fn refusal_code(reason: RefusalReason) -> &'static str {
-    match reason {
-        RefusalReason::MechanismNotOffered => "mechanism_not_offered",
-        RefusalReason::UnusableService => "unusable_service",
-        RefusalReason::InvalidBase64 => "invalid_base64",
-        RefusalReason::ResponseTooLong => "response_too_long",
-        RefusalReason::UnexpectedContinuation => "unexpected_continuation",
-        RefusalReason::UnknownId => "unknown_id",
-        RefusalReason::Busy => "busy",
-        _ => "refused",
-    }
 }
 
 fn end(endpoint: Endpoint) -> Option<tracing::field::DisplayValue<String>> {

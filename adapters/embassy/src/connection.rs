@@ -12,7 +12,8 @@ use gatepost_core::dovecot::{
 };
 use gatepost_core::sasl::Mechanism;
 
-use crate::logins::{Arrival, Judged, Logins, Outcome, PENDING, Response, Verdicts};
+use crate::limits::PENDING;
+use crate::logins::{Arrival, Judged, Logins, Outcome, Response, Verdicts};
 use crate::pool::Loan;
 
 /// Bytes read at once; lines may be longer, for they are taken piece by piece.
@@ -82,14 +83,14 @@ impl From<Login> for Announced {
 ///
 /// `number` tells it from others of this start of the device. Its verdicts arrive at `verdicts`, which no
 /// other connection uses at the same time.
-pub async fn serve<const OUT: usize>(
+pub async fn serve<const OUT: usize, const LOGINS: usize>(
     reader: &mut impl Read,
     writer: &mut impl Write,
-    logins: &'static Logins,
+    logins: &'static Logins<LOGINS>,
     verdicts: &'static Verdicts,
     number: u32,
 ) {
-    let Some(mut session) = Session::<OUT>::new(logins, verdicts, number) else {
+    let Some(mut session) = Session::<OUT, LOGINS>::new(logins, verdicts, number) else {
         log::error!("a connection's buffer is too small for the greeting");
         return;
     };
@@ -101,8 +102,8 @@ pub async fn serve<const OUT: usize>(
     session.finish().await;
 }
 
-struct Session<const OUT: usize> {
-    logins: &'static Logins,
+struct Session<const OUT: usize, const LOGINS: usize> {
+    logins: &'static Logins<LOGINS>,
     verdicts: &'static Verdicts,
     protocol: Connection<FixedTable<PENDING>>,
     input: [u8; INPUT],
@@ -118,8 +119,12 @@ struct Session<const OUT: usize> {
     line_since: Option<Instant>,
 }
 
-impl<const OUT: usize> Session<OUT> {
-    fn new(logins: &'static Logins, verdicts: &'static Verdicts, number: u32) -> Option<Self> {
+impl<const OUT: usize, const LOGINS: usize> Session<OUT, LOGINS> {
+    fn new(
+        logins: &'static Logins<LOGINS>,
+        verdicts: &'static Verdicts,
+        number: u32,
+    ) -> Option<Self> {
         let greeting = Greeting {
             mechanisms: &Mechanism::BEARER,
             relayed: &[],
@@ -216,6 +221,10 @@ impl<const OUT: usize> Session<OUT> {
 
     /// Takes what has been read up to the next event.
     fn take_input(&mut self) -> Result<Taken, End> {
+        if self.judging >= PENDING {
+            // Its client may have given up what is being judged; it takes its place all the same.
+            return Ok(Taken::All(Wanted::Verdict));
+        }
         let input = self.input.get(self.rest.clone()).unwrap_or_default();
         let buffer = self.loan.as_mut().map(Loan::as_mut).unwrap_or_default();
         let (used, event) = self.protocol.receive(input, buffer, &mut self.output);
@@ -244,7 +253,7 @@ impl<const OUT: usize> Session<OUT> {
         }
         self.loan = None;
         if let Event::Refused(refusal) = event {
-            log::info!("login refused; reason={:?}", refusal.reason);
+            log::info!("login refused; reason={}", refusal.reason.code());
         }
         Taken::Part
     }
@@ -257,9 +266,8 @@ impl<const OUT: usize> Session<OUT> {
             None => self.logins.pool.lend().await,
         };
         loan.shrink(login.length);
-        let opening = self.logins.opening().await;
         self.judging = self.judging.saturating_add(1);
-        opening.fill(Arrival {
+        self.logins.hand_over(Arrival {
             ticket: login.ticket,
             mechanism: login.mechanism,
             response: Response {
@@ -300,7 +308,7 @@ impl<const OUT: usize> Session<OUT> {
 
     /// When the client is taken for gone. An established, idle connection has no deadline: Postfix would
     /// lose its next login.
-    fn deadline(&self, wanted: &Wanted) -> impl Future<Output = ()> + use<OUT> {
+    fn deadline(&self, wanted: &Wanted) -> impl Future<Output = ()> + use<OUT, LOGINS> {
         let since = match wanted {
             _ if !self.protocol.is_handshaken() => Some(self.connected_at),
             Wanted::Input => self.line_since,

@@ -15,7 +15,7 @@ use embassy_time::{Duration, with_timeout};
 use gatepost_core::introspection::{Answer, FetchFailure};
 
 use crate::http::{Head, Writer};
-use crate::logins::MAX_JUDGES;
+use crate::limits::MAX_JUDGES;
 use crate::settings::OnlineSettings;
 use crate::tunnel::Tunnel;
 use crate::url::Url;

@@ -24,9 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ASIDE: Duration = Duration::from_millis(50);
 
 /// Judges logins: as many at once as there are seats, most of which may wait for providers.
-pub struct Court<const N: usize, const KEYS: usize, const ARENA: usize> {
+pub struct Court<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize> {
     providers: &'static Providers<N, KEYS, ARENA>,
-    logins: &'static Logins,
+    logins: &'static Logins<LOGINS>,
     discovery: Discovery<'static>,
     /// How many more may wait for providers: the other seats are for logins that need none.
     waiting: Cell<usize>,
@@ -78,18 +78,22 @@ impl Outside for Alone {
 }
 
 /// Providers that can be asked, for one login.
-struct Online<const N: usize, const KEYS: usize, const ARENA: usize> {
-    court: &'static Court<N, KEYS, ARENA>,
+struct Online<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize> {
+    court: &'static Court<N, KEYS, ARENA, LOGINS>,
     seat: &'static Seat,
 }
 
-impl<const N: usize, const KEYS: usize, const ARENA: usize> Online<N, KEYS, ARENA> {
-    const fn new(court: &'static Court<N, KEYS, ARENA>, seat: &'static Seat) -> Self {
+impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize>
+    Online<N, KEYS, ARENA, LOGINS>
+{
+    const fn new(court: &'static Court<N, KEYS, ARENA, LOGINS>, seat: &'static Seat) -> Self {
         Self { court, seat }
     }
 }
 
-impl<const N: usize, const KEYS: usize, const ARENA: usize> Outside for Online<N, KEYS, ARENA> {
+impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize> Outside
+    for Online<N, KEYS, ARENA, LOGINS>
+{
     type Incoming = Incoming;
 
     async fn find_newer_keys(&self, query: NewerKeysQuery) -> Option<Next<Incoming>> {
@@ -126,12 +130,14 @@ impl Drop for Place<'_> {
     }
 }
 
-impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA> {
+impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize>
+    Court<N, KEYS, ARENA, LOGINS>
+{
     /// A court in which so many may wait for providers at once.
     #[must_use]
     pub const fn new(
         providers: &'static Providers<N, KEYS, ARENA>,
-        logins: &'static Logins,
+        logins: &'static Logins<LOGINS>,
         discovery: Discovery<'static>,
         waiting: usize,
     ) -> Self {
@@ -169,7 +175,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
             verdicts.send(self.answer(outcome, arrival)).await;
         } else {
             Timer::after(ASIDE).await;
-            self.logins.opening().await.fill(arrival);
+            self.logins.hand_over(arrival);
         }
     }
 
@@ -275,8 +281,8 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Court<N, KEYS, ARENA
     }
 }
 
-impl<const N: usize, const KEYS: usize, const ARENA: usize> core::fmt::Debug
-    for Court<N, KEYS, ARENA>
+impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize> core::fmt::Debug
+    for Court<N, KEYS, ARENA, LOGINS>
 {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Court")

@@ -1,43 +1,27 @@
 //! Logins on their way from the connections to those who judge, and their verdicts on their way back.
 
-use core::future::poll_fn;
 use core::net::IpAddr;
 
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
-use embassy_sync::semaphore::{FairSemaphore, Semaphore as _, SemaphoreReleaser};
+use embassy_sync::semaphore::{FairSemaphore, Semaphore as _};
 use embassy_time::Instant;
 use gatepost_core::{Rejection, dovecot::Ticket, sasl::Mechanism};
 
+use crate::limits::{MAX_JUDGES, PENDING};
 use crate::pool::{Loan, Pool};
-
-/// Logins of one connection that are not over: Postfix and Exim have one at a time. Whoever sends more is
-/// not read until a place is free.
-pub(crate) const PENDING: usize = 2;
-
-/// Logins that wait to be judged; with one more, its connection waits.
-const QUEUE: usize = 16;
-
-/// Most who judge at once.
-pub(crate) const MAX_JUDGES: usize = 16;
-
-/// Most who hand logins over at once: connections, and those who judge and put one aside.
-const MAX_SENDERS: usize = 16 + MAX_JUDGES;
-
-/// Whose turn it is to hand a login over.
-type Senders = FairSemaphore<CriticalSectionRawMutex, MAX_SENDERS>;
 
 /// Where the verdicts on one connection's logins arrive: as many as it may have under way.
 pub type Verdicts = Channel<CriticalSectionRawMutex, Judged, PENDING>;
 
-/// All logins that are under way.
-pub struct Logins {
-    pub(crate) pool: &'static Pool,
-    arrived: Channel<CriticalSectionRawMutex, Arrival, QUEUE>,
+/// All logins that are under way: up to `LOGINS`, which are [`PENDING`] for each connection, so that none ever
+/// waits for a place.
+pub struct Logins<const LOGINS: usize> {
+    pub(crate) pool: &'static Pool<LOGINS>,
+    arrived: Channel<CriticalSectionRawMutex, Arrival, LOGINS>,
     /// Whose turn it is to wait for the next one: a channel knows one who waits, and several would wake one
     /// another for ever.
     receiving: FairSemaphore<CriticalSectionRawMutex, MAX_JUDGES>,
-    sending: Senders,
 }
 
 /// A login whose response has come whole.
@@ -98,48 +82,31 @@ impl core::fmt::Debug for Judged {
     }
 }
 
-impl Logins {
+impl<const LOGINS: usize> Logins<LOGINS> {
     /// No login yet; their responses will lie in `pool`.
     #[must_use]
-    pub const fn new(pool: &'static Pool) -> Self {
+    pub const fn new(pool: &'static Pool<LOGINS>) -> Self {
         Self {
             pool,
             arrived: Channel::new(),
             receiving: FairSemaphore::new(1),
-            sending: FairSemaphore::new(1),
         }
     }
 
-    /// Waits for room for one more. What is to be judged stays where it is meanwhile.
-    pub(crate) async fn opening(&self) -> Opening<'_> {
-        // Fails only where more wait than there are.
-        let turn = self.sending.acquire(1).await.ok();
-        poll_fn(|context| self.arrived.poll_ready_to_send(context)).await;
-        Opening { logins: self, turn }
+    /// Has a login judged, behind those that wait already.
+    pub(crate) fn hand_over(&self, arrival: Arrival) {
+        let sent = self.arrived.try_send(arrival);
+        debug_assert!(sent.is_ok(), "no connection has more than its share");
     }
 
     pub(crate) async fn next(&self) -> Arrival {
-        // As above.
+        // Fails only where more wait than there are.
         let _turn = self.receiving.acquire(1).await;
         self.arrived.receive().await
     }
 }
 
-/// Room for one more login, which nobody else takes.
-pub(crate) struct Opening<'l> {
-    logins: &'l Logins,
-    turn: Option<SemaphoreReleaser<'l, Senders>>,
-}
-
-impl Opening<'_> {
-    pub(crate) fn fill(self, arrival: Arrival) {
-        let sent = self.logins.arrived.try_send(arrival);
-        debug_assert!(sent.is_ok(), "there was room");
-        drop(self.turn);
-    }
-}
-
-impl core::fmt::Debug for Logins {
+impl<const LOGINS: usize> core::fmt::Debug for Logins<LOGINS> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Logins")
             .field("arrived", &self.arrived.len())

@@ -9,51 +9,41 @@ use core::future::poll_fn;
 use core::task::{Context, Poll};
 
 use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
-use embassy_sync::waitqueue::MultiWakerRegistration;
+use embassy_sync::semaphore::{FairSemaphore, Semaphore as _};
+use embassy_sync::waitqueue::WakerRegistration;
 
-/// Bytes of one block: a login with an opaque token takes one, one with a JWT of 1.3 KiB two.
-pub const BLOCK: usize = 704;
+use crate::limits::{BLOCK, MAX_BLOCKS};
 
-/// Most blocks of a pool.
-const MAX_BLOCKS: usize = 32;
-
-/// Most who wait for blocks at once; one more has all of them look again.
-const WAITING: usize = 8;
-
-/// Blocks that are lent out in runs.
-pub struct Pool {
-    state: Mutex<CriticalSectionRawMutex, RefCell<State>>,
+/// Who is lent a run of blocks: each in its turn, and up to `WAITING` wait.
+pub struct Pool<const WAITING: usize> {
+    /// Whose turn it is to look for a run; the others are not woken.
+    turn: FairSemaphore<CriticalSectionRawMutex, WAITING>,
+    memory: &'static Memory,
     /// Most blocks that one login takes.
     run: usize,
-    blocks: &'static [Block],
+}
+
+/// The blocks, and which are lent: nobody touches them past that, whatever pools there are. All of it is zeros at
+/// first, which take no flash.
+pub struct Memory<B: ?Sized = [Block]> {
+    state: Mutex<CriticalSectionRawMutex, RefCell<State>>,
+    blocks: B,
 }
 
 struct State {
     /// One bit a block.
-    taken: u32,
-    waiting: MultiWakerRegistration<WAITING>,
+    taken: [u32; MAX_BLOCKS.div_ceil(32)],
+    /// The one whose turn it is.
+    waiting: WakerRegistration,
 }
 
-/// One block. Who may touch it is decided by the pool.
+/// One block. Who may touch it is decided by the memory that owns it, which alone makes it.
 #[repr(transparent)]
 pub struct Block(UnsafeCell<[u8; BLOCK]>);
 
-// SAFETY: a block is only touched through the one `Loan` that holds its bit in `State::taken`.
+// SAFETY: a block is only touched through the one `Loan` that holds its bit in `State::taken`, of the
+// memory that owns it.
 unsafe impl Sync for Block {}
-
-impl Block {
-    /// An empty block.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(UnsafeCell::new([0; BLOCK]))
-    }
-}
-
-impl Default for Block {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 impl core::fmt::Debug for Block {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -61,47 +51,66 @@ impl core::fmt::Debug for Block {
     }
 }
 
-impl Pool {
-    /// A pool of `blocks`, which no other pool has; its longest responses have `longest` bytes.
+impl<const N: usize> Memory<[Block; N]> {
+    /// `N` blocks, none of them lent.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            state: Mutex::new(RefCell::new(State {
+                taken: [0; _],
+                waiting: WakerRegistration::new(),
+            })),
+            blocks: [const { Block(UnsafeCell::new([0; BLOCK])) }; N],
+        }
+    }
+}
+
+impl<const N: usize> Default for Memory<[Block; N]> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const WAITING: usize> Pool<WAITING> {
+    /// Lends `memory`, of which no other pool lends; its longest responses have `longest` bytes.
     ///
     /// # Panics
-    /// Where the blocks do not hold one such response, or are more than 32: when the image is built.
+    /// Where it does not hold one such response, or has more than 512 blocks: when the image is built.
     #[must_use]
-    pub const fn new<const N: usize>(blocks: &'static [Block; N], longest: usize) -> Self {
-        let run = longest.div_ceil(BLOCK);
+    pub const fn new(memory: &'static Memory, longest: usize) -> Self {
+        let (run, blocks) = (longest.div_ceil(BLOCK), memory.blocks.len());
         assert!(
-            N <= MAX_BLOCKS && 0 < run && run <= N,
+            blocks <= MAX_BLOCKS && 0 < run && run <= blocks,
             "too many blocks, or too few"
         );
         Self {
-            state: Mutex::new(RefCell::new(State {
-                taken: 0,
-                waiting: MultiWakerRegistration::new(),
-            })),
+            turn: FairSemaphore::new(1),
+            memory,
             run,
-            blocks,
         }
     }
 
     /// Takes a run that holds the longest response, as soon as there is one.
     pub(crate) async fn lend(&'static self) -> Loan {
-        poll_fn(|context| self.poll_lend(context)).await
+        // Fails only where more wait than there are.
+        let _turn = self.turn.acquire(1).await.ok();
+        poll_fn(|context| self.memory.poll_lend(self.run, context)).await
     }
+}
 
-    fn poll_lend(&'static self, context: &mut Context<'_>) -> Poll<Loan> {
+impl Memory {
+    fn poll_lend(&'static self, run: usize, context: &mut Context<'_>) -> Poll<Loan> {
         self.state.lock(|state| {
             let mut state = state.borrow_mut();
-            let last = self.blocks.len().saturating_sub(self.run);
-            let mut places = 0..=last;
-            let Some(first) = places.find(|first| state.taken & bits(*first, self.run) == 0) else {
+            let Some(first) = state.free_run(run, self.blocks.len()) else {
                 state.waiting.register(context.waker());
                 return Poll::Pending;
             };
-            state.taken |= bits(first, self.run);
+            state.mark(first, run, true);
             Poll::Ready(Loan {
-                pool: self,
+                memory: self,
                 first,
-                blocks: self.run,
+                blocks: run,
             })
         })
     }
@@ -109,15 +118,46 @@ impl Pool {
     fn give_back(&self, first: usize, blocks: usize) {
         self.state.lock(|state| {
             let mut state = state.borrow_mut();
-            state.taken &= !bits(first, blocks);
+            state.mark(first, blocks, false);
             state.waiting.wake();
         });
     }
 }
 
+impl State {
+    /// The first of so many free blocks side by side, among the first `of`.
+    fn free_run(&self, run: usize, of: usize) -> Option<usize> {
+        let mut free = 0_usize;
+        (0..of).find_map(|block| {
+            free = if self.is_taken(block) {
+                0
+            } else {
+                free.saturating_add(1)
+            };
+            let beyond = block.saturating_add(1);
+            (free >= run).then(|| beyond.saturating_sub(run))
+        })
+    }
+
+    fn is_taken(&self, block: usize) -> bool {
+        let word = self.taken.get(block / 32).copied();
+        word.is_none_or(|word| word >> (block % 32) & 1 == 1)
+    }
+
+    fn mark(&mut self, first: usize, blocks: usize, is_taken: bool) {
+        for block in first..first.saturating_add(blocks) {
+            let Some(word) = self.taken.get_mut(block / 32) else {
+                return;
+            };
+            let bit = 1 << (block % 32);
+            *word = if is_taken { *word | bit } else { *word & !bit };
+        }
+    }
+}
+
 /// A run of blocks, which goes back when it is dropped, empty.
 pub(crate) struct Loan {
-    pool: &'static Pool,
+    memory: &'static Memory,
     first: usize,
     blocks: usize,
 }
@@ -131,7 +171,7 @@ impl Loan {
             unused.fill(0);
         }
         self.blocks = self.blocks.saturating_sub(rest);
-        self.pool
+        self.memory
             .give_back(self.first.saturating_add(self.blocks), rest);
     }
 
@@ -152,7 +192,7 @@ impl Loan {
 
     /// The first byte of the run: a pointer to all blocks behind it, too.
     fn start(&self) -> *mut u8 {
-        let blocks = self.pool.blocks.get(self.first..).unwrap_or_default();
+        let blocks = self.memory.blocks.get(self.first..).unwrap_or_default();
         UnsafeCell::raw_get(blocks.as_ptr().cast::<UnsafeCell<u8>>())
     }
 
@@ -165,7 +205,7 @@ impl Drop for Loan {
     fn drop(&mut self) {
         // The next login shall not find this one's token.
         self.as_mut().fill(0);
-        self.pool.give_back(self.first, self.blocks);
+        self.memory.give_back(self.first, self.blocks);
     }
 }
 
@@ -175,13 +215,13 @@ impl core::fmt::Debug for Loan {
     }
 }
 
-/// The bits of so many blocks from `first` on.
-fn bits(first: usize, blocks: usize) -> u32 {
-    let ones = (1_u64 << blocks).wrapping_sub(1);
-    u32::try_from(ones << first).unwrap_or(0)
+impl<B: ?Sized> core::fmt::Debug for Memory<B> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Memory(..)")
+    }
 }
 
-impl core::fmt::Debug for Pool {
+impl<const WAITING: usize> core::fmt::Debug for Pool<WAITING> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Pool(..)")
     }
@@ -202,8 +242,8 @@ mod tests {
 
     #[test]
     fn a_response_takes_the_blocks_it_needs_and_no_more() {
-        static BLOCKS: [Block; 6] = [const { Block::new() }; 6];
-        static POOL: Pool = Pool::new(&BLOCKS, LONGEST);
+        static MEMORY: Memory<[Block; 6]> = Memory::new();
+        static POOL: Pool<2> = Pool::new(&MEMORY, LONGEST);
         let pool = &POOL;
         let mut loans = std::vec::Vec::new();
         for _ in 0..4 {
@@ -220,8 +260,8 @@ mod tests {
 
     #[test]
     fn loans_do_not_overlap_and_come_back_empty() {
-        static BLOCKS: [Block; 6] = [const { Block::new() }; 6];
-        static POOL: Pool = Pool::new(&BLOCKS, LONGEST);
+        static MEMORY: Memory<[Block; 6]> = Memory::new();
+        static POOL: Pool<2> = Pool::new(&MEMORY, LONGEST);
         let pool = &POOL;
         let (mut one, mut other) = (block_on(pool.lend()), block_on(pool.lend()));
         one.as_mut().fill(1);
@@ -258,12 +298,13 @@ mod tests {
     #[test]
     fn any_number_that_waits_is_served_in_turn_each_woken_once() {
         const CONNECTIONS: usize = 64;
-        static BLOCKS: [Block; 3] = [const { Block::new() }; 3];
-        static POOL: Pool = Pool::new(&BLOCKS, LONGEST);
-        let mut held = block_on(POOL.lend());
+        static MEMORY: Memory<[Block; 3]> = Memory::new();
+        static POOL: Pool<CONNECTIONS> = Pool::new(&MEMORY, LONGEST);
+        let pool = &POOL;
+        let mut held = block_on(pool.lend());
         let mut waiting = std::vec::Vec::new();
         for _ in 0..CONNECTIONS {
-            let (mut lend, woken) = (Box::pin(POOL.lend()), Arc::<Woken>::default());
+            let (mut lend, woken) = (Box::pin(pool.lend()), Arc::<Woken>::default());
             let waker = Waker::from(Arc::clone(&woken));
             assert!(
                 lend.as_mut()
@@ -288,17 +329,41 @@ mod tests {
 
     #[test]
     fn two_pools_never_share_a_block() {
-        static BLOCKS: [Block; 3] = [const { Block::new() }; 3];
-        static ONE: Pool = Pool::new(&BLOCKS, LONGEST);
-        static OTHER: Pool = Pool::new(&BLOCKS, LONGEST);
-        let (one, other) = (block_on(ONE.lend()), block_on(OTHER.lend()));
-        assert_ne!(one.as_slice().as_ptr(), other.as_slice().as_ptr());
+        static MEMORY: Memory<[Block; 3]> = Memory::new();
+        static ONE: Pool<1> = Pool::new(&MEMORY, LONGEST);
+        static OTHER: Pool<1> = Pool::new(&MEMORY, LONGEST);
+        let one = block_on(ONE.lend());
+        assert!(poll_once(OTHER.lend()).is_pending());
+        drop(one);
+        assert!(poll_once(OTHER.lend()).is_ready());
+    }
+
+    #[test]
+    fn a_run_begins_anywhere_and_no_block_is_lent_twice() {
+        static MEMORY: Memory<[Block; MAX_BLOCKS]> = Memory::new();
+        static POOL: Pool<2> = Pool::new(&MEMORY, LONGEST);
+        let pool = &POOL;
+        let mut loans = std::vec::Vec::new();
+        while let Poll::Ready(mut loan) = poll_once(pool.lend()) {
+            loan.shrink(2 * BLOCK);
+            loans.push(loan);
+        }
+        // The last two are too few for a run.
+        assert_eq!(loans.len(), MAX_BLOCKS / 2 - 1);
+        let mut taken: std::vec::Vec<usize> = loans
+            .iter()
+            .flat_map(|loan| loan.first..loan.first + loan.blocks)
+            .collect();
+        taken.dedup();
+        assert_eq!(taken.len(), 2 * loans.len());
+        drop(loans);
+        assert!(poll_once(pool.lend()).is_ready());
     }
 
     #[test]
     fn who_waits_is_woken_by_what_comes_back() {
-        static BLOCKS: [Block; 3] = [const { Block::new() }; 3];
-        static POOL: Pool = Pool::new(&BLOCKS, LONGEST);
+        static MEMORY: Memory<[Block; 3]> = Memory::new();
+        static POOL: Pool<2> = Pool::new(&MEMORY, LONGEST);
         let pool = &POOL;
         let first = block_on(pool.lend());
         let waiting = core::pin::pin!(pool.lend());

@@ -112,6 +112,22 @@ pub enum RefusalReason {
     Busy,
 }
 
+impl RefusalReason {
+    /// A stable name for logs and filters, as those of [`Rejection::code`](crate::Rejection::code).
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::MechanismNotOffered => "mechanism_not_offered",
+            Self::UnusableService => "unusable_service",
+            Self::InvalidBase64 => "invalid_base64",
+            Self::ResponseTooLong => "response_too_long",
+            Self::UnexpectedContinuation => "unexpected_continuation",
+            Self::UnknownId => "unknown_id",
+            Self::Busy => "busy",
+        }
+    }
+}
+
 impl core::fmt::Display for RefusalReason {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {

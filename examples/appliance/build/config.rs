@@ -8,8 +8,7 @@ use gatepost_core::UsernameTemplate;
 use gatepost_core::crypto::{Algorithm, AlgorithmSet};
 use serde::Deserialize;
 
-/// Longest token that may be asked for, in bytes: core takes no longer one.
-const MAX_TOKEN: usize = 8192;
+use crate::limits;
 
 /// Longest record of TLS 1.3, in bytes (RFC 8446 section 5.2).
 const MAX_RECORD: usize = (1 << 14) + 256;
@@ -121,6 +120,19 @@ impl Default for Limits {
             key_bytes: 2560,
             answer: 8192,
             tls_record: MAX_RECORD,
+        }
+    }
+}
+
+impl Limits {
+    /// Those that every device has, whatever its providers.
+    pub(crate) fn of_device(&self) -> limits::Limits {
+        limits::Limits {
+            connections: self.connections,
+            logins: self.logins,
+            token: self.token,
+            keys: self.keys,
+            key_bytes: self.key_bytes,
         }
     }
 }
@@ -257,11 +269,8 @@ impl Config {
             range.contains(&value).then_some(()).ok_or(fault)
         };
         let limits = &self.limits;
-        within("connections", limits.connections, 1..=16)?;
-        within("logins", limits.logins, 2..=16)?;
-        within("token", limits.token, 512..=MAX_TOKEN)?;
-        within("keys", limits.keys, 1..=64)?;
-        within("key_bytes", limits.key_bytes, 64..=32_768)?;
+        let checked = limits.of_device().check();
+        checked.map_err(|fault| fault.to_string())?;
         within("answer", limits.answer, 512..=65_536)?;
         within("tls_record", limits.tls_record, 2048..=MAX_RECORD)?;
         if self.provider.is_empty() {

@@ -6,19 +6,8 @@ use gatepost_core::crypto::{Algorithm, AlgorithmSet, KeyMaterial, Unsupported};
 use gatepost_core::jose::{Jwk, JwkSet, KeyBuffer, KeyError};
 
 use crate::config::{Config, Discovery, Provider};
+use crate::limits::Limits;
 use crate::trust;
-
-/// Bytes of one block of a login's memory: that of `gatepost_embassy`.
-const BLOCK: usize = 704;
-
-/// What a client's response has beside its token: the names of both, and separators.
-const AROUND_TOKEN: usize = 128;
-
-/// Longest reply to a client, in bytes: core's bound.
-const LONGEST_REPLY: usize = 1024;
-
-/// Most blocks there are.
-const MAX_BLOCKS: usize = 32;
 
 /// Longest line of an answer beside a challenge: a name of 256 bytes, each of which may be escaped.
 const MIN_LINE: usize = 576;
@@ -29,13 +18,6 @@ const MIN_LINE: usize = 576;
 /// What the configuration has to change.
 pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
     let limits = &config.limits;
-    let response = limits.token + AROUND_TOKEN;
-    let run = response.div_ceil(BLOCK);
-    // Half of the connections may be in the middle of the longest response, and what shorter ones leave
-    // between them is never too small for one more.
-    let blocks = (limits.connections.div_ceil(2) * run + run - 2)
-        .min(MAX_BLOCKS)
-        .max(run);
     let mut served = AlgorithmSet::EMPTY;
     for provider in &config.provider {
         served = served.union(provider.algorithms()?);
@@ -50,21 +32,26 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
     constant("ALLOWED", "Option<Network>", allowed(config)?);
     constant("ADDRESS", "Option<Address>", address(config)?);
     constant("TIME", "(&str, u16)", time(config)?);
-    constant("CONNECTIONS", "usize", limits.connections.to_string());
-    constant("JUDGES", "usize", limits.logins.to_string());
-    constant("WAITING", "usize", (limits.logins * 3 / 4).to_string());
-    constant("RESPONSE", "usize", response.to_string());
-    constant("BLOCKS", "usize", blocks.to_string());
-    // The payload of any token that a response holds: with less, a login would fail by our own fault.
-    let scratch = (response * 3 / 4).max(LONGEST_REPLY);
-    constant("SCRATCH", "usize", scratch.to_string());
+    let Limits {
+        connections,
+        logins,
+        token,
+        keys,
+        key_bytes,
+    } = limits.of_device();
+    constant(
+        "LIMITS",
+        "Limits",
+        format!(
+            "Limits {{ connections: {connections}, logins: {logins}, token: {token}, keys: {keys}, \
+             key_bytes: {key_bytes} }}.checked()"
+        ),
+    );
     if config.is_online() {
         constant("ANSWER", "usize", limits.answer.to_string());
         constant("TLS", "bool", config.asks_over_tls().to_string());
         constant("TLS_RECORD", "usize", limits.tls_record.to_string());
     }
-    constant("KEYS", "usize", limits.keys.to_string());
-    constant("KEY_BYTES", "usize", limits.key_bytes.to_string());
     constant("LINE", "usize", longest_line(&told)?.to_string());
     constant("TYPES", "&[KeyType]", types(served));
     constant("DISCOVERY", "Discovery<'static>", discovery(&told));

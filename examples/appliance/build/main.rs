@@ -2,6 +2,14 @@
 
 mod config;
 mod generate;
+/// The device's own: here it checks a configuration, there it computes sizes.
+#[path = "../../../adapters/embassy/src/limits.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the device computes with the rest"
+)]
+mod limits;
 mod trust;
 
 use std::path::{Path, PathBuf};
@@ -35,7 +43,12 @@ const BOARDS: [Board; 2] = [
 
 fn main() -> Result<(), String> {
     println!("cargo:rustc-check-cfg=cfg(online)");
-    for path in ["memory.ld", "boards", "build"] {
+    for path in [
+        "memory.ld",
+        "boards",
+        "build",
+        "../../adapters/embassy/src/limits.rs",
+    ] {
         println!("cargo:rerun-if-changed={path}");
     }
     if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "none") {

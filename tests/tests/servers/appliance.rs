@@ -30,6 +30,9 @@ const PROVIDER: u16 = 13200;
 const TIME: u16 = 12300;
 const OTHER_BOARD: u16 = 12351;
 
+/// Those of the other board.
+const CONNECTIONS: usize = 64;
+
 /// Signatures of everything that a device verifies, HMAC by a secret that is part of its image.
 const ALGORITHMS: [&str; 9] = [
     "HS256", "RS256", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
@@ -74,7 +77,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("five_thousand_logins_leave_it_as_it_was", endurance),
         case("static_memory_and_stack_stay_within_96_kib", memory),
         case(
-            "the_other_board_does_the_same_with_keys_of_4096_bits",
+            "the_other_board_does_the_same_with_keys_of_4096_bits_and_64_connections",
             other_board,
         ),
     ]
@@ -250,6 +253,11 @@ fn bad_tokens(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
 
 /// A token signed with the secret that is part of the image, which expires in `seconds`.
 fn shared(lab: &Lab, seconds: i64) -> Result<String, Failed> {
+    shared_with(lab, seconds, "")
+}
+
+/// As [`shared`], with a claim that makes it longer.
+fn shared_with(lab: &Lab, seconds: i64, padding: &str) -> Result<String, Failed> {
     let jwk_set: Value = serde_json::from_str(include_str!("../../appliance/secret.json"))?;
     let secret = jwk_set["keys"][0]["k"].as_str().ok_or("a secret")?;
     let key = EncodingKey::from_secret(&URL_SAFE_NO_PAD.decode(secret)?);
@@ -258,6 +266,7 @@ fn shared(lab: &Lab, seconds: i64) -> Result<String, Failed> {
     let issuer = format!("http://127.0.0.1:{PROVIDER}");
     let claims = json!({
         "iss": issuer, "aud": "mail", "sub": USER, "iat": now - 3600, "exp": now + seconds,
+        "padding": padding,
     });
     let header = Header::new(Algorithm::HS256);
     Ok(lab
@@ -440,5 +449,25 @@ fn other_board(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
         &device.token(lab, Kind::Jwt("ES256"), "calendar")?,
         "another audience",
     )?;
-    accept(&mut client, &device.token(lab, Kind::Opaque, "mail")?)
+    accept(&mut client, &device.token(lab, Kind::Opaque, "mail")?)?;
+    drop(client);
+    full_house(lab, &appliance)
+}
+
+/// Of each connection that the board takes one login, all at once, with the longest responses that it has room for.
+fn full_house(lab: &Lab, appliance: &Appliance) -> Result<(), Failed> {
+    let mut clients = (0..CONNECTIONS)
+        .map(|_| connected(&appliance.address))
+        .collect::<io::Result<Vec<_>>>()?;
+    let token = shared_with(lab, 60, &"x".repeat(2300))?;
+    assert!((3_200..4_096).contains(&token.len()), "{}", token.len());
+    for client in &mut clients {
+        client.request("XOAUTH2", &Mechanism::Xoauth2.response(&token))?;
+    }
+    for client in &mut clients {
+        let user = USER.to_owned();
+        assert_eq!(client.answer()?.1, Answer::Ok { user });
+    }
+    assert_eq!(appliance.logged().matches("started").count(), 1);
+    Ok(())
 }

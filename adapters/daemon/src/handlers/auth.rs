@@ -126,7 +126,7 @@ impl Auth {
         if !observer.may_tell_reason(refusal.id) {
             io.output.cut_last_field();
         }
-        let reason = crate::log::refusal_code(refusal.reason);
+        let reason = refusal.reason.code();
         self.service.metrics.refusal(reason);
         crate::log::refusal(refusal);
     }

@@ -27,7 +27,7 @@ mod generated {
     use gatepost_core::introspection::{About, Client, ClientPlace, Endpoints, Mode};
     use gatepost_core::sasl::Discovery;
     use gatepost_core::{Audience, Policy, Requirement};
-    use gatepost_embassy::{BakedKey, KeyType, Numbers, OnlineSettings, ProviderSettings};
+    use gatepost_embassy::{BakedKey, KeyType, Limits, Numbers, OnlineSettings, ProviderSettings};
     use gatepost_embassy_tls::{Der, Trust, TrustAnchor};
 
     use super::{Address, Network};

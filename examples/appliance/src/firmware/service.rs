@@ -6,15 +6,18 @@ use embassy_net::{IpAddress, Ipv4Cidr, Stack};
 use embassy_time::{Duration, with_timeout};
 use gatepost_core::UnixTime;
 use gatepost_embassy::{
-    Block, Clock, Court, Logins, Pool, Providers, Seat, Verdicts, keep_time, serve,
+    Block, Clock, Court, Logins, Memory, Pool, Providers, Seat, Verdicts, keep_time, serve,
 };
 use static_cell::StaticCell;
 
 use super::config::{
-    ALLOWED, BLOCKS, BUILT_AT, CONNECTIONS, DISCOVERY, JUDGES, KEY_BYTES, KEYS, LINE, PORT,
-    PROVIDERS, PROVIDERS_LEN, RESPONSE, SCRATCH, TIME, TYPES, WAITING,
+    ALLOWED, BUILT_AT, DISCOVERY, LIMITS, LINE, PORT, PROVIDERS, PROVIDERS_LEN, TIME, TYPES,
 };
 use super::providers;
+
+const CONNECTIONS: usize = LIMITS.connections;
+const JUDGES: usize = LIMITS.logins;
+const LOGINS_LEN: usize = LIMITS.under_way();
 
 /// Sockets: the connections', the providers' and one for the time.
 pub(crate) const SOCKETS: usize = CONNECTIONS + providers::SOCKETS + 1;
@@ -30,18 +33,18 @@ const OPENING: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(100);
 
-/// Between the numbers of two connections of one task: more than there are tasks.
-const STRIDE: u32 = 16;
+/// Between the numbers of two connections of one task: as many as there are tasks.
+const STRIDE: u32 = CONNECTIONS as u32;
 
 /// How long a connection may take to end.
 const ENDING: Duration = Duration::from_secs(2);
 
-pub(crate) type TheProviders = Providers<PROVIDERS_LEN, KEYS, KEY_BYTES>;
-pub(crate) type TheCourt = Court<PROVIDERS_LEN, KEYS, KEY_BYTES>;
+pub(crate) type TheProviders = Providers<PROVIDERS_LEN, { LIMITS.keys }, { LIMITS.key_bytes }>;
+pub(crate) type TheCourt = Court<PROVIDERS_LEN, { LIMITS.keys }, { LIMITS.key_bytes }, LOGINS_LEN>;
 
-static THE_BLOCKS: [Block; BLOCKS] = [const { Block::new() }; BLOCKS];
-static POOL: Pool = Pool::new(&THE_BLOCKS, RESPONSE);
-static LOGINS: Logins = Logins::new(&POOL);
+static MEMORY: Memory<[Block; LIMITS.blocks()]> = Memory::new();
+static POOL: Pool<LOGINS_LEN> = Pool::new(&MEMORY, LIMITS.response());
+static LOGINS: Logins<LOGINS_LEN> = Logins::new(&POOL);
 pub(crate) static CLOCK: Clock = Clock::new(UnixTime::from_seconds(BUILT_AT));
 static VERDICTS: [Verdicts; CONNECTIONS] = [const { Verdicts::new() }; CONNECTIONS];
 static SEATS: [Seat; JUDGES] = [const { Seat::new() }; JUDGES];
@@ -68,13 +71,13 @@ pub(crate) fn start_network(spawner: Spawner, stack: Stack<'static>) -> Result<(
 pub(crate) fn start_judging(spawner: Spawner) -> Result<(), SpawnError> {
     static THE_PROVIDERS: StaticCell<TheProviders> = StaticCell::new();
     static THE_COURT: StaticCell<TheCourt> = StaticCell::new();
-    static THE_SCRATCH: StaticCell<[u8; SCRATCH]> = StaticCell::new();
-    let scratch = THE_SCRATCH.init_with(|| [0; SCRATCH]);
+    static THE_SCRATCH: StaticCell<[u8; LIMITS.scratch()]> = StaticCell::new();
+    let scratch = THE_SCRATCH.init_with(|| [0; _]);
     let errands = providers::ERRANDS;
     let the_providers: &'static TheProviders =
         THE_PROVIDERS.init_with(|| Providers::new(&PROVIDERS, TYPES, scratch, errands, &CLOCK));
     let court: &'static TheCourt =
-        THE_COURT.init_with(|| Court::new(the_providers, &LOGINS, DISCOVERY, WAITING));
+        THE_COURT.init_with(|| Court::new(the_providers, &LOGINS, DISCOVERY, LIMITS.waiting()));
     for seat in &SEATS {
         spawner.spawn(judge(court, seat)?);
     }
@@ -102,7 +105,7 @@ async fn listen(stack: Stack<'static>, verdicts: &'static Verdicts, mut number: 
             socket.set_keep_alive(Some(KEEP_ALIVE));
             socket.set_timeout(Some(SILENCE));
             let (mut reader, mut writer) = socket.split();
-            serve::<LINE>(&mut reader, &mut writer, &LOGINS, verdicts, number).await;
+            serve::<LINE, LOGINS_LEN>(&mut reader, &mut writer, &LOGINS, verdicts, number).await;
             socket.close();
             let _ = with_timeout(ENDING, socket.flush()).await;
         }
