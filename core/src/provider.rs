@@ -2,11 +2,16 @@
 //! follow the same rules.
 
 mod breaker;
+mod finder;
 mod key_set_life;
+mod look;
+mod look_budget;
 mod metadata;
 
 pub use breaker::{Asker, Breaker, Change, RequestOutcome};
-pub use key_set_life::KeySetLife;
+pub use finder::{Ended, Finder, Freshness, Moment, NewerKeys, Permit, Turn};
+pub use look::{Document, Look, LookFailure, Source, Step};
+pub use look_budget::LookBudget;
 pub use metadata::{
     LeftOut, Metadata, MetadataError, MetadataMember, Url, UrlFault, write_oauth_url,
     write_oidc_url,

@@ -10,12 +10,13 @@ use gatepost_core::{
     Exchange, Rejection,
     exchange::{Input, LoginSettings, NewerKeysQuery, Output},
     introspection::{Answer, FetchFailure, Request},
+    provider::Freshness,
     sasl::{Compat, Discovery},
 };
 
 use crate::errands::Incoming;
 use crate::logins::{Arrival, Judged, Logins, Outcome};
-use crate::providers::{Freshness, Providers, Seat};
+use crate::providers::{Providers, Seat};
 
 /// How long a login may take before it is told to come again: what a mail client waits for.
 const PATIENCE: Duration = Duration::from_secs(10);

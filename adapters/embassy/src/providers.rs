@@ -4,18 +4,17 @@
 
 use core::cell::{Cell, OnceCell, RefCell, RefMut};
 
-use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
-use embassy_sync::channel::Channel;
 use embassy_sync::signal::Signal;
-use embassy_time::{Duration, Instant, Timer, with_timeout};
+use embassy_time::{Duration, Instant, with_timeout};
 use gatepost_core::{
     UnixTime, exchange,
     exchange::{NewerKeysQuery, TrustedKey},
     introspection::{Endpoints, FetchFailure, Request},
     provider::{
-        Asker, Breaker, Change, KeySetLife, LeftOut as LeftOutOfMetadata, Metadata, MetadataError,
-        RequestOutcome, Url, write_oauth_url, write_oidc_url,
+        Asker, Breaker, Change, Document, Finder, Freshness, LeftOut as LeftOutOfMetadata, Look,
+        LookFailure, Metadata, MetadataError, Moment, NewerKeys, Permit, RequestOutcome, Source,
+        Step, Turn, Url,
     },
 };
 use heapless::Vec;
@@ -26,13 +25,13 @@ use crate::http::{Writer, write_get, write_request};
 use crate::keys::{KeyRing, KeyType, LeftOut};
 use crate::settings::{OnlineSettings, ProviderSettings};
 
-/// How long a look for what is due is put off at most, in seconds: the clock may be set meanwhile.
-const MAX_SLEEP: u32 = 60;
+/// How long nothing is looked at at most.
+const MAX_SLEEP: Duration = Duration::from_secs(3_600);
 
 /// How long a login waits for newer keys: two requests that time out.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// Logins that may wait for newer keys at once; one more is told that there are none.
+/// Logins that may wait for newer keys at once; one more is told what is known without them.
 const ASKING: usize = 8;
 
 /// The providers of an image: up to `KEYS` keys, whose numbers take up to `ARENA` bytes.
@@ -41,7 +40,9 @@ pub struct Providers<const N: usize, const KEYS: usize, const ARENA: usize> {
     ring: RefCell<KeyRing<KEYS, ARENA>>,
     /// Room for the payload of the one token that is being verified, then for what is said about it.
     scratch: RefCell<&'static mut [u8]>,
-    asks: Channel<CriticalSectionRawMutex, Ask, ASKING>,
+    asks: RefCell<Vec<Ask, ASKING>>,
+    /// A look is due because somebody asks.
+    is_wanted: Signal<CriticalSectionRawMutex, ()>,
     /// How they are asked; `None` where that is never done.
     errands: Option<&'static Errands>,
     pub(crate) clock: &'static Clock,
@@ -53,28 +54,21 @@ struct Provider {
     endpoint: OnceCell<Url>,
     /// What could not be used of the metadata that were read last.
     left_out: RefCell<Vec<LeftOutOfMetadata, 4>>,
-    life: RefCell<KeySetLife>,
+    finder: RefCell<Finder>,
     breaker: RefCell<Breaker>,
-    /// When it was looked at last, and with what success.
-    looked_at: Cell<Option<(Instant, Freshness)>>,
     /// Counts how often its keys have been replaced.
     generation: Cell<u32>,
 }
 
-/// A login that waits for a key.
+/// A login that waits for a look.
 struct Ask {
-    query: NewerKeysQuery,
-    since: Instant,
+    provider: usize,
+    issued_at: Option<UnixTime>,
+    /// Whether it came before the look began that goes on.
+    is_early: bool,
+    /// Whether it waits for the look after the one that goes on.
+    is_for_next: bool,
     reply: &'static Seat,
-}
-
-/// What looking again for a key has come to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Freshness {
-    /// All keys are known that could have signed the token.
-    Current,
-    /// The provider may have newer ones, which cannot be fetched now.
-    Unavailable,
 }
 
 /// Where one who judges hears about newer keys.
@@ -123,7 +117,8 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
             all: core::array::from_fn(|index| Provider::new(&settings[index])),
             ring: RefCell::new(ring),
             scratch: RefCell::new(scratch),
-            asks: Channel::new(),
+            asks: RefCell::default(),
+            is_wanted: Signal::new(),
             errands,
             clock,
         }
@@ -161,7 +156,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
             let mut start = Start(heapless::String::new());
             let _ = request.write_url(&mut start);
             let url = online.check(&start.0)?;
-            write_request(out, &url, request).map_err(too_large)?;
+            write_request(out, &url, request).map_err(no_room)?;
             Errand::new(&url, online, out).ok_or(FetchFailure::NotAsked)
         })
         .await
@@ -174,16 +169,41 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         seat: &'static Seat,
     ) -> Freshness {
         seat.0.reset();
-        let ask = Ask {
-            query,
-            since: Instant::now(),
-            reply: seat,
-        };
-        if self.asks.try_send(ask).is_err() {
-            return Freshness::Unavailable;
+        if let Err(freshness) = self.join(query, seat) {
+            return freshness;
         }
         let freshness = with_timeout(PATIENCE, seat.0.wait()).await;
+        let mut asks = self.asks.borrow_mut();
+        asks.retain(|ask| !core::ptr::eq(ask.reply, seat));
         freshness.unwrap_or(Freshness::Unavailable)
+    }
+
+    /// Joins those who wait for a look, or tells what there is to be told without one.
+    fn join(&self, query: NewerKeysQuery, reply: &'static Seat) -> Result<(), Freshness> {
+        let provider = self.all.get(query.provider);
+        let provider = provider.ok_or(Freshness::Current)?;
+        let moment = self.moment();
+        let wanted = NewerKeys {
+            issued_at: query.issued_at,
+            is_key_known: query.is_key_known,
+        };
+        let mut finder = provider.finder.borrow_mut();
+        let is_for_next = match finder.ask(moment, wanted, Permit::Stranger) {
+            Turn::Settled(freshness) => return Err(freshness),
+            Turn::Waits { is_for_next, .. } => is_for_next,
+        };
+        // Even where it finds no place the look may be its own.
+        self.is_wanted.signal(());
+        let ask = Ask {
+            provider: query.provider,
+            issued_at: query.issued_at,
+            is_early: false,
+            is_for_next,
+            reply,
+        };
+        let mut asks = self.asks.borrow_mut();
+        asks.push(ask)
+            .map_err(|_| finder.freshness(moment, query.issued_at))
     }
 
     /// Whether a provider's keys are looked for.
@@ -201,108 +221,86 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     /// Looks at the providers whenever it is time to.
     pub async fn keep_current(&'static self) -> ! {
         loop {
-            let ask = select(self.asks.receive(), Timer::after(self.due_in())).await;
-            match ask {
-                Either::First(ask) => {
-                    let freshness = self.look_for(&ask).await;
-                    ask.reply.0.signal(freshness);
+            // Either way what is due is looked at: who asks may have made it due earlier.
+            let _ = with_timeout(self.due_in(), self.is_wanted.wait()).await;
+            for (index, provider) in self.all.iter().enumerate() {
+                if provider.due_in() == Some(core::time::Duration::ZERO) {
+                    self.look(index, provider).await;
                 }
-                Either::Second(()) => self.look_at_due().await,
             }
         }
     }
 
     fn due_in(&self) -> Duration {
-        let now = self.now();
-        let due = self.all.iter().filter(|provider| provider.is_looked_at());
-        let due = due.map(|provider| provider.life.borrow().due_in(now));
-        Duration::from_secs(due.min().unwrap_or(MAX_SLEEP).min(MAX_SLEEP).into())
+        let due = self.all.iter().filter_map(Provider::due_in).min();
+        let due = due.and_then(|due| u64::try_from(due.as_micros()).ok());
+        due.map_or(MAX_SLEEP, |due| Duration::from_micros(due).min(MAX_SLEEP))
     }
 
-    async fn look_at_due(&'static self) {
-        for (index, provider) in self.all.iter().enumerate() {
-            let is_due = provider.life.borrow().due_in(self.now()) == 0;
-            if is_due && provider.is_looked_at() {
-                self.look(index, provider).await;
+    async fn look(&'static self, index: usize, provider: &'static Provider) {
+        provider.finder.borrow_mut().begin();
+        for ask in &mut *self.asks.borrow_mut() {
+            ask.is_early |= ask.provider == index;
+        }
+        let mut look = Look::new(provider.source());
+        loop {
+            match look.step() {
+                Step::Get(document, url) => match self.get(provider, url).await {
+                    Ok(incoming) => self.read(index, provider, &mut look, (document, &incoming)),
+                    Err(NotGot::NotReached) => look.not_reached(),
+                    Err(NotGot::NotFound) => look.not_found(),
+                },
+                last => return self.end(index, provider, last),
             }
         }
     }
 
-    /// Looks for a key that is not known, unless that was done a moment ago.
-    async fn look_for(&'static self, ask: &Ask) -> Freshness {
-        let Some(provider) = self.all.get(ask.query.provider) else {
-            return Freshness::Current;
-        };
-        // Whoever asked while it was being looked at has waited for that very look.
-        if let Some((at, freshness)) = provider.looked_at.get()
-            && at >= ask.since
-        {
-            return freshness;
-        }
-        if provider.begins_to_look(self.now(), ask.query) {
-            return self.look(ask.query.provider, provider).await;
-        }
-        if provider
-            .life
-            .borrow()
-            .covers(self.now(), ask.query.issued_at)
-        {
-            Freshness::Current
-        } else {
-            Freshness::Unavailable
+    /// Takes what a document says.
+    #[inline(never)]
+    fn read(
+        &self,
+        index: usize,
+        provider: &Provider,
+        look: &mut Look<'_>,
+        (document, incoming): (Document, &Incoming),
+    ) {
+        match document {
+            Document::Metadata => match look.metadata(incoming.body()) {
+                Ok(metadata) => provider.learn(metadata),
+                Err(why) => provider.tell_refused(why),
+            },
+            Document::KeySet => {
+                let usable = self.take(index, provider, incoming.body());
+                look.key_set(usable, incoming.max_age());
+            }
         }
     }
 
-    async fn look(&'static self, index: usize, provider: &'static Provider) -> Freshness {
-        let found = self.fetch(index, provider).await;
-        let mut life = provider.life.borrow_mut();
-        let freshness = if let Some(max_age) = found {
-            life.fetched(self.now(), max_age);
-            Freshness::Current
-        } else {
-            life.failed(self.now());
-            Freshness::Unavailable
-        };
-        if life.is_over(self.now()) && provider.settings.finds_keys() {
+    /// A look has ended: answers those who waited for it.
+    fn end(&self, index: usize, provider: &Provider, last: Step<'_>) {
+        if let Step::Failed(why) = last {
+            provider.tell_failure(why);
+        }
+        let moment = self.moment();
+        let mut finder = provider.finder.borrow_mut();
+        let ended = finder.end(moment.uptime, last);
+        if ended.is_over && provider.settings.finds_keys() {
             self.forget(index);
         }
-        provider.looked_at.set(Some((Instant::now(), freshness)));
-        freshness
-    }
-
-    /// Fetches metadata and keys; gives how long they say to be good, or `None` where they cannot be fetched.
-    async fn fetch(
-        &'static self,
-        index: usize,
-        provider: &'static Provider,
-    ) -> Option<Option<u32>> {
-        let online = provider.settings.online.as_ref()?;
-        let mut key_set: Option<Url> = online.key_set_url.and_then(|url| url.try_into().ok());
-        if online.discovery {
-            let discovered = self.fetch_metadata(provider, online).await?;
-            key_set = key_set.or(discovered);
-        }
-        if !provider.settings.finds_keys() {
-            return Some(None);
-        }
-        let Some(url) = key_set else {
-            log::warn!(
-                "no keys found: write key_set_url or keys; provider={}",
-                provider.name()
-            );
-            return None;
-        };
-        let incoming = self.get(provider, &url).await?;
-        let number = self.take(index, provider, incoming.body());
-        let max_age = incoming.max_age();
-        match number {
-            0 => log::warn!(
-                "no keys found: no JWK Set, or none usable; provider={}",
-                provider.name()
-            ),
-            _ => log::info!("provider found; provider={} keys={number}", provider.name()),
-        }
-        (number > 0).then_some(max_age)
+        self.asks.borrow_mut().retain_mut(|ask| {
+            if ask.provider != index {
+                return true;
+            }
+            if ask.is_for_next && !ask.is_early {
+                ask.is_for_next = false;
+                return true;
+            }
+            ask.reply.0.signal(match ended.freshness {
+                Freshness::Current if !ask.is_early => finder.freshness(moment, ask.issued_at),
+                freshness => freshness,
+            });
+            false
+        });
     }
 
     #[inline(never)]
@@ -316,8 +314,11 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         let number = ring.replace(place, served, key_set, |why| {
             complain(settings, why);
         });
-        let replaced = provider.generation.get().saturating_add(1);
-        provider.generation.set(replaced);
+        if number > 0 {
+            let replaced = provider.generation.get().saturating_add(1);
+            provider.generation.set(replaced);
+            log::info!("provider found; provider={} keys={number}", provider.name());
+        }
         number
     }
 
@@ -328,44 +329,27 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         }
     }
 
-    /// Looks at the metadata; gives where the keys are.
-    async fn fetch_metadata(
+    /// Gets something public.
+    async fn get(
         &'static self,
         provider: &'static Provider,
-        online: &OnlineSettings,
-    ) -> Option<Option<Url>> {
-        let issuer = provider.settings.policy.issuer?;
-        for write_url in [write_oidc_url, write_oauth_url] {
-            let mut url = Url::new();
-            write_url(issuer, &mut url).ok()?;
-            let Some(incoming) = self.get(provider, &url).await else {
-                continue;
-            };
-            match provider.read_metadata(issuer, online, incoming.body()) {
-                Ok(key_set) => return Some(key_set),
-                Err(error) => log::warn!("metadata refused: {error}; url={url}"),
-            }
-        }
-        None
-    }
-
-    /// Gets something public.
-    async fn get(&'static self, provider: &'static Provider, url: &str) -> Option<Incoming> {
+        url: &str,
+    ) -> Result<Incoming, NotGot> {
         let sent = self.send(provider, |out, online| {
             let url = online.check(url)?;
-            write_get(out, &url).map_err(too_large)?;
+            write_get(out, &url).map_err(no_room)?;
             Errand::new(&url, online, out).ok_or(FetchFailure::NotAsked)
         });
-        let incoming = sent.await.ok()?;
+        let incoming = sent.await.map_err(|_| NotGot::NotReached)?;
         if incoming.status() == 200 {
-            return Some(incoming);
+            return Ok(incoming);
         }
         let status = incoming.status();
         log::warn!(
             "not found; provider={} status={status} url={url}",
             provider.name()
         );
-        None
+        Err(NotGot::NotFound)
     }
 
     /// Sends a request, unless the provider is left alone.
@@ -389,14 +373,20 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         outcome
     }
 
-    /// The time, or as long as it is not known some time that goes on.
-    fn now(&self) -> UnixTime {
-        let uptime = Instant::now().as_secs();
-        let now = self.clock.now();
-        now.unwrap_or(UnixTime::from_seconds(
-            i64::try_from(uptime).unwrap_or(i64::MAX),
-        ))
+    fn moment(&self) -> Moment {
+        Moment {
+            uptime: uptime(),
+            time: self.clock.now(),
+        }
     }
+}
+
+/// Why there is no document.
+enum NotGot {
+    /// The provider has not answered.
+    NotReached,
+    /// It has answered otherwise.
+    NotFound,
 }
 
 impl<const N: usize, const KEYS: usize, const ARENA: usize> core::fmt::Debug
@@ -415,9 +405,8 @@ impl Provider {
             settings,
             endpoint: OnceCell::new(),
             left_out: RefCell::default(),
-            life: RefCell::default(),
+            finder: RefCell::default(),
             breaker: RefCell::default(),
-            looked_at: Cell::new(None),
             generation: Cell::new(0),
         }
     }
@@ -426,13 +415,20 @@ impl Provider {
         self.settings.policy.provider
     }
 
-    /// Whether a token that no known key verifies is reason to look again now.
-    fn begins_to_look(&self, now: UnixTime, query: NewerKeysQuery) -> bool {
-        let mut life = self.life.borrow_mut();
-        if query.is_key_known {
-            life.doubt_known_key(now)
-        } else {
-            life.ask_for_unknown_key(now)
+    /// How long there is nothing to look at; `None` where there never is.
+    fn due_in(&self) -> Option<core::time::Duration> {
+        let due_in = self.finder.borrow().due_in(uptime());
+        self.is_looked_at().then_some(due_in)
+    }
+
+    fn source(&self) -> Source<'static> {
+        let online = self.settings.online;
+        Source {
+            issuer: self.settings.policy.issuer,
+            metadata_url: None,
+            key_set_url: online.and_then(|online| online.key_set_url),
+            discovers: online.is_some_and(|online| online.discovery),
+            finds_keys: self.settings.finds_keys(),
         }
     }
 
@@ -454,16 +450,10 @@ impl Provider {
         }
     }
 
-    #[inline(never)]
-    fn read_metadata(
-        &self,
-        issuer: &str,
-        online: &OnlineSettings,
-        body: &[u8],
-    ) -> Result<Option<Url>, MetadataError> {
-        let metadata = Metadata::parse(issuer, body)?;
+    fn learn(&self, metadata: Metadata) {
         self.tell_left_out(&metadata);
-        let endpoint = if online.asks_userinfo() {
+        let asks_userinfo = self.settings.online.is_some_and(|o| o.asks_userinfo());
+        let endpoint = if asks_userinfo {
             metadata.userinfo
         } else {
             metadata.introspection
@@ -472,7 +462,21 @@ impl Provider {
             // The first that was found stays: logins may be under way to it.
             let _ = self.endpoint.set(endpoint);
         }
-        Ok(metadata.key_set)
+    }
+
+    fn tell_refused(&self, why: MetadataError) {
+        log::warn!("metadata refused: {why}; provider={}", self.name());
+    }
+
+    /// Logs why a look has found nothing, as far as that was not said of a document.
+    fn tell_failure(&self, why: LookFailure) {
+        let advice = match why {
+            LookFailure::NoKeySetUrl => "its metadata name no jwks_uri: write key_set_url or keys",
+            LookFailure::UrlTooLong => "its issuer is too long for a URL: write key_set_url",
+            LookFailure::NoKeys => "no JWK Set, or none of its keys usable",
+            _ => return,
+        };
+        log::warn!("no keys found: {advice}; provider={}", self.name());
     }
 
     /// Logs what cannot be used of the metadata, once for each change.
@@ -521,8 +525,9 @@ impl core::fmt::Write for Start {
     }
 }
 
-fn too_large(_: core::fmt::Error) -> FetchFailure {
-    FetchFailure::TooLarge
+/// A request that has no room is not sent, which is not the provider's fault.
+fn no_room(_: core::fmt::Error) -> FetchFailure {
+    FetchFailure::NotAsked
 }
 
 fn complain(settings: &ProviderSettings, why: LeftOut) {

@@ -12,9 +12,9 @@ use crate::network::Network;
 use crate::permit::{Busy, Permit};
 use crate::providers::Providers;
 use crate::remembered;
-use crate::source::Freshness;
 use crate::trouble::Trouble;
 use asking::Asked;
+use gatepost_core::provider::Freshness;
 use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,
     crypto::Algorithm,

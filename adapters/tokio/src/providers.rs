@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use gatepost_core::{
-    UnixTime, crypto::Backend, exchange::NewerKeysQuery, provider::write_oidc_url,
+    UnixTime,
+    crypto::Backend,
+    exchange::NewerKeysQuery,
+    provider::{Freshness, write_oidc_url},
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -21,7 +24,7 @@ use crate::keys::Warning;
 use crate::network::Network;
 use crate::remembered::Signatures;
 use crate::settings::{OnlineSettings, ProviderSettings};
-use crate::source::{Asker, Freshness, Kept, Source};
+use crate::source::{Asker, Kept, Source};
 use crate::statistics::{Hits, Statistics};
 use crate::trust::{LoadError, Owned, Trust};
 

@@ -15,10 +15,10 @@ use gatepost_core::{
     UnixTime,
     crypto::{AlgorithmSet, Backend},
     exchange::NewerKeysQuery,
-    provider::{KeySetLife, Metadata},
+    provider::{self, Document, Freshness, Look, LookFailure, Metadata, Step},
 };
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::http::{HttpClient, Incoming};
 use crate::keys;
@@ -36,28 +36,6 @@ use told::Told;
 /// How long a login waits for them: a provider that answers slowly is told apart from one that does not by
 /// the next login.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long a look for what is due is put off at most: the clock may be set meanwhile.
-const MAX_SLEEP: Duration = Duration::from_mins(1);
-
-/// What looking again for a key has come to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Freshness {
-    /// All keys are known that could have signed the token.
-    Current,
-    /// The provider may have newer ones, which cannot be fetched now.
-    Unavailable,
-}
-
-impl Freshness {
-    fn of(life: &KeySetLife, issued_at: Option<UnixTime>) -> Self {
-        if life.covers(now(), issued_at) {
-            Self::Current
-        } else {
-            Self::Unavailable
-        }
-    }
-}
 
 /// One provider's source.
 #[derive(Clone)]
@@ -77,7 +55,6 @@ struct Inner {
     kept: Mutex<Option<Arc<Kept>>>,
     told: Told,
     asks: Asks,
-    life: Mutex<KeySetLife>,
     has_looked: watch::Sender<bool>,
 }
 
@@ -110,7 +87,6 @@ impl Source {
             kept: Mutex::new(kept),
             told: Told::new(settings),
             asks: Asks::default(),
-            life: Mutex::default(),
             has_looked: watch::Sender::new(false),
         }))
     }
@@ -167,10 +143,9 @@ impl Source {
 
     /// Waits for a look because of a key that is not known, as far as `asker` may cause one.
     pub(crate) async fn refresh(&self, query: NewerKeysQuery, asker: Asker) -> Freshness {
-        let is_due = self.0.life().due_in(now()) == 0;
-        match self.0.asks.join(query, asker, is_due) {
-            None => Freshness::of(&self.0.life(), query.issued_at),
-            Some(freshness) => match timeout(LOGIN_PATIENCE, freshness).await {
+        match self.0.asks.join(query, asker) {
+            Err(freshness) => freshness,
+            Ok(freshness) => match timeout(LOGIN_PATIENCE, freshness).await {
                 Ok(Ok(freshness)) => freshness,
                 _ => Freshness::Unavailable,
             },
@@ -186,43 +161,18 @@ impl Source {
         let inner = &*self.0;
         self.recover_from_disk(index, &backend, &shared).await;
         if let Some(kept) = self.kept() {
-            *inner.life() = KeySetLife::recovered(kept.fetched_at());
+            inner.asks.recover(kept.fetched_at());
         }
         loop {
-            let due = Duration::from_secs(inner.life().due_in(now()).into()).min(MAX_SLEEP);
-            let is_wanted = tokio::select! {
-                () = inner.asks.wanted() => true,
-                () = sleep(due) => false,
-            };
-            if !is_wanted && inner.life().due_in(now()) > 0 {
-                continue;
-            }
-            let waiting = inner.asks.begin();
-            let found = inner.look(index, &backend, &shared).await;
-            match &found {
-                Some((max_age, _)) => inner.life().fetched(now(), *max_age),
-                None => inner.life().failed(now()),
-            }
-            let freshness = match found {
-                Some(_) => Freshness::Current,
-                None => Freshness::Unavailable,
-            };
-            for reply in waiting {
-                // It may be gone.
-                let _ = reply.send(freshness);
-            }
-            for (reply, issued_at) in inner.asks.end() {
-                // It came while the answer was on its way: a newer key may not have been in it.
-                let _ = reply.send(match freshness {
-                    Freshness::Current => Freshness::of(&inner.life(), issued_at),
-                    Freshness::Unavailable => freshness,
-                });
-            }
-            let is_over = inner.life().is_over(now());
-            if is_over && self.kept().is_some() {
+            inner.asks.due().await;
+            let waited = inner.asks.begin();
+            let mut look = Look::new(inner.source());
+            let found = inner.look(&mut look, index, &backend, &shared).await;
+            let ended = inner.asks.end(look.step(), waited);
+            if ended.is_over && self.kept().is_some() {
                 inner.forget(index, &shared);
             }
-            if let (Some(disk), Some((_, kept))) = (&inner.disk, found)
+            if let (Some(disk), Some(kept)) = (&inner.disk, found)
                 && inner.finds_keys
             {
                 disk.write(kept).await;
@@ -237,8 +187,14 @@ impl Inner {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn life(&self) -> std::sync::MutexGuard<'_, KeySetLife> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    fn source(&self) -> provider::Source<'_> {
+        provider::Source {
+            issuer: self.issuer.as_deref(),
+            metadata_url: self.metadata_url.as_deref(),
+            key_set_url: self.key_set_url.as_deref(),
+            discovers: self.discovers,
+            finds_keys: self.finds_keys,
+        }
     }
 
     /// Publishes what was known before, where it is not too old.
@@ -247,62 +203,115 @@ impl Inner {
         B: Backend,
         B::Key: 'static,
     {
-        let life = KeySetLife::recovered(kept.fetched_at());
-        if !life.is_over(now()) && self.take(index, backend, shared, &kept).is_some() {
+        if !self.asks.is_over(kept.fetched_at())
+            && self.take(index, backend, shared, &kept).is_some()
+        {
             *self.kept() = Some(kept);
         }
     }
 
-    /// Fetches metadata and keys; gives how long they say to be good, and what is to be kept, or `None` where they
-    /// cannot be fetched.
+    /// Takes `look` to its end; gives what is to be kept, where everything was found.
     async fn look<B>(
         &self,
+        look: &mut Look<'_>,
         index: usize,
         backend: &B,
         shared: &Shared,
-    ) -> Option<(Option<u32>, Arc<Kept>)>
+    ) -> Option<Arc<Kept>>
     where
         B: Backend,
         B::Key: 'static,
     {
-        let metadata = if self.discovers {
-            Some(self.fetch_metadata().await?)
-        } else {
-            None
-        };
-        let parsed = metadata.as_ref().map(|(_, parsed)| parsed);
-        let discovered = parsed.and_then(|parsed| parsed.key_set.as_deref());
-        let url = self.key_set_url.as_deref().or(discovered);
-        let mut max_age = None;
-        let mut key_set = None;
-        if self.finds_keys {
-            let Some(url) = url else {
-                if let Some(metadata) = parsed {
-                    self.told.tell(&self.name, metadata, &[]);
-                }
-                let advice =
-                    "its metadata name no jwks_uri that can be used: write key_set_url or keys";
-                tracing::warn!(provider = self.name, advice, "no keys found");
-                return None;
+        let (mut metadata, mut parsed) = (None, None);
+        while let Step::Get(document, url) = look.step() {
+            let url = url.to_owned();
+            let Some(incoming) = self.get(look, document, &url).await else {
+                continue;
             };
-            let incoming = self.fetch(url).await?;
-            max_age = incoming.max_age;
-            key_set = Some((url.to_owned(), incoming.body));
+            match document {
+                Document::Metadata => match look.metadata(&incoming.body) {
+                    Ok(found) => {
+                        parsed = Some(found);
+                        metadata = Some(incoming.body);
+                    }
+                    Err(error) => self.complain(&url, error, &incoming),
+                },
+                Document::KeySet => {
+                    let kept = Kept::new(now(), metadata.take(), Some((url, incoming.body)));
+                    return self.publish(look, index, backend, shared, (kept, incoming.max_age));
+                }
+            }
         }
-        let kept = Arc::new(Kept::new(
-            now(),
-            metadata.map(|(body, _)| body),
-            key_set.and_then(|(url, body)| Some((url, String::from_utf8(body).ok()?))),
-        ));
-        let number = self.take(index, backend, shared, &kept)?;
-        tracing::info!(
-            provider = self.name,
-            keys = number,
-            max_age,
-            "provider found"
-        );
+        match look.step() {
+            Step::Found(max_age) => {
+                let kept = Kept::new(now(), metadata, None);
+                self.publish(look, index, backend, shared, (kept, max_age))
+            }
+            step => {
+                self.tell_failure(step, parsed.as_ref());
+                None
+            }
+        }
+    }
+
+    /// Gets a document; tells `look` where there is none.
+    async fn get(&self, look: &mut Look<'_>, document: Document, url: &str) -> Option<Incoming> {
+        let (kind, name) = match document {
+            Document::Metadata => (EndpointKind::Metadata, "metadata"),
+            Document::KeySet => (EndpointKind::KeySet, "JWK Set"),
+        };
+        let Ok(incoming) = self.http.get(kind, url).await else {
+            look.not_reached();
+            return None;
+        };
+        // What is kept is text.
+        if incoming.status == 200 && str::from_utf8(&incoming.body).is_ok() {
+            return Some(incoming);
+        }
+        self.report(name, url, &incoming);
+        look.not_found();
+        None
+    }
+
+    /// Publishes what was found, and tells `look` whether it is any good.
+    fn publish<B>(
+        &self,
+        look: &mut Look<'_>,
+        index: usize,
+        backend: &B,
+        shared: &Shared,
+        (kept, max_age): (Kept, Option<u32>),
+    ) -> Option<Arc<Kept>>
+    where
+        B: Backend,
+        B::Key: 'static,
+    {
+        let number = self.take(index, backend, shared, &kept);
+        if kept.key_set().is_some() || number.is_none() {
+            look.key_set(number.unwrap_or(0), max_age);
+        }
+        let keys = number?;
+        tracing::info!(provider = self.name, keys, max_age, "provider found");
+        let kept = Arc::new(kept);
         *self.kept() = Some(Arc::clone(&kept));
-        Some((max_age, kept))
+        Some(kept)
+    }
+
+    /// Tells the operator why a look has found nothing, as far as that was not said of a document.
+    fn tell_failure(&self, step: Step<'_>, metadata: Option<&Metadata>) {
+        let advice = match step {
+            Step::Failed(LookFailure::NoKeySetUrl) => {
+                "its metadata name no jwks_uri that can be used: write key_set_url or keys"
+            }
+            Step::Failed(LookFailure::UrlTooLong) => {
+                "its issuer is too long for a URL: write metadata_url or key_set_url"
+            }
+            _ => return,
+        };
+        if let Some(metadata) = metadata {
+            self.told.tell(&self.name, metadata, &[]);
+        }
+        tracing::warn!(provider = self.name, advice, "no keys found");
     }
 
     /// Publishes what `kept` holds, and gives the number of keys; `None` where it is no good.
@@ -312,7 +321,10 @@ impl Inner {
         B::Key: 'static,
     {
         let metadata = match (kept.metadata(), self.issuer.as_deref()) {
-            (Some(body), Some(issuer)) => self.read_metadata(issuer, body.as_bytes()).ok()?,
+            (Some(body), Some(issuer)) => {
+                let url = self.metadata_url.as_deref().unwrap_or(issuer);
+                Metadata::parse_from(url, issuer, body.as_bytes()).ok()?
+            }
             _ => Metadata::default(),
         };
         let mut found_keys = None;
@@ -360,14 +372,5 @@ impl Inner {
     fn report(&self, endpoint: &'static str, url: &str, incoming: &Incoming) {
         let trouble = Trouble::of(endpoint, url, Ok(incoming), false);
         self.http.report(&trouble);
-    }
-
-    async fn fetch(&self, url: &str) -> Option<Incoming> {
-        let incoming = self.http.get(EndpointKind::KeySet, url).await.ok()?;
-        if incoming.status == 200 {
-            return Some(incoming);
-        }
-        self.report("JWK Set", url, &incoming);
-        None
     }
 }

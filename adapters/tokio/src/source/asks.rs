@@ -1,15 +1,18 @@
-//! Logins that wait for a look at a provider's keys, and whether there is to be one because of them.
+//! Logins that wait for a look at a provider's keys. Whether there is to be one because of them is the core's to say.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use gatepost_core::{UnixTime, exchange::NewerKeysQuery};
+use gatepost_core::exchange::NewerKeysQuery;
+use gatepost_core::provider::{Ended, Finder, Freshness, Moment, NewerKeys, Permit, Turn};
+use gatepost_core::{UnixTime, provider::Step};
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout};
 
-use super::Freshness;
-use super::looks::Looks;
+use super::looks::Causes;
 use crate::fair::{Pushed, Queue};
 use crate::network::Network;
+use crate::providers::now;
 
 /// Logins that may wait for one look.
 const WAITING: usize = 4096;
@@ -22,27 +25,25 @@ pub(crate) struct Asker {
     pub(crate) is_trusted: bool,
 }
 
-/// Those who ask, and when they are answered.
+/// When one provider is looked at, and those who wait for that.
 pub(super) struct Asks {
     state: Mutex<State>,
+    started: Instant,
     is_wanted: Notify,
 }
 
 struct State {
-    for_unknown_keys: Looks,
-    for_failed_signatures: Looks,
+    finder: Finder,
+    unknown_keys: Causes,
+    failed_signatures: Causes,
     waiting: Queue<Waiting>,
-    /// When a look is due because somebody asks.
-    wanted_at: Option<Instant>,
-    is_looking: bool,
-    looks: u64,
 }
 
 struct Waiting {
     network: Network,
     reply: oneshot::Sender<Freshness>,
     issued_at: Option<UnixTime>,
-    /// Whether it has asked for a look after the one that went on already.
+    /// Whether it waits for the look after the one that goes on already.
     is_for_next: bool,
 }
 
@@ -50,100 +51,134 @@ impl Default for Asks {
     fn default() -> Self {
         Self {
             state: Mutex::new(State {
-                for_unknown_keys: Looks::default(),
-                for_failed_signatures: Looks::default(),
+                finder: Finder::new(),
+                unknown_keys: Causes::default(),
+                failed_signatures: Causes::default(),
                 waiting: Queue::new(WAITING),
-                wanted_at: None,
-                is_looking: false,
-                looks: 0,
             }),
+            started: Instant::now(),
             is_wanted: Notify::new(),
         }
     }
 }
 
 impl Asks {
-    /// A place among those who wait for a look: for one that is due anyway, for one of the asker's own, or for the
-    /// one that goes on. `None` where there is to be none.
+    /// What was found at `fetched_at` is known, and due at once.
+    pub(super) fn recover(&self, fetched_at: UnixTime) {
+        self.state().finder = Finder::recovered(self.moment(), fetched_at);
+    }
+
+    /// Whether what was found at `fetched_at` is too old to be used.
+    pub(super) fn is_over(&self, fetched_at: UnixTime) -> bool {
+        let moment = self.moment();
+        Finder::recovered(moment, fetched_at).is_over(moment.uptime)
+    }
+
+    /// A place among those who wait for a look, or what there is to be told without one.
     pub(super) fn join(
         &self,
         query: NewerKeysQuery,
         asker: Asker,
-        is_due: bool,
-    ) -> Option<oneshot::Receiver<Freshness>> {
+    ) -> Result<oneshot::Receiver<Freshness>, Freshness> {
         let mut state = self.state();
-        let mut is_own = false;
-        if state.wanted_at.is_none() && (state.is_looking || !is_due) {
-            let looks = if query.is_key_known {
-                &mut state.for_failed_signatures
-            } else {
-                &mut state.for_unknown_keys
-            };
-            let due = looks.take(asker.network, asker.is_trusted);
-            is_own = due.is_some();
-            if is_own {
-                state.wanted_at = due;
-                state.looks += 1;
-                self.is_wanted.notify_one();
-            } else if !state.is_looking {
-                return None;
+        let state = &mut *state;
+        let network = asker.network;
+        let causes = if query.is_key_known {
+            &state.failed_signatures
+        } else {
+            &state.unknown_keys
+        };
+        let permit = match asker {
+            _ if causes.is_spent(network) => Permit::Spent,
+            asker if asker.is_trusted => Permit::Trusted,
+            _ => Permit::Stranger,
+        };
+        let wanted = NewerKeys {
+            issued_at: query.issued_at,
+            is_key_known: query.is_key_known,
+        };
+        let is_for_next = match state.finder.ask(self.moment(), wanted, permit) {
+            Turn::Settled(freshness) => return Err(freshness),
+            Turn::Waits {
+                is_own,
+                is_for_next,
+            } => {
+                if is_own {
+                    causes.spend(network);
+                    self.is_wanted.notify_one();
+                }
+                is_for_next
             }
-        }
-        let is_for_next = state.is_looking && (is_own || state.wanted_at.is_some());
+        };
         let (reply, freshness) = oneshot::channel();
         let waiting = Waiting {
-            network: asker.network,
+            network,
             reply,
             issued_at: query.issued_at,
             is_for_next,
         };
-        match state.waiting.push(asker.network, waiting) {
-            Pushed::Waits(_) | Pushed::Displaced(..) => Some(freshness),
-            Pushed::Refused(_) => None,
+        match state.waiting.push(network, waiting) {
+            Pushed::Waits(_) | Pushed::Displaced(..) => Ok(freshness),
+            Pushed::Refused(_) => Err(state.finder.freshness(self.moment(), query.issued_at)),
         }
     }
 
-    /// Waits until somebody's look is due.
-    pub(super) async fn wanted(&self) {
+    /// Waits until a look is due, or somebody's is.
+    pub(super) async fn due(&self) {
         loop {
-            let wanted_at = self.state().wanted_at;
-            match wanted_at {
-                Some(at) => return sleep_until(at).await,
-                None => self.is_wanted.notified().await,
+            let due_in = self.state().finder.due_in(self.started.elapsed());
+            if due_in == Duration::ZERO {
+                return;
             }
+            // Either way it is looked at anew: who asks may have made it due earlier.
+            let _ = timeout(due_in, self.is_wanted.notified()).await;
         }
     }
 
     /// Looks that were taken because somebody asked.
     pub(super) fn looks(&self) -> u64 {
-        self.state().looks
+        self.state().finder.looks()
     }
 
     /// A look begins; gives those who have waited for it.
     pub(super) fn begin(&self) -> Vec<oneshot::Sender<Freshness>> {
         let mut state = self.state();
-        state.is_looking = true;
-        state.wanted_at = None;
+        state.finder.begin();
         let all = std::iter::from_fn(|| state.waiting.pop());
         all.map(|waiting| waiting.reply).collect()
     }
 
-    /// It has ended; gives those who came meanwhile and wait for no other, and when their tokens were issued.
-    pub(super) fn end(&self) -> Vec<(oneshot::Sender<Freshness>, Option<UnixTime>)> {
+    /// It has ended, as `last` says; answers those who have `waited`, and those who came meanwhile and wait for no
+    /// other.
+    pub(super) fn end(&self, last: Step<'_>, waited: Vec<oneshot::Sender<Freshness>>) -> Ended {
         let mut state = self.state();
-        state.is_looking = false;
+        let moment = self.moment();
+        let ended = state.finder.end(moment.uptime, last);
+        for reply in waited {
+            // It may be gone.
+            let _ = reply.send(ended.freshness);
+        }
         let all: Vec<_> = std::iter::from_fn(|| state.waiting.pop()).collect();
-        let mut answered = Vec::new();
         for waiting in all {
             if waiting.is_for_next {
                 let network = waiting.network;
                 // There is room: they have just been taken out.
                 let _ = state.waiting.push(network, waiting);
-            } else {
-                answered.push((waiting.reply, waiting.issued_at));
+                continue;
             }
+            let _ = waiting.reply.send(match ended.freshness {
+                Freshness::Current => state.finder.freshness(moment, waiting.issued_at),
+                Freshness::Unavailable => Freshness::Unavailable,
+            });
         }
-        answered
+        ended
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            uptime: self.started.elapsed(),
+            time: Some(now()),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -34,9 +34,12 @@ pub(crate) struct Kept {
 impl Kept {
     pub(super) fn new(
         fetched_at: UnixTime,
-        metadata: Option<String>,
-        key_set: Option<(String, String)>,
+        metadata: Option<Vec<u8>>,
+        key_set: Option<(String, Vec<u8>)>,
     ) -> Self {
+        let text = |body| String::from_utf8(body).ok();
+        let metadata = metadata.and_then(text);
+        let key_set = key_set.and_then(|(url, body)| Some((url, text(body)?)));
         let (key_set_url, key_set) = key_set.unzip();
         Self {
             fetched_at: fetched_at.seconds(),
