@@ -1,9 +1,9 @@
 //! A provider that does what a test wants: the faults that no real one can be made to have.
 //!
 //! It listens on loopback, reads one request after another from each connection, and answers by the path.
-//! Everything that was asked is kept, so that a test can say how often, and with what.
+//! What was asked last is kept, so that a test can say how often, and with what.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,11 +16,16 @@ use socket2::SockRef;
 /// Longest head of a request that is read, in bytes.
 const MAX_HEAD: u64 = 64 << 10;
 
+/// Requests that are kept, the last ones.
+const MAX_SEEN: usize = 20_000;
+
 /// What a path does.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
     /// Answers at once.
     Answer(Page),
+    /// Answers as the request deserves.
+    Judge(fn(&Seen) -> Page),
     /// Answers after a while.
     After(Duration, Page),
     /// Sends one byte of the answer at a time, with a pause between two.
@@ -100,9 +105,19 @@ pub struct Stub {
 #[derive(Default)]
 struct State {
     pages: Mutex<HashMap<String, Behaviour>>,
-    seen: Mutex<Vec<Seen>>,
+    seen: Mutex<VecDeque<Seen>>,
     open: Mutex<Vec<TcpStream>>,
     is_closed: Mutex<bool>,
+}
+
+impl State {
+    fn keep(&self, request: Seen) {
+        let mut seen = lock(&self.seen);
+        if seen.len() >= MAX_SEEN {
+            seen.pop_front();
+        }
+        seen.push_back(request);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -213,9 +228,10 @@ fn converse(mut stream: &TcpStream, state: &State) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     while let Some(seen) = read_request(&mut reader)? {
         let behaviour = lock(&state.pages).get(path_of(&seen.target)).cloned();
-        lock(&state.seen).push(seen);
+        state.keep(seen.clone());
         let not_found = || Behaviour::Answer(Page::json(404, &json!({"error": "not_found"})));
         match behaviour.unwrap_or_else(not_found) {
+            Behaviour::Judge(judge) => stream.write_all(&judge(&seen).bytes())?,
             Behaviour::Answer(page) => stream.write_all(&page.bytes())?,
             Behaviour::After(pause, page) => {
                 thread::sleep(pause);

@@ -5,6 +5,10 @@ use crate::budget;
 use crate::fuzz;
 use crate::mutants;
 use crate::tally::Tally;
+use crate::workspace::{cargo, succeeds};
+
+/// How long each flood lasts, in seconds.
+const FLOOD_SECONDS: &str = "180";
 
 /// One check of the long run.
 struct Member {
@@ -64,7 +68,28 @@ fn members() -> Result<Vec<Member>, Box<dyn std::error::Error>> {
             run: Box::new(move || fuzz::run(&[&target])),
         });
     }
+    members.push(Member {
+        name: "floods: each kind of junk alone".to_owned(),
+        lacking: vec![],
+        run: Box::new(floods),
+    });
     Ok(members)
+}
+
+/// The floods of `cargo xtask test`, each kind by itself and for minutes.
+fn floods() -> Outcome {
+    let build = ["build", "-p", "gatepost"];
+    let mut floods = cargo([
+        "test",
+        "--workspace",
+        "--test",
+        "floods",
+        "--",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
+    floods.env("GATEPOST_FLOOD_SECONDS", FLOOD_SECONDS);
+    Ok(succeeds(&mut cargo(build))? && succeeds(&mut floods)?)
 }
 
 #[cfg(test)]
