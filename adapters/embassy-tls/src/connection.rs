@@ -2,7 +2,6 @@
 
 use embedded_io_async::{ErrorType, Read, Write};
 use embedded_tls::{TlsConfig, TlsConnection, TlsContext, TlsError};
-use gatepost_core::UnixTime;
 use rand_core::CryptoRng;
 
 use crate::provider::Provider;
@@ -10,7 +9,7 @@ use crate::records::Records;
 use crate::suite::Suite;
 use crate::trust::Expected;
 use crate::verifier::Verifier;
-use crate::{Error, Trust};
+use crate::{Error, Expectation};
 
 /// Shortest buffer for writing: the first message, with the longest name, takes 434 bytes of it.
 pub const MIN_WRITE: usize = 576;
@@ -37,10 +36,7 @@ pub struct Buffers<'b> {
 }
 
 /// Shakes hands with the server at the other end of `transport`, and returns once it has shown to be
-/// the one that `name` and `trust` mean.
-///
-/// `now` is the time that certificates are judged for; `None` says that the clock is not set. Not a byte
-/// of data leaves before the verdict.
+/// the one that is expected. Not a byte of data leaves before the verdict.
 ///
 /// Nothing here waits for a time: whoever abandons the future closes the transport.
 ///
@@ -50,12 +46,10 @@ pub struct Buffers<'b> {
 pub async fn connect<'b, T: Read + Write + 'b>(
     transport: T,
     buffers: Buffers<'b>,
-    name: &str,
-    trust: Trust<'_>,
-    now: Option<UnixTime>,
+    expectation: &Expectation<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<Connection<'b, T>, Error> {
-    let expected = Expected::new(name, trust, now)?;
+    let expected = Expected::new(expectation)?;
     if buffers.write.len() < MIN_WRITE {
         return Err(Error::WriteBuffer);
     }

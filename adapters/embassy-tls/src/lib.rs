@@ -1,7 +1,7 @@
 //! TLS 1.3 for a device: a connection to a server that has shown to be the one we mean.
 //!
 //! embedded-tls speaks the protocol; this crate decides whom it speaks to. Chains are judged by
-//! rustls-webpki, signatures by core's own cryptography.
+//! rustls-webpki, signatures by whoever verifies a key's type: core's own cryptography, or another.
 //!
 //! ```text
 //! transport ── records: only what may come ──> embedded-tls ── Certificate, CertificateVerify ──> verifier
@@ -40,7 +40,7 @@ mod verifier;
 pub use connection::{Buffers, Connection, MAX_READ, MIN_WRITE, connect};
 pub use error::{Error, Refusal};
 pub use pki_types::{CertificateDer, Der, TrustAnchor};
-pub use trust::Trust;
+pub use trust::{Expectation, Trust};
 pub use webpki::anchor_from_trusted_cert;
 
 /// Most certificates that a server may list beside its own.

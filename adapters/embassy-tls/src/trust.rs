@@ -3,12 +3,13 @@
 use core::time::Duration;
 
 use embedded_tls::CertificateEntryRef;
+use gatepost_core::crypto::KeyType;
 use heapless::Vec;
 use pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use sha2::{Digest as _, Sha256};
 use webpki::{EndEntityCert, KeyUsage};
 
-use crate::algorithms;
+use crate::algorithms::Algorithms;
 use crate::leaf::Leaf;
 use crate::{Error, MAX_INTERMEDIATES, Refusal};
 
@@ -28,26 +29,52 @@ pub enum Trust<'a> {
     PinnedKeys(&'a [[u8; 32]]),
 }
 
+/// The server that is meant, and how it is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Expectation<'a> {
+    /// Its name, or its address.
+    pub name: &'a str,
+    /// What has to vouch for it.
+    pub trust: Trust<'a>,
+    /// When certificates are judged for; `None` says that the clock is not set.
+    pub now: Option<gatepost_core::UnixTime>,
+    /// Who verifies with which type of key. Signatures of another type do not hold.
+    pub key_types: &'a [KeyType],
+}
+
 /// The server we mean.
 #[derive(Debug)]
 pub(crate) struct Expected<'a> {
     name: ServerName<'a>,
     trust: Trust<'a>,
     now: Option<UnixTime>,
+    key_types: &'a [KeyType],
 }
 
 impl<'a> Expected<'a> {
-    pub(crate) fn new(
-        name: &'a str,
-        trust: Trust<'a>,
-        now: Option<gatepost_core::UnixTime>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(expectation: &Expectation<'a>) -> Result<Self, Error> {
+        let Expectation {
+            name,
+            trust,
+            now,
+            key_types,
+        } = *expectation;
         let name = ServerName::try_from(name).map_err(|_| Error::ServerName)?;
         let now = now.and_then(since_1970);
         if matches!(trust, Trust::Anchors(_)) && now.is_none() {
             return Err(Error::ClockNotSet);
         }
-        Ok(Self { name, trust, now })
+        Ok(Self {
+            name,
+            trust,
+            now,
+            key_types,
+        })
+    }
+
+    /// What signatures are verified with.
+    pub(crate) fn algorithms(&self) -> Algorithms<'a> {
+        Algorithms::new(self.key_types)
     }
 
     /// The name to send in the clear, which an IP address must not be, and which ends in no dot
@@ -91,7 +118,7 @@ impl<'a> Expected<'a> {
                 .map_err(|_| Refusal::TooManyCertificates)?;
         }
         leaf.verify_for_usage(
-            algorithms::OF_CERTIFICATES,
+            &self.algorithms().of_certificates(),
             anchors,
             &intermediates,
             now,

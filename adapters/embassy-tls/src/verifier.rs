@@ -12,9 +12,10 @@ use heapless::Vec;
 use pki_types::SubjectPublicKeyInfoDer;
 use webpki::RawPublicKeyEntity;
 
+use crate::Refusal;
+use crate::algorithms::Algorithms;
 use crate::suite::Suite;
 use crate::trust::Expected;
-use crate::{Refusal, algorithms};
 
 /// Longest `SubjectPublicKeyInfo` kept: that of an RSA key with 4096 bits and an exponent of 32.
 const MAX_KEY: usize = 552;
@@ -121,7 +122,7 @@ impl TlsVerifier<Suite> for Verifier<'_> {
     fn verify_signature(&mut self, message: CertificateVerifyRef<'_>) -> Result<(), TlsError> {
         let progress = mem::replace(&mut self.progress, Progress::Start);
         let next = match progress {
-            Progress::Certified(unproven) => unproven.prove(&message),
+            Progress::Certified(unproven) => unproven.prove(&self.expected.algorithms(), &message),
             _ => Err(Refusal::MessageOrder),
         };
         self.advance(next)
@@ -129,9 +130,13 @@ impl TlsVerifier<Suite> for Verifier<'_> {
 }
 
 impl Unproven {
-    fn prove(&self, message: &CertificateVerifyRef<'_>) -> Result<Progress, Refusal> {
-        let algorithm =
-            algorithms::of_handshakes(message.signature_scheme).ok_or(Refusal::SignatureScheme)?;
+    fn prove(
+        &self,
+        algorithms: &Algorithms<'_>,
+        message: &CertificateVerifyRef<'_>,
+    ) -> Result<Progress, Refusal> {
+        let algorithm = algorithms.of_handshakes(message.signature_scheme);
+        let algorithm = algorithm.ok_or(Refusal::SignatureScheme)?;
         let key = SubjectPublicKeyInfoDer::from(self.key.as_slice());
         let key = RawPublicKeyEntity::try_from(&key)?;
         match key.verify_signature(algorithm, &self.signed, message.signature) {
@@ -162,7 +167,8 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::Trust;
+    use crate::{Expectation, Trust};
+    use gatepost_core::crypto::KeyType;
 
     /// A message of the server's, or the end of its handshake.
     enum Message {
@@ -180,7 +186,13 @@ mod tests {
         let certificate: Vec<u8> = certificate.unwrap().der().to_vec();
         let pins = [Sha256::digest(key.subject_public_key_info()).into()];
         let trust = Trust::PinnedKeys(&pins);
-        let expectation = Expected::new("login.example.net", trust, None).unwrap();
+        let expectation = Expected::new(&Expectation {
+            name: "login.example.net",
+            trust,
+            now: None,
+            key_types: KeyType::ALL,
+        });
+        let expectation = expectation.unwrap();
         let transcript = Sha256::new();
         let signature = key.sign(&signed(transcript.clone().finalize().into()));
         let signature = signature.unwrap();

@@ -5,9 +5,8 @@
 
 use gatepost_core::{
     crypto::{
-        Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519Key, Ed25519PublicKey, HmacKey,
-        HmacSecret, InvalidSignature, KeyMaterial, P256Key, P384Key, P521Key, RsaPublicKey,
-        UnpreparedRsaKey, Unsupported, VerifyingKey,
+        Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519PublicKey, HmacSecret,
+        InvalidSignature, KeyMaterial, KeyType, RsaPublicKey, Unsupported, VerifyingKey,
     },
     exchange::TrustedKey,
     jose::{Jwk, JwkSet, KeyBuffer, KeyError},
@@ -15,134 +14,6 @@ use gatepost_core::{
 use heapless::Vec;
 
 use crate::baked::BakedKey;
-
-/// One type of key that an image serves: those that it does not name are not linked.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyType {
-    verify: Verify,
-}
-
-/// Prepares a key, and checks a signature with it, where there is one.
-type Verify = fn(&KeyMaterial<'_>, AlgorithmSet, Option<Signed<'_>>) -> Result<(), Refused>;
-
-/// What a signature is to be checked over.
-#[derive(Clone, Copy)]
-struct Signed<'s> {
-    algorithm: Algorithm,
-    input: &'s [u8],
-    signature: &'s [u8],
-}
-
-/// Why a key type did not verify.
-enum Refused {
-    /// It does not serve this key.
-    Key(Unsupported),
-    /// The signature does not hold.
-    Signature,
-}
-
-impl From<Unsupported> for Refused {
-    fn from(why: Unsupported) -> Self {
-        Self::Key(why)
-    }
-}
-
-impl From<InvalidSignature> for Refused {
-    fn from(_: InvalidSignature) -> Self {
-        Self::Signature
-    }
-}
-
-impl KeyType {
-    /// Shared secrets: HS256, HS384, HS512.
-    pub const HMAC: Self = Self { verify: hmac };
-    /// RSA: RS256 to PS512.
-    pub const RSA: Self = Self { verify: rsa };
-    /// P-256: ES256.
-    pub const P256: Self = Self { verify: p256 };
-    /// P-384: ES384.
-    pub const P384: Self = Self { verify: p384 };
-    /// P-521: ES512.
-    pub const P521: Self = Self { verify: p521 };
-    /// Ed25519: `EdDSA`.
-    pub const ED25519: Self = Self { verify: ed25519 };
-}
-
-const OTHER_TYPE: Refused = Refused::Key(Unsupported::NoAlgorithm);
-
-fn check(key: &impl VerifyingKey, signed: Option<Signed<'_>>) -> Result<(), Refused> {
-    let Some(signed) = signed else { return Ok(()) };
-    key.verify(signed.algorithm, signed.input, signed.signature)?;
-    Ok(())
-}
-
-fn hmac(
-    material: &KeyMaterial<'_>,
-    algorithms: AlgorithmSet,
-    signed: Option<Signed<'_>>,
-) -> Result<(), Refused> {
-    let KeyMaterial::Hmac(secret) = material else {
-        return Err(OTHER_TYPE);
-    };
-    check(&HmacKey::new(*secret, algorithms)?, signed)
-}
-
-fn rsa(
-    material: &KeyMaterial<'_>,
-    algorithms: AlgorithmSet,
-    signed: Option<Signed<'_>>,
-) -> Result<(), Refused> {
-    let KeyMaterial::Rsa(key) = material else {
-        return Err(OTHER_TYPE);
-    };
-    check(&UnpreparedRsaKey::new(*key, algorithms)?, signed)
-}
-
-macro_rules! curve {
-    ($name:ident, $key:ident) => {
-        fn $name(
-            material: &KeyMaterial<'_>,
-            _: AlgorithmSet,
-            signed: Option<Signed<'_>>,
-        ) -> Result<(), Refused> {
-            let KeyMaterial::Ec(key) = material else {
-                return Err(OTHER_TYPE);
-            };
-            check(&$key::new(key)?, signed)
-        }
-    };
-}
-
-curve!(p256, P256Key);
-curve!(p384, P384Key);
-curve!(p521, P521Key);
-
-fn ed25519(
-    material: &KeyMaterial<'_>,
-    _: AlgorithmSet,
-    signed: Option<Signed<'_>>,
-) -> Result<(), Refused> {
-    let KeyMaterial::Ed25519(key) = material else {
-        return Err(OTHER_TYPE);
-    };
-    check(&Ed25519Key::new(key)?, signed)
-}
-
-/// Tries every type; those that serve other keys say so.
-fn verify(
-    types: &[KeyType],
-    material: &KeyMaterial<'_>,
-    algorithms: AlgorithmSet,
-    signed: Option<Signed<'_>>,
-) -> Result<(), Refused> {
-    for kind in types {
-        match (kind.verify)(material, algorithms, signed) {
-            Err(Refused::Key(Unsupported::NoAlgorithm)) => {}
-            outcome => return outcome,
-        }
-    }
-    Err(OTHER_TYPE)
-}
 
 /// Up to `KEYS` keys whose numbers and identifiers take up to `ARENA` bytes together.
 pub(crate) struct KeyRing<const KEYS: usize, const ARENA: usize> {
@@ -209,17 +80,11 @@ impl VerifyingKey for Lent<'_> {
         signing_input: &[u8],
         signature: &[u8],
     ) -> Result<(), InvalidSignature> {
-        let algorithms = self.stored.algorithms;
-        if !algorithms.contains(algorithm) {
+        if !self.stored.algorithms.contains(algorithm) {
             return Err(InvalidSignature);
         }
-        let signed = Signed {
-            algorithm,
-            input: signing_input,
-            signature,
-        };
         let material = self.stored.material(self.numbers).ok_or(InvalidSignature)?;
-        verify(self.types, &material, algorithms, Some(signed)).map_err(|_| InvalidSignature)
+        KeyType::verify(self.types, &material, algorithm, signing_input, signature)
     }
 }
 
@@ -450,14 +315,12 @@ fn usable(
     material: &KeyMaterial<'_>,
     algorithms: AlgorithmSet,
 ) -> Result<AlgorithmSet, LeftOut> {
-    let algorithms = material.algorithms().intersection(algorithms);
-    if algorithms.is_empty() {
-        return Err(refused(Unsupported::NoAlgorithm));
-    }
-    match verify(types, material, algorithms, None) {
-        Err(Refused::Key(why)) => Err(refused(why)),
-        _ => Ok(algorithms),
-    }
+    let mut usable = AlgorithmSet::EMPTY;
+    KeyType::lend(types, material, algorithms, &mut |key| {
+        usable = key.algorithms();
+    })
+    .map_err(refused)?;
+    Ok(usable)
 }
 
 fn refused(why: Unsupported) -> LeftOut {

@@ -46,7 +46,6 @@ pub use clock::{Clock, Told};
 pub use connection::serve;
 pub use errands::{Buffer, Errands};
 pub use judge::Court;
-pub use keys::KeyType;
 pub use limits::{Limits, OutOfRange};
 pub use logins::{Logins, Verdicts};
 pub use network::{keep_time, run_errands, run_tunnel};

@@ -8,7 +8,9 @@ use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, with_timeout};
 use gatepost_core::{
-    UnixTime, exchange,
+    UnixTime,
+    crypto::KeyType,
+    exchange,
     exchange::{NewerKeysQuery, TrustedKey},
     introspection::{Endpoints, FetchFailure, Request},
     provider::{
@@ -22,7 +24,7 @@ use heapless::Vec;
 use crate::clock::Clock;
 use crate::errands::{Errand, Errands, Incoming};
 use crate::http::{Writer, write_get, write_request};
-use crate::keys::{KeyRing, KeyType, LeftOut};
+use crate::keys::{KeyRing, LeftOut};
 use crate::settings::{OnlineSettings, ProviderSettings};
 
 /// How long nothing is looked at at most.

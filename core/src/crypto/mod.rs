@@ -1,14 +1,15 @@
-//! The two seams of cryptography: what a prepared key does, and who prepares it.
+//! The seams of cryptography: what a prepared key does, and who prepares it.
 //!
 //! A [`VerifyingKey`] knows which algorithms it may verify; the token's header only chooses among
 //! them, so that neither RSA/HMAC confusion nor a curve mismatch can be written. A [`Backend`] turns
-//! [`KeyMaterial`] into such keys.
+//! [`KeyMaterial`] into such keys; a device, which has no room to keep them, names [`KeyType`]s instead.
 
 mod algorithm;
 mod ecdsa;
 mod eddsa;
 mod emsa;
 mod hmac;
+mod key_type;
 mod material;
 mod montgomery;
 mod rsa;
@@ -18,6 +19,7 @@ pub use algorithm::{Algorithm, AlgorithmSet};
 pub use ecdsa::{P256Key, P384Key, P521Key};
 pub use eddsa::{Ed25519Key, has_small_order, starts_with_small_order};
 pub use hmac::{HmacKey, Hs256Key, Hs384Key, Hs512Key};
+pub use key_type::{KeyType, Lend};
 pub use material::{Curve, EcPublicKey, Ed25519PublicKey, HmacSecret, KeyMaterial, RsaPublicKey};
 pub use rsa::{RsaKey, UnpreparedRsaKey};
 pub use rustcrypto::{Key, RustCrypto};

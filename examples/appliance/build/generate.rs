@@ -12,6 +12,14 @@ use crate::trust;
 /// Longest line of an answer beside a challenge: a name of 256 bytes, each of which may be escaped.
 const MIN_LINE: usize = 576;
 
+/// What chains of certificates are signed with.
+const OF_CERTIFICATES: AlgorithmSet = AlgorithmSet::of(&[
+    Algorithm::Rs256,
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::EdDsa,
+]);
+
 /// The whole of `config.rs`.
 ///
 /// # Errors
@@ -51,6 +59,7 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
         constant("ANSWER", "usize", limits.answer.to_string());
         constant("TLS", "bool", config.asks_over_tls().to_string());
         constant("TLS_RECORD", "usize", limits.tls_record.to_string());
+        constant("TLS_TYPES", "&[KeyType]", types(OF_CERTIFICATES));
     }
     constant("LINE", "usize", longest_line(&told)?.to_string());
     constant("TYPES", "&[KeyType]", types(served));

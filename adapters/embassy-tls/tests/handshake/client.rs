@@ -5,9 +5,10 @@ use std::task::{Context, Poll, Waker};
 
 use embedded_io_async::{Read, Write};
 use gatepost_core::UnixTime;
+use gatepost_core::crypto::KeyType;
 use gatepost_embassy_tls::{
-    Buffers, Connection, Error, MAX_READ, MIN_WRITE, Trust, TrustAnchor, anchor_from_trusted_cert,
-    connect,
+    Buffers, Connection, Error, Expectation, MAX_READ, MIN_WRITE, Trust, TrustAnchor,
+    anchor_from_trusted_cert, connect,
 };
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -22,6 +23,7 @@ pub(crate) struct Client<'a> {
     pub(crate) name: &'a str,
     pub(crate) trust: Trust<'a>,
     pub(crate) now: Option<UnixTime>,
+    pub(crate) key_types: &'a [KeyType],
     pub(crate) read_len: usize,
     pub(crate) write_len: usize,
 }
@@ -32,6 +34,7 @@ impl<'a> Client<'a> {
             name: NAME,
             trust,
             now: Some(NOW),
+            key_types: KeyType::ALL,
             read_len: MAX_READ,
             write_len: MIN_WRITE,
         }
@@ -51,8 +54,13 @@ impl<'a> Client<'a> {
         };
         let mut rng = StdRng::from_seed([7; 32]);
         finish(async {
-            let (name, trust, now) = (self.name, self.trust, self.now);
-            let mut connection = connect(transport, buffers, name, trust, now, &mut rng).await?;
+            let expectation = Expectation {
+                name: self.name,
+                trust: self.trust,
+                now: self.now,
+                key_types: self.key_types,
+            };
+            let mut connection = connect(transport, buffers, &expectation, &mut rng).await?;
             Ok(then(&mut connection).await)
         })
     }

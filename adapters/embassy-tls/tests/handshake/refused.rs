@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gatepost_core::UnixTime;
+use gatepost_core::crypto::KeyType;
 use gatepost_embassy_tls::{CertificateDer, Error, MAX_INTERMEDIATES, MIN_WRITE, Refusal, Trust};
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
@@ -235,6 +236,24 @@ fn garbage_instead_of_certificates() {
                 "{garbage:?}"
             );
         }
+    }
+}
+
+#[test]
+fn signatures_that_nobody_verifies() {
+    let chain = Chain::new(chain::p256);
+    let anchors = [anchor(&chain.root)];
+    for (key_types, expected) in [
+        (&[KeyType::RSA, KeyType::P256][..], Ok(())),
+        (&[KeyType::RSA], refused(Refusal::CertificateSignature)),
+        (&[], refused(Refusal::CertificateSignature)),
+    ] {
+        let client = Client {
+            key_types,
+            ..Client::new(Trust::Anchors(&anchors))
+        };
+        let outcome = client.shake_hands(Server::new(chain.list(), chain.server.key()));
+        assert_eq!(outcome, expected);
     }
 }
 

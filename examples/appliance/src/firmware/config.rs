@@ -23,11 +23,11 @@ pub(crate) struct Network {
 mod generated {
     use core::net::{Ipv4Addr, SocketAddrV4};
 
-    use gatepost_core::crypto::{Algorithm, AlgorithmSet, Curve};
+    use gatepost_core::crypto::{Algorithm, AlgorithmSet, Curve, KeyType};
     use gatepost_core::introspection::{About, Client, ClientPlace, Endpoints, Mode};
     use gatepost_core::sasl::Discovery;
     use gatepost_core::{Audience, Policy, Requirement};
-    use gatepost_embassy::{BakedKey, KeyType, Limits, Numbers, OnlineSettings, ProviderSettings};
+    use gatepost_embassy::{BakedKey, Limits, Numbers, OnlineSettings, ProviderSettings};
     use gatepost_embassy_tls::{Der, Trust, TrustAnchor};
 
     use super::{Address, Network};

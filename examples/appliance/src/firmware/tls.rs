@@ -5,10 +5,10 @@ use core::fmt;
 use chacha20::ChaCha20Rng;
 use gatepost_core::UnixTime;
 use gatepost_embassy::{Line, Secure, Server};
-use gatepost_embassy_tls::{Buffers, Connection, Error, Trust, connect};
+use gatepost_embassy_tls::{Buffers, Connection, Error, Expectation, Trust, connect};
 use static_cell::ConstStaticCell;
 
-use super::config::{TLS_RECORD, TRUST};
+use super::config::{TLS_RECORD, TLS_TYPES, TRUST};
 use super::entropy;
 
 /// Records to a provider: 1,024 bytes of a request each, and what TLS puts around them.
@@ -60,7 +60,13 @@ impl Secure for Tls {
         };
         let trust = TRUST.get(server.trust).copied();
         let trust = trust.unwrap_or(Trust::Anchors(&[]));
-        let connected = connect(line, buffers, server.name, trust, Some(now), generator).await;
+        let expectation = Expectation {
+            name: server.name,
+            trust,
+            now: Some(now),
+            key_types: TLS_TYPES,
+        };
+        let connected = connect(line, buffers, &expectation, generator).await;
         connected.map_err(Failure::Tls)
     }
 }
