@@ -346,6 +346,33 @@ async fn a_reload_keeps_what_is_still_true() {
     }
 }
 
+/// Of a provider without metadata nothing is fetched after a reload that would tell that it is back.
+#[tokio::test]
+async fn a_provider_that_was_left_alone_before_a_reload_is_found_to_be_back_without_a_login() {
+    let stub = Stub::provider().unwrap();
+    let mut settings = asking(&stub);
+    settings.issuer = None;
+    let online = settings.online.as_mut().unwrap();
+    online.discovery = false;
+    online.introspection_url = Some(stub.url("/introspect"));
+    let first = start(settings.clone()).await;
+    stub.set("/introspect", Behaviour::Reset);
+    for outcome in all(burst(&first, network(1), "token", 5)).await {
+        assert_eq!(outcome, Err("provider_unavailable"));
+    }
+    let (second, _) = Providers::start(&AwsLc, vec![settings], &place(), Some(&first)).unwrap();
+    drop(first);
+    assert!(second.statistics()[0].is_left_alone);
+    stub.set_json("/introspect", &active());
+    let is_back = async {
+        while second.statistics()[0].is_left_alone {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(40), is_back).await;
+    assert!(waited.is_ok(), "nobody tries");
+}
+
 /// N16: the answers about some thousand users are kept.
 #[tokio::test]
 async fn answers_of_thousands_of_users_are_kept() {

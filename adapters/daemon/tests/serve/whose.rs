@@ -1,9 +1,11 @@
-//! A15: the log says whose a refused token was once a signature has vouched for it, and never mixes that with whom
+//! A15: the log says whose a refused token was once a signature or a provider has vouched for it, and never mixes that with whom
 //! a client claims to be.
 
 use gatepost_tests::mint::Issuer;
+use gatepost_tests::stub::{Behaviour, Page, Stub};
 use serde_json::{Value, json};
 
+use crate::online::{self, log_in};
 use crate::serving::now;
 use crate::sockets::{ALICE, Daemon, handshake, login};
 
@@ -63,4 +65,70 @@ fn a_forged_token_names_nobody() {
     assert_eq!(event["reason"], "bad_signature", "{event}");
     assert_eq!(event["user"].as_str(), None, "{event}");
     assert_eq!(event["claimed"], ALICE, "{event}");
+}
+
+/// An opaque token is whose its provider says.
+#[test]
+fn a_refused_token_has_its_user_where_an_endpoint_has_vouched_for_it() {
+    let stub = Stub::start().unwrap();
+    let provider = |rest: &str| {
+        format!(
+            "[[provider]]\nname = \"p\"\naudience = \"mail\"\nusername_claims = [\"email\"]\nnegative_cache_seconds = 0\n\
+             client_id = \"rs\"\nclient_secret = \"x\"\nintrospection_url = \"{}\"\n{rest}",
+            stub.url("/introspect")
+        )
+    };
+    let tokeninfo = format!("tokeninfo_url = \"{}\"\n", stub.url("/info?token="));
+    let said = |changes: Value| {
+        let mut answer = json!({"active": true, "aud": "mail", "email": "Alice@EXAMPLE.com", "exp": now() + 600});
+        for (name, value) in changes.as_object().unwrap() {
+            answer[name] = value.clone();
+        }
+        answer
+    };
+    let alice = Some("Alice@example.com");
+    let mut daemon = online::Daemon::start(&provider(""));
+    for (status, answer, reason, user) in [
+        (200, said(json!({"aud": "other"})), "wrong_audience", alice),
+        (200, said(json!({"exp": 1})), "expired", alice),
+        (200, said(json!({})), "wrong_user", alice),
+        (
+            200,
+            said(json!({"exp": 1, "email": "two words"})),
+            "expired",
+            None,
+        ),
+        // These vouch for nobody.
+        (200, said(json!({"active": false})), "token_refused", None),
+        (
+            400,
+            said(json!({"error": "invalid_token"})),
+            "token_refused",
+            None,
+        ),
+        (200, said(json!({"exp": "x"})), "unusable_answer", None),
+        (500, said(json!({})), "provider_unavailable", None),
+    ] {
+        stub.set(
+            "/introspect",
+            Behaviour::Answer(Page::json(status, &answer)),
+        );
+        log_in(&daemon.address, "XOAUTH2", BOB, "opaque");
+        let event = daemon.serving.wait_for("login");
+        assert_eq!(event["reason"], reason, "{event}");
+        assert_eq!(event["user"].as_str(), user, "{event}");
+        assert_eq!(event["claimed"], BOB, "{event}");
+    }
+    // Of two answers the last one counts.
+    let mut daemon = online::Daemon::start(&provider(&tokeninfo));
+    let info = json!({"email": "Alice@EXAMPLE.com"});
+    stub.set("/info", Behaviour::Answer(Page::json(200, &info)));
+    stub.set(
+        "/introspect",
+        Behaviour::Answer(Page::json(200, &said(json!({"aud": "other"})))),
+    );
+    log_in(&daemon.address, "XOAUTH2", BOB, "opaque");
+    let event = daemon.serving.wait_for("login");
+    assert_eq!(event["reason"], "wrong_audience", "{event}");
+    assert_eq!(event["user"].as_str(), alice, "{event}");
 }
