@@ -423,7 +423,7 @@ fn one_connection_too_many_is_closed_and_the_others_go_on() {
 }
 
 #[test]
-fn a_face_beyond_loopback_needs_a_word() {
+fn an_http_listener_beyond_loopback_needs_a_word() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("gatepost.toml");
     let text = "[http]\nlisten = \"tcp:0.0.0.0:0\"\n[[provider]]\nissuer = \"https://127.0.0.1:1\"\n\
