@@ -1,5 +1,7 @@
 //! What the tests of connections have in common.
 
+mod client;
+
 use std::cell::Cell;
 use std::fs;
 use std::io;
@@ -24,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::peer::{Reader, Stage};
 use crate::service::Service;
 use crate::upstream::Upstream;
+pub(crate) use client::{TestClient, run};
 
 /// A daemon without sockets, with one provider whose keys are known.
 pub(crate) struct World {

@@ -1,29 +1,20 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use tokio::time::{sleep, timeout};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::sleep;
 
 use super::connection::IDLE;
 use super::*;
 use crate::peer::Stage;
-use crate::world::{World, client, responder};
-
-const DAY: Duration = Duration::from_hours(24);
-
-/// Dovecot's end of a connection, with time that passes only where everybody waits.
-struct Client {
-    stream: DuplexStream,
-    served: JoinHandle<()>,
-}
+use crate::world::{TestClient, World, client, responder, run};
 
 impl World {
-    fn ask(&self, capacity: usize) -> Client {
-        let (stream, theirs) = duplex(capacity);
+    fn ask(&self, capacity: usize) -> TestClient {
         let service = Arc::clone(&self.service);
-        let served = spawn_local(async move {
-            answer_questions(theirs, &responder(), &service, client()).await;
-        });
-        Client { stream, served }
+        TestClient::connect(capacity, async move |stream| {
+            answer_questions(stream, &responder(), &service, client()).await;
+        })
     }
 
     fn userinfo(&self) -> String {
@@ -34,11 +25,7 @@ impl World {
     }
 }
 
-impl Client {
-    async fn send(&mut self, text: &[u8]) {
-        self.stream.write_all(text).await.unwrap();
-    }
-
+impl TestClient {
     /// One answer: its status and its body.
     async fn answer(&mut self) -> (u16, Value) {
         let mut head = Vec::new();
@@ -53,24 +40,6 @@ impl Client {
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }
-
-    async fn is_closed(&mut self) {
-        let mut rest = Vec::new();
-        // A reset is an end as well.
-        let _ = self.stream.read_to_end(&mut rest).await;
-        (&mut self.served).await.unwrap();
-    }
-}
-
-/// Runs `test` in a world of its own, for a day of its time at most.
-fn run<F: Future<Output = ()>>(test: impl FnOnce(World) -> F) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let test = async { timeout(DAY, test(World::new())).await.unwrap() };
-    LocalSet::new().block_on(&runtime, test);
 }
 
 fn alice() -> Value {

@@ -1,59 +1,19 @@
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::peer::{Stage, serve};
-use crate::world::{World, halves};
+use crate::world::{TestClient, World, halves, run};
 
 const HELLO: &str = "H4\t0\t0\t\tkeys\n";
-const DAY: Duration = Duration::from_hours(24);
-
-/// Dovecot's end of a connection, with time that passes only where everybody waits.
-struct Client {
-    stream: DuplexStream,
-    served: JoinHandle<()>,
-}
-
 impl World {
-    fn look_up(&self, capacity: usize) -> Client {
-        let (stream, theirs) = duplex(capacity);
+    fn look_up(&self, capacity: usize) -> TestClient {
         let service = Arc::clone(&self.service);
-        let served = spawn_local(async move {
-            let (reader, writer) = halves(theirs);
+        TestClient::connect(capacity, async move |stream| {
+            let (reader, writer) = halves(stream);
             serve(reader, writer, Dict::new(&service), &service, 1).await;
-        });
-        Client { stream, served }
+        })
     }
-}
-
-impl Client {
-    async fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).await.unwrap();
-    }
-
-    async fn line(&mut self) -> String {
-        let mut line = Vec::new();
-        while !line.ends_with(b"\n") {
-            line.push(self.stream.read_u8().await.unwrap());
-        }
-        String::from_utf8(line).unwrap()
-    }
-
-    async fn ended(&mut self) {
-        (&mut self.served).await.unwrap();
-    }
-}
-
-/// Runs `test` in a world of its own, for a day of its time at most.
-fn run<F: Future<Output = ()>>(test: impl FnOnce(World) -> F) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let test = async { timeout(DAY, test(World::new())).await.unwrap() };
-    LocalSet::new().block_on(&runtime, test);
 }
 
 #[test]
