@@ -7,9 +7,7 @@ mod tests;
 mod timed;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use gatepost_core::dovecot::Origin;
 use gatepost_mail::http::{self as mail, Accepted, Question, Responder};
 use gatepost_tokio::{Network, Outcome, ProviderSettings, Verdict, judge_token};
 use hyper::header::ACCEPT;
@@ -20,6 +18,7 @@ pub(crate) use connection::{Reply, Request, serve};
 
 use crate::client::Client;
 use crate::generation::Generation;
+use crate::log::LoginLine;
 use crate::metrics;
 use crate::service::{Service, now};
 
@@ -103,15 +102,17 @@ async fn judge(
 ) -> mail::Reply {
     let started = Instant::now();
     client.remote.settle(&mut question.origin);
-    let mut line = Line::begin(question.origin);
+    if question.origin.service.is_empty() {
+        question.origin.service = "http".try_into().unwrap_or_default();
+    }
+    let mut line = LoginLine::begin(MECHANISM, question.origin);
     let generation = Arc::clone(&service.generation.borrow());
     let (providers, rules) = (&generation.providers, generation.rules());
     let network = Network::of_login(&line.origin, client.number.into());
     let token = (&*question.token, Some(&line.origin));
     let verdict = judge_token(providers, rules, token, network, now).await;
-    let took = started.elapsed();
-    service.metrics.login(MECHANISM, &verdict, took);
-    line.end(&verdict, took);
+    line.took = Some(started.elapsed());
+    line.end(&service.metrics, &verdict, Ok(()));
     match &verdict.outcome {
         Outcome::Accepted(identity) => {
             let accepted = Accepted {
@@ -134,35 +135,4 @@ fn scopes(generation: &Generation, verdict: &Verdict) -> Vec<String> {
     judge
         .map(|settings| settings.scopes.clone())
         .unwrap_or_default()
-}
-
-/// The one line of a question in the log, even where its asker is gone before the verdict.
-struct Line {
-    origin: Origin,
-    is_written: bool,
-}
-
-impl Line {
-    fn begin(mut origin: Origin) -> Self {
-        if origin.service.is_empty() {
-            origin.service = "http".try_into().unwrap_or_default();
-        }
-        Self {
-            origin,
-            is_written: false,
-        }
-    }
-
-    fn end(&mut self, verdict: &Verdict, took: Duration) {
-        self.is_written = true;
-        crate::log::login(MECHANISM, &self.origin, verdict, took, Ok(()));
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        if !self.is_written {
-            crate::log::abandoned(MECHANISM, &self.origin);
-        }
-    }
 }

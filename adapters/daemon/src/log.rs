@@ -5,6 +5,7 @@
 //! login's there are a few a second (`limited.rs`).
 
 mod limited;
+mod line;
 mod queue;
 
 use std::borrow::Cow;
@@ -29,6 +30,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::peer::Closed;
 use limited::{Limit, Limits, UNLIMITED};
+pub(crate) use line::LoginLine;
 use queue::Queue;
 
 /// How long the end of the daemon waits for lines to be read.
@@ -157,7 +159,7 @@ impl io::Write for Line {
 }
 
 /// The line of a login that was judged; `sent` says whether anybody was left to hear the verdict.
-pub(crate) fn login(
+fn login(
     mechanism: &'static str,
     origin: &Origin,
     verdict: &Verdict,
@@ -240,7 +242,7 @@ pub(crate) fn closed(protocol: &'static str, connection: u32, closed: &Closed) {
 }
 
 /// The line of a question whose asker did not wait for the verdict.
-pub(crate) fn abandoned(mechanism: &'static str, origin: &Origin) {
+fn abandoned(mechanism: &'static str, origin: &Origin) {
     tracing::info!(
         target: UNLIMITED,
         mechanism,

@@ -144,7 +144,7 @@ impl Auth {
             verdict,
         } = *judged;
         let sent = self.send(ticket, &verdict, &mut io.output, observer);
-        line.end(&self.service, &verdict, sent);
+        line.end(&self.service.metrics, &verdict, sent);
     }
 
     fn send(

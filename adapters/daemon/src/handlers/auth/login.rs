@@ -1,23 +1,23 @@
-//! One login, from its response to its verdict, and its one line in the log.
+//! One login, from its response to its verdict.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use gatepost_core::Rejection;
-use gatepost_core::dovecot::{Login, NotSent, Origin, Ticket};
+use gatepost_core::dovecot::{Login, Ticket};
 use gatepost_core::sasl::Mechanism;
 use gatepost_tokio::{Network, Outcome, Verdict};
 use tokio::time::{Instant, timeout};
 
 use super::response::Response;
 use crate::guesses::{Penalty, Source, Tried};
+use crate::log::LoginLine;
 use crate::peer::has_stopped;
 use crate::service::{Service, now};
 
 /// A login that has been judged.
 pub(crate) struct Judged {
     pub(super) ticket: Ticket,
-    pub(super) line: Line,
+    pub(super) line: LoginLine,
     pub(super) verdict: Verdict,
 }
 
@@ -30,7 +30,8 @@ pub(super) async fn judge(
     response: Response,
 ) -> Box<Judged> {
     let mut attempt = Attempt {
-        line: Line::begin(login.mechanism, login.origin),
+        line: LoginLine::begin(login.mechanism.name(), login.origin),
+        mechanism: login.mechanism,
         service,
         connection,
         response,
@@ -52,7 +53,8 @@ pub(super) async fn judge(
 struct Attempt {
     service: Arc<Service>,
     connection: u32,
-    line: Line,
+    line: LoginLine,
+    mechanism: Mechanism,
     response: Response,
 }
 
@@ -63,7 +65,7 @@ impl Attempt {
         let (providers, rules) = (&generation.providers, generation.rules());
         let origin = &self.line.origin;
         let attempt = gatepost_tokio::Attempt {
-            mechanism: self.line.mechanism,
+            mechanism: self.mechanism,
             message: self.response.bytes(),
             origin: Some(origin),
             network: Network::of_login(origin, self.connection.into()),
@@ -159,40 +161,4 @@ fn user_of(message: &[u8]) -> Option<String> {
     let user = std::str::from_utf8(user).ok()?;
     let end = user.floor_char_boundary(Verdict::MAX_CLAIMED);
     user.get(..end).map(str::to_owned)
-}
-
-/// The one line of a login in the log, even where its client is gone before the verdict.
-pub(crate) struct Line {
-    mechanism: Mechanism,
-    origin: Origin,
-    took: Option<Duration>,
-    is_written: bool,
-}
-
-impl Line {
-    fn begin(mechanism: Mechanism, origin: Origin) -> Self {
-        Self {
-            mechanism,
-            origin,
-            took: None,
-            is_written: false,
-        }
-    }
-
-    /// The verdict was given; `sent` says whether anybody was left to hear it.
-    pub(super) fn end(&mut self, service: &Service, verdict: &Verdict, sent: Result<(), NotSent>) {
-        self.is_written = true;
-        let took = self.took.unwrap_or_default();
-        let mechanism = self.mechanism.name();
-        service.metrics.login(mechanism, verdict, took);
-        crate::log::login(mechanism, &self.origin, verdict, took, sent);
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        if !self.is_written {
-            crate::log::abandoned(self.mechanism.name(), &self.origin);
-        }
-    }
 }
