@@ -59,13 +59,14 @@ struct Inner {
 }
 
 impl HttpClient {
-    /// Connections to `provider`, of which `public_url` is something that anybody may ask for.
+    /// Connections to `provider`, of which `public_url` is something that anybody may ask for, and `endpoint` what
+    /// logins ask, as far as the settings say.
     pub(crate) fn new(
         provider: &str,
         settings: &HttpSettings,
         runtime: Handle,
         gate: &Arc<Gate>,
-        public_url: Option<&str>,
+        (public_url, endpoint): (Option<&str>, Option<&str>),
     ) -> Result<Self, HttpError> {
         let client = Client::builder()
             .user_agent(concat!("gatepost/", env!("CARGO_PKG_VERSION")))
@@ -90,7 +91,7 @@ impl HttpClient {
             is_probing: AtomicBool::new(false),
         }));
         if http.0.gate.probe_in().is_some() {
-            http.0.probe("");
+            http.0.probe(endpoint.unwrap_or_default());
         }
         Ok(http)
     }

@@ -73,7 +73,8 @@ impl Online {
         });
         answers.resize(share);
         let (url, runtime) = (public_url(settings, asked), place.runtime.clone());
-        let http = HttpClient::new(&settings.name, &asked.http, runtime, &gate, url.as_deref());
+        let urls = (url.as_deref(), asked_url(asked));
+        let http = HttpClient::new(&settings.name, &asked.http, runtime, &gate, urls);
         let http = http.map_err(|error| LoadError::Http {
             provider: settings.name.clone(),
             error,
@@ -343,6 +344,13 @@ fn public_url(settings: &ProviderSettings, online: &OnlineSettings) -> Option<St
         write_oidc_url(issuer, &mut url).ok()?;
         Some(url)
     })
+}
+
+/// What logins ask, as far as the settings say.
+fn asked_url(online: &OnlineSettings) -> Option<&str> {
+    let urls = [&online.introspection_url, &online.tokeninfo_url];
+    let url = urls.into_iter().flatten().next().map(String::as_str);
+    url.or_else(|| online.grant.as_ref().map(|grant| &*grant.url))
 }
 
 fn is_same_source(one: &ProviderSettings, other: &ProviderSettings) -> bool {
