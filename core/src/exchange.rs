@@ -43,9 +43,9 @@
 
 use crate::{
     claims::{Hints, VerifiedPayload},
-    introspection::{About, Answer, Endpoints},
+    introspection::{About, Answer, Endpoints, Question},
     jose::{UnverifiedJwt, VerifyError},
-    policy::{Identity, Policy, VouchedUser},
+    policy::{Identity, Policy},
     rejection::Rejection,
     sasl::{
         BearerToken, ClientResponse, Compat, Credential, Discovery, FailureReply, Mechanism,
@@ -69,6 +69,7 @@ mod key;
 mod reading;
 mod routing;
 mod turn;
+mod vouched;
 
 /// Scratch space that holds the payload of any token that is taken, in bytes.
 pub const MAX_PAYLOAD: usize = BearerToken::MAX_LEN / 4 * 3;
@@ -135,6 +136,8 @@ pub struct Exchange<'b> {
     provider: Option<usize>,
     /// Whether a signature of that provider's has verified for the token.
     is_verified: bool,
+    /// What was asked last about the token.
+    question: Option<Question>,
     /// Where a token that is granted is kept.
     grant_buffer: &'b mut [u8],
     /// The provider that has been asked for a token.
@@ -219,6 +222,7 @@ impl<'b> Exchange<'b> {
             token: None,
             provider: None,
             is_verified: false,
+            question: None,
             grant_buffer: &mut [],
             granter: None,
             state: State::Received(message),
@@ -361,21 +365,6 @@ impl<'b> Exchange<'b> {
         self.provider
     }
 
-    /// Whose the token is, where a signature has verified for it, whatever became of the login: for the log.
-    ///
-    /// Reads the payload again, for which `scratch` needs the room that a step needs. `None` also where its claims
-    /// name nobody, or in a way that no policy takes. It opens nothing: only an [`Identity`] does.
-    #[must_use]
-    pub fn vouched_user(&self, scratch: &mut [u8]) -> Option<VouchedUser> {
-        if !self.is_verified {
-            return None;
-        }
-        let jwt = UnverifiedJwt::read(self.token?.bytes()).ok()?;
-        let payload = jwt.decode_payload(scratch).ok()?;
-        let provider = self.settings.providers.get(self.provider?)?;
-        provider.policy.user_named_by(payload)
-    }
-
     /// Why the login has failed, where it has: already known when the challenge is sent.
     #[must_use]
     pub fn rejection(&self) -> Option<Rejection> {
@@ -503,6 +492,7 @@ impl<'b> Exchange<'b> {
         scratch: &mut [u8],
     ) -> Result<(), Rejection> {
         let asked = asking.asked;
+        self.question = Some(asking.question());
         let means = Means {
             now,
             keys: keys.get(asking.provider()).copied().unwrap_or_default(),

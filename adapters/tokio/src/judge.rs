@@ -50,7 +50,7 @@ pub struct Verdict {
     /// Who the client claimed to be, cut off after [`MAX_CLAIMED`](Self::MAX_CLAIMED) bytes: for the log,
     /// not to be believed.
     pub claimed: Option<String>,
-    /// Whose the token is, where a signature has vouched for it, also where it is refused.
+    /// Whose a refused token is, where a signature or a provider has vouched for it.
     pub vouched: Option<String>,
     /// The provider whose policy judged, once a signature has verified, or that was asked.
     pub provider: Option<String>,
@@ -234,7 +234,7 @@ async fn drive(
     let trouble = asked.trouble(&outcome);
     let fields = fields(&exchange, &outcome, mechanism, trust);
     Verdict {
-        vouched: vouched(&exchange, &outcome),
+        vouched: vouched(&exchange, &outcome, &asked),
         claimed: exchange.claimed_user().map(copy_name),
         provider: exchange
             .provider()
@@ -250,14 +250,16 @@ async fn drive(
 }
 
 /// Whose a refused token is, where that is known.
-fn vouched(exchange: &Exchange<'_>, outcome: &Outcome) -> Option<String> {
-    let name = match outcome {
-        Outcome::Accepted(_) => return None,
-        Outcome::Refused { .. } => {
-            SCRATCH.with_borrow_mut(|scratch| exchange.vouched_user(scratch))?
-        }
+fn vouched(exchange: &Exchange<'_>, outcome: &Outcome, asked: &Asked<'_>) -> Option<String> {
+    let Outcome::Refused { rejection, .. } = outcome else {
+        return None;
     };
-    Some(name.as_str().to_owned())
+    let signed = SCRATCH.with_borrow_mut(|scratch| exchange.vouched_user(scratch));
+    // An answer that cannot be used, or contradicts another, vouches for nobody.
+    let is_judged = rejection.status().is_some();
+    let answer = asked.last_answer().filter(|_| is_judged);
+    let named = signed.or_else(|| exchange.user_in(&answer?.answer()));
+    named.map(|name| name.as_str().to_owned())
 }
 
 /// One step; one that may verify a signature waits for its turn, and lets the executor go round afterwards.

@@ -86,6 +86,10 @@ impl<'b> Asking<'b> {
         self.index
     }
 
+    pub(super) fn question(&self) -> Question {
+        self.question
+    }
+
     pub(super) fn request(&self) -> Request<'_> {
         Request {
             provider: self.index,

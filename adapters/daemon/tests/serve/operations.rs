@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::serving::{Client, PATIENCE, Serving, command, now, refused};
-use crate::sockets::{ALICE, Daemon, GOOD, handshake, login};
+use crate::sockets::{ALICE, Daemon, GOOD, auth, handshake, login};
 
 /// Waits until the daemon whose `NOTIFY_SOCKET` this is says that it is ready.
 fn wait_until_ready(notified: &UnixDatagram) {
@@ -217,6 +217,22 @@ fn a_file_that_hangs_delays_neither_logins_nor_signals() {
         assert_eq!(login(&mut client, 1, ALICE, &token), GOOD);
         serving.stop();
     }
+}
+
+/// A reload keeps what is still true: whoever has guessed waits as before.
+#[test]
+fn a_reload_forgives_no_guess() {
+    let mut daemon = Daemon::start("");
+    let good = daemon.token(ALICE);
+    let forged = Issuer::new().sign("ES256", &json!({"iss": "https://id.example.com"}));
+    let mut client = handshake(daemon.unix());
+    assert!(login(&mut client, 1, ALICE, &forged).starts_with("CONT\t1\t"));
+    daemon.serving.signal("HUP");
+    daemon.serving.wait_for("reloaded");
+    client.send(auth(2, ALICE, &forged));
+    let first = login(&mut client, 3, ALICE, &good);
+    assert!(first.starts_with("OK\t3\t"), "{first}");
+    assert!(client.line().starts_with("CONT\t2\t"));
 }
 
 /// N15: whoever answers at the path keeps it.

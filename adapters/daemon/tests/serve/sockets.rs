@@ -94,7 +94,7 @@ pub(crate) fn login<S: Read + Write>(
     client.ask(auth(id, user, token))
 }
 
-fn auth(id: u32, user: &str, token: &str) -> String {
+pub(crate) fn auth(id: u32, user: &str, token: &str) -> String {
     let response = STANDARD.encode(format!("user={user}\x01auth=Bearer {token}\x01\x01"));
     format!(
         "AUTH\t{id}\tXOAUTH2\tservice=smtp\tnologin\tlip=127.0.0.1\trip=192.0.2.7\tresp={response}\n"

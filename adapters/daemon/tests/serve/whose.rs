@@ -103,7 +103,7 @@ fn a_refused_token_has_its_user_where_an_endpoint_has_vouched_for_it() {
         (
             400,
             said(json!({"error": "invalid_token"})),
-            "token_refused",
+            "provider_unavailable",
             None,
         ),
         (200, said(json!({"exp": "x"})), "unusable_answer", None),

@@ -12,7 +12,7 @@ use gatepost_core::{
 
 use super::Outcome;
 use crate::answers::{Answered, Key, Known};
-use crate::http::{Fault, Outgoing};
+use crate::http::{Fault, Incoming, Outgoing};
 use crate::network::Network;
 use crate::providers::Providers;
 use crate::settings::OnlineSettings;
@@ -55,6 +55,12 @@ impl<'a> Asked<'a> {
     pub(super) fn answers(&self) -> Vec<Answered> {
         let answered = self.answered.iter();
         answered.map(|(_, _, known)| Answered::new(known)).collect()
+    }
+
+    /// What came of the last question.
+    pub(super) fn last_answer(&self) -> Option<&Incoming> {
+        let (_, _, known) = self.answered.last()?;
+        known.answer().ok()
     }
 
     /// Asks, unless the same has just been answered.
