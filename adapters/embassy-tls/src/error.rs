@@ -44,6 +44,9 @@ pub enum Refusal {
     /// It presented more than [`MAX_INTERMEDIATES`](crate::MAX_INTERMEDIATES) certificates beside
     /// its own.
     TooManyCertificates,
+    /// Its certificates lead to a trust anchor by more paths than are tried: the longest chain takes
+    /// [`MAX_INTERMEDIATES`](crate::MAX_INTERMEDIATES) checks of a signature, and one.
+    TooManySignatures,
     /// A certificate is not what X.509 calls one, or has an extension that nobody here knows.
     MalformedCertificate,
     /// No chain leads to a trust anchor.
@@ -140,6 +143,7 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Self::NoCertificate => "the server presented no certificate",
             Self::TooManyCertificates => "the server presented too many certificates",
+            Self::TooManySignatures => "the server's certificates take too many checks of a signature",
             Self::MalformedCertificate => "a certificate cannot be read",
             Self::UnknownIssuer => "no chain leads to a trust anchor",
             Self::IssuerNotCa => "a certificate's issuer is not a CA",

@@ -150,3 +150,26 @@ pub(crate) fn pin(pinned: &Signer) -> [u8; 32] {
     use rcgen::PublicKeyData as _;
     Sha256::digest(pinned.key().subject_public_key_info()).into()
 }
+
+#[test]
+fn the_longest_chain() {
+    let root = root(chain::p256());
+    let mut issuers = vec![root.issue(ca("intermediate 0"), chain::p256())];
+    for number in 1..MAX_INTERMEDIATES {
+        let above = issuers.last().unwrap();
+        let next = above.issue(ca(&format!("intermediate {number}")), chain::p256());
+        issuers.push(next);
+    }
+    let server = issuers.last().unwrap().issue(server(), chain::p256());
+    let list = [&server]
+        .into_iter()
+        .chain(issuers.iter().rev())
+        .map(|one| one.certificate.clone())
+        .collect();
+    let transport = Server::new(list, server.key());
+    let trust = [anchor(&root)];
+    assert_eq!(
+        Client::new(Trust::Anchors(&trust)).shake_hands(transport),
+        Ok(())
+    );
+}

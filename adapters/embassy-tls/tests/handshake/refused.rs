@@ -181,6 +181,20 @@ fn more_intermediates_than_are_taken() {
 }
 
 #[test]
+fn forged_issuers_that_lead_to_the_root_by_every_path() {
+    let ours = root(chain::p256());
+    // They bear the root's name, so that each path among them seems to lead there: 65 signatures to check.
+    let forged: Vec<Signer> = (0..MAX_INTERMEDIATES)
+        .map(|_| root(chain::p384()))
+        .collect();
+    let server = forged[0].issue(server(), chain::p256());
+    let mut list = vec![&server];
+    list.extend(&forged);
+    let outcome = outcome(&ours, &server, &list);
+    assert_eq!(outcome, refused(Refusal::TooManySignatures));
+}
+
+#[test]
 fn more_certificates_than_the_library_counts() {
     let chain = Chain::new(chain::p256);
     let mut list = vec![&chain.server];
