@@ -143,7 +143,9 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Self::NoCertificate => "the server presented no certificate",
             Self::TooManyCertificates => "the server presented too many certificates",
-            Self::TooManySignatures => "the server's certificates take too many checks of a signature",
+            Self::TooManySignatures => {
+                "the server's certificates take too many checks of a signature"
+            }
             Self::MalformedCertificate => "a certificate cannot be read",
             Self::UnknownIssuer => "no chain leads to a trust anchor",
             Self::IssuerNotCa => "a certificate's issuer is not a CA",

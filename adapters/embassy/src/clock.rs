@@ -6,27 +6,39 @@ use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
 use embassy_time::{Duration, Instant, Timer};
 use gatepost_core::UnixTime;
 
-/// Longest step of a clock that is set already, in seconds: half of the skew that policies allow, so that a
-/// server that lies moves a verdict by no more. Crystals drift by less than a second between two looks.
-const MAX_STEP: u64 = 30;
+/// Longest step of a clock that is set already, in milliseconds: half of the skew that policies allow, so that a
+/// lie moves a verdict by no more. Crystals drift by less than a second between two looks.
+const MAX_STEP: u64 = 30_000;
+
+/// How often in a row servers have to agree on another time, and on the same, until the clock is set anew: what it was
+/// set to first was wrong.
+const WRONG: u8 = 4;
 
 /// Between two looks of one who waits for the time.
 const LOOKING: Duration = Duration::from_millis(100);
 
-/// A clock that is set by what servers say, within bounds.
+/// A clock that is set by what servers agree on, within bounds.
 pub struct Clock {
     /// Times before this are wrong: the image was not built yet.
     earliest: UnixTime,
-    /// Seconds from the device's start to 1970, negated; `None` until it is known.
-    started_at: Mutex<CriticalSectionRawMutex, Cell<Option<i64>>>,
+    state: Mutex<CriticalSectionRawMutex, Cell<State>>,
+}
+
+/// Starts of the device in milliseconds since 1970.
+#[derive(Clone, Copy)]
+struct State {
+    /// By which the clock goes; `None` until it is known.
+    start: Option<i64>,
+    /// The one that servers agree on instead, and how often they have.
+    other: (i64, u8),
 }
 
 /// What came of a time that was told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Told {
+pub(crate) enum Told {
     /// It is taken; the clock moved by so many seconds, or was not set before.
     Taken(Option<i64>),
-    /// It is further away than a server may move the clock: restart the device if it is right.
+    /// It is further away than the clock is moved at once.
     TooFar,
     /// It lies before the image was built.
     TooEarly,
@@ -38,15 +50,17 @@ impl Clock {
     pub const fn new(earliest: UnixTime) -> Self {
         Self {
             earliest,
-            started_at: Mutex::new(Cell::new(None)),
+            state: Mutex::new(Cell::new(State {
+                start: None,
+                other: (0, 0),
+            })),
         }
     }
 
     /// The time, once it is known.
     #[must_use]
     pub fn now(&self) -> Option<UnixTime> {
-        let started_at = self.started_at.lock(Cell::get)?;
-        Some(UnixTime::from_seconds(started_at.saturating_add(uptime())))
+        Some(at(self.state.lock(Cell::get).start?))
     }
 
     /// Waits until the time is known.
@@ -59,21 +73,39 @@ impl Clock {
         }
     }
 
-    /// Hears that it is `now`.
-    pub fn tell(&self, now: UnixTime) -> Told {
-        if now < self.earliest {
+    /// Hears that the device started at `start`, in milliseconds since 1970, as servers agree.
+    pub(crate) fn hear(&self, start: i64) -> Told {
+        if at(start) < self.earliest {
             return Told::TooEarly;
         }
-        let told = now.seconds().saturating_sub(uptime());
-        self.started_at.lock(|started_at| {
-            let step = started_at.get().map(|before| told.saturating_sub(before));
-            if step.is_some_and(|step| step.unsigned_abs() > MAX_STEP) {
+        self.state.lock(|state| {
+            let State { start: own, other } = state.get();
+            let step = own.map(|own| start.saturating_sub(own));
+            let is_far = step.is_some_and(|step| step.unsigned_abs() > MAX_STEP);
+            let is_same = start.abs_diff(other.0) <= MAX_STEP;
+            let times = if is_same { other.1 } else { 0 }.saturating_add(1);
+            if is_far && times < WRONG {
+                let other = (start, times);
+                state.set(State { start: own, other });
                 return Told::TooFar;
             }
-            started_at.set(Some(told));
-            Told::Taken(step)
+            state.set(State {
+                start: Some(start),
+                other: (0, 0),
+            });
+            Told::Taken(step.map(|step| step / 1_000))
         })
     }
+}
+
+/// The time, where the device started at `start`.
+fn at(start: i64) -> UnixTime {
+    UnixTime::from_seconds(start.saturating_add(uptime()).div_euclid(1_000))
+}
+
+/// For how long the device has been up, in milliseconds.
+pub(crate) fn uptime() -> i64 {
+    i64::try_from(Instant::now().as_millis()).unwrap_or(i64::MAX)
 }
 
 impl core::fmt::Debug for Clock {
@@ -82,26 +114,28 @@ impl core::fmt::Debug for Clock {
     }
 }
 
-fn uptime() -> i64 {
-    i64::try_from(Instant::now().as_secs()).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use embassy_time::MockDriver;
 
+    /// When the image was built; later than that the device never started, though it may say so.
     const BUILT: i64 = 1_795_000_000;
 
-    fn at(seconds: i64) -> UnixTime {
-        UnixTime::from_seconds(BUILT + seconds)
+    /// A device that started so many seconds after it was built.
+    fn start(seconds: i64) -> i64 {
+        (BUILT + seconds) * 1_000
+    }
+
+    fn clock() -> Clock {
+        Clock::new(UnixTime::from_seconds(BUILT))
     }
 
     #[test]
     fn the_time_is_unknown_until_it_is_told_and_then_goes_on() {
-        let clock = Clock::new(at(0));
+        let clock = clock();
         assert_eq!(clock.now(), None);
-        assert_eq!(clock.tell(at(100)), Told::Taken(None));
+        assert_eq!(clock.hear(start(100)), Told::Taken(None));
         let told = clock.now().map(UnixTime::seconds);
         MockDriver::get().advance(Duration::from_secs(7));
         // Other tests move the one mock clock too, never back.
@@ -110,23 +144,44 @@ mod tests {
 
     #[test]
     fn a_time_before_the_image_was_built_is_not_believed() {
-        let clock = Clock::new(at(0));
-        assert_eq!(clock.tell(at(-1)), Told::TooEarly);
-        assert_eq!(clock.tell(UnixTime::from_seconds(i64::MIN)), Told::TooEarly);
+        let clock = clock();
+        assert_eq!(clock.hear(start(-1_000_000_000)), Told::TooEarly);
+        assert_eq!(clock.hear(i64::MIN), Told::TooEarly);
         assert_eq!(clock.now(), None);
     }
 
     #[test]
-    fn a_server_moves_a_set_clock_by_half_of_the_skew_at_most() {
-        let clock = Clock::new(at(0));
-        clock.tell(at(1_000_000));
-        for step in [100_000, -100_000, i64::MAX - BUILT] {
-            let now = clock.now().unwrap_or(at(0)).seconds().saturating_add(step);
-            let told = clock.tell(UnixTime::from_seconds(now));
-            assert_ne!(told, Told::Taken(Some(step)), "{step}");
+    fn a_clock_moves_by_half_of_the_skew_at_most() {
+        let clock = clock();
+        clock.hear(start(1_000_000));
+        for far in [start(1_000_031), start(999_000), i64::MAX] {
+            assert_eq!(clock.hear(far), Told::TooFar);
         }
-        let now = clock.now().unwrap_or(at(0));
-        let told = clock.tell(UnixTime::from_seconds(now.seconds() - 20));
-        assert!(matches!(told, Told::Taken(Some(-30..0))), "{told:?}");
+        assert_eq!(clock.hear(start(999_980)), Told::Taken(Some(-20)));
+    }
+
+    #[test]
+    fn a_wrong_first_answer_heals() {
+        let (clock, days) = (clock(), 400 * 86_400);
+        clock.hear(start(days));
+        for _ in 1..WRONG {
+            assert_eq!(clock.hear(start(1)), Told::TooFar);
+        }
+        assert_eq!(clock.hear(start(2)), Told::Taken(Some(2 - days)));
+    }
+
+    #[test]
+    fn neither_liars_that_differ_nor_one_now_and_then_move_it() {
+        let clock = clock();
+        clock.hear(start(1_000));
+        for lie in 1..100 {
+            assert_eq!(clock.hear(start(lie * 10_000)), Told::TooFar);
+        }
+        for _ in 0..100 {
+            for _ in 1..WRONG {
+                assert_eq!(clock.hear(start(5_000_000)), Told::TooFar);
+            }
+            assert_eq!(clock.hear(start(1_000)), Told::Taken(Some(0)));
+        }
     }
 }

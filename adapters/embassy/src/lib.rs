@@ -24,6 +24,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod agreement;
 mod baked;
 mod clock;
 mod connection;
@@ -38,19 +39,21 @@ mod pool;
 mod providers;
 mod secure;
 mod settings;
+mod time;
 mod tunnel;
 mod url;
 
 pub use baked::{BakedKey, Numbers};
-pub use clock::{Clock, Told};
+pub use clock::Clock;
 pub use connection::serve;
 pub use errands::{Buffer, Errands};
 pub use judge::Court;
 pub use limits::{Limits, OutOfRange};
 pub use logins::{Logins, Verdicts};
-pub use network::{keep_time, run_errands, run_tunnel};
+pub use network::{run_errands, run_tunnel};
 pub use pool::{Block, Memory, Pool};
 pub use providers::{Providers, Seat};
 pub use secure::{Secure, Server, run_secure_errands};
 pub use settings::{OnlineSettings, ProviderSettings};
+pub use time::keep_time;
 pub use tunnel::{Line, Tunnel};

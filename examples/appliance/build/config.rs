@@ -86,8 +86,9 @@ impl Default for Listen {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Time {
-    /// An SNTP server: `"host"` or `"host:port"`.
-    pub(crate) server: String,
+    /// SNTP servers, each `"host"` or `"host:port"`.
+    #[serde(default)]
+    pub(crate) server: OneOrMany,
 }
 
 /// How much there is of everything.
@@ -238,6 +239,12 @@ impl Config {
         self.provider.iter().any(Provider::is_online)
     }
 
+    /// Who says what time it is.
+    pub(crate) fn time_servers(&self) -> &[String] {
+        let time = self.time.as_ref();
+        time.map_or(&[], |time| time.server.as_slice())
+    }
+
     /// Refuses what the image is built without.
     ///
     /// # Errors
@@ -248,12 +255,13 @@ impl Config {
                 "network: built without dhcp; write address = \"192.0.2.10/24\"".to_owned(),
             );
         }
-        let is_address = |time: &Time| {
-            let host = time.server.split(':').next().unwrap_or_default();
+        let is_address = |server: &String| {
+            let host = server.split(':').next().unwrap_or_default();
             host.parse::<Ipv4Addr>().is_ok()
         };
         let is_led = |provider: &Provider| !provider.is_online() || provider.connect_to.is_some();
-        let is_without_names = self.time.iter().all(is_address) && self.provider.iter().all(is_led);
+        let is_without_names =
+            self.time_servers().iter().all(is_address) && self.provider.iter().all(is_led);
         if !dns && !is_without_names {
             return Err(
                 "built without dns; write the address of time.server, and connect_to for providers"
@@ -276,9 +284,9 @@ impl Config {
         if self.provider.is_empty() {
             return Err("write a [[provider]]".to_owned());
         }
-        if self.time.is_none() {
+        if !(1..=4).contains(&self.time_servers().len()) {
             return Err(
-                "time: without server = \"host\" the device never knows what time it is, and lets nobody in"
+                "time: write 1 to 4 servers; without server = \"host\" the device never knows what time it is, and lets nobody in"
                     .to_owned(),
             );
         }

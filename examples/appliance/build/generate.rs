@@ -39,7 +39,7 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
     constant("PORT", "u16", config.listen.port.to_string());
     constant("ALLOWED", "Option<Network>", allowed(config)?);
     constant("ADDRESS", "Option<Address>", address(config)?);
-    constant("TIME", "(&str, u16)", time(config)?);
+    constant("TIME", "&[(&str, u16)]", time(config)?);
     let Limits {
         connections,
         logins,
@@ -56,6 +56,7 @@ pub(crate) fn source(config: &Config, built_at: u64) -> Result<String, String> {
         ),
     );
     if config.is_online() {
+        constant("ENTROPY", "bool", config.entropy.is_some().to_string());
         constant("ANSWER", "usize", limits.answer.to_string());
         constant("TLS", "bool", config.asks_over_tls().to_string());
         constant("TLS_RECORD", "usize", limits.tls_record.to_string());
@@ -133,16 +134,15 @@ fn address(config: &Config) -> Result<String, String> {
 }
 
 fn time(config: &Config) -> Result<String, String> {
-    let server = config
-        .time
-        .as_ref()
-        .map(|time| &*time.server)
-        .unwrap_or_default();
-    let (host, port) = match server.split_once(':') {
-        Some((host, port)) => (host, port.parse().map_err(|_| "time: no such port")?),
-        None => (server, 123_u16),
+    let server = |server: &String| {
+        let (host, port) = match server.split_once(':') {
+            Some((host, port)) => (host, port.parse().map_err(|_| "time: no such port")?),
+            None => (&**server, 123_u16),
+        };
+        Ok(format!("({host:?}, {port})"))
     };
-    Ok(format!("({host:?}, {port})"))
+    let servers: Result<Vec<String>, String> = config.time_servers().iter().map(server).collect();
+    Ok(format!("&[{}]", servers?.join(", ")))
 }
 
 /// What a challenge takes as base64 on its line, or any other answer.

@@ -12,6 +12,11 @@ pub(crate) const SOCKETS: usize = 0;
 /// How providers are asked.
 pub(crate) const ERRANDS: Option<&Errands> = None;
 
+/// No generator.
+pub(crate) const fn random() -> Option<u64> {
+    None
+}
+
 /// Starts nothing.
 #[expect(clippy::unnecessary_wraps, reason = "as in online.rs")]
 pub(crate) fn start_network(_: Spawner, _: Stack<'static>) -> Result<(), SpawnError> {

@@ -1,21 +1,54 @@
-//! Random numbers, in images that speak TLS.
+//! Random numbers, where the configuration says that there is entropy.
 //!
 //! The boards have no source of entropy. What starts them, a test rig, writes 32 random bytes to
 //! [`board::SEED`] before each start; `entropy = "seed"` in the configuration says that it does. A board
 //! with a generator of its own reads it in [`entropy`] instead.
 
+use core::cell::Cell;
+
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng as _};
+use critical_section::Mutex;
 
 use super::board;
+use super::config::ENTROPY;
 use crate::seed::{Seed, is_plausible, mixed};
 
 /// Where the seed lies, and behind it what a run leaves to the next, should the board alone restart.
 const PLACE: *mut [Seed; 2] = board::SEED as *mut [Seed; 2];
 
+/// What the next numbers come from; `None` until it is read for the first time, then `Some(None)` where there is none.
+static ROOT: Mutex<Cell<Option<Option<Seed>>>> = Mutex::new(Cell::new(None));
+
+/// A number that nobody can guess, or `None` where there is none.
+pub(crate) fn random() -> Option<u64> {
+    let [a, b, c, d, e, f, g, h, ..] = draw()?;
+    Some(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+}
+
+/// Seeds another generator. What was drawn before is not to be found out from what is left.
+fn draw() -> Option<Seed> {
+    if !ENTROPY {
+        return None;
+    }
+    critical_section::with(|section| {
+        let root = ROOT.borrow(section);
+        let seed = root.get().unwrap_or_else(entropy);
+        let mut generator = seed.map(ChaCha20Rng::from_seed);
+        let drawn = generator.as_mut().map(|generator| {
+            let (mut next, mut drawn) = (Seed::default(), Seed::default());
+            generator.fill_bytes(&mut next);
+            generator.fill_bytes(&mut drawn);
+            (next, drawn)
+        });
+        root.set(Some(drawn.map(|(next, _)| next)));
+        Some(drawn?.1)
+    })
+}
+
 /// A generator, or `None` where nothing is to be had that nobody can guess.
 pub(crate) fn generator() -> Option<ChaCha20Rng> {
-    let Some(seed) = entropy() else {
+    let Some(seed) = draw() else {
         log::error!(
             "no TLS: no seed; write 32 new random bytes to {:#x} before each start",
             board::SEED

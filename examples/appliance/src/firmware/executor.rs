@@ -5,6 +5,8 @@
 //! channels with a `CriticalSectionRawMutex`.
 
 use core::cell::Cell;
+use core::future::poll_fn;
+use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use cortex_m::interrupt::InterruptNumber;
@@ -32,8 +34,8 @@ pub(crate) extern "C" fn on_network_interrupt() {
 /// Whether a task of thread mode was woken since it last went to sleep.
 static WOKEN: AtomicBool = AtomicBool::new(false);
 
-/// When thread mode was last between two rounds of its tasks.
-static BETWEEN_ROUNDS: Mutex<Cell<Instant>> = Mutex::new(Cell::new(Instant::MIN));
+/// When a task of thread mode last came to the end of a step, or thread mode to the end of its sleep.
+static LAST_STEP: Mutex<Cell<Instant>> = Mutex::new(Cell::new(Instant::MIN));
 
 /// Runs thread mode's executor, after `start` has spawned its tasks.
 pub(crate) fn run_thread(start: impl FnOnce(Spawner)) -> ! {
@@ -46,10 +48,25 @@ pub(crate) fn run_thread(start: impl FnOnce(Spawner)) -> ! {
     loop {
         // SAFETY: thread mode alone calls this, and not from within a task.
         unsafe { executor.poll() };
-        let now = Instant::now();
-        critical_section::with(|section| BETWEEN_ROUNDS.borrow(section).set(now));
         sleep();
+        end_step();
     }
+}
+
+/// Runs a task of thread mode, each of whose steps counts as a sign of life: however many tasks have a step to do,
+/// a signature each, silence is what one of them does not end.
+pub(crate) async fn watched<T>(mut task: Pin<&mut impl Future<Output = T>>) -> T {
+    poll_fn(|context| {
+        let polled = task.as_mut().poll(context);
+        end_step();
+        polled
+    })
+    .await
+}
+
+fn end_step() {
+    let now = Instant::now();
+    critical_section::with(|section| LAST_STEP.borrow(section).set(now));
 }
 
 /// A task of thread mode was woken.
@@ -69,7 +86,7 @@ fn sleep() {
     });
 }
 
-/// For how long thread mode has been in the same round of its tasks.
+/// For how long thread mode has been in the same step of a task.
 pub(crate) fn thread_silence() -> Duration {
-    critical_section::with(|section| BETWEEN_ROUNDS.borrow(section).get()).elapsed()
+    critical_section::with(|section| LAST_STEP.borrow(section).get()).elapsed()
 }

@@ -6,7 +6,7 @@ use static_cell::StaticCell;
 
 use super::config::ADDRESS;
 use super::ethernet::Ethernet;
-use super::{service, watchdog};
+use super::{providers, service, watchdog};
 
 /// The service's sockets, and one each for DHCP and DNS.
 const SOCKETS: usize =
@@ -76,14 +76,17 @@ fn asked_for() -> Config {
     Config::default()
 }
 
-/// What the stack draws initial sequence numbers, ports and DNS identifiers from.
+/// What the stack draws initial sequence numbers, ports and DNS identifiers from: the generator, where there is
+/// one.
 ///
-/// The boards have no source of entropy: this differs from board to board and mostly from start to
-/// start, which keeps old connections apart, but it does not withstand somebody who guesses.
+/// Where there is none, this differs from board to board and mostly from start to start, which keeps old connections
+/// apart, but it does not withstand somebody who guesses.
 fn seed(ethernet: &Ethernet) -> u64 {
-    let mut bytes = [0; 8];
-    bytes[..6].copy_from_slice(&ethernet.mac_address());
-    u64::from_be_bytes(bytes) ^ u64::from(ethernet.jitter())
+    providers::random().unwrap_or_else(|| {
+        let mut bytes = [0; 8];
+        bytes[..6].copy_from_slice(&ethernet.mac_address());
+        u64::from_be_bytes(bytes) ^ u64::from(ethernet.jitter())
+    })
 }
 
 #[embassy_executor::task]

@@ -1,5 +1,7 @@
 //! Providers that are asked: for their keys, and about tokens.
 
+use core::pin::pin;
+
 use embassy_executor::{SpawnError, Spawner};
 use embassy_net::Stack;
 use gatepost_embassy::{
@@ -9,6 +11,7 @@ use gatepost_embassy::{
 use super::config::{ANSWER, TLS};
 use super::service::{CLOCK, TheCourt, TheProviders};
 use super::tls::Tls;
+use super::{entropy, executor};
 
 /// Sockets that this takes: one to providers, and one to those over TLS.
 pub(crate) const SOCKETS: usize = if TLS { 2 } else { 1 };
@@ -27,6 +30,11 @@ static THE_ERRANDS: Errands = if TLS {
 } else {
     Errands::new(&THE_BUFFER)
 };
+
+/// A number that nobody can guess, where there is a generator.
+pub(crate) fn random() -> Option<u64> {
+    entropy::random()
+}
 
 /// Starts what has the network.
 ///
@@ -64,7 +72,7 @@ pub(crate) async fn sit(court: &'static TheCourt, seat: &'static Seat) -> ! {
 
 #[embassy_executor::task]
 async fn keep_keys(providers: &'static TheProviders) -> ! {
-    providers.keep_current().await
+    executor::watched(pin!(providers.keep_current())).await
 }
 
 #[embassy_executor::task]
@@ -79,5 +87,6 @@ async fn carry(stack: Stack<'static>) -> ! {
 
 #[embassy_executor::task]
 async fn ask_over_tls() -> ! {
-    run_secure_errands(&THE_ERRANDS, &THE_TUNNEL, &CLOCK, Tls::start()).await
+    let asking = run_secure_errands(&THE_ERRANDS, &THE_TUNNEL, &CLOCK, Tls::start());
+    executor::watched(pin!(asking)).await
 }

@@ -1,9 +1,11 @@
 //! Gatepost's service: who listens, who asks and who judges, with the memory that each of them has.
 
+use core::pin::pin;
+
 use embassy_executor::{SpawnError, Spawner};
 use embassy_net::tcp::TcpSocket;
 use embassy_net::{IpAddress, Ipv4Cidr, Stack};
-use embassy_time::{Duration, with_timeout};
+use embassy_time::{Duration, Instant, with_timeout};
 use gatepost_core::UnixTime;
 use gatepost_embassy::{
     Block, Clock, Court, Logins, Memory, Pool, Providers, Seat, Verdicts, keep_time, serve,
@@ -13,7 +15,7 @@ use static_cell::StaticCell;
 use super::config::{
     ALLOWED, BUILT_AT, DISCOVERY, LIMITS, LINE, PORT, PROVIDERS, PROVIDERS_LEN, TIME, TYPES,
 };
-use super::providers;
+use super::{executor, providers};
 
 const CONNECTIONS: usize = LIMITS.connections;
 const JUDGES: usize = LIMITS.logins;
@@ -86,12 +88,14 @@ pub(crate) fn start_judging(spawner: Spawner) -> Result<(), SpawnError> {
 
 #[embassy_executor::task(pool_size = JUDGES)]
 async fn judge(court: &'static TheCourt, seat: &'static Seat) -> ! {
-    providers::sit(court, seat).await
+    executor::watched(pin!(providers::sit(court, seat))).await
 }
 
 #[embassy_executor::task]
 async fn time(stack: Stack<'static>) -> ! {
-    keep_time(stack, TIME.0, TIME.1, &CLOCK).await
+    // Without a generator, somebody who knows for how long the device has been up may foresee it.
+    let nonce = || providers::random().unwrap_or_else(|| Instant::now().as_ticks());
+    keep_time(stack, TIME, &CLOCK, nonce).await
 }
 
 /// Serves one mail server after the other. There is no backlog: one that finds nobody listening is refused.
