@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod algorithms;
+mod budget;
 mod connection;
 mod error;
 mod leaf;

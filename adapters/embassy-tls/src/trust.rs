@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use webpki::{EndEntityCert, KeyUsage};
 
 use crate::algorithms::Algorithms;
+use crate::budget::Budget;
 use crate::leaf::Leaf;
 use crate::{Error, MAX_INTERMEDIATES, Refusal};
 
@@ -117,15 +118,24 @@ impl<'a> Expected<'a> {
                 .push(x509(other)?.into())
                 .map_err(|_| Refusal::TooManyCertificates)?;
         }
-        leaf.verify_for_usage(
-            &self.algorithms().of_certificates(),
+        let algorithms = self.algorithms();
+        let budget = Budget::new();
+        let counted = algorithms
+            .of_certificates()
+            .map(|algorithm| budget.count(algorithm));
+        let verified = leaf.verify_for_usage(
+            &counted.each_ref().map(|algorithm| algorithm as _),
             anchors,
             &intermediates,
             now,
             KeyUsage::server_auth(),
             None,
             None,
-        )?;
+        );
+        if budget.is_exceeded() {
+            return Err(Refusal::TooManySignatures);
+        }
+        verified?;
         Ok(leaf.verify_is_valid_for_subject_name(&self.name)?)
     }
 

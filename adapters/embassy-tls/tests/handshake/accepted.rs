@@ -1,6 +1,6 @@
 //! Handshakes that succeed.
 
-use gatepost_embassy_tls::{Error, MIN_WRITE, Trust};
+use gatepost_embassy_tls::{Error, MAX_INTERMEDIATES, MIN_WRITE, Trust};
 use sha2::{Digest as _, Sha256};
 
 use crate::chain::{self, Chain, MakeKey, Signer, ca, root, self_signed, server, server_for};

@@ -182,7 +182,7 @@ fn more_intermediates_than_are_taken() {
 
 #[test]
 fn forged_issuers_that_lead_to_the_root_by_every_path() {
-    let ours = root(chain::p256());
+    let ours = root(chain::p384());
     // They bear the root's name, so that each path among them seems to lead there: 65 signatures to check.
     let forged: Vec<Signer> = (0..MAX_INTERMEDIATES)
         .map(|_| root(chain::p384()))

@@ -35,8 +35,8 @@ const OPENING: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(100);
 
-/// Between the numbers of two connections of one task: as many as there are tasks.
-const STRIDE: u32 = CONNECTIONS as u32;
+/// Between the numbers of two connections of one task: as many as there may be tasks.
+const STRIDE: u32 = 64;
 
 /// How long a connection may take to end.
 const ENDING: Duration = Duration::from_secs(2);
