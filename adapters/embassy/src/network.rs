@@ -82,13 +82,12 @@ async fn connect<'s>(
     destination: &Destination,
     (rx, tx): (&'s mut [u8], &'s mut [u8]),
 ) -> Result<TcpSocket<'s>, FetchFailure> {
-    let endpoint = match destination.connect_to {
-        Some(address) => address.into(),
-        None => {
-            let addresses = resolve(stack, &destination.host).await;
-            let address = addresses.first().ok_or(FetchFailure::Connection)?;
-            IpEndpoint::new((*address).into(), destination.port)
-        }
+    let endpoint = if let Some(address) = destination.connect_to {
+        address.into()
+    } else {
+        let addresses = resolve(stack, &destination.host).await;
+        let address = addresses.first().ok_or(FetchFailure::Connection)?;
+        IpEndpoint::new((*address).into(), destination.port)
     };
     let mut socket = TcpSocket::new(stack, rx, tx);
     let connected = socket.connect(endpoint).await;
