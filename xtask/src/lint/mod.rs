@@ -6,6 +6,7 @@ mod floors;
 mod manifest;
 mod purity;
 mod source;
+mod unsafety;
 
 use std::error::Error;
 
@@ -43,6 +44,14 @@ pub(crate) fn check_all(tally: &mut Tally) {
     });
     tally.check("lint: features of core's dependencies", || {
         Ok(report(&features::complaints(&dependency_tree()?)))
+    });
+    tally.check("lint: unsafe code of the multiplier", || {
+        Ok(report(&unsafety::complaints(root())?))
+    });
+    tally.check("lint: the multiplier on a device", || {
+        let target = ["--target", BARE_TARGETS[0]];
+        let build = ["build", "-p", "gatepost-cortex-m"];
+        passes(&[build.as_slice(), &target].concat())
     });
     for target in BARE_TARGETS {
         tally.check(&format!("lint: core on {target}"), || {
