@@ -14,7 +14,7 @@ use crate::pool::{Loan, Pool};
 /// Where the verdicts on one connection's logins arrive: as many as it may have under way.
 pub type Verdicts = Channel<CriticalSectionRawMutex, Judged, PENDING>;
 
-/// All logins that are under way: up to `LOGINS`, which are [`PENDING`] for each connection, so that none ever
+/// All logins that are under way: up to `LOGINS`, as many as all connections together may have, so that none ever
 /// waits for a place.
 pub struct Logins<const LOGINS: usize> {
     pub(crate) pool: &'static Pool<LOGINS>,
