@@ -10,7 +10,7 @@ impl Exchange<'_> {
     /// Whose the token is, where a signature has verified for it, whatever became of the login: for the log.
     ///
     /// Reads the payload again, for which `scratch` needs the room that a step needs. `None` also where its claims
-    /// name nobody, or in a way that no policy takes. It opens nothing: only an [`Identity`] does.
+    /// name nobody, or in a way that no policy takes. It opens nothing: only an [`Identity`](crate::Identity) does.
     #[must_use]
     pub fn vouched_user(&self, scratch: &mut [u8]) -> Option<VouchedUser> {
         if !self.is_verified {
