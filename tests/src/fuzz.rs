@@ -6,7 +6,10 @@
 
 mod auth_lines;
 mod claims;
+mod dict;
 mod exchange;
+mod http;
+mod logins;
 mod mail;
 
 use std::num::NonZeroU64;
@@ -25,7 +28,10 @@ use serde_json::Value;
 
 pub use auth_lines::auth_lines;
 pub use claims::claims;
+pub use dict::dict_lines;
 pub use exchange::exchange;
+pub use http::http_requests;
+pub use logins::relayed_logins;
 pub use mail::{front_lines, master_lines, users_and_maps};
 
 /// A function under test and its name, which is also its file's in `tests/fuzz/targets` and its
@@ -49,11 +55,14 @@ pub const TARGETS: &[Target] = &[
     Target::new("auth_lines", auth_lines),
     Target::new("claims", claims),
     Target::new("client_response", client_response),
+    Target::new("dict_lines", dict_lines),
     Target::new("exchange", exchange),
     Target::new("front_lines", front_lines),
+    Target::new("http_requests", http_requests),
     Target::new("jwk_set", jwk_set),
     Target::new("jwt", jwt),
     Target::new("master_lines", master_lines),
+    Target::new("relayed_logins", relayed_logins),
     Target::new("users_and_maps", users_and_maps),
 ];
 

@@ -10,6 +10,9 @@ use crate::workspace::{cargo, succeeds};
 /// How long each flood lasts, in seconds.
 const FLOOD_SECONDS: &str = "180";
 
+/// How long each fuzz target runs, in seconds.
+const FUZZ_SECONDS: &str = "600";
+
 /// One check of the long run.
 struct Member {
     /// Its theme and, behind a colon, what of it.
@@ -65,7 +68,7 @@ fn members() -> Result<Vec<Member>, Box<dyn std::error::Error>> {
         members.push(Member {
             name: format!("fuzz: {target}"),
             lacking: fuzz::lacking(),
-            run: Box::new(move || fuzz::run(&[&target])),
+            run: Box::new(move || fuzz::run(&["--seconds", FUZZ_SECONDS, &target])),
         });
     }
     members.push(Member {

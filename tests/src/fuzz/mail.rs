@@ -120,7 +120,7 @@ fn told(relay: Relay, own: Vec<u8>) -> [Vec<u8>; 3] {
     all
 }
 
-fn offers() -> Vec<Offer> {
+pub(super) fn offers() -> Vec<Offer> {
     let mut greeting = Greeting::default();
     for line in [
         "VERSION\t1\t2",
@@ -205,7 +205,7 @@ fn requests(data: &[u8], size: usize) -> (Vec<Request>, bool) {
     (seen, true)
 }
 
-fn users(file: &[u8]) -> Users {
+pub(super) fn users(file: &[u8]) -> Users {
     let (file, _errors) = PasswdFile::parse(&String::from_utf8_lossy(file));
     Users {
         exist: Exist::Listed(file),
@@ -213,10 +213,10 @@ fn users(file: &[u8]) -> Users {
     }
 }
 
-fn assert_whole(output: &[u8]) {
+pub(super) fn assert_whole(output: &[u8]) {
     assert!(output.last().is_none_or(|byte| *byte == b'\n'));
 }
 
-fn lines(output: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(output: &[u8]) -> impl Iterator<Item = &[u8]> {
     output.split(|byte| *byte == b'\n')
 }
