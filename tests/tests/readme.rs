@@ -25,13 +25,13 @@ fn codes(path: &str) -> BTreeSet<String> {
 #[test]
 fn every_reason_code_has_its_row() {
     let mut given = codes("core/src/rejection.rs");
-    let log = read("adapters/daemon/src/log.rs");
-    let refusals = log
-        .split_once("const fn refusal_code")
+    let logins = read("core/src/dovecot/login.rs");
+    let refusals = logins
+        .split_once("const fn code(self)")
         .expect("the codes of refusals")
         .1;
     let refusals = refusals
-        .split_once("\n}")
+        .split_once("\n    }\n")
         .expect("the end of the function")
         .0;
     given.extend(refusals.split('"').skip(1).step_by(2).map(str::to_owned));

@@ -56,10 +56,6 @@ pub(crate) const LONG: Plan = Plan {
         ("", 1800),
     ],
     total: Duration::from_hours(10),
-        // Everything else together.
-        ("", 1800),
-    ],
-    total: Duration::from_hours(10),
 };
 
 impl Plan {

@@ -1,5 +1,7 @@
 //! One look at a provider: which document is fetched next, and what its answer means.
 
+use core::fmt;
+
 use super::metadata::{Metadata, MetadataError, Url, write_oauth_url, write_oidc_url};
 
 /// Where a provider's keys and endpoints are looked for.
@@ -54,6 +56,20 @@ pub enum LookFailure {
     /// There is no JWK Set at its URL, or no key in it that can be used.
     NoKeys,
 }
+
+impl fmt::Display for LookFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UrlTooLong => "The URL of the provider's metadata is too long",
+            Self::NotReached => "The provider was not reached, or its answer cannot be read",
+            Self::NoMetadata => "There are no metadata of this issuer at the provider",
+            Self::NoKeySetUrl => "The provider's metadata name no jwks_uri that can be used",
+            Self::NoKeys => "The provider serves no key that can be used",
+        })
+    }
+}
+
+impl core::error::Error for LookFailure {}
 
 /// One look at a provider.
 #[derive(Clone, Debug)]

@@ -156,15 +156,15 @@ fn longest_line(discovery: &Discovery) -> Result<usize, String> {
     Ok(((length + 112).div_ceil(3) * 4 + 24).max(MIN_LINE))
 }
 
-/// The key types that any of `served` takes.
+/// The key types that any of `served` takes. All boards here multiply as `gatepost_cortex_m` wants it.
 fn types(served: AlgorithmSet) -> String {
     let all: [(&str, &[Algorithm]); 6] = [
         (
-            "HMAC",
+            "KeyType::HMAC",
             &[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512],
         ),
         (
-            "RSA",
+            "KeyType::RSA",
             &[
                 Algorithm::Rs256,
                 Algorithm::Rs384,
@@ -174,16 +174,16 @@ fn types(served: AlgorithmSet) -> String {
                 Algorithm::Ps512,
             ],
         ),
-        ("P256", &[Algorithm::Es256]),
-        ("P384", &[Algorithm::Es384]),
-        ("P521", &[Algorithm::Es512]),
-        ("ED25519", &[Algorithm::EdDsa]),
+        ("gatepost_cortex_m::P256", &[Algorithm::Es256]),
+        ("gatepost_cortex_m::P384", &[Algorithm::Es384]),
+        ("KeyType::P521", &[Algorithm::Es512]),
+        ("KeyType::ED25519", &[Algorithm::EdDsa]),
     ];
     let wanted = all.iter().filter(|(_, algorithms)| {
         let algorithms = AlgorithmSet::of(algorithms);
         !algorithms.intersection(served).is_empty()
     });
-    let names: Vec<String> = wanted.map(|(name, _)| format!("KeyType::{name}")).collect();
+    let names: Vec<String> = wanted.map(|(name, _)| (*name).to_owned()).collect();
     format!("&[{}]", names.join(", "))
 }
 
