@@ -83,7 +83,7 @@ impl<'u> Path<'u> {
     fn take(&mut self, who: u8, line: &[u8]) -> bool {
         match who {
             b'c' => match self.relay.client_line(line) {
-                Ok(Route::Own) => return self.own([line, b"\n"].concat()),
+                Ok(Route::Own) => return self.own(&[line, b"\n"].concat()),
                 Ok(Route::Upstream) => {}
                 Err(_) => return false,
             },
@@ -106,8 +106,8 @@ impl<'u> Path<'u> {
     }
 
     /// What our own server makes of a line of the login process.
-    fn own(&mut self, line: Vec<u8>) -> bool {
-        let mut rest = &line[..];
+    fn own(&mut self, line: &[u8]) -> bool {
+        let mut rest = line;
         loop {
             let lent = &mut self.buffer;
             let (used, event) = self.connection.receive(rest, lent, &mut self.told);
