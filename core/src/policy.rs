@@ -6,16 +6,20 @@ mod findings;
 mod identity;
 mod kind;
 mod members;
+mod required;
 mod rules;
 mod sentences;
+mod source;
 mod username;
 
 pub use explain::AnsweredClaims;
 pub(crate) use findings::Findings;
 pub use identity::{Identity, UserCase, VouchedUser};
 pub(crate) use members::find;
+pub use required::{Active, Requirement};
+pub(crate) use rules::scopes;
 pub use rules::{Claim, Rule};
-pub(crate) use rules::{Context, Source, scopes};
+pub(crate) use source::{Context, Source};
 pub use username::{TemplateError, UsernameTemplate};
 
 use crate::{
@@ -88,25 +92,6 @@ pub enum Audience<'p> {
     OneOf(&'p [&'p str]),
     /// Any audience will do, even none: a token for another application opens the mailbox.
     Any,
-}
-
-/// A claim that says whether an account is active.
-#[derive(Clone, Copy, Debug)]
-pub struct Active<'p> {
-    /// Path of the claim.
-    pub claim: &'p str,
-    /// Its value as text (`true`, `1`, `"yes"`); `None` where it only has to be there.
-    pub value: Option<&'p str>,
-}
-
-/// A claim that a token must have: a group, a role, or whatever else says that its user may use mail.
-#[derive(Clone, Copy, Debug)]
-pub struct Requirement<'p> {
-    /// Path of the claim: `groups`, or `realm_access.roles`.
-    pub claim: &'p str,
-    /// Of these one has to be its value as text, an element where it is an array, or the name of a member
-    /// where it is an object.
-    pub any_of: &'p [&'p str],
 }
 
 /// A tenant of an issuer that has many: Microsoft Entra.

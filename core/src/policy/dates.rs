@@ -1,9 +1,6 @@
 //! The dates of a token (RFC 7519 section 4.1.4 to 4.1.6).
 
-use super::{
-    Claim, Violation,
-    rules::{Registered, Source},
-};
+use super::{Claim, Violation, rules::Registered, source::Source};
 use crate::{claims::numeric_date, time::UnixTime, wire::json::Value};
 
 /// The dates, as far as they are given.

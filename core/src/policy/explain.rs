@@ -4,7 +4,8 @@ use super::{
     Identity, Policy, Rule, Violation, claims_context,
     findings::Findings,
     members::Members,
-    rules::{Context, RuleOutcome, Source},
+    rules::RuleOutcome,
+    source::{Context, Source},
 };
 use crate::{claims::VerifiedPayload, sasl::SaslName, time::UnixTime, wire::json::Object};
 

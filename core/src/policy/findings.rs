@@ -10,7 +10,8 @@ use super::{
     identity::UserName,
     kind::Kind,
     members::Members,
-    rules::{Context, Rule, RuleOutcome, Source},
+    rules::{Rule, RuleOutcome},
+    source::{Context, Source},
     username::Named,
 };
 use crate::{

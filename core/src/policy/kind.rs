@@ -6,7 +6,8 @@
 
 use super::{
     Claim, Policy, Violation,
-    rules::{Registered, RuleOutcome, Source},
+    rules::{Registered, RuleOutcome},
+    source::Source,
 };
 use crate::{claims::TokenType, wire::json::Value};
 

@@ -12,10 +12,10 @@ use super::{
     kind::Kind,
     members::{Members, registered_members},
     sentences::claims,
+    source::{Context, Source},
 };
 use crate::{
     claims::{DEFAULT_OWNER, TokenType},
-    time::UnixTime,
     wire::json::{Object, Text, Value},
 };
 
@@ -79,31 +79,6 @@ claims! {
     Active = "" as "that tells active accounts",
     /// Those that name the user.
     User = "" as "that names the user",
-}
-
-/// Where members come from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Source {
-    /// A JWT whose signature has verified, or that speaks against itself; with its header's `typ`.
-    Claims(TokenType),
-    /// An answer of an endpoint that vouches for the token.
-    Answer {
-        /// Whether its `aud` is the token's, not that of the answer itself.
-        has_audience: bool,
-        /// Whether some answer has to name an audience: userinfo never does.
-        needs_audience: bool,
-    },
-}
-
-/// What rules are judged against beside the members.
-#[derive(Clone, Copy)]
-pub(crate) struct Context<'x> {
-    pub(crate) now: UnixTime,
-    pub(crate) source: Source,
-    /// The one client (`azp`) that the key signs for, in Dovecot's layout of keys.
-    pub(crate) key_owner: Option<&'x str>,
-    /// The client as which the provider was asked: authentik names it as `client_id` whoever the token is for.
-    pub(crate) asking_client: Option<&'x str>,
 }
 
 /// What members say of a rule that they do not break.
@@ -223,7 +198,7 @@ impl Rule<'_> {
             Self::AuthorizedParty => policy.judge_authorized_party(registered, context),
             Self::KeyOwner => judge_key_owner(registered, context.key_owner),
             Self::Scope => policy.judge_scopes(registered),
-            Self::Active(active) => judge_active(active, members),
+            Self::Active(active) => active.judge(members),
             Self::Requirement { requirement, .. } => requirement.judge(members),
             Self::EmailVerified => {
                 findings.note_email(policy, members);
@@ -404,60 +379,6 @@ fn judge_key_owner(
     met(is_owners, Violation::WrongAuthorizedParty)
 }
 
-fn judge_active(active: Active<'_>, members: &Members<'_, '_>) -> Result<RuleOutcome, Violation> {
-    let Some(value) = members.at(active.claim) else {
-        return Ok(RuleOutcome::Absent);
-    };
-    let is_active = match (active.value, value) {
-        (None, _) => true,
-        (Some(_), Value::Array(_) | Value::Object(_)) => {
-            return Err(Violation::MalformedClaim(Claim::Active));
-        }
-        (Some(wanted), value) => is_text(value, wanted),
-    };
-    met(is_active, Violation::Inactive)
-}
-
-impl Requirement<'_> {
-    /// Held by a scalar, by an element of an array, or by the name of an object's member, as Zitadel writes
-    /// roles. What one answer does not hold another may.
-    fn judge(&self, members: &Members<'_, '_>) -> Result<RuleOutcome, Violation> {
-        let is_any = |value| self.any_of.iter().any(|wanted| is_text(value, wanted));
-        let mut is_held = false;
-        match members.at(self.claim) {
-            None => {}
-            Some(Value::Array(array)) => {
-                for item in array.items() {
-                    is_held |= is_any(item.map_err(|_| Violation::Malformed)?);
-                }
-            }
-            Some(Value::Object(object)) => {
-                for member in object.members() {
-                    let (name, value) = member.map_err(|_| Violation::Malformed)?;
-                    let is_set = !matches!(value, Value::Null | Value::Bool(false));
-                    is_held |= is_set && self.any_of.iter().any(|wanted| name == **wanted);
-                }
-            }
-            Some(value) => is_held = is_any(value),
-        }
-        Ok(if is_held {
-            RuleOutcome::Met
-        } else {
-            RuleOutcome::Absent
-        })
-    }
-}
-
-/// Whether a scalar reads as `wanted`: `true`, `1`, `yes`.
-fn is_text(value: Value<'_>, wanted: &str) -> bool {
-    match value {
-        Value::Bool(flag) => wanted == if flag { "true" } else { "false" },
-        Value::Number(number) => number.as_str() == wanted,
-        Value::String(text) => text == *wanted,
-        Value::Null | Value::Array(_) | Value::Object(_) => false,
-    }
-}
-
 /// A string that may be absent.
 fn optional_text(value: Option<Value<'_>>, name: Claim) -> Result<Option<Text<'_>>, Violation> {
     let text = value.map(|value| value.string().map_err(|_| Violation::MalformedClaim(name)));
@@ -468,7 +389,7 @@ fn met_if_present<T>(value: Option<T>) -> RuleOutcome {
     value.map_or(RuleOutcome::Absent, |_| RuleOutcome::Met)
 }
 
-fn met(is_met: bool, otherwise: Violation) -> Result<RuleOutcome, Violation> {
+pub(super) fn met(is_met: bool, otherwise: Violation) -> Result<RuleOutcome, Violation> {
     if is_met {
         Ok(RuleOutcome::Met)
     } else {
