@@ -42,23 +42,18 @@
 //! ```
 
 use crate::{
-    claims::{Hints, VerifiedPayload},
-    introspection::{About, Answer, Endpoints, Question},
-    jose::{UnverifiedJwt, VerifyError},
-    policy::{Identity, Policy},
+    introspection::{Answer, Question},
+    jose::UnverifiedJwt,
     rejection::Rejection,
-    sasl::{
-        BearerToken, ClientResponse, Compat, Credential, Discovery, FailureReply, Mechanism,
-        SaslName, Status,
-    },
+    sasl::{BearerToken, ClientResponse, Credential, FailureReply, Mechanism, SaslName},
     time::UnixTime,
 };
 use asking::{AnswerOutcome, Asking, Means};
-use candidates::{Candidate, Origin, Search};
-use course::{Asked, NewerKeys, Verification};
-use granting::Granting;
+use course::{Asked, Verification};
+use state::{Challenge, State};
 
 pub use key::{KeyQuery, NewerKeysQuery, TrustedKey};
+pub use settings::{LoginSettings, Provider};
 pub use turn::{Input, Output};
 
 mod asking;
@@ -68,7 +63,10 @@ mod granting;
 mod key;
 mod reading;
 mod routing;
+mod settings;
+mod state;
 mod turn;
+mod verifying;
 mod vouched;
 
 /// Scratch space that holds the payload of any token that is taken, in bytes.
@@ -76,55 +74,6 @@ pub const MAX_PAYLOAD: usize = BearerToken::MAX_LEN / 4 * 3;
 
 /// Most keys that are tried for one token: what a token without `kid` may cost.
 const MAX_ATTEMPTS: usize = 4;
-
-/// What holds for every login, whichever provider it turns out to belong to.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LoginSettings<'r> {
-    /// How much grace a client's message gets.
-    pub compat: Compat,
-    /// Where clients are sent for a better token.
-    pub discovery: Discovery<'r>,
-    /// The providers whose tokens are taken: the place in this list names each of them everywhere.
-    pub providers: &'r [Provider<'r>],
-}
-
-impl<'r> LoginSettings<'r> {
-    /// Those of `providers`, and the defaults otherwise.
-    #[must_use]
-    pub fn new(providers: &'r [Provider<'r>]) -> Self {
-        Self {
-            providers,
-            ..Self::default()
-        }
-    }
-}
-
-/// A provider, what its tokens have to say, and where it can be asked about them.
-#[derive(Clone, Copy, Debug)]
-pub struct Provider<'p> {
-    /// Its policy.
-    pub policy: &'p Policy<'p>,
-    /// Where and how it is asked; `None` where it never is.
-    pub endpoints: Option<Endpoints<'p>>,
-}
-
-impl<'p> Provider<'p> {
-    /// One that is never asked.
-    #[must_use]
-    pub const fn new(policy: &'p Policy<'p>) -> Self {
-        Self {
-            policy,
-            endpoints: None,
-        }
-    }
-}
-
-impl Provider<'_> {
-    /// Which tokens it is asked about.
-    fn about(&self) -> Option<About> {
-        self.endpoints?.about
-    }
-}
 
 /// One login.
 pub struct Exchange<'b> {
@@ -143,44 +92,6 @@ pub struct Exchange<'b> {
     /// The provider that has been asked for a token.
     granter: Option<usize>,
     state: State<'b>,
-}
-
-enum State<'b> {
-    Received(&'b [u8]),
-    AwaitingKeys(Verification<'b>),
-    AwaitingNewerKeys(NewerKeys<'b>),
-    AwaitingGrant(Granting<'b>),
-    AwaitingAnswer(Asking<'b>),
-    /// The same answer is wanted once more.
-    AwaitingSameAnswer(Asking<'b>),
-    Accepted(Identity),
-    /// The client is told why, and then rejected.
-    Challenged(Challenge),
-    Rejected(Rejection),
-}
-
-/// What a client is told, and why.
-#[derive(Clone, Copy)]
-struct Challenge {
-    why: Rejection,
-    status: Status,
-    mechanism: Mechanism,
-}
-
-impl core::fmt::Debug for State<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Received(_) => "Received",
-            Self::AwaitingKeys(_) => "AwaitingKeys",
-            Self::AwaitingNewerKeys(_) => "AwaitingNewerKeys",
-            Self::AwaitingGrant(_) => "AwaitingGrant",
-            Self::AwaitingAnswer(_) => "AwaitingAnswer",
-            Self::AwaitingSameAnswer(_) => "AwaitingSameAnswer",
-            Self::Accepted(_) => "Accepted",
-            Self::Challenged(_) => "Challenged",
-            Self::Rejected(_) => "Rejected",
-        })
-    }
 }
 
 impl core::fmt::Debug for Exchange<'_> {
@@ -411,73 +322,6 @@ impl<'b> Exchange<'b> {
             Ok(jwt) => self.enter(State::AwaitingKeys(Verification::new(jwt, Asked::NotYet))),
             // What is no JWT of ours may still be a token of a provider's.
             Err(error) => self.ask_about_opaque(error.into()),
-        }
-    }
-
-    #[inline(never)]
-    fn verify(
-        &mut self,
-        now: Option<UnixTime>,
-        keys: &[&[TrustedKey<'_>]],
-        scratch: &mut [u8],
-    ) -> Result<(), Rejection> {
-        let State::AwaitingKeys(verification) = &self.state else {
-            return Err(Rejection::OutOfOrder);
-        };
-        let (asked, attempt) = (verification.asked, verification.attempt);
-        let hints = Hints::of(verification.jwt.decode_payload(scratch)?);
-        let providers = self.settings.providers;
-        if let Some(asking) = self.ask_first(asked, || Origin::of(&hints, providers)) {
-            return self.enter(asking);
-        }
-        let State::AwaitingKeys(Verification { jwt, .. }) = &self.state else {
-            return Err(Rejection::OutOfOrder);
-        };
-        let search = Search {
-            header: jwt.header(),
-            hints: &hints,
-            providers,
-        };
-        let why = match search.find(keys, attempt) {
-            Ok(Some(candidate)) => match jwt.verify_decoded(candidate.key.key, hints.payload()) {
-                Ok(payload) => return self.judge(now, &candidate, &payload),
-                Err(VerifyError::Token(error)) => return Err(error.into()),
-                Err(VerifyError::Signature) if search.is_last(keys, attempt) => {
-                    Rejection::BadSignature
-                }
-                Err(VerifyError::Signature) => {
-                    self.try_next_key();
-                    return Ok(());
-                }
-            },
-            Ok(None) => return Err(Rejection::BadSignature),
-            Err(why) => why,
-        };
-        let (origin, issued_at) = (search.origin(), hints.issued_at());
-        self.look_for_newer_keys(origin, issued_at, why)
-    }
-
-    fn try_next_key(&mut self) {
-        if let State::AwaitingKeys(verification) = &mut self.state {
-            verification.attempt = verification.attempt.saturating_add(1);
-        }
-    }
-
-    fn judge(
-        &mut self,
-        now: Option<UnixTime>,
-        candidate: &Candidate<'_>,
-        payload: &VerifiedPayload<'_>,
-    ) -> Result<(), Rejection> {
-        let provider = self.settings.providers.get(candidate.provider);
-        let policy = provider.ok_or(Rejection::OutOfOrder)?.policy;
-        self.provider = Some(candidate.provider);
-        self.is_verified = true;
-        let now = now.ok_or(Rejection::ClockNotSet)?;
-        let owner = candidate.key.owner;
-        match policy.check_signed_for(now, payload, self.claimed, owner) {
-            Ok(identity) => self.enter(State::Accepted(identity)),
-            Err(violation) => Err(violation.into()),
         }
     }
 

@@ -9,7 +9,7 @@ mod look_budget;
 mod metadata;
 
 pub use breaker::{Asker, Breaker, Change, RequestOutcome};
-pub use finder::{Ended, Finder, Freshness, Moment, NewerKeys, Permit, Turn};
+pub use finder::{Ended, Finder, Freshness, LookReason, Moment, Permit, Turn};
 pub use look::{Document, Look, LookFailure, Source, Step};
 pub use look_budget::LookBudget;
 pub use metadata::{

@@ -2,30 +2,29 @@
 //!
 //! Everything here belongs to the executor that judges; what has to be fetched goes out as an errand.
 
-use core::cell::{Cell, OnceCell, RefCell, RefMut};
+mod provider;
+
+use core::cell::{RefCell, RefMut};
 
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::signal::Signal;
-use embassy_time::{Duration, Instant, with_timeout};
+use embassy_time::{Duration, with_timeout};
 use gatepost_core::{
     UnixTime,
     crypto::KeyType,
     exchange,
     exchange::{NewerKeysQuery, TrustedKey},
-    introspection::{Endpoints, FetchFailure, Request},
-    provider::{
-        Asker, Breaker, Change, Document, Finder, Freshness, LeftOut as LeftOutOfMetadata, Look,
-        LookFailure, Metadata, MetadataError, Moment, NewerKeys, Permit, RequestOutcome, Source,
-        Step, Turn, Url,
-    },
+    introspection::{FetchFailure, Request},
+    provider::{Asker, Document, Freshness, Look, Moment, Permit, Step, Turn},
 };
 use heapless::Vec;
 
 use crate::clock::Clock;
 use crate::errands::{Errand, Errands, Incoming};
 use crate::http::{Writer, write_get, write_request};
-use crate::keys::{KeyRing, LeftOut};
+use crate::keys::KeyRing;
 use crate::settings::{OnlineSettings, ProviderSettings};
+use provider::{Provider, complain, uptime};
 
 /// How long nothing is looked at at most.
 const MAX_SLEEP: Duration = Duration::from_secs(3_600);
@@ -48,18 +47,6 @@ pub struct Providers<const N: usize, const KEYS: usize, const ARENA: usize> {
     /// How they are asked; `None` where that is never done.
     errands: Option<&'static Errands>,
     pub(crate) clock: &'static Clock,
-}
-
-struct Provider {
-    settings: &'static ProviderSettings,
-    /// Where its metadata said first that it is asked about tokens.
-    endpoint: OnceCell<Url>,
-    /// What could not be used of the metadata that were read last.
-    left_out: RefCell<Vec<LeftOutOfMetadata, 4>>,
-    finder: RefCell<Finder>,
-    breaker: RefCell<Breaker>,
-    /// Counts how often its keys have been replaced.
-    generation: Cell<u32>,
 }
 
 /// A login that waits for a look.
@@ -185,12 +172,8 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         let provider = self.all.get(query.provider);
         let provider = provider.ok_or(Freshness::Current)?;
         let moment = self.moment();
-        let wanted = NewerKeys {
-            issued_at: query.issued_at,
-            is_key_known: query.is_key_known,
-        };
         let mut finder = provider.finder.borrow_mut();
-        let is_for_next = match finder.ask(moment, wanted, Permit::Stranger) {
+        let is_for_next = match finder.ask(moment, query.reason, Permit::Stranger) {
             Turn::Settled(freshness) => return Err(freshness),
             Turn::Waits { is_for_next, .. } => is_for_next,
         };
@@ -198,14 +181,14 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         self.is_wanted.signal(());
         let ask = Ask {
             provider: query.provider,
-            issued_at: query.issued_at,
+            issued_at: query.reason.issued_at,
             is_early: false,
             is_for_next,
             reply,
         };
         let mut asks = self.asks.borrow_mut();
         asks.push(ask)
-            .map_err(|_| finder.freshness(moment, query.issued_at))
+            .map_err(|_| finder.freshness(moment, query.reason.issued_at))
     }
 
     /// Whether a provider's keys are looked for.
@@ -401,122 +384,6 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> core::fmt::Debug
     }
 }
 
-impl Provider {
-    fn new(settings: &'static ProviderSettings) -> Self {
-        Self {
-            settings,
-            endpoint: OnceCell::new(),
-            left_out: RefCell::default(),
-            finder: RefCell::default(),
-            breaker: RefCell::default(),
-            generation: Cell::new(0),
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        self.settings.policy.provider
-    }
-
-    /// How long there is nothing to look at; `None` where there never is.
-    fn due_in(&self) -> Option<core::time::Duration> {
-        let due_in = self.finder.borrow().due_in(uptime());
-        self.is_looked_at().then_some(due_in)
-    }
-
-    fn source(&self) -> Source<'static> {
-        let online = self.settings.online;
-        Source {
-            issuer: self.settings.policy.issuer,
-            metadata_url: None,
-            key_set_url: online.and_then(|online| online.key_set_url),
-            discovers: online.is_some_and(|online| online.discovery),
-            finds_keys: self.settings.finds_keys(),
-        }
-    }
-
-    /// Whether there is something to find: its keys, or where it is asked.
-    fn is_looked_at(&self) -> bool {
-        let discovers = |online: OnlineSettings| online.discovery && self.endpoint.get().is_none();
-        self.settings.finds_keys() || self.settings.online.is_some_and(discovers)
-    }
-
-    fn asked(&'static self) -> exchange::Provider<'static> {
-        let online = self.settings.online.as_ref();
-        let discovered = self.endpoint.get().map(|url| &**url);
-        exchange::Provider {
-            policy: &self.settings.policy,
-            endpoints: online.map(|online| Endpoints {
-                introspection: online.endpoints.introspection.or(discovered),
-                ..online.endpoints
-            }),
-        }
-    }
-
-    fn learn(&self, metadata: Metadata) {
-        self.tell_left_out(&metadata);
-        let asks_userinfo = self.settings.online.is_some_and(|o| o.asks_userinfo());
-        let endpoint = if asks_userinfo {
-            metadata.userinfo
-        } else {
-            metadata.introspection
-        };
-        if let Some(endpoint) = endpoint {
-            // The first that was found stays: logins may be under way to it.
-            let _ = self.endpoint.set(endpoint);
-        }
-    }
-
-    fn tell_refused(&self, why: MetadataError) {
-        log::warn!("metadata refused: {why}; provider={}", self.name());
-    }
-
-    /// Logs why a look has found nothing, as far as that was not said of a document.
-    fn tell_failure(&self, why: LookFailure) {
-        let advice = match why {
-            LookFailure::NoKeySetUrl => "its metadata name no jwks_uri: write key_set_url or keys",
-            LookFailure::UrlTooLong => "its issuer is too long for a URL: write key_set_url",
-            LookFailure::NoKeys => "no JWK Set, or none of its keys usable",
-            _ => return,
-        };
-        log::warn!("no keys found: {advice}; provider={}", self.name());
-    }
-
-    /// Logs what cannot be used of the metadata, once for each change.
-    fn tell_left_out(&self, metadata: &Metadata) {
-        let told = self.left_out.replace(metadata.left_out.clone());
-        for left_out in &metadata.left_out {
-            if !told.contains(left_out) {
-                log::warn!(
-                    "left out of the metadata: {left_out}; provider={}",
-                    self.name()
-                );
-            }
-        }
-    }
-
-    fn settle(&self, outcome: &Result<Incoming, FetchFailure>) {
-        let mut breaker = self.breaker.borrow_mut();
-        let outcome = match outcome {
-            Ok(incoming) if incoming.status() < 500 => RequestOutcome::Answered,
-            Ok(_) | Err(FetchFailure::TooLarge) => RequestOutcome::ServerError,
-            // It was not asked: others took too long.
-            Err(FetchFailure::NotAsked) => RequestOutcome::Abandoned,
-            Err(_) => RequestOutcome::NoAnswer,
-        };
-        match breaker.report(uptime(), outcome) {
-            Some(Change::Opened(pause)) => {
-                let seconds = pause.as_secs();
-                log::warn!(
-                    "provider left alone: it keeps failing; provider={} seconds={seconds}",
-                    self.name()
-                );
-            }
-            Some(Change::Closed) => log::info!("provider is back; provider={}", self.name()),
-            None => {}
-        }
-    }
-}
-
 /// Keeps the beginning of a URL, which says where it leads.
 struct Start(heapless::String<640>);
 
@@ -530,12 +397,4 @@ impl core::fmt::Write for Start {
 /// A request that has no room is not sent, which is not the provider's fault.
 fn no_room(_: core::fmt::Error) -> FetchFailure {
     FetchFailure::NotAsked
-}
-
-fn complain(settings: &ProviderSettings, why: LeftOut) {
-    log::warn!("key left out: {why}; provider={}", settings.policy.provider);
-}
-
-fn uptime() -> core::time::Duration {
-    core::time::Duration::from_micros(Instant::now().as_micros())
 }

@@ -271,7 +271,7 @@ impl Providers {
             network,
             is_trusted: online.gate.is_trusted(network),
         };
-        source.refresh(query, asker).await
+        source.refresh(query.reason, asker).await
     }
 
     /// A login of `network` was good, says `provider`.

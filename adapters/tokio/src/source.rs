@@ -14,8 +14,7 @@ use std::time::Duration;
 use gatepost_core::{
     UnixTime,
     crypto::{AlgorithmSet, Backend},
-    exchange::NewerKeysQuery,
-    provider::{self, Document, Freshness, Look, LookFailure, Metadata, Step},
+    provider::{self, Document, Freshness, Look, LookFailure, LookReason, Metadata, Step},
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -142,8 +141,8 @@ impl Source {
     }
 
     /// Waits for a look because of a key that is not known, as far as `asker` may cause one.
-    pub(crate) async fn refresh(&self, query: NewerKeysQuery, asker: Asker) -> Freshness {
-        match self.0.asks.join(query, asker) {
+    pub(crate) async fn refresh(&self, reason: LookReason, asker: Asker) -> Freshness {
+        match self.0.asks.join(reason, asker) {
             Err(freshness) => freshness,
             Ok(freshness) => match timeout(LOGIN_PATIENCE, freshness).await {
                 Ok(Ok(freshness)) => freshness,

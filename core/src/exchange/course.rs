@@ -21,7 +21,10 @@
 //! A token that was granted for a password goes the same way, but only its granter is asked about it.
 
 use super::{Exchange, NewerKeysQuery, Provider, State, candidates::Origin};
-use crate::{introspection::About, jose::UnverifiedJwt, rejection::Rejection, time::UnixTime};
+use crate::{
+    introspection::About, jose::UnverifiedJwt, provider::LookReason, rejection::Rejection,
+    time::UnixTime,
+};
 
 /// Whether a provider was asked about a JWT.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -99,8 +102,10 @@ impl<'b> Exchange<'b> {
             origin,
             query: NewerKeysQuery {
                 provider,
-                issued_at,
-                is_key_known: why == Rejection::BadSignature,
+                reason: LookReason {
+                    issued_at,
+                    is_key_known: why == Rejection::BadSignature,
+                },
             },
             why,
             is_any_unavailable: false,

@@ -3,6 +3,7 @@
 use crate::{
     crypto::{Algorithm, AlgorithmSet, VerifyingKey},
     jose::UnverifiedJwt,
+    provider::LookReason,
     time::UnixTime,
 };
 
@@ -96,11 +97,8 @@ impl<'o> KeyQuery<'o> {
 pub struct NewerKeysQuery {
     /// The provider, by its place in [`LoginSettings::providers`](super::LoginSettings::providers).
     pub provider: usize,
-    /// When the token says that it was issued; nobody has vouched for that.
-    pub issued_at: Option<UnixTime>,
-    /// Whether a known key was tried, and its signature failed: no reason to fetch for long, since anybody
-    /// can forge one.
-    pub is_key_known: bool,
+    /// Why.
+    pub reason: LookReason,
 }
 
 impl NewerKeysQuery {
@@ -109,8 +107,10 @@ impl NewerKeysQuery {
     pub const fn for_unknown_key(provider: usize, issued_at: Option<UnixTime>) -> Self {
         Self {
             provider,
-            issued_at,
-            is_key_known: false,
+            reason: LookReason {
+                issued_at,
+                is_key_known: false,
+            },
         }
     }
 }

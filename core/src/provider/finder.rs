@@ -31,9 +31,9 @@ pub struct Moment {
     pub time: Option<UnixTime>,
 }
 
-/// What a look for newer keys is to find.
+/// Why newer keys are looked for: a token that the known ones do not verify.
 #[derive(Clone, Copy, Debug)]
-pub struct NewerKeys {
+pub struct LookReason {
     /// When the token says that it was issued; nobody has vouched for that.
     pub issued_at: Option<UnixTime>,
     /// Whether a known key was tried, and its signature failed: the provider may have replaced the key and kept
@@ -110,15 +110,15 @@ impl Finder {
         due_at.saturating_sub(uptime)
     }
 
-    /// What becomes of a login that `wanted` newer keys: it waits for a look that is due anyway, for one of its own,
+    /// What becomes of a login that asks for newer keys: it waits for a look that is due anyway, for one of its own,
     /// or for the one that goes on.
-    pub fn ask(&mut self, now: Moment, wanted: NewerKeys, permit: Permit) -> Turn {
+    pub fn ask(&mut self, now: Moment, reason: LookReason, permit: Permit) -> Turn {
         let is_due = self.life.due_at() <= now.uptime;
         let mut is_own = false;
         if self.wanted_at.is_none() && (self.is_looking || !is_due) {
-            is_own = self.take(now.uptime, wanted, permit);
+            is_own = self.take(now.uptime, reason, permit);
             if !is_own && !self.is_looking {
-                return Turn::Settled(self.freshness(now, wanted.issued_at));
+                return Turn::Settled(self.freshness(now, reason.issued_at));
             }
         }
         Turn::Waits {
@@ -127,8 +127,8 @@ impl Finder {
         }
     }
 
-    fn take(&mut self, uptime: Duration, wanted: NewerKeys, permit: Permit) -> bool {
-        let budget = if wanted.is_key_known {
+    fn take(&mut self, uptime: Duration, reason: LookReason, permit: Permit) -> bool {
+        let budget = if reason.is_key_known {
             &mut self.for_failed_signatures
         } else {
             &mut self.for_unknown_keys
@@ -212,8 +212,8 @@ mod tests {
         }
     }
 
-    fn wanted(is_key_known: bool) -> NewerKeys {
-        NewerKeys {
+    fn reason(is_key_known: bool) -> LookReason {
+        LookReason {
             issued_at: None,
             is_key_known,
         }
@@ -252,16 +252,16 @@ mod tests {
     #[test]
     fn a_login_waits_for_a_look_that_is_due_anyway() {
         let mut finder = Finder::new();
-        let turn = finder.ask(moment(0), wanted(false), Permit::Spent);
+        let turn = finder.ask(moment(0), reason(false), Permit::Spent);
         assert_eq!((turn, finder.looks()), (others(false), 0));
     }
 
     #[test]
     fn one_look_is_for_all_who_ask_before_it_begins() {
         let mut finder = found();
-        let turn = finder.ask(moment(100), wanted(false), Permit::Stranger);
+        let turn = finder.ask(moment(100), reason(false), Permit::Stranger);
         assert_eq!((turn, finder.due_in(at(100))), (own(false), at(0)));
-        let turn = finder.ask(moment(100), wanted(true), Permit::Spent);
+        let turn = finder.ask(moment(100), reason(true), Permit::Spent);
         assert_eq!((turn, finder.looks()), (others(false), 1));
     }
 
@@ -269,11 +269,11 @@ mod tests {
     fn who_comes_while_a_look_goes_on_has_the_next_or_waits_for_this_one() {
         let mut finder = found();
         finder.begin();
-        let turn = finder.ask(moment(100), wanted(false), Permit::Spent);
+        let turn = finder.ask(moment(100), reason(false), Permit::Spent);
         assert_eq!(turn, others(false));
-        let turn = finder.ask(moment(100), wanted(false), Permit::Stranger);
+        let turn = finder.ask(moment(100), reason(false), Permit::Stranger);
         assert_eq!(turn, own(true));
-        let turn = finder.ask(moment(100), wanted(false), Permit::Spent);
+        let turn = finder.ask(moment(100), reason(false), Permit::Spent);
         assert_eq!(turn, others(true));
         finder.end(at(101), FOUND);
         assert_eq!(finder.due_in(at(101)), at(0), "the next");
@@ -284,7 +284,7 @@ mod tests {
         let mut finder = found();
         let mut looks = 0;
         for _ in 0..100 {
-            if finder.ask(moment(100), wanted(false), Permit::Stranger) == own(false) {
+            if finder.ask(moment(100), reason(false), Permit::Stranger) == own(false) {
                 looks += 1;
                 finder.begin();
                 finder.end(at(100), FOUND);
@@ -292,13 +292,13 @@ mod tests {
         }
         assert_eq!(looks, 6);
         let settled = Turn::Settled(Freshness::Current);
-        let turn = finder.ask(moment(101), wanted(false), Permit::Stranger);
+        let turn = finder.ask(moment(101), reason(false), Permit::Stranger);
         assert_eq!(turn, settled, "looked at just now");
-        let turn = finder.ask(moment(101), wanted(true), Permit::Stranger);
+        let turn = finder.ask(moment(101), reason(true), Permit::Stranger);
         assert_eq!(turn, own(false));
         finder.begin();
         finder.end(at(101), FOUND);
-        let turn = finder.ask(moment(101), wanted(false), Permit::Trusted);
+        let turn = finder.ask(moment(101), reason(false), Permit::Trusted);
         assert_eq!(turn, own(false));
     }
 

@@ -127,8 +127,11 @@ fn a_query_for_newer_keys_says_whether_a_known_key_has_failed() {
         else {
             panic!("newer keys may verify it");
         };
-        assert_eq!((query.provider, query.is_key_known), (0, is_key_known));
-        assert_eq!(query.issued_at, Some(now()));
+        assert_eq!(
+            (query.provider, query.reason.is_key_known),
+            (0, is_key_known)
+        );
+        assert_eq!(query.reason.issued_at, Some(now()));
     }
 }
 

@@ -3,8 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gatepost_core::exchange::NewerKeysQuery;
-use gatepost_core::provider::{Ended, Finder, Freshness, Moment, NewerKeys, Permit, Turn};
+use gatepost_core::provider::{Ended, Finder, Freshness, LookReason, Moment, Permit, Turn};
 use gatepost_core::{UnixTime, provider::Step};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
@@ -77,13 +76,13 @@ impl Asks {
     /// A place among those who wait for a look, or what there is to be told without one.
     pub(super) fn join(
         &self,
-        query: NewerKeysQuery,
+        reason: LookReason,
         asker: Asker,
     ) -> Result<oneshot::Receiver<Freshness>, Freshness> {
         let mut state = self.state();
         let state = &mut *state;
         let network = asker.network;
-        let causes = if query.is_key_known {
+        let causes = if reason.is_key_known {
             &state.failed_signatures
         } else {
             &state.unknown_keys
@@ -93,11 +92,7 @@ impl Asks {
             asker if asker.is_trusted => Permit::Trusted,
             _ => Permit::Stranger,
         };
-        let wanted = NewerKeys {
-            issued_at: query.issued_at,
-            is_key_known: query.is_key_known,
-        };
-        let is_for_next = match state.finder.ask(self.moment(), wanted, permit) {
+        let is_for_next = match state.finder.ask(self.moment(), reason, permit) {
             Turn::Settled(freshness) => return Err(freshness),
             Turn::Waits {
                 is_own,
@@ -114,12 +109,12 @@ impl Asks {
         let waiting = Waiting {
             network,
             reply,
-            issued_at: query.issued_at,
+            issued_at: reason.issued_at,
             is_for_next,
         };
         match state.waiting.push(network, waiting) {
             Pushed::Waits(_) | Pushed::Displaced(..) => Ok(freshness),
-            Pushed::Refused(_) => Err(state.finder.freshness(self.moment(), query.issued_at)),
+            Pushed::Refused(_) => Err(state.finder.freshness(self.moment(), reason.issued_at)),
         }
     }
 

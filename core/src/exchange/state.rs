@@ -1,0 +1,51 @@
+//! The states of a login.
+
+use super::{
+    asking::Asking,
+    course::{NewerKeys, Verification},
+    granting::Granting,
+};
+use crate::{
+    policy::Identity,
+    rejection::Rejection,
+    sasl::{Mechanism, Status},
+};
+
+/// Where a login is.
+pub(super) enum State<'b> {
+    Received(&'b [u8]),
+    AwaitingKeys(Verification<'b>),
+    AwaitingNewerKeys(NewerKeys<'b>),
+    AwaitingGrant(Granting<'b>),
+    AwaitingAnswer(Asking<'b>),
+    /// The same answer is wanted once more.
+    AwaitingSameAnswer(Asking<'b>),
+    Accepted(Identity),
+    /// The client is told why, and then rejected.
+    Challenged(Challenge),
+    Rejected(Rejection),
+}
+
+/// What a client is told, and why.
+#[derive(Clone, Copy)]
+pub(super) struct Challenge {
+    pub(super) why: Rejection,
+    pub(super) status: Status,
+    pub(super) mechanism: Mechanism,
+}
+
+impl core::fmt::Debug for State<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Received(_) => "Received",
+            Self::AwaitingKeys(_) => "AwaitingKeys",
+            Self::AwaitingNewerKeys(_) => "AwaitingNewerKeys",
+            Self::AwaitingGrant(_) => "AwaitingGrant",
+            Self::AwaitingAnswer(_) => "AwaitingAnswer",
+            Self::AwaitingSameAnswer(_) => "AwaitingSameAnswer",
+            Self::Accepted(_) => "Accepted",
+            Self::Challenged(_) => "Challenged",
+            Self::Rejected(_) => "Rejected",
+        })
+    }
+}

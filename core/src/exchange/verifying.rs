@@ -1,0 +1,82 @@
+//! A token's signature is verified, then its claims are judged.
+
+use super::{
+    Exchange, State, TrustedKey,
+    candidates::{Candidate, Origin, Search},
+    course::Verification,
+};
+use crate::{
+    claims::{Hints, VerifiedPayload},
+    jose::VerifyError,
+    rejection::Rejection,
+    time::UnixTime,
+};
+
+impl Exchange<'_> {
+    #[inline(never)]
+    pub(super) fn verify(
+        &mut self,
+        now: Option<UnixTime>,
+        keys: &[&[TrustedKey<'_>]],
+        scratch: &mut [u8],
+    ) -> Result<(), Rejection> {
+        let State::AwaitingKeys(verification) = &self.state else {
+            return Err(Rejection::OutOfOrder);
+        };
+        let (asked, attempt) = (verification.asked, verification.attempt);
+        let hints = Hints::of(verification.jwt.decode_payload(scratch)?);
+        let providers = self.settings.providers;
+        if let Some(asking) = self.ask_first(asked, || Origin::of(&hints, providers)) {
+            return self.enter(asking);
+        }
+        let State::AwaitingKeys(Verification { jwt, .. }) = &self.state else {
+            return Err(Rejection::OutOfOrder);
+        };
+        let search = Search {
+            header: jwt.header(),
+            hints: &hints,
+            providers,
+        };
+        let why = match search.find(keys, attempt) {
+            Ok(Some(candidate)) => match jwt.verify_decoded(candidate.key.key, hints.payload()) {
+                Ok(payload) => return self.judge(now, &candidate, &payload),
+                Err(VerifyError::Token(error)) => return Err(error.into()),
+                Err(VerifyError::Signature) if search.is_last(keys, attempt) => {
+                    Rejection::BadSignature
+                }
+                Err(VerifyError::Signature) => {
+                    self.try_next_key();
+                    return Ok(());
+                }
+            },
+            Ok(None) => return Err(Rejection::BadSignature),
+            Err(why) => why,
+        };
+        let (origin, issued_at) = (search.origin(), hints.issued_at());
+        self.look_for_newer_keys(origin, issued_at, why)
+    }
+
+    fn try_next_key(&mut self) {
+        if let State::AwaitingKeys(verification) = &mut self.state {
+            verification.attempt = verification.attempt.saturating_add(1);
+        }
+    }
+
+    fn judge(
+        &mut self,
+        now: Option<UnixTime>,
+        candidate: &Candidate<'_>,
+        payload: &VerifiedPayload<'_>,
+    ) -> Result<(), Rejection> {
+        let provider = self.settings.providers.get(candidate.provider);
+        let policy = provider.ok_or(Rejection::OutOfOrder)?.policy;
+        self.provider = Some(candidate.provider);
+        self.is_verified = true;
+        let now = now.ok_or(Rejection::ClockNotSet)?;
+        let owner = candidate.key.owner;
+        match policy.check_signed_for(now, payload, self.claimed, owner) {
+            Ok(identity) => self.enter(State::Accepted(identity)),
+            Err(violation) => Err(violation.into()),
+        }
+    }
+}
