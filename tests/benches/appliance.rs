@@ -27,8 +27,14 @@ const UNSIGNED: usize = 733;
 /// percent.
 const DRAWS: usize = 6;
 
-/// Most of a login over the signature alone.
+/// Most of a login over the signature alone, where that takes [`RATIO_FROM`] instructions or more.
 const MOST_RATIO: f64 = 1.05;
+
+/// From so many instructions on the ratio says something.
+const RATIO_FROM: u64 = 1_000_000;
+
+/// Most instructions of a login beside its signature.
+const MOST_OWN: u64 = 60_000;
 
 /// One row: an algorithm, and what the project has set itself.
 struct Row {
@@ -39,15 +45,12 @@ struct Row {
     signature: usize,
     /// Most instructions of the bare signature.
     most: Option<u64>,
-    /// Whether [`MOST_RATIO`] holds for it.
-    is_bounded: bool,
 }
 
 const ROWS: [Row; 8] = [
     row("HS256", "HS256", 32),
     Row {
         most: Some(1_700_000),
-        is_bounded: true,
         ..row("RS256-2048", "RS256", 256)
     },
     Row {
@@ -56,11 +59,13 @@ const ROWS: [Row; 8] = [
     },
     row("PS256-2048", "PS256", 256),
     Row {
-        most: Some(8_600_000),
-        is_bounded: true,
+        most: Some(1_200_000),
         ..row("ES256", "ES256", 64)
     },
-    row("ES384", "ES384", 96),
+    Row {
+        most: Some(13_500_000),
+        ..row("ES384", "ES384", 96)
+    },
     row("ES512", "ES512", 132),
     row("Ed25519", "EdDSA", 64),
 ];
@@ -72,7 +77,6 @@ const fn row(name: &'static str, alg: &'static str, signature: usize) -> Row {
         key: KeySize::Rsa2048,
         signature,
         most: None,
-        is_bounded: false,
     }
 }
 
@@ -146,10 +150,13 @@ fn measure(script: &mut Script, row: &Row, issuer: &Issuer) {
 }
 
 fn print(title: &str, costs: &[Cost]) {
-    println!("\n{title}");
     println!(
-        "{:<12} {:>10} {:>10} {:>10} {:>8} {:>10} {:>8} {:>6}  targets",
-        "", "prepared", "bare", "target", "stack", "login", "stack", "ratio"
+        "\n{title}; targets: a login takes {MOST_OWN} more than its bare signature at most, and {MOST_RATIO} times as \
+         many where that takes {RATIO_FROM} or more"
+    );
+    println!(
+        "{:<12} {:>10} {:>10} {:>12} {:>8} {:>10} {:>8} {:>8} {:>6}",
+        "", "prepared", "bare", "target", "stack", "login", "stack", "own", "ratio"
     );
     for (row, cost) in ROWS.iter().zip(costs) {
         print_row(row, cost);
@@ -158,21 +165,20 @@ fn print(title: &str, costs: &[Cost]) {
 
 fn print_row(row: &Row, cost: &Cost) {
     let target = row.most.map_or("-".to_owned(), |most| format!("<= {most}"));
+    let own = cost.login.saturating_sub(cost.bare);
     let ratio = ratio(cost.login, cost.bare);
     let mut missed = String::new();
     if row.most.is_some_and(|most| cost.bare > most) {
         missed.push_str("  bare MISSED");
     }
-    if row.is_bounded && ratio > MOST_RATIO {
+    if own > MOST_OWN {
+        missed.push_str("  own MISSED");
+    }
+    if cost.bare >= RATIO_FROM && ratio > MOST_RATIO {
         missed.push_str("  ratio MISSED");
     }
-    let bound = if row.is_bounded {
-        format!("ratio <= {MOST_RATIO}")
-    } else {
-        "reported".to_owned()
-    };
     println!(
-        "{:<12} {:>10} {:>10} {target:>10} {:>8} {:>10} {:>8} {ratio:>6.3}  {bound}{missed}",
+        "{:<12} {:>10} {:>10} {target:>12} {:>8} {:>10} {:>8} {own:>8} {ratio:>6.3}{missed}",
         row.name, cost.prepared, cost.bare, cost.stack, cost.login, cost.login_stack
     );
 }

@@ -97,7 +97,7 @@ pub(crate) fn log_in(imap: &Address, credentials: &Credentials) -> Result<imap::
     } = credentials;
     let login = session.authenticate(mechanism, response, answer)?;
     if login.is_ok {
-        // Now there is a mail process behind it, which has asked whose it is.
+        // The mail process runs now, and has looked its user up.
         let selected = session.command("SELECT INBOX")?;
         if !selected.is_ok {
             return Err(format!("{selected:?}").into());

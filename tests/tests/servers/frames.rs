@@ -197,7 +197,7 @@ fn mutations() -> Vec<Vec<u8>> {
     (0..2000).map(mutate).collect()
 }
 
-/// Connections that nobody answers for, more than the device has sockets.
+/// More connections that are never completed than the device has sockets.
 fn forged_connections() -> Vec<Vec<u8>> {
     let connection = |port| ethernet(DEVICE, IPV4, &ipv4(TCP, &tcp(port, *b"\x02\x04\x05\xb4")));
     (42_000..42_064).map(connection).collect()

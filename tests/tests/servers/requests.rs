@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::Case;
 
-/// Refused requests that nobody answers, on one connection.
+/// Logins of one connection whose failure challenge the client leaves unanswered.
 const UNANSWERED: usize = 2_000;
 
-/// What clients do after the failure challenge, and that none of it is a second attempt.
+/// What clients send after the failure challenge; none of it counts as a second attempt.
 const BEHAVIOURS: [(&str, Behaviour); 6] = [
     ("answers_with_one_separator", |client, id, _| {
         client.reply(id, "AQ==")

@@ -116,7 +116,7 @@ impl<'l> Visit<'l> {
         self.read(subject, body)
     }
 
-    /// For Roundcube the token has an hour to live, so that it tries, and is told.
+    /// Roundcube takes the token for good for another hour, presents it, and is refused.
     fn see_the_token_revoked(&mut self) -> Outcome {
         self.lab.provider.revoke_grants(&self.name)?;
         self.logs = self.lab.logs();
@@ -125,7 +125,7 @@ impl<'l> Visit<'l> {
         self.expect_no_blame(&told)
     }
 
-    /// For Roundcube the token is over, so that it asks the provider for another.
+    /// Roundcube takes the token for expired, and asks the provider for another.
     fn see_the_session_end(&mut self) -> Outcome {
         self.lab.provider.revoke_grants(&self.name)?;
         self.logs = self.lab.logs();
@@ -133,7 +133,7 @@ impl<'l> Visit<'l> {
         self.expect_no_blame(&told)
     }
 
-    /// No server is to blame, neither on the page nor in the logs.
+    /// Neither the page nor the logs blame a server.
     fn expect_no_blame(&self, told: &str) -> Outcome {
         let words = format!("{told}\n{}", self.logged()).to_lowercase();
         let blamed = BLAME.iter().find(|blame| words.contains(**blame));
