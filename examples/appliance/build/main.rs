@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
-use config::Config;
+use config::{Config, Memory};
 
 /// The memory map of every board below; see `src/firmware/memory.rs` for where the stack lies.
 const MEMORY: &str = include_str!("../memory.ld");
@@ -69,7 +69,7 @@ fn write(out: &Path) -> Result<(), String> {
         println!("cargo:rustc-cfg=online");
     }
     file("board.rs", board(&config.board)?.constants)?;
-    file("memory.x", MEMORY)?;
+    file("memory.x", &memory_map(config.memory))?;
     // cortex-m-rt asks for the weak aliases of a device crate; our table of vectors has none.
     file("device.x", "")?;
     println!("cargo:rustc-link-search={}", out.display());
@@ -77,6 +77,15 @@ fn write(out: &Path) -> Result<(), String> {
     // Without it the linker aligns segments to its pages, and the image grows by the gaps.
     println!("cargo:rustc-link-arg-bins=--nmagic");
     Ok(())
+}
+
+/// The linker's map of what there is.
+fn memory_map(Memory { flash, ram, stack }: Memory) -> String {
+    [("@FLASH@", flash), ("@RAM@", ram), ("@STACK@", stack)]
+        .into_iter()
+        .fold(MEMORY.to_owned(), |map, (name, kibibytes)| {
+            map.replace(name, &format!("{kibibytes}K"))
+        })
 }
 
 /// The file that `APPLIANCE_CONFIG` names, in the folder where cargo was called, or else the one beside us.
