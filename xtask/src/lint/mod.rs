@@ -3,6 +3,7 @@
 mod crates;
 mod features;
 mod floors;
+mod length;
 mod manifest;
 mod purity;
 mod source;
@@ -44,6 +45,9 @@ pub(crate) fn check_all(tally: &mut Tally) {
     });
     tally.check("lint: features of core's dependencies", || {
         Ok(report(&features::complaints(&dependency_tree()?)))
+    });
+    tally.check("lint: length of files", || {
+        Ok(report(&length::complaints(root())?))
     });
     tally.check("lint: unsafe code of the multiplier", || {
         Ok(report(&unsafety::complaints(root())?))
