@@ -1,16 +1,16 @@
-//! ECDSA (FIPS 186-5 section 6.4.2) on P-256 and P-384, as JWS has it (RFC 7518 section 3.4): `r || s` of fixed
+//! ECDSA (FIPS 186-5 section 6.4.2) on P-256, P-384 and P-521, as JWS has it (RFC 7518 section 3.4): `r || s` of fixed
 //! length, both in `1..n`; a high `s` is accepted.
 
 use core::fmt;
 
-use crypto_bigint::{CheckedAdd as _, NonZero, Odd, U256, U384};
+use crypto_bigint::{CheckedAdd as _, NonZero, Odd, U256, U384, U576};
 use gatepost_core::crypto::{
     Algorithm, AlgorithmSet, Curve, EcPublicKey, InvalidSignature, Unsupported, VerifyingKey,
 };
-use sha2::{Digest as _, Sha256, Sha384};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::digits::Digits;
-use crate::field::{Field, P256, P384};
+use crate::field::{Field, P256, P384, P521};
 use crate::generator;
 use crate::point::{Affine, Point, Prepared};
 
@@ -19,7 +19,7 @@ const KEY_WIDTH: usize = 5;
 const KEY_MULTIPLES: usize = 1 << (KEY_WIDTH - 2);
 
 /// Digits of the longest scalar, and one for what they carry.
-const MAX_DIGITS: usize = 385;
+const MAX_DIGITS: usize = 522;
 
 macro_rules! ecdsa_key {
     (
@@ -55,25 +55,35 @@ macro_rules! ecdsa_key {
                     return Some(());
                 }
                 // The x coordinate may have been reduced to `r`, where there is room between order and prime.
-                let above = $uint::from_be_slice(r).checked_add(&Self::ORDER).into_option()?;
-                let above = $field::from_bytes(&<[u8; $length]>::from(above.to_be_bytes()))?;
+                let above = Self::number(r).checked_add(&Self::ORDER).into_option()?;
+                let above: [u8; $uint::BYTES] = above.to_be_bytes().into();
+                let above = $field::from_bytes(above.last_chunk::<$length>()?)?;
                 sum.has_x(&above).then_some(())
             }
 
             /// `r / s` and `hash / s` modulo the order, little-endian; `None` where one of `r` and `s` is not in
             /// `1..n`.
-            fn scalars(hash: &[u8], r: &[u8], s: &[u8]) -> Option<[[u8; $length]; 2]> {
+            fn scalars(hash: &[u8], r: &[u8], s: &[u8]) -> Option<[[u8; $uint::BYTES]; 2]> {
                 let order = const { Odd::<$uint>::from_be_hex($order) };
                 let modulus = const { NonZero::<$uint>::new_unwrap(Self::ORDER) };
                 let is_in_range = |number: &$uint| *number != $uint::ZERO && *number < Self::ORDER;
-                let r = Some($uint::from_be_slice(r)).filter(is_in_range)?;
-                let s = Some($uint::from_be_slice(s)).filter(is_in_range)?;
+                let r = Some(Self::number(r)).filter(is_in_range)?;
+                let s = Some(Self::number(s)).filter(is_in_range)?;
                 let inverse = s.invert_odd_mod_vartime(&order).into_option()?;
-                let hash = $uint::from_be_slice(hash);
+                let hash = Self::number(hash);
                 let scalar = |number: &$uint| {
                     inverse.mul_mod_vartime(number, &modulus).to_le_bytes().into()
                 };
                 Some([scalar(&r), scalar(&hash)])
+            }
+
+            /// A big-endian number of as many bytes as the order has at most.
+            fn number(bytes: &[u8]) -> $uint {
+                let mut padded = [0; $uint::BYTES];
+                for (padded, byte) in padded.iter_mut().rev().zip(bytes.iter().rev()) {
+                    *padded = *byte;
+                }
+                $uint::from_be_slice(&padded)
             }
         }
 
@@ -116,6 +126,13 @@ ecdsa_key!(
     P384Key, P384, Curve::P384, Sha384, U384,
     order: "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
     b: P384::B, multiples: generator::P384, length: 48
+);
+
+ecdsa_key!(
+    /// A point on P-521, for ES512.
+    P521Key, P521, Curve::P521, Sha512, U576,
+    order: "00000000000001fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
+    b: P521::B, multiples: generator::P521, length: 66
 );
 
 /// The coordinates of `04 || x || y`.

@@ -1,11 +1,13 @@
-//! The fields of the curves, in Montgomery's form: `x` stands as `x R` modulo the prime, `R` the power of two behind
-//! its highest word.
+//! The fields of the curves. Those of P-256 and P-384 are in Montgomery's form: `x` stands as `x R` modulo the prime,
+//! `R` the power of two behind its highest word.
 
 mod p256;
 mod p384;
+mod p521;
 
 pub(crate) use p256::P256;
 pub(crate) use p384::P384;
+pub(crate) use p521::P521;
 
 /// An element of a curve's field. Everything takes variable time: all of it is public.
 pub(crate) trait Field: Copy + 'static {

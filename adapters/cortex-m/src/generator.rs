@@ -2,9 +2,11 @@
 
 mod p256;
 mod p384;
+mod p521;
 
 pub(crate) use p256::MULTIPLES as P256;
 pub(crate) use p384::MULTIPLES as P384;
+pub(crate) use p521::MULTIPLES as P521;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -16,7 +18,7 @@ mod tests {
 
     use ::p256::elliptic_curve::sec1::ToSec1Point as _;
 
-    use crate::field::{Field as _, P256, P384};
+    use crate::field::{Field as _, P256, P384, P521};
 
     /// Compares a table with what the library computes; writes it where `WRITE_TABLES` is set.
     #[track_caller]
@@ -76,5 +78,7 @@ mod tests {
         check("p256", ["Words([", "])"], 32, &rows);
         let rows = rows!(p384, P384, 16, |field: P384| field.0);
         check("p384", ["[", "]"], 16, &rows);
+        let rows = rows!(p521, P521, 16, |field: P521| field.0);
+        check("p521", ["[", "]"], 16, &rows);
     }
 }

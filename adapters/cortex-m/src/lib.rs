@@ -25,12 +25,14 @@ mod point;
 
 use gatepost_core::crypto::{AlgorithmSet, KeyMaterial, KeyType, Unsupported, VerifyingKey};
 
-pub use ecdsa::{P256Key, P384Key};
+pub use ecdsa::{P256Key, P384Key, P521Key};
 
 /// P-256: ES256.
 pub const P256: KeyType = KeyType::new(p256);
 /// P-384: ES384.
 pub const P384: KeyType = KeyType::new(p384);
+/// P-521: ES512.
+pub const P521: KeyType = KeyType::new(p521);
 
 macro_rules! curve {
     ($name:ident, $key:ident) => {
@@ -50,3 +52,4 @@ macro_rules! curve {
 
 curve!(p256, P256Key);
 curve!(p384, P384Key);
+curve!(p521, P521Key);

@@ -176,7 +176,7 @@ fn types(served: AlgorithmSet) -> String {
         ),
         ("gatepost_cortex_m::P256", &[Algorithm::Es256]),
         ("gatepost_cortex_m::P384", &[Algorithm::Es384]),
-        ("KeyType::P521", &[Algorithm::Es512]),
+        ("gatepost_cortex_m::P521", &[Algorithm::Es512]),
         ("KeyType::ED25519", &[Algorithm::EdDsa]),
     ];
     let wanted = all.iter().filter(|(_, algorithms)| {

@@ -2,9 +2,9 @@
 
 use gatepost_core::crypto::{
     Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519Key, Ed25519PublicKey, HmacKey, HmacSecret,
-    InvalidSignature, KeyMaterial, P521Key, RsaKey, RsaPublicKey, Unsupported, VerifyingKey,
+    InvalidSignature, KeyMaterial, RsaKey, RsaPublicKey, Unsupported, VerifyingKey,
 };
-use gatepost_cortex_m::{P256Key, P384Key};
+use gatepost_cortex_m::{P256Key, P384Key, P521Key};
 use serde::{Deserialize, Serialize};
 
 /// The numbers of a key.

@@ -1,12 +1,12 @@
 //! The arithmetic, against crypto-bigint's.
 
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
-use crypto_bigint::{Odd, U256, U384};
+use crypto_bigint::{Odd, U256, U384, U576};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
-use crate::field::{Field as _, P256, P384};
+use crate::field::{Field as _, P256, P384, P521};
 
 const PRIME: U256 =
     U256::from_be_hex("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff");
@@ -114,6 +114,48 @@ fn the_field_of_p384_is_that_of_the_library() {
         assert!(P384::from_bytes(&<[u8; 48]>::from(too_large.to_be_bytes())).is_none());
     }
     assert!(P384::from_bytes(&[0; 47]).is_none());
+}
+
+#[test]
+fn the_field_of_p521_is_that_of_the_library() {
+    let power = U576::ONE.shl_vartime(521);
+    let prime = power.wrapping_sub(&U576::ONE);
+    let params = FixedMontyParams::new_vartime(Odd::new(prime).unwrap());
+    let mut rng = StdRng::seed_from_u64(521);
+    let mut numbers = std::vec![U576::ZERO, U576::ONE, prime.wrapping_sub(&U576::ONE)];
+    for _ in 0..60 {
+        let words: [u32; 18] = core::array::from_fn(|_| {
+            [0, u32::MAX, u32::MAX - 1, rng.random(), rng.random()][rng.random_range(0..5)]
+        });
+        let number = U576::from_le_slice(words.map(u32::to_le_bytes).as_flattened());
+        numbers.push(number.rem_vartime(&prime.to_nz().unwrap()));
+    }
+    let bytes = |number: &U576| <[u8; 72]>::from(number.to_be_bytes());
+    let read = |number: &U576| P521::from_bytes(&bytes(number)[6..]).unwrap();
+    // Zero has two forms.
+    let check = |found: P521, expected: FixedMontyForm<{ U576::LIMBS }>| {
+        let expected = read(&expected.retrieve());
+        assert!(found.0 == expected.0 || found.is_zero() && expected.is_zero());
+    };
+    for a in &numbers {
+        let of_a = FixedMontyForm::new(a, &params);
+        check(read(a).square(), of_a.square());
+        for b in &numbers {
+            let of_b = FixedMontyForm::new(b, &params);
+            check(read(a).multiply(&read(b)), of_a * of_b);
+            check(read(a).add(&read(b)), of_a + of_b);
+            let difference = read(a).subtract(&read(b));
+            check(difference, of_a - of_b);
+            // Both forms of zero may go on.
+            check(difference.multiply(&read(b)), (of_a - of_b) * of_b);
+            check(difference.add(&difference), (of_a - of_b).double());
+            assert_eq!(read(a).equals(&read(b)), a == b);
+        }
+    }
+    for too_large in [prime, power, U576::MAX] {
+        assert!(P521::from_bytes(&bytes(&too_large)[6..]).is_none());
+    }
+    assert!(P521::from_bytes(&[0; 65]).is_none());
 }
 
 #[test]

