@@ -109,3 +109,28 @@ fn the_unit_raises_limits_and_checks_before_it_reloads() {
     assert!(at("Type=notify").is_some());
     assert!(OWN_USER.contains("LoadCredential="));
 }
+
+/// The units that a line such as `Before=` of a unit names.
+fn named<'u>(unit: &'u str, key: &str) -> Vec<&'u str> {
+    let lines = unit.lines().filter_map(|line| line.strip_prefix(key));
+    lines.flat_map(str::split_whitespace).collect()
+}
+
+/// A drop-in cannot take an order back, and systemd leaves out one of two units that both come first.
+#[test]
+fn no_drop_in_turns_the_order_of_the_unit_round() {
+    let before = named(UNIT, "Before=");
+    for drop_in in [OWN_USER, RELAY_UNIT] {
+        let after = named(drop_in, "After=");
+        assert!(after.iter().all(|unit| !before.contains(unit)), "{after:?}");
+    }
+}
+
+/// On Debian 12 `postfix.service` starts nothing: `postfix@-.service` does.
+#[test]
+fn the_unit_comes_before_every_unit_that_starts_a_mail_server_at_its_socket() {
+    let before = named(UNIT, "Before=");
+    for unit in ["postfix.service", "postfix@-.service", "exim4.service"] {
+        assert!(before.contains(&unit), "{unit} is not in {before:?}");
+    }
+}
