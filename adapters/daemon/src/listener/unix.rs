@@ -99,14 +99,10 @@ pub(super) fn stage(listener: &Listener, path: &std::path::Path) -> Result<Stage
     let (owner, group) = (owner(listener)?, group(listener)?);
     let failed = failed(listener);
     let staging = Staging::new(path).map_err(&failed)?;
-    let temporary = staging.socket();
-    let socket = UnixListener::bind(&temporary).map_err(&failed)?;
+    let socket = UnixListener::bind(staging.socket()).map_err(&failed)?;
     let mode = listener.mode.unwrap_or(Mode::DEFAULT);
-    if owner.is_some() || group.is_some() {
-        chown(&temporary, owner, group).map_err(&failed)?;
-    }
-    fs::set_permissions(&temporary, Permissions::from_mode(mode.bits())).map_err(&failed)?;
-    let found = fs::symlink_metadata(&temporary).map_err(&failed)?;
+    staging.hand_over(owner, group, mode).map_err(&failed)?;
+    let found = fs::symlink_metadata(staging.socket()).map_err(&failed)?;
     Ok(Staged {
         socket,
         staging,
@@ -132,6 +128,14 @@ impl Staging {
 
     fn socket(&self) -> PathBuf {
         self.directory.join("s")
+    }
+
+    /// Gives the socket its owner, group and mode.
+    fn hand_over(&self, owner: Option<u32>, group: Option<u32>, mode: Mode) -> io::Result<()> {
+        if owner.is_some() || group.is_some() {
+            chown(self.socket(), owner, group)?;
+        }
+        fs::set_permissions(self.socket(), Permissions::from_mode(mode.bits()))
     }
 }
 
@@ -165,5 +169,33 @@ fn unknown(listener: &Listener, kind: &'static str, name: &str) -> BindError {
         address: listener.address.clone(),
         kind,
         name: name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// The directory of a mail server belongs to its user, who may put links where root is about to set rights.
+    #[tokio::test]
+    async fn rights_are_set_on_the_socket_whatever_has_been_put_in_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "").unwrap();
+        fs::set_permissions(&victim, Permissions::from_mode(0o640)).unwrap();
+        let staging = Staging::new(&directory.path().join("socket")).unwrap();
+        let _socket = UnixListener::bind(staging.socket()).unwrap();
+
+        let aside = directory.path().join("aside");
+        fs::rename(&staging.directory, &aside).unwrap();
+        fs::create_dir(&staging.directory).unwrap();
+        symlink(&victim, staging.socket()).unwrap();
+        staging.hand_over(None, None, Mode::DEFAULT).unwrap();
+
+        let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!(mode(&victim), 0o640);
+        assert_eq!(mode(&aside.join("s")), 0o600);
     }
 }
