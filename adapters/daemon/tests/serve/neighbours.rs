@@ -16,7 +16,8 @@ use serde_json::json;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 
-use crate::serving::{Client, PATIENCE, Serving, now};
+use crate::online;
+use crate::serving::{Client, PATIENCE, now};
 
 const ALICE: &str = "alice@example.com";
 
@@ -26,11 +27,9 @@ const GREETING: &str =
 
 /// A daemon that verifies JWTs by itself, and asks a stub about all other tokens.
 struct Daemon {
-    serving: Serving,
-    address: String,
-    metrics: String,
+    online: online::Daemon,
     issuer: Issuer,
-    root: TempDir,
+    _keys: TempDir,
 }
 
 impl Daemon {
@@ -44,34 +43,21 @@ impl Daemon {
         let keys = root.path().join("jwks.json");
         fs::write(&keys, issuer.jwk_set().to_string()).unwrap();
         let text = format!(
-            "listen = \"tcp:127.0.0.1:0\"\nmetrics = {{ listen = \"tcp:127.0.0.1:0\" }}\nlog = {{ format = \"json\" }}\n\
-             {further}\n[[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = \"mail\"\n\
+            "{further}\n[[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = \"mail\"\n\
              discovery = false\nkeys = [\"{}\"]\nusername_claims = [\"email\"]\n\
              introspection_url = \"{}\"\nclient_id = \"rs\"\nclient_secret = \"x\"\n{provider}",
             keys.display(),
             stub.url("/introspect")
         );
-        let path = root.path().join("gatepost.toml");
-        fs::write(&path, text).unwrap();
-        let mut serving = Serving::start(&path);
-        let mut listening = |protocol: &str| {
-            let line = serving.wait_for("listening");
-            assert_eq!(line["protocol"], protocol);
-            let address = line["address"].as_str().unwrap();
-            address.strip_prefix("tcp:").unwrap().to_owned()
-        };
-        let (address, metrics) = (listening("auth"), listening("metrics"));
         Self {
-            serving,
-            address,
-            metrics,
+            online: online::Daemon::start(&text),
             issuer,
-            root,
+            _keys: root,
         }
     }
 
     fn connect(&self) -> Client<TcpStream> {
-        let mut client = Client::tcp(&self.address);
+        let mut client = Client::tcp(&self.online.address);
         client.send("VERSION\t1\t2\nCPID\t1\n");
         while client.line() != "DONE" {}
         client
@@ -83,14 +69,6 @@ impl Daemon {
             "iss": "https://id.example.com", "aud": "mail", "sub": "1", "email": ALICE, "exp": now() + 600,
         });
         self.issuer.sign("ES256", &claims)
-    }
-
-    fn get(&self, path: &str) -> String {
-        let mut client = Client::tcp(&self.metrics);
-        client.send(format!(
-            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        ));
-        client.line()
     }
 }
 
@@ -122,7 +100,7 @@ fn watchers_that_do_not_read_are_closed_and_others_are_answered() {
     let daemon = Daemon::start(&stub, "[limits]\nline_seconds = 1\n");
     let deaf: Vec<_> = (0..64)
         .map(|_| {
-            let mut client = Client::tcp(&daemon.metrics);
+            let mut client = Client::tcp(&daemon.online.metrics);
             // More answers than any socket's buffers hold.
             let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(5_000);
             client.0.get_ref().set_nonblocking(true).unwrap();
@@ -131,7 +109,9 @@ fn watchers_that_do_not_read_are_closed_and_others_are_answered() {
         })
         .collect();
     let until = Instant::now() + PATIENCE;
-    while !daemon.get("/metrics").starts_with("HTTP/1.1 200") {
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answered = || Client::tcp(&daemon.online.metrics).ask(request);
+    while !answered().starts_with("HTTP/1.1 200") {
         assert!(Instant::now() < until, "nobody is answered");
         thread::sleep(Duration::from_millis(50));
     }
@@ -158,7 +138,7 @@ fn a_dovecot_whose_queue_is_full_is_tried_again() {
         (first, accept)
     });
     let mut daemon = Daemon::start(&stub, &upstream);
-    daemon.serving.wait_for("ready");
+    daemon.online.serving.wait_for("ready");
     let (_first, accept) = first.join().unwrap();
     let mut client = daemon.connect();
     // There is one place, and somebody has it.
@@ -195,14 +175,13 @@ fn a_login_that_is_given_up_has_its_line() {
     while stub.seen("/introspect").is_empty() {
         thread::sleep(Duration::from_millis(10));
     }
-    let log = daemon.serving.stop();
+    let log = daemon.online.serving.stop();
     let mut lines = log
         .lines()
         .filter(|line| line.contains("\"message\":\"login\""));
     let line = lines.next().unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains("\"reason\":\"abandoned\""), "{line}");
     assert!(lines.next().is_none());
-    drop(daemon.root);
 }
 
 /// N2: however many forged tokens one address has in flight, their answers wait, and no good login's does.

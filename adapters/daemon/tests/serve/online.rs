@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -20,21 +21,19 @@ const MECHANISMS: [&str; 2] = ["XOAUTH2", "OAUTHBEARER"];
 
 const TOKEN: &str = "an-opaque-token-that-no-log-may-hold";
 
+/// A daemon that is asked over TCP, and says over HTTP how it is.
 pub(crate) struct Daemon {
     pub(crate) serving: Serving,
     pub(crate) address: String,
     pub(crate) metrics: String,
-    _root: TempDir,
+    root: TempDir,
 }
 
 impl Daemon {
-    pub(crate) fn start(providers: &str) -> Self {
+    /// Starts one with what `rest` says besides.
+    pub(crate) fn start(rest: &str) -> Self {
         let root = TempDir::new().unwrap();
-        let path = root.path().join("gatepost.toml");
-        let head = "listen = \"tcp:127.0.0.1:0\"\nmetrics = { listen = \"tcp:127.0.0.1:0\" }\n\
-                    log = { format = \"json\", level = \"debug\" }\n";
-        std::fs::write(&path, format!("{head}{providers}")).unwrap();
-        let mut serving = Serving::start(&path);
+        let mut serving = Serving::start(&write(&root, rest));
         let mut listening = |protocol: &str| {
             let line = serving.wait_for("listening");
             assert_eq!(line["protocol"], protocol);
@@ -46,11 +45,18 @@ impl Daemon {
             serving,
             address,
             metrics,
-            _root: root,
+            root,
         }
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    /// Has it read its configuration again, where `rest` stands now.
+    pub(crate) fn reload(&mut self, rest: &str) {
+        write(&self.root, rest);
+        self.serving.signal("HUP");
+        self.serving.wait_for("reloaded");
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.metrics).unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
@@ -58,6 +64,15 @@ impl Daemon {
         stream.read_to_string(&mut answer).unwrap();
         (answer[9..12].parse().unwrap(), answer)
     }
+}
+
+/// Writes its configuration.
+fn write(root: &TempDir, rest: &str) -> PathBuf {
+    let path = root.path().join("gatepost.toml");
+    let head = "listen = \"tcp:127.0.0.1:0\"\nmetrics = { listen = \"tcp:127.0.0.1:0\" }\n\
+                log = { format = \"json\", level = \"debug\" }\n";
+    std::fs::write(&path, format!("{head}{rest}")).unwrap();
+    path
 }
 
 /// What one login was answered.

@@ -233,7 +233,8 @@ fn figures_tell_what_happened() {
         "introspection_url = \"{}\"\nclient_id = \"x\"\nclient_secret = \"the-secret\"\n",
         stub.url("/introspect")
     );
-    let mut daemon = Daemon::start(&format!("{here}{asked}"));
+    let text = format!("{here}{asked}");
+    let mut daemon = Daemon::start(&text);
     let claims = json!({"iss": stub.issuer(), "sub": "x", "aud": "mail", "exp": now() + 60});
     for token in [&issuer.sign("ES256", &claims), "opaque-token-of-bob"] {
         for user in ["x", "bob"] {
@@ -244,8 +245,7 @@ fn figures_tell_what_happened() {
     let requests = "gatepost_provider_requests_total{provider=\"here\",endpoint=\"introspection\",result=\"2xx\"}";
     let count = samples(&before).get(requests).copied();
     assert!(count.is_some_and(|count| count > 0.0), "{before}");
-    daemon.serving.signal("HUP");
-    daemon.serving.wait_for("reloaded");
+    daemon.reload(&text);
     let text = ask(&daemon, "GET /metrics", "").body;
     let samples = samples(&text);
     let is = |name: &str, expected: f64| {
