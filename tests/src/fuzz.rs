@@ -11,6 +11,7 @@ mod exchange;
 mod http;
 mod logins;
 mod mail;
+mod socketmap;
 
 use std::num::NonZeroU64;
 
@@ -32,7 +33,8 @@ pub use dict::dict_lines;
 pub use exchange::exchange;
 pub use http::http_requests;
 pub use logins::relayed_logins;
-pub use mail::{front_lines, master_lines, users_and_maps};
+pub use mail::{front_lines, master_lines, passwd_file};
+pub use socketmap::socketmap_lookups;
 
 /// A function under test and its name, which is also its file's in `tests/fuzz/targets` and its
 /// folder's in `tests/fuzz/corpus`.
@@ -62,8 +64,9 @@ pub const TARGETS: &[Target] = &[
     Target::new("jwk_set", jwk_set),
     Target::new("jwt", jwt),
     Target::new("master_lines", master_lines),
+    Target::new("passwd_file", passwd_file),
     Target::new("relayed_logins", relayed_logins),
-    Target::new("users_and_maps", users_and_maps),
+    Target::new("socketmap_lookups", socketmap_lookups),
 ];
 
 /// A SASL client response, in each mechanism, strict and loose.

@@ -6,7 +6,6 @@ use gatepost_core::sasl::Mechanism;
 use gatepost_mail::line::Lines;
 use gatepost_mail::master::{Master, Sources};
 use gatepost_mail::relay::{Relay, Route};
-use gatepost_mail::socketmap::{Request, Requests};
 use gatepost_mail::upstream::{Greeting, Offer};
 use gatepost_mail::users::{Common, Exist, PasswdFile, Users};
 use gatepost_mail::waiting::Waiting;
@@ -167,11 +166,11 @@ pub fn master_lines(data: &[u8]) {
     }
 }
 
-/// A passwd-file, and the bytes of a socketmap's client.
+/// A passwd-file.
 ///
 /// # Panics
-/// Where a user is root, its name could be a path or a word of it another field, or the sizes of the pieces change what is asked.
-pub fn users_and_maps(data: &[u8]) {
+/// Where a user is root, or its name could be a path or a word of it another field.
+pub fn passwd_file(data: &[u8]) {
     let users = users(data);
     for name in users.matching("*").into_iter().flatten() {
         assert!(!name.contains('/') && !name.starts_with('@'));
@@ -185,24 +184,6 @@ pub fn users_and_maps(data: &[u8]) {
             .filter(|(key, _)| key == "uid" || key == "gid");
         assert!(ids.all(|(_, id)| id.parse::<u32>().is_ok_and(|id| id > 0)));
     }
-    if is_tried_closely(data) {
-        assert_eq!(requests(data, 1), requests(data, usize::MAX));
-    }
-}
-
-fn requests(data: &[u8], size: usize) -> (Vec<Request>, bool) {
-    let (mut requests, mut seen) = (Requests::default(), Vec::new());
-    for piece in data.chunks(size) {
-        requests.push(piece);
-        loop {
-            match requests.next_request() {
-                Ok(Some(request)) => seen.push(request),
-                Ok(None) => break,
-                Err(_) => return (seen, false),
-            }
-        }
-    }
-    (seen, true)
 }
 
 pub(super) fn users(file: &[u8]) -> Users {
