@@ -133,6 +133,12 @@ impl Answers {
         self.hits.snapshot()
     }
 
+    /// How many are kept, and what they take in bytes; those that are too old are, until others need their room.
+    pub(crate) fn kept(&self) -> (usize, u64) {
+        let number = self.good.len() + self.known.len();
+        (number, self.good.weight() + self.known.weight())
+    }
+
     /// The answer to `outgoing`; `settling` is how long one is kept until its verdict is known.
     pub(crate) async fn get(
         &self,

@@ -226,6 +226,8 @@ impl Providers {
             if let Some(http) = self.http(index) {
                 let gate = http.gate();
                 figures.answers = self.answers(index).map(Answers::hits).unwrap_or_default();
+                let kept = self.answers(index).map(Answers::kept).unwrap_or_default();
+                (figures.answers_kept, figures.answers_kept_bytes) = kept;
                 figures.endpoints = http.requests();
                 (figures.waiting, figures.under_way) = gate.load();
                 figures.busy = gate.busy();

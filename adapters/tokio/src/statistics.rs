@@ -32,6 +32,10 @@ pub struct Statistics {
     pub looks_for_newer_keys: u64,
     /// Questions that a kept answer, or another login's question, has answered.
     pub answers: HitsAndMisses,
+    /// Answers that are kept.
+    pub answers_kept: usize,
+    /// What they take, in bytes.
+    pub answers_kept_bytes: u64,
     /// Signatures that had been verified before.
     pub signatures: HitsAndMisses,
 }

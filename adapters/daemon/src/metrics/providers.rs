@@ -120,6 +120,12 @@ impl Providers {
                 })
         });
         let help = "Looks for an answer or a signature that is known already.";
-        counter(to, "gatepost_cache_lookups", help, lookups)
+        counter(to, "gatepost_cache_lookups", help, lookups)?;
+        let help = "Answers of a provider that are kept.";
+        let kept = self.each(|one| one.answers_kept);
+        gauge(to, "gatepost_answers_kept", help, kept)?;
+        let help = "Memory that they take.";
+        let bytes = self.each(|one| one.answers_kept_bytes);
+        gauge(to, "gatepost_answers_kept_bytes", help, bytes)
     }
 }

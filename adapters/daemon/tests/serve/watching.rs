@@ -296,6 +296,8 @@ fn figures_tell_what_happened() {
         );
         above(&hits, 0.0);
     }
+    is("gatepost_answers_kept{provider=\"here\"}", 1.0);
+    above("gatepost_answers_kept_bytes{provider=\"here\"}", 256.0);
     above("process_threads", 1.0);
     above("gatepost_connections{protocol=\"metrics\"}", 0.0);
     assert!(samples.contains_key("process_cpu_seconds_total"), "{text}");
