@@ -392,6 +392,31 @@ async fn answers_of_thousands_of_users_are_kept() {
     assert_eq!(stub.seen("/introspect").len(), 2_000);
 }
 
+/// N16: whoever is never asked about a token takes no room from those that are.
+#[tokio::test]
+async fn answers_have_all_the_room_however_many_providers_sign_their_tokens() {
+    let stub = Stub::provider().unwrap();
+    let mut answer = active();
+    answer["groups"] = json!("g".repeat(4_000));
+    stub.set_json("/introspect", &answer);
+    let mut settings = vec![asking(&stub)];
+    for index in 0..49 {
+        let mut signing = bare(&stub);
+        signing.name = format!("signing{index}");
+        signing.online.as_mut().unwrap().about = None;
+        settings.push(signing);
+    }
+    let (providers, _) = Providers::start(&AwsLc, settings, &place(), None).unwrap();
+    providers.looked_for().await;
+    let providers = Arc::new(providers);
+    for _ in 0..2 {
+        let outcomes = burst(&providers, network(1), "token", 2_000);
+        assert!(all(outcomes).await.iter().all(is_good));
+    }
+    assert_eq!(stub.seen("/introspect").len(), 2_000);
+    assert_eq!(providers.statistics()[0].answers_kept, 2_000);
+}
+
 /// N14: a file system that hangs delays no login, and not the thread that serves.
 #[test]
 fn a_state_directory_that_hangs_delays_nobody() {
