@@ -10,6 +10,7 @@ mod http;
 mod neighbours;
 mod online;
 mod operations;
+mod passwords;
 mod refusals;
 mod relay;
 mod serving;

@@ -1,0 +1,77 @@
+//! What is remembered of passwords, and for how long.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use gatepost_tests::stub::{Behaviour, Page, Seen, Stub};
+use serde_json::json;
+
+use crate::online::Daemon;
+use crate::serving::{Client, now};
+
+const ALICE: &str = "alice@example.com";
+
+/// What a guess counts as that has to wait.
+const WAITED: &str = "gatepost_limits_hit_total{limit=\"penalty\"} 1";
+
+/// The answer to a login of Alice's with a password.
+fn plain(daemon: &Daemon, password: &str, remote: &str) -> String {
+    let response = STANDARD.encode(format!("\0{ALICE}\0{password}"));
+    let mut client = Client::tcp(&daemon.address);
+    client.send("VERSION\t1\t2\nCPID\t1\n");
+    client.send(format!(
+        "AUTH\t1\tPLAIN\tservice=imap\tsecured\trip={remote}\tresp={response}\n"
+    ));
+    while client.line() != "DONE" {}
+    client.line()
+}
+
+fn granted(seen: &Seen) -> Page {
+    if seen.body.contains("password=right") {
+        return Page::json(200, &json!({"access_token": "t", "token_type": "bearer"}));
+    }
+    Page::json(400, &json!({"error": "invalid_grant"}))
+}
+
+/// A pair is good or wrong at its provider as it is configured, and no other.
+#[test]
+fn tried_passwords_are_forgotten_when_their_provider_changes() {
+    let stub = Stub::start().unwrap();
+    let active = json!({"active": true, "aud": "mail", "email": ALICE, "exp": now() + 600});
+    stub.set_json("/introspect", &active);
+    stub.set("/token", Behaviour::Judge(granted));
+    let text = |scope: &str| {
+        format!(
+            "[limits]\npenalty_seconds = 1\n[[provider]]\nname = \"p\"\naudience = \"mail\"\n\
+             introspection_url = \"{}\"\nusername_claims = [\"email\"]\nclient_id = \"rs\"\nclient_secret = \"x\"\n\
+             grant_url = \"{}\"\ngrant_scope = \"{scope}\"\n",
+            stub.url("/introspect"),
+            stub.url("/token")
+        )
+    };
+    let tried = || stub.seen("/token").len();
+    let mut daemon = Daemon::start(&text("mail"));
+    let good = |daemon: &Daemon| {
+        let answer = plain(daemon, "right", "192.0.2.1");
+        assert!(answer.starts_with("OK\t1\t"), "{answer}");
+        daemon.get("/metrics").1.contains(WAITED)
+    };
+    let wrong = |daemon: &Daemon, remote: &str| {
+        let answer = plain(daemon, "wrong", remote);
+        assert!(answer.starts_with("FAIL\t1\t"), "{answer}");
+    };
+    good(&daemon);
+    wrong(&daemon, "192.0.2.1");
+    for reload in [false, true] {
+        if reload {
+            daemon.reload(&text("mail"));
+        }
+        assert!(!good(&daemon), "a good pair waited after a guess");
+        let before = tried();
+        wrong(&daemon, "198.51.100.1");
+        assert_eq!(tried(), before, "it was tried again");
+    }
+    daemon.reload(&text("mail calendar"));
+    let before = tried();
+    wrong(&daemon, "198.51.100.1");
+    assert_eq!(tried(), before + 1, "it was refused by another provider");
+    assert!(good(&daemon), "it was good at another provider");
+}
