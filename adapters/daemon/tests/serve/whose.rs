@@ -4,6 +4,7 @@
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::stub::{Behaviour, Page, Stub};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::online::{self, log_in};
 use crate::serving::now;
@@ -131,4 +132,79 @@ fn a_refused_token_has_its_user_where_an_endpoint_has_vouched_for_it() {
     let event = daemon.serving.wait_for("login");
     assert_eq!(event["reason"], "wrong_audience", "{event}");
     assert_eq!(event["user"].as_str(), alice, "{event}");
+}
+
+/// A signed answer (RFC 9701) says it as well, once its signature has verified.
+#[test]
+fn a_refused_token_has_its_user_where_a_signed_answer_has_vouched_for_it() {
+    let stub = Stub::start().unwrap();
+    let (issuer, stranger) = (Issuer::new(), Issuer::new());
+    let root = TempDir::new().unwrap();
+    let keys = root.path().join("jwks.json");
+    std::fs::write(&keys, issuer.jwk_set().to_string()).unwrap();
+    let mut daemon = online::Daemon::start(&format!(
+        "[[provider]]\nname = \"p\"\nissuer = \"https://id.example.com\"\ndiscovery = false\naudience = \"mail\"\n\
+         keys = [\"{}\"]\nusername_claims = [\"email\"]\nnegative_cache_seconds = 0\n\
+         client_id = \"rs\"\nclient_secret = \"x\"\nintrospection_url = \"{}\"\n",
+        keys.display(),
+        stub.url("/introspect")
+    ));
+    let said = |name: &str, value: Value| {
+        let mut answer = json!({"active": true, "aud": "mail", "email": "Alice@EXAMPLE.com", "exp": now() + 600});
+        answer[name] = value;
+        answer
+    };
+    let alice = Some("Alice@example.com");
+    let (ours, rs) = (&issuer, "rs");
+    for (signer, client, answer, reason, user) in [
+        (
+            ours,
+            rs,
+            said("aud", json!("other")),
+            "wrong_audience",
+            alice,
+        ),
+        (ours, rs, said("exp", json!(1)), "expired", alice),
+        (ours, rs, said("x", json!(1)), "wrong_user", alice),
+        (
+            ours,
+            rs,
+            said("email", json!("two words")),
+            "unusable_user_name",
+            None,
+        ),
+        (
+            ours,
+            rs,
+            said("active", json!(false)),
+            "token_refused",
+            None,
+        ),
+        (
+            ours,
+            "other",
+            said("exp", json!(1)),
+            "unusable_answer",
+            None,
+        ),
+        (
+            &stranger,
+            rs,
+            said("exp", json!(1)),
+            "unusable_answer",
+            None,
+        ),
+    ] {
+        let header = json!({"alg": "ES256", "kid": "ES256", "typ": "token-introspection+jwt"});
+        let payload =
+            json!({"iss": "https://id.example.com", "aud": client, "token_introspection": answer});
+        let jwt = signer.sign_with_header("ES256", &header, payload.to_string().as_bytes());
+        let page = Page::of(200, "application/token-introspection+jwt", jwt);
+        stub.set("/introspect", Behaviour::Answer(page));
+        log_in(&daemon.address, "XOAUTH2", BOB, "opaque");
+        let event = daemon.serving.wait_for("login");
+        assert_eq!(event["reason"], reason, "{event}");
+        assert_eq!(event["user"].as_str(), user, "{event}");
+        assert_eq!(event["claimed"], BOB, "{event}");
+    }
 }
