@@ -35,7 +35,8 @@ pub struct Place {
     pub runtime: Handle,
     /// The directory where the last good key sets are kept, if anywhere.
     pub state: Option<PathBuf>,
-    /// Answers about tokens that are kept, in bytes, all providers together: each that is asked has the same share.
+    /// Answers to logins' questions that are kept, in bytes, all providers together: each that is asked has the same
+    /// share.
     pub answer_cache: u64,
 }
 
@@ -140,7 +141,7 @@ impl Providers {
             found.keys = signatures.remembered(std::mem::take(&mut found.keys), &hits);
             signature_hits.push(hits);
         }
-        let asked = settings.iter().filter(|settings| settings.online.is_some());
+        let asked = settings.iter().filter(|settings| asks_for_logins(settings));
         let asked = u64::try_from(asked.count()).unwrap_or(u64::MAX);
         let share = place.answer_cache / asked.max(1);
         let mut sources = Vec::new();
@@ -333,6 +334,12 @@ impl std::fmt::Debug for Providers {
 fn needs_finding(settings: &ProviderSettings, online: &OnlineSettings) -> bool {
     let finds_metadata = online.discovery && settings.issuer.is_some();
     finds_metadata || online.key_set_url.is_some()
+}
+
+/// Whether logins ask it anything.
+fn asks_for_logins(settings: &ProviderSettings) -> bool {
+    let online = settings.online.as_ref();
+    online.is_some_and(|online| online.about.is_some() || online.grant.is_some())
 }
 
 /// Something that anybody may ask the provider for: its metadata, or its JWK Set.
