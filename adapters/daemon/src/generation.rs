@@ -1,6 +1,7 @@
 //! What logins are judged by, and how it is replaced as a whole.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gatepost_aws_lc::AwsLc;
 use gatepost_core::{crypto::RustCrypto, exchange::LoginSettings, sasl::Mechanism};
@@ -8,11 +9,14 @@ use gatepost_tokio::{LoadError, Place, ProviderSettings, Providers, Trust, Warni
 use tokio::runtime::Handle;
 
 use crate::config::{BackendName, CompatName, Config, DiscoverySettings};
+use crate::guesses::Pairs;
 
 /// Providers and rules of one reading of the configuration. What it says never changes; what is found of
 /// the providers over the network is kept current.
 pub(crate) struct Generation {
     pub(crate) providers: Providers,
+    /// Passwords that these providers have been asked about lately.
+    pub(crate) pairs: Arc<Pairs>,
     compat: CompatName,
     discovery: DiscoverySettings,
     told_provider: Option<String>,
@@ -37,12 +41,15 @@ impl Generation {
             state: state_directory(config),
             answer_cache: u64::from(config.limits.answer_cache_mebibytes.get()) << 20,
         };
-        let previous = previous.map(|previous| &previous.providers);
+        let before = previous.map(|previous| &previous.providers);
         let (providers, warnings) = match config.backend {
-            BackendName::AwsLc => Providers::start(&AwsLc, providers, &place, previous),
-            BackendName::RustCrypto => Providers::start(&RustCrypto, providers, &place, previous),
+            BackendName::AwsLc => Providers::start(&AwsLc, providers, &place, before),
+            BackendName::RustCrypto => Providers::start(&RustCrypto, providers, &place, before),
         }?;
-        Ok(Self::new(config, providers, &warnings))
+        // What is good or wrong at one provider may be neither at another, also at that of another name.
+        let pairs = previous.filter(|previous| grant_alike(&previous.providers, &providers));
+        let pairs = pairs.map(|previous| Arc::clone(&previous.pairs));
+        Ok(Self::new(config, providers, pairs, &warnings))
     }
 
     /// As [`load`](Self::load), with keys from files only: nobody is asked anything.
@@ -52,15 +59,21 @@ impl Generation {
             BackendName::AwsLc => Trust::load(&AwsLc, providers),
             BackendName::RustCrypto => Trust::load(&RustCrypto, providers),
         }?;
-        Ok(Self::new(config, Providers::fixed(trust), &warnings))
+        Ok(Self::new(config, Providers::fixed(trust), None, &warnings))
     }
 
-    fn new(config: &Config, providers: Providers, warnings: &[Warning]) -> Self {
+    fn new(
+        config: &Config,
+        providers: Providers,
+        pairs: Option<Arc<Pairs>>,
+        warnings: &[Warning],
+    ) -> Self {
         for warning in warnings {
             tracing::warn!(warning = warning.to_string(), "key");
         }
         Self {
             providers,
+            pairs: pairs.unwrap_or_default(),
             compat: config.compat,
             discovery: config.discovery.clone(),
             told_provider: config.told_provider(),
@@ -94,6 +107,21 @@ impl Generation {
             ..LoginSettings::default()
         }
     }
+}
+
+/// Whether both have the same providers that take passwords.
+fn grant_alike(some: &Providers, others: &Providers) -> bool {
+    let [some, others] = [some, others].map(Providers::trust);
+    let [some, others] = [&some, &others].map(|trust| {
+        let all = trust.providers().iter();
+        all.filter(|settings| {
+            settings
+                .online
+                .as_ref()
+                .is_some_and(|it| it.grant.is_some())
+        })
+    });
+    some.eq(others)
 }
 
 /// What the configuration says of each provider.

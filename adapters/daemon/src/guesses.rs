@@ -19,8 +19,7 @@ use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 use crate::metrics;
-use pairs::Pairs;
-pub(crate) use pairs::Tried;
+pub(crate) use pairs::{Pairs, Tried};
 
 /// Sources of guesses that are remembered; of more, those that have been quiet longest are forgotten.
 const SOURCES: usize = 16_384;
@@ -37,8 +36,6 @@ const WAITING: u32 = 256;
 /// What is known of guesses.
 pub(crate) struct Guesses {
     counts: Cache<Source, Arc<Mutex<Count>>>,
-    /// Passwords and their users, good ones and wrong ones.
-    pub(crate) pairs: Pairs,
     longest: Duration,
     trusted: Vec<IpNet>,
     users: RandomState,
@@ -105,7 +102,6 @@ impl Guesses {
     pub(crate) fn new(longest: Duration, trusted: Vec<IpNet>) -> Self {
         Self {
             counts: Cache::new(SOURCES),
-            pairs: Pairs::new(),
             longest,
             trusted,
             users: RandomState::new(),

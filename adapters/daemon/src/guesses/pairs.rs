@@ -17,9 +17,9 @@ const GOOD: Duration = Duration::from_hours(1);
 /// How long a wrong pair is answered from memory: its user may give the provider that very password meanwhile.
 const WRONG: Duration = Duration::from_mins(1);
 
-/// HMAC-SHA256 of a user's name and a password, with a key that this process alone has ever had.
+/// HMAC-SHA256 of a user's name and a password, with a key that these [`Pairs`] alone have ever had.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
-pub(crate) struct Pair([u8; 32]);
+struct Pair([u8; 32]);
 
 /// What came of pairs.
 pub(crate) struct Pairs {
@@ -45,8 +45,8 @@ pub(crate) enum Tried {
     Refused(Rejection),
 }
 
-impl Pairs {
-    pub(super) fn new() -> Self {
+impl Default for Pairs {
+    fn default() -> Self {
         // Without random numbers nothing is remembered.
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
         Self {
@@ -54,16 +54,12 @@ impl Pairs {
             known: Cache::new(PAIRS),
         }
     }
+}
 
-    /// The pair that a message of PLAIN holds.
-    pub(crate) fn of(&self, message: &[u8]) -> Option<Pair> {
-        let tag = hmac::sign(self.key.as_ref()?, message);
-        tag.as_ref().try_into().ok().map(Pair)
-    }
-
-    /// What came of it lately.
-    pub(crate) fn tried(&self, pair: Option<Pair>) -> Tried {
-        let known = pair.and_then(|pair| self.known.get(&pair));
+impl Pairs {
+    /// What came lately of the user and the password that a message of PLAIN holds.
+    pub(crate) fn tried(&self, message: &[u8]) -> Tried {
+        let known = self.pair(message).and_then(|pair| self.known.get(&pair));
         match known.filter(|known| Instant::now() < known.until) {
             None => Tried::Never,
             Some(Known { refused: None, .. }) => Tried::Good,
@@ -73,12 +69,19 @@ impl Pairs {
         }
     }
 
-    /// Remembers what has come of it.
-    pub(crate) fn remember(&self, pair: Option<Pair>, refused: Option<Rejection>) {
-        let Some(pair) = pair else { return };
+    /// Remembers what has come of them.
+    pub(crate) fn remember(&self, message: &[u8], refused: Option<Rejection>) {
+        let Some(pair) = self.pair(message) else {
+            return;
+        };
         let life = if refused.is_none() { GOOD } else { WRONG };
         let until = Instant::now() + life;
         self.known.insert(pair, Known { refused, until });
+    }
+
+    fn pair(&self, message: &[u8]) -> Option<Pair> {
+        let tag = hmac::sign(self.key.as_ref()?, message);
+        tag.as_ref().try_into().ok().map(Pair)
     }
 }
 
@@ -90,22 +93,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pair_is_remembered_for_a_while() {
-        let pairs = Pairs::new();
-        let (one, other) = (pairs.of(b"\0a\0b"), pairs.of(b"\0a\0c"));
-        assert!(one.is_some() && one != other);
-        assert!(Pairs::new().of(b"\0a\0b") != one, "keys differ");
+        let pairs = Pairs::default();
+        let (one, other) = (b"\0a\0b", b"\0a\0c");
+        assert!(pairs.pair(one).is_some() && pairs.pair(one) != pairs.pair(other));
+        assert!(Pairs::default().pair(one) != pairs.pair(one), "keys differ");
         pairs.remember(one, None);
         pairs.remember(other, Some(Rejection::PasswordRefused));
         assert_eq!(pairs.tried(one), Tried::Good);
-        assert_eq!(
-            pairs.tried(other),
-            Tried::Refused(Rejection::PasswordRefused)
-        );
+        let refused = Tried::Refused(Rejection::PasswordRefused);
+        assert_eq!(pairs.tried(other), refused);
         advance(WRONG).await;
-        assert_eq!(
-            (pairs.tried(one), pairs.tried(other)),
-            (Tried::Good, Tried::Never)
-        );
+        let tried = (pairs.tried(one), pairs.tried(other));
+        assert_eq!(tried, (Tried::Good, Tried::Never));
         advance(GOOD).await;
         assert_eq!(pairs.tried(one), Tried::Never);
     }

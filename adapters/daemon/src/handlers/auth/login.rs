@@ -9,6 +9,7 @@ use gatepost_tokio::{Network, Outcome, Verdict};
 use tokio::time::{Instant, timeout};
 
 use super::response::Response;
+use crate::generation::Generation;
 use crate::guesses::{Penalty, Source, Tried};
 use crate::log::LoginLine;
 use crate::peer::has_stopped;
@@ -59,9 +60,12 @@ struct Attempt {
 }
 
 impl Attempt {
+    fn generation(&self) -> Arc<Generation> {
+        Arc::clone(&self.service.generation.borrow())
+    }
+
     /// Judges it now.
-    async fn judge(&mut self) -> Verdict {
-        let generation = Arc::clone(&self.service.generation.borrow());
+    async fn judge(&mut self, generation: &Generation) -> Verdict {
         let (providers, rules) = (&generation.providers, generation.rules());
         let origin = &self.line.origin;
         let attempt = gatepost_tokio::Attempt {
@@ -77,7 +81,7 @@ impl Attempt {
     }
 
     async fn judge_token(&mut self) -> Verdict {
-        let mut verdict = self.judge().await;
+        let mut verdict = self.judge(&self.generation()).await;
         if guessed(&verdict).is_some()
             && let Some(source) = self.source(verdict.claimed.as_deref())
         {
@@ -95,9 +99,7 @@ impl Attempt {
 
     async fn try_password(&mut self) -> Verdict {
         let user = user_of(self.response.bytes());
-        let guesses = &self.service.guesses;
-        let pair = guesses.pairs.of(self.response.bytes());
-        let source = match guesses.pairs.tried(pair) {
+        let source = match self.generation().pairs.tried(self.response.bytes()) {
             Tried::Refused(rejection) => return Verdict::refused(rejection, user),
             Tried::Good => None,
             Tried::Never => self.source(user.as_deref()),
@@ -107,7 +109,9 @@ impl Attempt {
         {
             return Verdict::refused(rejection, user);
         }
-        let verdict = self.judge().await;
+        // It may be another one than before.
+        let generation = self.generation();
+        let verdict = self.judge(&generation).await;
         let refused = guessed(&verdict);
         let guesses = &self.service.guesses;
         match (refused, source) {
@@ -120,7 +124,8 @@ impl Attempt {
             _ => {}
         }
         if refused.is_some() || matches!(verdict.outcome, Outcome::Accepted(_)) {
-            guesses.pairs.remember(pair, refused);
+            let pairs = &generation.pairs;
+            pairs.remember(self.response.bytes(), refused);
         }
         verdict
     }
