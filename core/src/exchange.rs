@@ -87,6 +87,8 @@ pub struct Exchange<'b> {
     is_verified: bool,
     /// What was asked last about the token.
     question: Option<Question>,
+    /// Whether the answer was signed (RFC 9701), by its provider and for us.
+    is_answer_verified: bool,
     /// Where a token that is granted is kept.
     grant_buffer: &'b mut [u8],
     /// The provider that has been asked for a token.
@@ -134,6 +136,7 @@ impl<'b> Exchange<'b> {
             provider: None,
             is_verified: false,
             question: None,
+            is_answer_verified: false,
             grant_buffer: &mut [],
             granter: None,
             state: State::Received(message),
@@ -337,11 +340,13 @@ impl<'b> Exchange<'b> {
     ) -> Result<(), Rejection> {
         let asked = asking.asked;
         self.question = Some(asking.question());
+        self.is_answer_verified = false;
         let means = Means {
             now,
             keys: keys.get(asking.provider()).copied().unwrap_or_default(),
             scratch,
             claimed: self.claimed,
+            is_verified: &mut self.is_answer_verified,
         };
         match asking.judge(answer, means)? {
             AnswerOutcome::Accepted(identity) => self.enter(State::Accepted(identity)),

@@ -258,13 +258,12 @@ impl<'p> Policy<'p> {
         self.conclude(&findings, context.source, claimed)
     }
 
-    /// Whom a payload names that somebody has vouched for, whether or not it meets the other rules.
+    /// Whom members name that somebody has vouched for, whether or not they meet the other rules.
     #[inline(never)]
-    pub(crate) fn user_named_by(&self, payload: &[u8]) -> Option<VouchedUser> {
+    pub(crate) fn user_named_by(&self, object: Object<'_>) -> Option<VouchedUser> {
         // No rule about the name looks at the time or at the header.
-        let payload = VerifiedPayload::new(payload, TokenType::Unspecified);
-        let context = claims_context(UnixTime::from_seconds(0), &payload, None);
-        let object = Object::parse(payload.bytes()).ok()?;
+        let nothing = VerifiedPayload::new(b"", TokenType::Unspecified);
+        let context = claims_context(UnixTime::from_seconds(0), &nothing, None);
         let findings = self.read(object, &context, None).ok()?;
         findings.user.map(|named| VouchedUser(named.name))
     }

@@ -254,11 +254,13 @@ fn vouched(exchange: &Exchange<'_>, outcome: &Outcome, asked: &Asked<'_>) -> Opt
     let Outcome::Refused { rejection, .. } = outcome else {
         return None;
     };
-    let signed = SCRATCH.with_borrow_mut(|scratch| exchange.vouched_user(scratch));
     // An answer that cannot be used, or contradicts another, vouches for nobody.
     let is_judged = rejection.status().is_some();
     let answer = asked.last_answer().filter(|_| is_judged);
-    let named = signed.or_else(|| exchange.user_in(&answer?.answer()));
+    let named = SCRATCH.with_borrow_mut(|scratch| {
+        let signed = exchange.vouched_user(scratch);
+        signed.or_else(|| exchange.user_in(&answer?.answer(), scratch))
+    });
     named.map(|name| name.as_str().to_owned())
 }
 

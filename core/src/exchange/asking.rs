@@ -52,6 +52,8 @@ pub(super) struct Means<'m> {
     pub(super) keys: &'m [TrustedKey<'m>],
     pub(super) scratch: &'m mut [u8],
     pub(super) claimed: Option<SaslName<'m>>,
+    /// Set where the answer turns out to be signed by the provider, and meant for us.
+    pub(super) is_verified: &'m mut bool,
 }
 
 impl<'b> Asking<'b> {
@@ -111,11 +113,16 @@ impl<'b> Asking<'b> {
             keys,
             scratch,
             claimed,
+            is_verified,
         } = means;
         let reading = read(self.question, self.endpoints, answer)?;
         let at = || Ok::<_, Rejection>((now.ok_or(Rejection::ClockNotSet)?, claimed));
         let findings = match reading {
-            Reading::Signed(jwt) => self.read_signed(jwt, keys, at()?, scratch)?,
+            Reading::Signed(jwt) => {
+                let findings = self.read_signed(jwt, keys, at()?, scratch)?;
+                *is_verified = findings.is_some();
+                findings
+            }
             Reading::Vouched(object) => Some(self.read_object(object, self.source(true), at()?)?),
             Reading::UnsupportedTokenType => return Ok(AnswerOutcome::NotJudged),
         };
