@@ -13,6 +13,6 @@ pub use finder::{Ended, Finder, Freshness, LookReason, Moment, Permit, Turn};
 pub use look::{Document, Look, LookFailure, Source, Step};
 pub use look_budget::LookBudget;
 pub use metadata::{
-    LeftOut, Metadata, MetadataError, MetadataMember, Url, UrlFault, write_oauth_url,
-    write_oidc_url,
+    LeftOut, Metadata, MetadataError, MetadataMember, MetadataReader, Url, UrlFault,
+    write_oauth_url, write_oidc_url,
 };

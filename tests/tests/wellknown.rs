@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use gatepost_core::jose::{Jwk, JwkSet, KeyBuffer};
-use gatepost_core::provider::Metadata;
+use gatepost_core::jose::{Jwk, JwkSet, JwkSetReader, KeyBuffer, KeyError};
+use gatepost_core::provider::{Metadata, MetadataReader};
 use gatepost_tests::corpora::{self, json_files, read_json, trial};
 use gatepost_tests::judge::BACKENDS;
 use serde_json::Value;
@@ -15,6 +15,10 @@ const TABLE: &str = include_str!("../vectors/wellknown.tsv");
 
 /// Longest document that an adapter takes, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
+
+/// How much a device reads at once, and the least that it has room for, in bytes.
+const PIECES: [usize; 5] = [1, 7, 61, 997, MAX_ANSWER];
+const ROOM: usize = 1024;
 
 fn main() {
     let files = json_files("wellknown");
@@ -69,6 +73,11 @@ fn metadata(metadata: &Value) -> Vec<(String, String)> {
     assert!(text.len() <= MAX_ANSWER);
     let issuer = metadata["issuer"].as_str().expect("an issuer");
     let read = Metadata::parse(issuer, text.as_bytes()).expect("the issuer's metadata");
+    for piece in PIECES {
+        let mut reader = MetadataReader::new();
+        let kept = in_pieces(&text, piece, |buffer, length| reader.read(buffer, length));
+        assert_eq!(Metadata::parse(issuer, &kept), Ok(read.clone()), "{piece}");
+    }
     let (mut used, mut found) = (vec![], vec![]);
     for (member, url) in [
         ("jwks_uri", &read.key_set),
@@ -98,6 +107,15 @@ fn key_set(set: &Value) -> Vec<(String, String)> {
     let keys = set["keys"].as_array().expect("keys");
     let read: Vec<_> = JwkSet::parse(text.as_bytes()).expect("a set").collect();
     assert_eq!(read.len(), keys.len());
+    for piece in PIECES {
+        let (mut reader, mut found) = (JwkSetReader::new(), vec![]);
+        in_pieces(&text, piece, |buffer, length| {
+            reader.read(buffer, length, |jwk| found.push(shown(jwk)))
+        });
+        assert_eq!(reader.finish(), Ok(()));
+        let expected: Vec<_> = read.iter().cloned().map(shown).collect();
+        assert_eq!(found, expected, "{piece}");
+    }
     let (mut usable, mut found) = (0, vec![]);
     for ((index, read), key) in read.into_iter().enumerate().zip(keys) {
         match read.and_then(|jwk| prepare(&jwk, key)) {
@@ -107,6 +125,35 @@ fn key_set(set: &Value) -> Vec<(String, String)> {
     }
     found.insert(0, ("keys".to_owned(), usable.to_string()));
     found
+}
+
+/// Reads `text` as a device does, whose buffer holds none of it for long; returns what stays in the end.
+fn in_pieces(text: &str, piece: usize, mut read: impl FnMut(&mut [u8], usize) -> usize) -> Vec<u8> {
+    let (mut buffer, mut stays) = ([0; ROOM], 0);
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(piece.min(ROOM - stays).min(rest.len()));
+        buffer[stays..stays + now.len()].copy_from_slice(now);
+        stays = read(&mut buffer, stays + now.len());
+        rest = later;
+    }
+    buffer[..stays].to_vec()
+}
+
+/// All that there is to know of a key.
+fn shown(jwk: Result<Jwk<'_>, KeyError>) -> String {
+    let Ok(jwk) = jwk else {
+        return format!("{jwk:?}");
+    };
+    let mut buffer = KeyBuffer::new();
+    let material = jwk.material(&mut buffer);
+    let numbers = material.map(|material| material.fingerprint());
+    format!(
+        "{:?} {:?} {:?} {numbers:?}",
+        jwk.kid(),
+        jwk.issuer(),
+        jwk.algorithms()
+    )
 }
 
 /// Both backends take the same keys, and a key is what its document says.

@@ -112,6 +112,11 @@ impl<'j> Jwk<'j> {
     /// Longest `issuer`, in bytes.
     pub const MAX_ISSUER: usize = MAX_ISSUER;
 
+    /// The members that are looked at.
+    pub(super) const MEMBERS: [&'static str; 12] = [
+        "kty", "kid", "alg", "use", "key_ops", "issuer", "crv", "x", "y", "n", "e", "k",
+    ];
+
     /// Reads one JWK.
     ///
     /// # Errors

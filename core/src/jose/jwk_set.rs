@@ -1,7 +1,7 @@
 //! A JWK Set (RFC 7517 section 5).
 
 use super::{Header, Jwk, KeyError, jwk};
-use crate::wire::json::{Items, Object, Value};
+use crate::wire::json::{Excerpt, Items, Object, Value, Wanted};
 
 /// The keys of a JWK Set, in order.
 ///
@@ -80,6 +80,73 @@ impl<'j> Iterator for JwkSet<'j> {
     fn next(&mut self) -> Option<Self::Item> {
         let jwk = self.next_or_unusable()?;
         Some(jwk.map_err(|unusable| unusable.error))
+    }
+}
+
+/// Reads a JWK Set of any length that comes in pieces, key by key, in a buffer that has room for one key.
+///
+/// What nobody reads of a key takes no room, such as `x5c`.
+pub struct JwkSetReader {
+    excerpt: Excerpt,
+    outcome: Result<(), KeyError>,
+}
+
+impl JwkSetReader {
+    const WANTED: Wanted = Wanted {
+        array: Some("keys"),
+        members: &Jwk::MEMBERS,
+    };
+
+    /// A reader of one set.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            excerpt: Excerpt::new(&Self::WANTED),
+            outcome: Ok(()),
+        }
+    }
+
+    /// Reads what has come: the first `length` bytes of `buffer`, of which those that stayed the last time are the
+    /// first. Gives every key to `each`, and returns how many bytes stay: the next ones are to follow them.
+    ///
+    /// As long as [`finish`](Self::finish) has not said that the set is one, nobody knows whether it is.
+    pub fn read(
+        &mut self,
+        buffer: &mut [u8],
+        length: usize,
+        mut each: impl FnMut(Result<Jwk<'_>, KeyError>),
+    ) -> usize {
+        if self.outcome.is_err() {
+            return 0;
+        }
+        let read = self.excerpt.read(buffer, length, |key| {
+            each(key.map_or(Err(KeyError::TooLong), Jwk::parse));
+        });
+        read.unwrap_or_else(|error| {
+            self.outcome = Err(error.into());
+            0
+        })
+    }
+
+    /// Tells whether all of it was one JWK Set.
+    ///
+    /// # Errors
+    /// As [`JwkSet::parse`]; [`KeyError::Malformed`] where its end is missing.
+    pub fn finish(&self) -> Result<(), KeyError> {
+        self.outcome?;
+        Ok(self.excerpt.finish()?)
+    }
+}
+
+impl Default for JwkSetReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl core::fmt::Debug for JwkSetReader {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("JwkSetReader(..)")
     }
 }
 

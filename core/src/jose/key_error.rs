@@ -15,6 +15,8 @@ pub enum KeyError {
     DuplicateMember,
     /// More keys than [`JwkSet::MAX_KEYS`].
     TooManyKeys,
+    /// What is read of it is longer than the buffer of a [`JwkSetReader`](super::JwkSetReader).
+    TooLong,
     /// `kty` or `crv` is none of ours (RFC 7517 section 5: such keys are ignored).
     UnsupportedType(ShortName),
     /// `alg` is none of ours.
@@ -162,6 +164,7 @@ impl fmt::Display for KeyError {
             Self::TooManyKeys => {
                 write!(f, "The set holds more than {} keys", JwkSet::MAX_KEYS)
             }
+            Self::TooLong => f.write_str("It is longer than the room for one key"),
             Self::UnsupportedType(name) => {
                 write!(f, "Its type or curve{} is not supported", Named(name))
             }

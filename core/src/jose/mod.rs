@@ -9,7 +9,7 @@ mod spki;
 
 pub use header::Header;
 pub use jwk::{Jwk, KeyBuffer};
-pub use jwk_set::JwkSet;
+pub use jwk_set::{JwkSet, JwkSetReader};
 pub use jws::{UnverifiedJwt, VerifyError};
 pub use key_error::{KeyError, Member, MemberFault, ShortName};
 pub use spki::{pem, public_key_der, secret_base64};

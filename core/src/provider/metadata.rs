@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::wire::json::{Object, Value};
+use crate::wire::json::{Excerpt, Object, Value, Wanted};
 
 /// Longest URL out of metadata, in bytes.
 const MAX_URL: usize = 512;
@@ -205,6 +205,60 @@ impl Metadata {
                 let _ = self.left_out.push(LeftOut { member, fault });
             }
         }
+    }
+}
+
+/// Gathers what is read of metadata that come in pieces, in a buffer that may be shorter than all of them.
+pub struct MetadataReader {
+    excerpt: Excerpt,
+    is_refused: bool,
+}
+
+impl MetadataReader {
+    const WANTED: Wanted = Wanted {
+        array: None,
+        members: &[
+            "issuer",
+            "jwks_uri",
+            "introspection_endpoint",
+            "userinfo_endpoint",
+            "token_endpoint",
+        ],
+    };
+
+    /// A reader of one document.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            excerpt: Excerpt::new(&Self::WANTED),
+            is_refused: false,
+        }
+    }
+
+    /// Reads what has come: the first `length` bytes of `buffer`, of which those that stayed the last time are the
+    /// first. Returns how many stay: the next ones are to follow them.
+    ///
+    /// What stays in the end is for [`Metadata::parse`], which refuses it where the document was cut off, was no JSON
+    /// object, or what is read of it did not fit the buffer.
+    pub fn read(&mut self, buffer: &mut [u8], length: usize) -> usize {
+        if self.is_refused {
+            return 0;
+        }
+        let read = self.excerpt.read(buffer, length, |_| ());
+        self.is_refused = read.is_err();
+        read.unwrap_or(0)
+    }
+}
+
+impl Default for MetadataReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MetadataReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MetadataReader(..)")
     }
 }
 

@@ -3,11 +3,13 @@
 //! It never recurses, copies nothing, checks the whole grammar of what it walks over, and refuses what
 //! two readers could read differently: duplicate names, lone surrogates, anything after the value.
 
+mod excerpt;
 mod fingerprint;
 mod number;
 mod scan;
 mod text;
 
+pub(crate) use excerpt::{Excerpt, Wanted};
 pub(crate) use number::Number;
 pub(crate) use text::Text;
 
@@ -37,6 +39,8 @@ pub(crate) enum Error {
     TooManyMembers,
     /// Another type than was asked for.
     Type,
+    /// Longer than the room for it.
+    TooLong,
 }
 
 /// A value whose grammar has been checked.

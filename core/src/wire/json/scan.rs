@@ -93,7 +93,7 @@ fn read_other<'j>(rest: &'j [u8], value: &mut Value<'j>) -> Result<&'j [u8], Err
     Ok(rest)
 }
 
-fn scalar(rest: &[u8]) -> Read<'_, Value<'_>> {
+pub(super) fn scalar(rest: &[u8]) -> Read<'_, Value<'_>> {
     let word = |word: &[u8], value| {
         let rest = rest.strip_prefix(word).ok_or(Error::Syntax)?;
         Ok((value, rest))
@@ -217,14 +217,26 @@ fn string(rest: &[u8]) -> Result<&[u8], Error> {
 }
 
 /// The containers that are open.
-struct Nesting {
+pub(super) struct Nesting {
     /// Bit 0 is the innermost container: 1 for an object.
     objects: u32,
     depth: u8,
 }
 
 impl Nesting {
-    fn enter(&mut self, object: bool) -> Result<(), Error> {
+    /// Nothing is open.
+    pub(super) const fn new() -> Self {
+        Self {
+            objects: 0,
+            depth: 0,
+        }
+    }
+
+    pub(super) fn depth(&self) -> u8 {
+        self.depth
+    }
+
+    pub(super) fn enter(&mut self, object: bool) -> Result<(), Error> {
         if self.depth >= MAX_DEPTH {
             return Err(Error::Depth);
         }
@@ -233,8 +245,18 @@ impl Nesting {
         Ok(())
     }
 
-    fn in_object(&self) -> bool {
+    pub(super) fn in_object(&self) -> bool {
         self.objects & 1 == 1
+    }
+
+    /// Leaves the innermost container, which is one of this kind.
+    pub(super) fn leave(&mut self, object: bool) -> Result<(), Error> {
+        if self.in_object() != object {
+            return Err(Error::Syntax);
+        }
+        self.objects >>= 1;
+        self.depth = self.depth.saturating_sub(1);
+        Ok(())
     }
 
     /// Closes what ends behind a value, up to a comma: whether that was all, and what is left.
@@ -338,7 +360,7 @@ fn plain_bytes(word: u64) -> usize {
 }
 
 // char escape: %x22 / %x5C / %x2F / %x62 / %x66 / %x6E / %x72 / %x74 / %x75 4HEXDIG
-fn escape(behind: &[u8]) -> Result<&[u8], Error> {
+pub(super) fn escape(behind: &[u8]) -> Result<&[u8], Error> {
     match behind {
         [
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
