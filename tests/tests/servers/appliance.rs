@@ -66,6 +66,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("clients_get_in_through_postfix", clients),
         case("a_bad_token_is_told_what_it_is", bad_tokens),
         case("opaque_tokens_are_asked_about", opaque),
+        case("long_opaque_tokens_stop_nobody", long_opaque),
         case("a_rotation_is_followed", rotation),
         case("clients_that_leave_lock_nobody_out", leaving),
         case("garbage_and_silence_end_alone", garbage),
@@ -286,6 +287,15 @@ fn opaque(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
         &device.token(lab, Kind::Opaque, "calendar")?,
         "another audience",
     )
+}
+
+// D2: percent-encoded, each is longer than any answer.
+fn long_opaque(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
+    let mut client = device.client()?;
+    for _ in 0..5 {
+        refuse(&mut client, &"+".repeat(3500), "not good any more")?;
+    }
+    accept(&mut client, &device.token(lab, Kind::Opaque, "mail")?)
 }
 
 fn rotation(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
