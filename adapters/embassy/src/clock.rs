@@ -137,6 +137,7 @@ mod tests {
         assert_eq!(clock.now(), None);
         assert_eq!(clock.hear(start(100)), Told::Taken(None));
         let told = clock.now().map(UnixTime::seconds);
+        let _moving = crate::testing::moving();
         MockDriver::get().advance(Duration::from_secs(7));
         // Other tests move the one mock clock too, never back.
         assert!(clock.now().map(UnixTime::seconds) >= told.map(|told| told + 7));

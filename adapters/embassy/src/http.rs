@@ -1,11 +1,13 @@
-//! One request of HTTP/1.1 and its answer, in one buffer (RFC 9112). The connection is not used again.
+//! One request of HTTP/1.1 and its answer (RFC 9112), through a buffer that need not hold either whole.
 
-use core::fmt::{self, Write as _};
+mod request;
 
-use embedded_io_async::{Read, Write};
-use gatepost_core::introspection::{FetchFailure, Method, Request};
+use embedded_io_async::{Error, ErrorKind, Read, Write};
+use gatepost_core::introspection::FetchFailure;
 
-use crate::url::Url;
+use crate::errands::Asker;
+
+pub(crate) use request::{Writer, write_get, write_request};
 
 /// Most fields in the head of an answer: real providers send 10 to 25.
 const MAX_FIELDS: usize = 48;
@@ -20,7 +22,7 @@ pub(crate) struct Head {
     pub(crate) www_authenticate: heapless::String<128>,
     /// `max-age` of `Cache-Control`, in seconds; nought for `no-cache` and `no-store`.
     pub(crate) max_age: Option<u32>,
-    /// How long the body is that the buffer holds.
+    /// How much of the body has stayed in the buffer.
     pub(crate) length: usize,
 }
 
@@ -36,157 +38,247 @@ impl Head {
     }
 }
 
-/// How the end of a body is found (RFC 9112 section 6.3).
+/// What of a body is still to come (RFC 9112 sections 6.3 and 7.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Framing {
     Length(usize),
+    /// The line with the size of a chunk.
     Chunked,
+    /// So much of a chunk.
+    Chunk(usize),
+    ChunkEnd,
+    Trailers,
     UntilClosed,
 }
 
-/// Sends the first `length` bytes of `buffer` and puts the body of the answer in their place.
+/// A request that failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Failed {
+    pub(crate) why: FetchFailure,
+    /// Whether the connection was closed before anything of an answer had come.
+    pub(crate) was_closed: bool,
+}
+
+/// Sends the request of `asker` and has it take the answer; tells whether the connection is over then.
 ///
 /// # Errors
-/// [`FetchFailure::Connection`] where the connection breaks or the answer is not HTTP,
-/// [`FetchFailure::TooLarge`] where it does not fit.
+/// [`FetchFailure::Connection`] where the connection breaks or the answer is not HTTP, [`FetchFailure::Timeout`] where
+/// nothing comes, [`FetchFailure::TooLarge`] where the answer does not fit.
 pub(crate) async fn exchange(
     transport: &mut (impl Read + Write),
-    buffer: &mut [u8],
-    length: usize,
-    head: &mut Head,
-) -> Result<(), FetchFailure> {
-    let request = buffer.get(..length).ok_or(FetchFailure::TooLarge)?;
-    transport.write_all(request).await.map_err(broken)?;
+    asker: &mut Asker<'_>,
+) -> Result<bool, Failed> {
+    let mut answered = 0;
+    let done = exchange_counting(transport, asker, &mut answered).await;
+    done.map_err(|why| Failed {
+        why,
+        was_closed: answered == 0 && why == FetchFailure::Connection,
+    })
+}
+
+async fn exchange_counting(
+    transport: &mut (impl Read + Write),
+    asker: &mut Asker<'_>,
+    answered: &mut usize,
+) -> Result<bool, FetchFailure> {
+    let mut is_first = true;
+    loop {
+        let length = asker.window(is_first).await;
+        is_first = false;
+        match asker.buffer().get(..length) {
+            None | Some([]) => break,
+            Some(window) => transport.write_all(window).await.map_err(broken)?,
+        }
+    }
     transport.flush().await.map_err(broken)?;
     let mut incoming = Incoming {
         transport,
-        buffer,
+        asker,
         filled: 0,
+        body: 0,
+        answered,
     };
-    let framing = incoming.head(head).await?;
-    head.length = match framing {
-        Framing::Length(length) => incoming.sized(length).await?,
-        Framing::Chunked => incoming.chunked().await?,
-        Framing::UntilClosed => incoming.until_closed().await?,
-    };
-    Ok(())
+    let (framing, persists) = incoming.head().await?;
+    incoming.body(framing).await?;
+    let is_followed = incoming.filled > incoming.body;
+    Ok(!persists || framing == Framing::UntilClosed || is_followed)
 }
 
-fn broken<E>(_: E) -> FetchFailure {
-    FetchFailure::Connection
+fn broken(error: impl Error) -> FetchFailure {
+    match error.kind() {
+        ErrorKind::TimedOut => FetchFailure::Timeout,
+        _ => FetchFailure::Connection,
+    }
 }
 
-/// An answer on its way in: the first `filled` bytes of the buffer are not used up yet.
-struct Incoming<'i, T> {
+/// An answer on its way in: the first `body` bytes of the buffer are body, and nobody has looked yet at those up to
+/// `filled`.
+struct Incoming<'i, 'a, T> {
     transport: &'i mut T,
-    buffer: &'i mut [u8],
+    asker: &'i mut Asker<'a>,
     filled: usize,
+    body: usize,
+    /// How many bytes have come.
+    answered: &'i mut usize,
 }
 
-impl<T: Read> Incoming<'_, T> {
+impl<T: Read> Incoming<'_, '_, T> {
+    fn received(&mut self) -> &[u8] {
+        let (body, filled) = (self.body, self.filled);
+        self.asker.buffer().get(body..filled).unwrap_or_default()
+    }
+
     /// Reads more behind what is there; how much, which is nought at the end.
     async fn fill(&mut self) -> Result<usize, FetchFailure> {
-        let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+        let room = self.asker.buffer().get_mut(self.filled..);
+        let room = room.unwrap_or_default();
         if room.is_empty() {
             return Err(FetchFailure::TooLarge);
         }
         let read = self.transport.read(room).await.map_err(broken)?;
         self.filled = self.filled.saturating_add(read);
+        *self.answered = self.answered.saturating_add(read);
         Ok(read)
     }
 
-    /// Reads more, of which there has to be some.
-    async fn need_more(&mut self) -> Result<(), FetchFailure> {
-        match self.fill().await? {
-            0 => Err(FetchFailure::Connection),
-            _ => Ok(()),
-        }
+    /// Drops `used` bytes behind `from`.
+    fn drop_behind(&mut self, from: usize, used: usize) {
+        let filled = self.filled;
+        let behind = from.saturating_add(used).min(filled);
+        self.asker.buffer().copy_within(behind..filled, from);
+        self.filled = filled.saturating_sub(behind.saturating_sub(from));
     }
 
-    /// Moves what follows `used` bytes to `to`, which lies before it.
-    fn close_gap(&mut self, to: usize, used: usize) {
-        self.buffer.copy_within(used..self.filled, to);
-        self.filled = self.filled.saturating_sub(used.saturating_sub(to));
-    }
-
-    /// Reads the head, and leaves the beginning of the body in its place.
-    async fn head(&mut self, head: &mut Head) -> Result<Framing, FetchFailure> {
+    /// Reads the head, and leaves the beginning of the body in its place; tells how that ends, and whether the
+    /// connection lasts.
+    async fn head(&mut self) -> Result<(Framing, bool), FetchFailure> {
         loop {
-            let received = self.buffer.get(..self.filled).unwrap_or_default();
-            let Some((used, framing)) = parse_head(received, head)? else {
-                self.need_more().await?;
-                continue;
+            let filled = self.filled;
+            let (head, buffer) = self.asker.head_and_buffer().ok_or(FetchFailure::NotAsked)?;
+            let received = buffer.get(..filled).unwrap_or_default();
+            let Some(parsed) = parse_head(received, head)? else {
+                match self.fill().await? {
+                    0 => return Err(FetchFailure::Connection),
+                    _ => continue,
+                }
             };
-            self.close_gap(0, used);
+            let is_ahead = head.status < 200;
+            self.drop_behind(0, parsed.length);
             // What comes ahead of the answer proper says nothing (RFC 9110 section 15.2).
-            if head.status >= 200 {
-                return Ok(framing);
+            if !is_ahead {
+                return Ok((parsed.framing, parsed.persists));
             }
         }
     }
 
-    async fn sized(&mut self, length: usize) -> Result<usize, FetchFailure> {
-        if length > self.buffer.len() {
-            return Err(FetchFailure::TooLarge);
-        }
-        while self.filled < length {
-            self.need_more().await?;
-        }
-        Ok(length)
-    }
-
-    async fn until_closed(&mut self) -> Result<usize, FetchFailure> {
-        while self.fill().await? > 0 {}
-        Ok(self.filled)
-    }
-
-    /// Puts the chunks together at the front of the buffer (RFC 9112 section 7.1); trailers are left unread.
-    async fn chunked(&mut self) -> Result<usize, FetchFailure> {
-        let mut body = 0_usize;
+    /// Has the body taken, part by part: whenever the buffer is full, and at its end.
+    async fn body(&mut self, mut framing: Framing) -> Result<(), FetchFailure> {
+        let mut is_last = false;
         loop {
-            let size = self.chunk_size(body).await?;
-            if size == 0 {
-                return Ok(body);
+            is_last |= self.advance(&mut framing)?;
+            let is_full = self.filled >= self.asker.buffer().len();
+            if is_last || is_full {
+                let came = self.body;
+                let stays = self.asker.part(came, is_last).await?;
+                self.drop_behind(stays, came.saturating_sub(stays));
+                self.body = stays;
             }
-            let end = body.saturating_add(size);
-            if end.saturating_add(2) > self.buffer.len() {
-                return Err(FetchFailure::TooLarge);
+            if is_last {
+                let stays = self.body;
+                if let Some((head, _)) = self.asker.head_and_buffer() {
+                    head.length = stays;
+                }
+                return Ok(());
             }
-            while self.filled < end.saturating_add(2) {
-                self.need_more().await?;
-            }
-            if self.buffer.get(end..end.saturating_add(2)) != Some(b"\r\n") {
+            is_last = self.fill().await? == 0;
+            if is_last && framing != Framing::UntilClosed {
                 return Err(FetchFailure::Connection);
             }
-            self.close_gap(end, end.saturating_add(2));
-            body = end;
         }
     }
 
-    /// Takes the line with the size of the chunk that begins at `at`.
-    async fn chunk_size(&mut self, at: usize) -> Result<usize, FetchFailure> {
+    /// Goes as far as it can in what has come; tells whether the body is over.
+    fn advance(&mut self, framing: &mut Framing) -> Result<bool, FetchFailure> {
         loop {
-            let received = self.buffer.get(at..self.filled).unwrap_or_default();
-            match httparse::parse_chunk_size(received) {
-                Ok(httparse::Status::Complete((used, size))) => {
-                    self.close_gap(at, at.saturating_add(used));
-                    return usize::try_from(size).map_err(|_| FetchFailure::TooLarge);
+            let received = self.received();
+            let came = received.len();
+            *framing = match *framing {
+                Framing::UntilClosed => {
+                    self.body = self.filled;
+                    return Ok(false);
                 }
-                Ok(httparse::Status::Partial) => self.need_more().await?,
-                Err(_) => return Err(FetchFailure::Connection),
-            }
+                Framing::Length(left) | Framing::Chunk(left) if left > 0 => {
+                    let taken = left.min(came);
+                    self.body = self.body.saturating_add(taken);
+                    let left = left.saturating_sub(taken);
+                    *framing = match *framing {
+                        Framing::Length(_) => Framing::Length(left),
+                        _ => Framing::Chunk(left),
+                    };
+                    if left > 0 {
+                        return Ok(false);
+                    }
+                    *framing
+                }
+                Framing::Length(_) => return Ok(true),
+                Framing::Chunk(_) => Framing::ChunkEnd,
+                Framing::ChunkEnd if came < 2 => return Ok(false),
+                Framing::ChunkEnd => {
+                    if !received.starts_with(b"\r\n") {
+                        return Err(FetchFailure::Connection);
+                    }
+                    self.drop_behind(self.body, 2);
+                    Framing::Chunked
+                }
+                Framing::Chunked => {
+                    let size = httparse::parse_chunk_size(received);
+                    let Ok(size) = size else {
+                        return Err(FetchFailure::Connection);
+                    };
+                    let httparse::Status::Complete((used, size)) = size else {
+                        return Ok(false);
+                    };
+                    self.drop_behind(self.body, used);
+                    match usize::try_from(size) {
+                        Ok(0) => Framing::Trailers,
+                        Ok(size) => Framing::Chunk(size),
+                        Err(_) => return Err(FetchFailure::TooLarge),
+                    }
+                }
+                Framing::Trailers => {
+                    let Some(end) = received.iter().position(|byte| *byte == b'\n') else {
+                        return Ok(false);
+                    };
+                    let is_empty = matches!(received.get(..end), Some([] | [b'\r']));
+                    self.drop_behind(self.body, end.saturating_add(1));
+                    if is_empty {
+                        return Ok(true);
+                    }
+                    Framing::Trailers
+                }
+            };
         }
     }
 }
 
-/// How long the head is, what it says, and how the body ends; `None` where it is not whole yet.
-fn parse_head(received: &[u8], head: &mut Head) -> Result<Option<(usize, Framing)>, FetchFailure> {
+/// What of a head is for the connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Parsed {
+    length: usize,
+    framing: Framing,
+    /// Whether the connection may be used again (RFC 9112 section 9.3).
+    persists: bool,
+}
+
+/// Reads the head, which may be followed by more; `None` where it is not whole yet.
+fn parse_head(received: &[u8], head: &mut Head) -> Result<Option<Parsed>, FetchFailure> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut fields);
-    let used = match response.parse(received).map_err(broken)? {
-        httparse::Status::Complete(used) => used,
+    let length = match response.parse(received).map_err(not_http)? {
+        httparse::Status::Complete(length) => length,
         httparse::Status::Partial => return Ok(None),
     };
+    let mut persists = response.version == Some(1);
     *head = Head::new();
     head.status = response.code.unwrap_or_default();
     let mut framing = None;
@@ -202,13 +294,16 @@ fn parse_head(received: &[u8], head: &mut Head) -> Result<Option<(usize, Framing
         } else if is("cache-control") && head.max_age.is_none() {
             head.max_age = max_age(value);
         } else if is("content-length") {
-            let length = value.trim().parse().map_err(broken)?;
+            let length = value.trim().parse().map_err(not_http)?;
             framing = only(framing, Framing::Length(length))?;
         } else if is("transfer-encoding") {
             if !value.trim().eq_ignore_ascii_case("chunked") {
                 return Err(FetchFailure::Connection);
             }
             framing = only(framing, Framing::Chunked)?;
+        } else if is("connection") {
+            let mut options = value.split(',').map(str::trim);
+            persists &= !options.any(|option| option.eq_ignore_ascii_case("close"));
         }
     }
     let has_no_body = matches!(head.status, 204 | 304);
@@ -217,7 +312,15 @@ fn parse_head(received: &[u8], head: &mut Head) -> Result<Option<(usize, Framing
     } else {
         framing.unwrap_or(Framing::UntilClosed)
     };
-    Ok(Some((used, framing)))
+    Ok(Some(Parsed {
+        length,
+        framing,
+        persists,
+    }))
+}
+
+fn not_http<E>(_: E) -> FetchFailure {
+    FetchFailure::Connection
 }
 
 /// Two answers in one are what nobody can tell apart (RFC 9112 section 11.2).
@@ -259,286 +362,5 @@ fn max_age(value: &str) -> Option<u32> {
     })
 }
 
-/// Writes text into a buffer, and counts it.
-pub(crate) struct Writer<'w> {
-    buffer: &'w mut [u8],
-    length: usize,
-}
-
-impl<'w> Writer<'w> {
-    pub(crate) fn new(buffer: &'w mut [u8]) -> Self {
-        Self { buffer, length: 0 }
-    }
-
-    pub(crate) fn length(&self) -> usize {
-        self.length
-    }
-}
-
-impl fmt::Write for Writer<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.length.saturating_add(text.len());
-        let room = self.buffer.get_mut(self.length..end).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
-    }
-}
-
-/// Counts what is written, and keeps nothing of it.
-struct Count(usize);
-
-impl fmt::Write for Count {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 = self.0.saturating_add(text.len());
-        Ok(())
-    }
-}
-
-/// Writes a request for something public.
-///
-/// # Errors
-/// Where `out` has no room.
-pub(crate) fn write_get(out: &mut Writer<'_>, url: &Url<'_>) -> fmt::Result {
-    write!(out, "GET {} HTTP/1.1\r\n", url.path)?;
-    write_fields(out, url.authority, "application/json")?;
-    out.write_str("\r\n")
-}
-
-/// Writes a request about a token to `url`, which is at least the beginning of the request's own.
-///
-/// # Errors
-/// Where `out` has no room.
-pub(crate) fn write_request(
-    out: &mut Writer<'_>,
-    url: &Url<'_>,
-    request: &Request<'_>,
-) -> fmt::Result {
-    let method = match request.method() {
-        Method::Get => "GET ",
-        Method::Post => "POST ",
-    };
-    out.write_str(method)?;
-    let mut target = Behind {
-        skipped: url.origin_length,
-        out,
-    };
-    request.write_url(&mut target)?;
-    out.write_str(" HTTP/1.1\r\n")?;
-    write_fields(out, url.authority, request.accept())?;
-    let before = out.length();
-    out.write_str("Authorization: ")?;
-    let named = out.length();
-    request.write_authorization(out)?;
-    if out.length() == named {
-        out.length = before;
-    } else {
-        out.write_str("\r\n")?;
-    }
-    if request.method() == Method::Post {
-        let mut form = Count(0);
-        request.write_form(&mut form)?;
-        let (kind, length) = ("application/x-www-form-urlencoded", form.0);
-        write!(out, "Content-Type: {kind}\r\nContent-Length: {length}\r\n")?;
-    }
-    out.write_str("\r\n")?;
-    request.write_form(out)
-}
-
-fn write_fields(out: &mut Writer<'_>, authority: &str, accept: &str) -> fmt::Result {
-    let agent = concat!("gatepost/", env!("CARGO_PKG_VERSION"));
-    write!(out, "Host: {authority}\r\nUser-Agent: {agent}\r\n")?;
-    write!(out, "Accept: {accept}\r\nConnection: close\r\n")
-}
-
-/// Writes what is written into it, but for the first bytes.
-struct Behind<'o, 'w> {
-    skipped: usize,
-    out: &'o mut Writer<'w>,
-}
-
-impl fmt::Write for Behind<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let skipped = self.skipped.min(text.len());
-        self.skipped = self.skipped.saturating_sub(skipped);
-        self.out.write_str(text.get(skipped..).ok_or(fmt::Error)?)
-    }
-}
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use embassy_futures::block_on;
-    use std::{format, string::String, vec, vec::Vec};
-
-    /// A provider that answers in pieces of so many bytes, and then closes.
-    struct Wire {
-        answer: Vec<u8>,
-        piece: usize,
-        sent: Vec<u8>,
-    }
-
-    impl embedded_io_async::ErrorType for Wire {
-        type Error = core::convert::Infallible;
-    }
-
-    impl Read for Wire {
-        async fn read(&mut self, room: &mut [u8]) -> Result<usize, Self::Error> {
-            let length = self.piece.min(room.len()).min(self.answer.len());
-            room[..length].copy_from_slice(&self.answer[..length]);
-            self.answer.drain(..length);
-            Ok(length)
-        }
-    }
-
-    impl Write for Wire {
-        async fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
-            self.sent.extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        async fn flush(&mut self) -> Result<(), Self::Error> {
-            Ok(())
-        }
-    }
-
-    /// What comes of `answer`, whole and in pieces of every size up to 9.
-    #[track_caller]
-    fn check(answer: &str, room: usize, expected: Result<(u16, &str), FetchFailure>) {
-        let expected = expected.map(|(status, body)| (status, String::from(body)));
-        for piece in (1..10).chain([10_000]) {
-            let mut wire = Wire {
-                answer: answer.as_bytes().to_vec(),
-                piece,
-                sent: Vec::new(),
-            };
-            let mut buffer = vec![b'?'; room];
-            let mut head = Head::new();
-            let outcome = block_on(exchange(&mut wire, &mut buffer, 3, &mut head));
-            let outcome = outcome.map(|()| {
-                let body = String::from_utf8(buffer[..head.length].to_vec());
-                (head.status, body.unwrap_or_default())
-            });
-            assert_eq!(outcome, expected, "pieces of {piece}: {answer}");
-            assert_eq!(wire.sent, b"???");
-        }
-    }
-
-    #[test]
-    fn a_body_ends_where_its_head_says() {
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
-        let sized = format!("{head}Content-Length: 2\r\n\r\n{{}} and more");
-        check(&sized, 128, Ok((200, "{}")));
-        check(&format!("{head}\r\n{{}}"), 128, Ok((200, "{}")));
-        check("HTTP/1.1 204 \r\n\r\nbody", 128, Ok((204, "")));
-        // Canaille leaves the reason phrase out.
-        check(
-            "HTTP/1.1 401\r\ncontent-length: 0\r\n\r\n",
-            128,
-            Ok((401, "")),
-        );
-    }
-
-    #[test]
-    fn chunks_are_put_together() {
-        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
-            3;x=y\r\n{\"a\r\nA\r\n\":\"bcdefg\"\r\n1\r\n}\r\n0\r\nX: y\r\n\r\n";
-        check(chunked, 128, Ok((200, "{\"a\":\"bcdefg\"}")));
-        for broken in [
-            "x\r\n",
-            "2\r\n{}}\r\n",
-            "-1\r\n",
-            "2\r\n{",
-            "fffffffffffffffff\r\n",
-        ] {
-            let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{broken}");
-            check(&answer, 128, Err(FetchFailure::Connection));
-        }
-    }
-
-    #[test]
-    fn what_comes_ahead_of_the_answer_is_passed_over() {
-        let answer = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{}";
-        check(answer, 128, Ok((200, "{}")));
-    }
-
-    #[test]
-    fn half_an_answer_is_none() {
-        for answer in [
-            "",
-            "HTTP/1.1 200 OK\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}",
-            "SSH-2.0-OpenSSH_9.2\r\n\r\n",
-        ] {
-            check(answer, 128, Err(FetchFailure::Connection));
-        }
-    }
-
-    #[test]
-    fn an_answer_that_could_be_read_in_two_ways_is_none() {
-        for fields in [
-            "Content-Length: 2\r\nContent-Length: 3\r\n",
-            "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
-            "Transfer-Encoding: gzip, chunked\r\n",
-            "Content-Length: -2\r\n",
-            "Content-Length: 2, 2\r\n",
-        ] {
-            let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n{{}}");
-            check(&answer, 128, Err(FetchFailure::Connection));
-        }
-        let twice = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}";
-        check(twice, 128, Ok((200, "{}")));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_too_large() {
-        let large = Err(FetchFailure::TooLarge);
-        check("HTTP/1.1 200 OK\r\nContent-Length: 65\r\n\r\n{}", 64, large);
-        let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(65));
-        check(&endless, 64, large);
-        check(
-            &format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(65)),
-            64,
-            large,
-        );
-        let chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\nxx";
-        check(chunk, 64, large);
-        check(
-            "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n0123456789012345678901234567890123456789",
-            64,
-            Ok((200, "0123456789012345678901234567890123456789")),
-        );
-    }
-
-    #[test]
-    fn a_head_says_what_is_asked_of_it() {
-        let answer = b"HTTP/1.1 403 Forbidden\r\nContent-Type: Application/JSON; charset=utf-8\r\n\
-            WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n\
-            Cache-Control: public, max-age=\"300\"\r\nCache-Control: max-age=5\r\n\r\n";
-        let mut head = Head::new();
-        let (used, framing) = parse_head(answer, &mut head).unwrap().unwrap();
-        assert_eq!((used, framing), (answer.len(), Framing::UntilClosed));
-        assert_eq!(
-            (head.status, &*head.content_type),
-            (403, "Application/JSON")
-        );
-        assert!(head.www_authenticate.contains("insufficient_scope"));
-        assert_eq!(head.max_age, Some(300));
-        assert_eq!(max_age("no-store, max-age=5"), Some(0));
-        assert_eq!(max_age("private"), None);
-    }
-
-    #[test]
-    fn what_is_public_is_asked_for_without_ceremony() {
-        let mut buffer = [0; 256];
-        let mut out = Writer::new(&mut buffer);
-        let url = Url::parse("http://id.example:81/keys?a").unwrap();
-        assert_eq!(write_get(&mut out, &url), Ok(()));
-        let length = out.length();
-        let text = core::str::from_utf8(&buffer[..length]).unwrap();
-        let start = "GET /keys?a HTTP/1.1\r\nHost: id.example:81\r\nUser-Agent: gatepost/";
-        assert!(text.starts_with(start), "{text}");
-        assert!(text.ends_with("\r\nConnection: close\r\n\r\n"), "{text}");
-        let mut small = [0; 64];
-        assert!(write_get(&mut Writer::new(&mut small), &url).is_err());
-    }
-}
+mod tests;

@@ -15,6 +15,7 @@ use gatepost_core::{
 };
 
 use crate::errands::Incoming;
+use crate::keys::WantedKey;
 use crate::logins::{Arrival, Judged, Logins, Outcome};
 use crate::providers::{Providers, Seat};
 
@@ -51,7 +52,11 @@ trait Outside {
     type Incoming;
 
     /// Looks for newer keys.
-    async fn find_newer_keys(&self, query: NewerKeysQuery) -> Option<Next<Self::Incoming>>;
+    async fn find_newer_keys(
+        &self,
+        query: NewerKeysQuery,
+        wanted: Option<WantedKey>,
+    ) -> Option<Next<Self::Incoming>>;
 
     /// Asks a provider about a token.
     async fn ask(&self, request: &Request<'_>) -> Option<Result<Self::Incoming, FetchFailure>>;
@@ -65,7 +70,11 @@ struct Alone;
 impl Outside for Alone {
     type Incoming = Infallible;
 
-    async fn find_newer_keys(&self, _: NewerKeysQuery) -> Option<Next<Infallible>> {
+    async fn find_newer_keys(
+        &self,
+        _: NewerKeysQuery,
+        _: Option<WantedKey>,
+    ) -> Option<Next<Infallible>> {
         Some(Next::NoNewerKeys)
     }
 
@@ -97,15 +106,21 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize>
 {
     type Incoming = Incoming;
 
-    async fn find_newer_keys(&self, query: NewerKeysQuery) -> Option<Next<Incoming>> {
+    async fn find_newer_keys(
+        &self,
+        query: NewerKeysQuery,
+        wanted: Option<WantedKey>,
+    ) -> Option<Next<Incoming>> {
         let providers = self.court.providers;
         if !providers.finds_keys(query.provider) {
             return Some(Next::NoNewerKeys);
         }
         let _place = self.court.place()?;
         let known = providers.generation(query.provider);
-        let looked = providers.refresh(query, self.seat);
+        let looked = providers.refresh(query, wanted, self.seat);
         Some(match looked.await {
+            // There may be no room for the one that is wanted.
+            Freshness::Unavailable if providers.is_partial(query.provider) => Next::KeysUnavailable,
             _ if providers.generation(query.provider) != known => Next::Keys,
             Freshness::Current => Next::NoNewerKeys,
             Freshness::Unavailable => Next::KeysUnavailable,
@@ -192,6 +207,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize>
         };
         let mut exchange = Exchange::new(rules, arrival.mechanism, arrival.response.bytes());
         let mut next = Next::Start;
+        let mut wanted = None;
         loop {
             let now = self.providers.clock.now();
             let output = match next {
@@ -219,8 +235,12 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize>
                 Next::Fetched(Err(why)) => exchange.step(now, Input::FetchFailed(why)),
             };
             let found = match output {
-                Output::FindKeys(_) => Some(Next::Keys),
-                Output::FindNewerKeys(query) => outside.find_newer_keys(query).await,
+                Output::FindKeys(query) => {
+                    let kid = query.kid();
+                    wanted = kid.map(|kid| WantedKey::new(kid, query.algorithm()));
+                    Some(Next::Keys)
+                }
+                Output::FindNewerKeys(query) => outside.find_newer_keys(query, wanted).await,
                 Output::Again => {
                     yield_now().await;
                     Some(next)

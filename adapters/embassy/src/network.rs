@@ -12,57 +12,16 @@ use embedded_io_async::{Read, Write};
 use gatepost_core::introspection::FetchFailure;
 
 use crate::agreement::SERVERS;
-use crate::errands::{Destination, Errand, Errands};
-use crate::http::{self, Head};
+use crate::errands::Destination;
 use crate::tunnel::{Socket, Tunnel};
 
-/// How long a request may take, from looking up its host's name to the last byte: the daemon's default.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the end of a connection may take to leave.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// Addresses of one host.
 pub(crate) type Addresses = heapless::Vec<Ipv4Addr, SERVERS>;
 
-/// Sends requests to providers, one after the other, but for those that go over TLS; `RX` and `TX` bytes are the
-/// windows of a connection.
-pub async fn run_errands<const RX: usize, const TX: usize>(
-    stack: Stack<'_>,
-    errands: &'static Errands,
-) -> ! {
-    stack.wait_config_up().await;
-    let (mut rx, mut tx) = ([0; RX], [0; TX]);
-    loop {
-        let errand = errands.next().await;
-        errands
-            .answer(&errand, async |errand, buffer, head| {
-                let request = fetch(stack, errand, (buffer, head), (&mut rx, &mut tx));
-                let outcome = with_timeout(TIMEOUT, request).await;
-                let outcome = outcome.unwrap_or(Err(FetchFailure::Timeout));
-                report(outcome, errand);
-                outcome
-            })
-            .await;
-    }
-}
-
-pub(crate) fn report(outcome: Result<(), FetchFailure>, errand: &Errand) {
-    if let Err(why) = outcome {
-        log::warn!("provider not reached: {why:?}; host={}", errand.host());
-    }
-}
-
-async fn fetch(
-    stack: Stack<'_>,
-    errand: &Errand,
-    (buffer, head): (&mut [u8], &mut Head),
-    (rx, tx): (&mut [u8], &mut [u8]),
-) -> Result<(), FetchFailure> {
-    let mut socket = connect(stack, &errand.destination, (rx, tx)).await?;
-    let outcome = http::exchange(&mut socket, buffer, errand.length, head).await;
-    Socket::abort(&mut socket).await;
-    outcome
-}
-
-/// Makes connections for those who speak TLS, one after the other; `RX` and `TX` bytes are its windows.
+/// Makes connections to providers, one after the other; `RX` and `TX` bytes are its windows.
 pub async fn run_tunnel<const RX: usize, const TX: usize>(
     stack: Stack<'_>,
     tunnel: &'static Tunnel,
@@ -102,8 +61,8 @@ impl Socket for TcpSocket<'_> {
 
     async fn abort(&mut self) {
         TcpSocket::abort(self);
-        // What is left to be said is that it is over.
-        let _ = self.flush().await;
+        // What is left to be said is that it is over, if anybody hears it.
+        let _ = with_timeout(ENDING, self.flush()).await;
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything here belongs to the executor that judges; what has to be fetched goes out as an errand.
 
+mod looking;
 mod provider;
 
 use core::cell::{RefCell, RefMut};
@@ -15,19 +16,17 @@ use gatepost_core::{
     exchange,
     exchange::{NewerKeysQuery, TrustedKey},
     introspection::{FetchFailure, Request},
-    provider::{Asker, Document, Freshness, Look, Moment, Permit, Step, Turn},
+    provider::{Asker, Freshness, Moment, Permit, Turn},
 };
 use heapless::Vec;
 
 use crate::clock::Clock;
-use crate::errands::{Errand, Errands, Incoming};
-use crate::http::{Writer, write_get, write_request};
-use crate::keys::KeyRing;
-use crate::settings::{OnlineSettings, ProviderSettings};
+use crate::errands::{Errand, Errands, Incoming, Part, whole};
+use crate::http::{Writer, write_request};
+use crate::keys::{KeyRing, WantedKey};
+use crate::settings::ProviderSettings;
+use crate::url::Url;
 use provider::{Provider, complain, uptime};
-
-/// How long nothing is looked at at most.
-const MAX_SLEEP: Duration = Duration::from_secs(3_600);
 
 /// How long a login waits for newer keys: two requests that time out.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -52,7 +51,10 @@ pub struct Providers<const N: usize, const KEYS: usize, const ARENA: usize> {
 /// A login that waits for a look.
 struct Ask {
     provider: usize,
+    wanted: Option<WantedKey>,
     issued_at: Option<UnixTime>,
+    /// Whether the provider has the key that it wants, and there is no room for it.
+    is_left_out: bool,
     /// Whether it came before the look began that goes on.
     is_early: bool,
     /// Whether it waits for the look after the one that goes on.
@@ -140,25 +142,21 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     ) -> Result<Incoming, FetchFailure> {
         let provider = self.all.get(request.provider());
         let provider = provider.ok_or(FetchFailure::NotAsked)?;
-        self.send(provider, |out, online| {
-            // The token may follow, which is no part of where the request goes.
-            let mut start = Start(heapless::String::new());
-            let _ = request.write_url(&mut start);
-            let url = online.check(&start.0)?;
-            write_request(out, &url, request).map_err(no_room)?;
-            Errand::new(&url, online, out).ok_or(FetchFailure::NotAsked)
-        })
-        .await
+        let write = |out: &mut Writer<'_>, url: &Url<'_>| write_request(out, url, request);
+        let url = request.endpoint_url();
+        self.send(provider, url, &write, &mut whole).await
     }
 
-    /// Waits until newer keys have been looked for, because of one that is not known.
+    /// Waits until newer keys have been looked for, because of one that is not known: the one that is `wanted` finds
+    /// room.
     pub(crate) async fn refresh(
         &'static self,
         query: NewerKeysQuery,
+        wanted: Option<WantedKey>,
         seat: &'static Seat,
     ) -> Freshness {
         seat.0.reset();
-        if let Err(freshness) = self.join(query, seat) {
+        if let Err(freshness) = self.join(query, wanted, seat) {
             return freshness;
         }
         let freshness = with_timeout(PATIENCE, seat.0.wait()).await;
@@ -168,27 +166,36 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     }
 
     /// Joins those who wait for a look, or tells what there is to be told without one.
-    fn join(&self, query: NewerKeysQuery, reply: &'static Seat) -> Result<(), Freshness> {
+    fn join(
+        &self,
+        query: NewerKeysQuery,
+        wanted: Option<WantedKey>,
+        reply: &'static Seat,
+    ) -> Result<(), Freshness> {
         let provider = self.all.get(query.provider);
         let provider = provider.ok_or(Freshness::Current)?;
         let moment = self.moment();
         let mut finder = provider.finder.borrow_mut();
         let is_for_next = match finder.ask(moment, query.reason, Permit::Stranger) {
-            Turn::Settled(freshness) => return Err(freshness),
+            Turn::Settled(_) => {
+                return Err(provider.freshness(&finder, moment, query.reason.issued_at));
+            }
             Turn::Waits { is_for_next, .. } => is_for_next,
         };
         // Even where it finds no place the look may be its own.
         self.is_wanted.signal(());
         let ask = Ask {
             provider: query.provider,
+            wanted,
             issued_at: query.reason.issued_at,
+            is_left_out: false,
             is_early: false,
             is_for_next,
             reply,
         };
         let mut asks = self.asks.borrow_mut();
         asks.push(ask)
-            .map_err(|_| finder.freshness(moment, query.reason.issued_at))
+            .map_err(|_| provider.freshness(&finder, moment, query.reason.issued_at))
     }
 
     /// Whether a provider's keys are looked for.
@@ -203,149 +210,25 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         provider.map_or(0, |provider| provider.generation.get())
     }
 
-    /// Looks at the providers whenever it is time to.
-    pub async fn keep_current(&'static self) -> ! {
-        loop {
-            // Either way what is due is looked at: who asks may have made it due earlier.
-            let _ = with_timeout(self.due_in(), self.is_wanted.wait()).await;
-            for (index, provider) in self.all.iter().enumerate() {
-                if provider.due_in() == Some(core::time::Duration::ZERO) {
-                    self.look(index, provider).await;
-                }
-            }
-        }
-    }
-
-    fn due_in(&self) -> Duration {
-        let due = self.all.iter().filter_map(Provider::due_in).min();
-        let due = due.and_then(|due| u64::try_from(due.as_micros()).ok());
-        due.map_or(MAX_SLEEP, |due| Duration::from_micros(due).min(MAX_SLEEP))
-    }
-
-    async fn look(&'static self, index: usize, provider: &'static Provider) {
-        provider.finder.borrow_mut().begin();
-        for ask in &mut *self.asks.borrow_mut() {
-            ask.is_early |= ask.provider == index;
-        }
-        let mut look = Look::new(provider.source());
-        loop {
-            match look.step() {
-                Step::Get(document, url) => match self.get(provider, url).await {
-                    Ok(incoming) => self.read(index, provider, &mut look, (document, &incoming)),
-                    Err(NotGot::NotReached) => look.not_reached(),
-                    Err(NotGot::NotFound) => look.not_found(),
-                },
-                last => return self.end(index, provider, last),
-            }
-        }
-    }
-
-    /// Takes what a document says.
-    #[inline(never)]
-    fn read(
-        &self,
-        index: usize,
-        provider: &Provider,
-        look: &mut Look<'_>,
-        (document, incoming): (Document, &Incoming),
-    ) {
-        match document {
-            Document::Metadata => match look.metadata(incoming.body()) {
-                Ok(metadata) => provider.learn(metadata),
-                Err(why) => provider.tell_refused(why),
-            },
-            Document::KeySet => {
-                let usable = self.take(index, provider, incoming.body());
-                look.key_set(usable, incoming.max_age());
-            }
-        }
-    }
-
-    /// A look has ended: answers those who waited for it.
-    fn end(&self, index: usize, provider: &Provider, last: Step<'_>) {
-        if let Step::Failed(why) = last {
-            provider.tell_failure(why);
-        }
-        let moment = self.moment();
-        let mut finder = provider.finder.borrow_mut();
-        let ended = finder.end(moment.uptime, last);
-        if ended.is_over && provider.settings.finds_keys() {
-            self.forget(index);
-        }
-        self.asks.borrow_mut().retain_mut(|ask| {
-            if ask.provider != index {
-                return true;
-            }
-            if ask.is_for_next && !ask.is_early {
-                ask.is_for_next = false;
-                return true;
-            }
-            ask.reply.0.signal(match ended.freshness {
-                Freshness::Current if !ask.is_early => finder.freshness(moment, ask.issued_at),
-                freshness => freshness,
-            });
-            false
-        });
-    }
-
-    #[inline(never)]
-    fn take(&self, index: usize, provider: &Provider, key_set: &[u8]) -> usize {
-        let Ok(place) = u8::try_from(index) else {
-            return 0;
-        };
-        let settings = provider.settings;
-        let served = settings.algorithms;
-        let mut ring = self.ring.borrow_mut();
-        let number = ring.replace(place, served, key_set, |why| {
-            complain(settings, why);
-        });
-        if number > 0 {
-            let replaced = provider.generation.get().saturating_add(1);
-            provider.generation.set(replaced);
-            log::info!("provider found; provider={} keys={number}", provider.name());
-        }
-        number
-    }
-
-    /// Keys that have not been seen for so long are used no more.
-    fn forget(&self, index: usize) {
-        if let Ok(place) = u8::try_from(index) {
-            self.ring.borrow_mut().remove(place);
-        }
-    }
-
-    /// Gets something public.
-    async fn get(
-        &'static self,
-        provider: &'static Provider,
-        url: &str,
-    ) -> Result<Incoming, NotGot> {
-        let sent = self.send(provider, |out, online| {
-            let url = online.check(url)?;
-            write_get(out, &url).map_err(no_room)?;
-            Errand::new(&url, online, out).ok_or(FetchFailure::NotAsked)
-        });
-        let incoming = sent.await.map_err(|_| NotGot::NotReached)?;
-        if incoming.status() == 200 {
-            return Ok(incoming);
-        }
-        let status = incoming.status();
-        log::warn!(
-            "not found; provider={} status={status} url={url}",
-            provider.name()
-        );
-        Err(NotGot::NotFound)
+    /// Whether a provider has keys that are not here, for lack of room.
+    pub(crate) fn is_partial(&self, provider: usize) -> bool {
+        let provider = self.all.get(provider);
+        provider.is_some_and(|provider| provider.is_partial.get())
     }
 
     /// Sends a request, unless the provider is left alone.
     async fn send(
         &'static self,
         provider: &'static Provider,
-        write: impl FnOnce(&mut Writer<'_>, &OnlineSettings) -> Result<Errand, FetchFailure>,
+        url: &str,
+        write: &dyn Fn(&mut Writer<'_>, &Url<'_>) -> core::fmt::Result,
+        take: &mut dyn FnMut(Part<'_>) -> Option<usize>,
     ) -> Result<Incoming, FetchFailure> {
         let online = provider.settings.online.as_ref();
         let online = online.ok_or(FetchFailure::NotAsked)?;
         let errands = self.errands.ok_or(FetchFailure::NotAsked)?;
+        let url = online.check(url)?;
+        let errand = Errand::new(&url, online).ok_or(FetchFailure::NotAsked)?;
         if !provider
             .breaker
             .borrow_mut()
@@ -353,7 +236,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         {
             return Err(FetchFailure::NotAsked);
         }
-        let outcome = errands.ask(|out| write(out, online)).await;
+        let outcome = errands.ask(errand, &|out| write(out, &url), take).await;
         provider.settle(&outcome);
         outcome
     }
@@ -366,14 +249,6 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     }
 }
 
-/// Why there is no document.
-enum NotGot {
-    /// The provider has not answered.
-    NotReached,
-    /// It has answered otherwise.
-    NotFound,
-}
-
 impl<const N: usize, const KEYS: usize, const ARENA: usize> core::fmt::Debug
     for Providers<N, KEYS, ARENA>
 {
@@ -384,17 +259,5 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> core::fmt::Debug
     }
 }
 
-/// Keeps the beginning of a URL, which says where it leads.
-struct Start(heapless::String<640>);
-
-impl core::fmt::Write for Start {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        text.chars()
-            .try_for_each(|c| self.0.push(c).map_err(|_| core::fmt::Error))
-    }
-}
-
-/// A request that has no room is not sent, which is not the provider's fault.
-fn no_room(_: core::fmt::Error) -> FetchFailure {
-    FetchFailure::NotAsked
-}
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,11 @@
-//! A connection that the executor with the network makes for the other one, which speaks TLS over it.
+//! A connection that the executor with the network makes for the other one, which speaks HTTP over it, or TLS.
 //!
 //! A handshake takes several signature verifications, and those are not for the executor that has the
 //! network. So the network's side ([`run_tunnel`](crate::run_tunnel)) only carries bytes, and
-//! [`run_secure_errands`](crate::run_secure_errands) makes sense of them.
+//! [`run_errands`](crate::run_errands) makes sense of them.
+//!
+//! Only the network is timed: whoever reads waits for as long as nothing comes, and however long the processor was
+//! busy meanwhile, what has come is read.
 //!
 //! ```text
 //! here:     wait until idle ── destination ──> read, write ── hang up, by dropping the line
@@ -15,10 +18,15 @@ use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::pipe::Pipe;
 use embassy_sync::signal::Signal;
+use embassy_time::{Duration, TimeoutError, with_timeout};
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use gatepost_core::introspection::FetchFailure;
 
-use crate::errands::{Destination, Errand};
+use crate::errands::Destination;
+
+/// How long nothing may come, and nothing leave; and how long a connection may take, from looking up its host's name
+/// on: the daemon's default for a request.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Bytes under way in each direction.
 const ROOM: usize = 512;
@@ -31,8 +39,6 @@ type Bytes = Pipe<CriticalSectionRawMutex, ROOM>;
 
 /// One connection at a time, between two executors.
 pub struct Tunnel {
-    /// The request that somebody who speaks TLS is to carry out.
-    pub(crate) asked: Event<Errand>,
     idle: Event<()>,
     wanted: Event<Destination>,
     connected: Event<Result<(), FetchFailure>>,
@@ -49,7 +55,6 @@ impl Tunnel {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            asked: Signal::new(),
             idle: Signal::new(),
             wanted: Signal::new(),
             connected: Signal::new(),
@@ -81,10 +86,18 @@ impl Tunnel {
         self.reset();
         self.idle.signal(());
         let destination = self.wanted.wait().await;
-        let mut socket = match select(self.hung_up.wait(), connect(&destination)).await {
+        let connecting = with_timeout(TIMEOUT, connect(&destination));
+        let connected = match select(self.hung_up.wait(), connecting).await {
             Either::First(()) => return,
-            Either::Second(Ok(socket)) => socket,
-            Either::Second(Err(why)) => return self.connected.signal(Err(why)),
+            Either::Second(connected) => connected.unwrap_or(Err(FetchFailure::Timeout)),
+        };
+        let mut socket = match connected {
+            Ok(socket) => socket,
+            Err(why) => {
+                self.connected.signal(Err(why));
+                // As of every connection, its end is told.
+                return self.hung_up.wait().await;
+            }
         };
         self.connected.signal(Ok(()));
         self.carry(&mut socket).await;
@@ -162,14 +175,18 @@ pub struct Line(&'static Tunnel);
 
 impl Line {
     /// Waits for `other`, or until nothing goes over the connection any more.
-    async fn unless_ended<V>(&self, other: impl Future<Output = V>) -> Option<V> {
-        match select(other, self.0.ended.wait()).await {
-            Either::First(value) => Some(value),
-            Either::Second(()) => {
+    async fn unless_ended<V>(
+        &self,
+        other: impl Future<Output = V>,
+    ) -> Result<Option<V>, ErrorKind> {
+        match with_timeout(TIMEOUT, select(other, self.0.ended.wait())).await {
+            Ok(Either::First(value)) => Ok(Some(value)),
+            Ok(Either::Second(())) => {
                 // It stays so.
                 self.0.ended.signal(());
-                None
+                Ok(None)
             }
+            Err(TimeoutError) => Err(ErrorKind::TimedOut),
         }
     }
 }
@@ -192,7 +209,7 @@ impl ErrorType for Line {
 
 impl Read for Line {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
-        let read = self.unless_ended(self.0.incoming.read(buffer)).await;
+        let read = self.unless_ended(self.0.incoming.read(buffer)).await?;
         Ok(read.unwrap_or(0))
     }
 }
@@ -202,7 +219,7 @@ impl Write for Line {
         if self.0.ended.signaled() {
             return Err(ErrorKind::ConnectionReset);
         }
-        let written = self.unless_ended(self.0.outgoing.write(bytes)).await;
+        let written = self.unless_ended(self.0.outgoing.write(bytes)).await?;
         written.ok_or(ErrorKind::ConnectionReset)
     }
 
@@ -217,16 +234,20 @@ mod tests {
     use super::*;
     use core::cell::{Cell, RefCell};
     use core::future::pending;
+    use core::task::Poll;
 
-    use embassy_futures::block_on;
     use embassy_futures::join::join;
-    use embassy_futures::poll_once;
+    use embassy_futures::{block_on, poll_once, yield_now};
+    use embassy_time::MockDriver;
     use std::boxed::Box;
+    use std::rc::Rc;
     use std::vec::Vec;
+
+    use crate::testing::moving;
 
     /// A server that has said something, and takes what it is told; then it is silent, or gone.
     struct Wire<'w> {
-        said: RefCell<Vec<u8>>,
+        said: Rc<RefCell<Vec<u8>>>,
         told: &'w RefCell<Vec<u8>>,
         is_gone: bool,
         aborted: &'w Cell<u32>,
@@ -240,10 +261,11 @@ mod tests {
 
     impl Read for Half<'_> {
         async fn read(&mut self, room: &mut [u8]) -> Result<usize, ErrorKind> {
-            let length = self.0.said.borrow().len().min(room.len());
-            if length == 0 && !self.0.is_gone {
-                pending::<()>().await;
+            let is_silent = || self.0.said.borrow().is_empty() && !self.0.is_gone;
+            while is_silent() {
+                yield_now().await;
             }
+            let length = self.0.said.borrow().len().min(room.len());
             for (place, byte) in room
                 .iter_mut()
                 .zip(self.0.said.borrow_mut().drain(..length))
@@ -301,7 +323,7 @@ mod tests {
         let (told, aborted, tunnel) = (RefCell::default(), Cell::new(0), tunnel());
         for _ in 0..2 {
             let wire = Wire {
-                said: RefCell::new(said.clone()),
+                said: Rc::new(RefCell::new(said.clone())),
                 told: &told,
                 is_gone: true,
                 aborted: &aborted,
@@ -324,7 +346,7 @@ mod tests {
         let (told, aborted, tunnel) = (RefCell::default(), Cell::new(0), tunnel());
         for word in [b"first", b"other"] {
             let wire = Wire {
-                said: RefCell::new(word.to_vec()),
+                said: Rc::new(RefCell::new(word.to_vec())),
                 told: &told,
                 is_gone: false,
                 aborted: &aborted,
@@ -359,9 +381,62 @@ mod tests {
             let mut connecting = Box::pin(tunnel.connect(anywhere()));
             for _ in 0..2 {
                 assert!(poll_once(&mut connecting).is_pending());
-                embassy_futures::yield_now().await;
+                yield_now().await;
             }
         };
         block_on(join(network, here));
+    }
+
+    // The end of the one that was refused ended the next one.
+    #[test]
+    fn a_connection_after_one_that_was_refused_comes_about() {
+        let (told, aborted, tunnel) = (RefCell::default(), Cell::new(0), tunnel());
+        let network = async {
+            let refuse = async |_: &_| Err::<Wire<'_>, _>(FetchFailure::Connection);
+            tunnel.serve(refuse).await;
+            let wire = Wire {
+                said: Rc::default(),
+                told: &told,
+                is_gone: true,
+                aborted: &aborted,
+            };
+            tunnel.serve(async |_| Ok(wire)).await;
+        };
+        let here = async {
+            let refused = tunnel.connect(anywhere()).await;
+            assert_eq!(refused.err(), Some(FetchFailure::Connection));
+            assert!(tunnel.connect(anywhere()).await.is_ok());
+        };
+        block_on(join(network, here));
+    }
+
+    // D7: what the processor was busy with counted as the network's.
+    #[test]
+    fn what_has_come_is_read_however_late_and_silence_ends() {
+        let _moving = moving();
+        let (told, aborted, tunnel) = (RefCell::default(), Cell::new(0), tunnel());
+        let said = Rc::new(RefCell::new(Vec::new()));
+        let wire = Wire {
+            said: Rc::clone(&said),
+            told: &told,
+            is_gone: false,
+            aborted: &aborted,
+        };
+        let mut network = Box::pin(tunnel.serve(async |_| Ok(wire)));
+        let mut here = Box::pin(async {
+            let mut line = tunnel.connect(anywhere()).await.unwrap();
+            let mut heard = [0; 4];
+            assert_eq!(line.read(&mut heard).await, Ok(4));
+            line.read(&mut heard).await
+        });
+        for _ in 0..3 {
+            assert!(poll_once(&mut network).is_pending() && poll_once(&mut here).is_pending());
+        }
+        said.borrow_mut().extend_from_slice(b"late");
+        assert!(poll_once(&mut network).is_pending());
+        MockDriver::get().advance(Duration::from_secs(10));
+        assert!(poll_once(&mut here).is_pending());
+        MockDriver::get().advance(TIMEOUT);
+        assert_eq!(poll_once(&mut here), Poll::Ready(Err(ErrorKind::TimedOut)));
     }
 }

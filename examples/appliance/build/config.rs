@@ -145,7 +145,7 @@ pub(crate) struct Limits {
     pub(crate) keys: usize,
     /// Bytes for the numbers and identifiers of all keys.
     pub(crate) key_bytes: usize,
-    /// Longest answer of a provider, in bytes.
+    /// Longest answer about a token, and what is read of one key, in bytes.
     pub(crate) answer: usize,
     /// Longest record of TLS that a provider may send, in bytes.
     pub(crate) tls_record: usize,
@@ -159,7 +159,7 @@ impl Default for Limits {
             token: 4096,
             keys: 8,
             key_bytes: 2560,
-            answer: 8192,
+            answer: 4096,
             tls_record: MAX_RECORD,
         }
     }

@@ -4,11 +4,11 @@ use core::cell::{Cell, OnceCell, RefCell};
 
 use embassy_time::Instant;
 use gatepost_core::{
-    exchange,
+    UnixTime, exchange,
     introspection::{Endpoints, FetchFailure},
     provider::{
-        Breaker, Change, Finder, LeftOut, LookFailure, Metadata, MetadataError, RequestOutcome,
-        Source, Url,
+        Breaker, Change, Finder, Freshness, LeftOut, Look, LookFailure, Metadata, Moment,
+        RequestOutcome, Source, Url,
     },
 };
 use heapless::Vec;
@@ -28,6 +28,8 @@ pub(super) struct Provider {
     pub(super) breaker: RefCell<Breaker>,
     /// Counts how often its keys have been replaced.
     pub(super) generation: Cell<u32>,
+    /// Whether it has keys that are not here, for lack of room.
+    pub(super) is_partial: Cell<bool>,
 }
 
 impl Provider {
@@ -39,6 +41,7 @@ impl Provider {
             finder: RefCell::default(),
             breaker: RefCell::default(),
             generation: Cell::new(0),
+            is_partial: Cell::new(false),
         }
     }
 
@@ -81,7 +84,15 @@ impl Provider {
         }
     }
 
-    pub(super) fn learn(&self, metadata: Metadata) {
+    /// Takes what its metadata say.
+    #[inline(never)] // They are large: a caller that waits has no room for them.
+    pub(super) fn learn(&self, look: &mut Look<'_>, body: &[u8]) {
+        let metadata = match look.metadata(body) {
+            Ok(metadata) => metadata,
+            Err(why) => {
+                return log::warn!("metadata refused: {why}; provider={}", self.name());
+            }
+        };
         self.tell_left_out(&metadata);
         let asks_userinfo = self.settings.online.is_some_and(|o| o.asks_userinfo());
         let endpoint = if asks_userinfo {
@@ -95,8 +106,17 @@ impl Provider {
         }
     }
 
-    pub(super) fn tell_refused(&self, why: MetadataError) {
-        log::warn!("metadata refused: {why}; provider={}", self.name());
+    /// Whether all keys are known that could have signed a token that was issued at `issued_at`.
+    pub(super) fn freshness(
+        &self,
+        finder: &Finder,
+        moment: Moment,
+        issued_at: Option<UnixTime>,
+    ) -> Freshness {
+        if self.is_partial.get() {
+            return Freshness::Unavailable;
+        }
+        finder.freshness(moment, issued_at)
     }
 
     /// Logs why a look has found nothing, as far as that was not said of a document.
@@ -126,7 +146,7 @@ impl Provider {
     pub(super) fn settle(&self, outcome: &Result<Incoming, FetchFailure>) {
         let mut breaker = self.breaker.borrow_mut();
         let outcome = match outcome {
-            Ok(incoming) if incoming.status() < 500 => RequestOutcome::Answered,
+            Ok(incoming) if incoming.head().status < 500 => RequestOutcome::Answered,
             Ok(_) | Err(FetchFailure::TooLarge) => RequestOutcome::ServerError,
             // It was not asked: others took too long.
             Err(FetchFailure::NotAsked) => RequestOutcome::Abandoned,

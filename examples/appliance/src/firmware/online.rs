@@ -4,17 +4,15 @@ use core::pin::pin;
 
 use embassy_executor::{SpawnError, Spawner};
 use embassy_net::Stack;
-use gatepost_embassy::{
-    Buffer, Errands, Seat, Tunnel, run_errands, run_secure_errands, run_tunnel,
-};
+use gatepost_embassy::{Buffer, Errands, NoTls, Seat, Tunnel, run_errands, run_tunnel};
 
 use super::config::{ANSWER, TLS};
 use super::service::{CLOCK, TheCourt, TheProviders};
 use super::tls::Tls;
 use super::{entropy, executor};
 
-/// Sockets that this takes: one to providers, and one to those over TLS.
-pub(crate) const SOCKETS: usize = if TLS { 2 } else { 1 };
+/// Sockets that this takes: one to providers.
+pub(crate) const SOCKETS: usize = 1;
 
 /// How providers are asked.
 pub(crate) const ERRANDS: Option<&Errands> = Some(&THE_ERRANDS);
@@ -23,13 +21,9 @@ pub(crate) const ERRANDS: Option<&Errands> = Some(&THE_ERRANDS);
 const RX: usize = 1024;
 const TX: usize = 512;
 
-static THE_BUFFER: Buffer<[u8; ANSWER]> = Buffer::new([0; ANSWER]);
+static THE_BUFFER: Buffer<[u8; ANSWER]> = Buffer::new();
 static THE_TUNNEL: Tunnel = Tunnel::new();
-static THE_ERRANDS: Errands = if TLS {
-    Errands::over_tls(&THE_BUFFER, &THE_TUNNEL)
-} else {
-    Errands::new(&THE_BUFFER)
-};
+static THE_ERRANDS: Errands = Errands::new(&THE_BUFFER);
 
 /// A number that nobody can guess, where there is a generator.
 pub(crate) fn random() -> Option<u64> {
@@ -41,14 +35,11 @@ pub(crate) fn random() -> Option<u64> {
 /// # Errors
 /// When it runs already.
 pub(crate) fn start_network(spawner: Spawner, stack: Stack<'static>) -> Result<(), SpawnError> {
-    spawner.spawn(ask(stack)?);
-    if TLS {
-        spawner.spawn(carry(stack)?);
-    }
+    spawner.spawn(carry(stack)?);
     Ok(())
 }
 
-/// Starts what looks for keys.
+/// Starts what looks for keys, and what asks for them and about tokens.
 ///
 /// # Errors
 /// When it runs already.
@@ -60,6 +51,7 @@ pub(crate) fn start_judging(
     if TLS {
         spawner.spawn(ask_over_tls()?);
     } else {
+        spawner.spawn(ask()?);
         log::info!("no TLS: nobody is asked over https");
     }
     Ok(())
@@ -76,17 +68,18 @@ async fn keep_keys(providers: &'static TheProviders) -> ! {
 }
 
 #[embassy_executor::task]
-async fn ask(stack: Stack<'static>) -> ! {
-    run_errands::<RX, TX>(stack, &THE_ERRANDS).await
-}
-
-#[embassy_executor::task]
 async fn carry(stack: Stack<'static>) -> ! {
     run_tunnel::<RX, TX>(stack, &THE_TUNNEL).await
 }
 
 #[embassy_executor::task]
+async fn ask() -> ! {
+    let asking = run_errands(&THE_ERRANDS, &THE_TUNNEL, &CLOCK, NoTls);
+    executor::watched(pin!(asking)).await
+}
+
+#[embassy_executor::task]
 async fn ask_over_tls() -> ! {
-    let asking = run_secure_errands(&THE_ERRANDS, &THE_TUNNEL, &CLOCK, Tls::start());
+    let asking = run_errands(&THE_ERRANDS, &THE_TUNNEL, &CLOCK, Tls::start());
     executor::watched(pin!(asking)).await
 }
