@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Log, LogLevel};
 use crate::log;
-use crate::prepare::{Kept, prepare};
+use crate::process::prepare::{Kept, prepare};
 
 /// How long providers may take to be found.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! The protocols of mail servers, each without I/O: what a [`Peer`](crate::peer) drives.
+//! The protocols of mail servers, each without I/O: what a [`Peer`](crate::connection::peer) drives.
 
 pub(crate) mod auth;
 pub(crate) mod dict;

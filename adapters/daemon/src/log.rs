@@ -28,7 +28,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::config::{Log, LogFormat, LogLevel};
-use crate::peer::Closed;
+use crate::connection::peer::Closed;
 use limited::{Limit, Limits, UNLIMITED};
 pub(crate) use line::LoginLine;
 use queue::Queue;

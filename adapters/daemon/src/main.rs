@@ -1,31 +1,18 @@
 //! The command `gatepost`.
 
-mod acceptor;
-mod account;
 mod check;
 mod check_config;
-mod client;
 mod config;
+mod connection;
 mod demo;
 mod doctor;
-mod generation;
-mod guesses;
 mod handlers;
-mod http;
 mod import;
-mod listener;
+mod judging;
 mod log;
 mod metrics;
-mod peer;
-mod prepare;
+mod process;
 mod serve;
-mod service;
-mod upstream;
-mod users;
-mod vital;
-mod worker;
-#[cfg(test)]
-mod world;
 
 use std::process::ExitCode;
 

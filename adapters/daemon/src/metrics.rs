@@ -20,7 +20,7 @@ use tokio::sync::watch;
 pub(crate) use answers::{Answer, Question};
 pub(crate) use events::{Connected, Limit, limit_hit, loaded, reloaded};
 
-use crate::generation::Generation;
+use crate::judging::generation::Generation;
 use crate::log;
 use answers::Format;
 use figure::{counter, gauge};

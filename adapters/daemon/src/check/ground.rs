@@ -10,7 +10,7 @@ use tokio::{runtime::Runtime, time::timeout};
 
 use super::Check;
 use crate::config::{Config, Log, LogLevel};
-use crate::generation::Generation;
+use crate::judging::generation::Generation;
 use crate::log;
 
 /// How long providers may take to be found.

@@ -16,8 +16,8 @@ use tokio::task::{LocalSet, spawn_local};
 
 use super::issuer::Issuer;
 use super::{AUDIENCE, USER, daemon::free_port};
-use crate::http::{self, Reply, Request};
-use crate::peer::{Stage, has_stopped};
+use crate::connection::http::{self, Reply, Request};
+use crate::connection::peer::{Stage, has_stopped};
 
 /// Who asks about tokens, and its secret.
 pub(super) const CLIENT: (&str, &str) = ("gatepost", "throw-away");

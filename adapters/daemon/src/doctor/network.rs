@@ -4,7 +4,7 @@ use std::net::ToSocketAddrs as _;
 
 use super::{Findings, note};
 use crate::config::Config;
-use crate::generation::Generation;
+use crate::judging::generation::Generation;
 
 /// How far clocks may be apart before tokens suffer, in seconds: half of what dates are allowed.
 const MAX_APART: i64 = 30;

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use super::{Findings, note};
 use crate::config::{Address, Config, Http, Listener, ListenerProtocol, Upstream};
-use crate::listener::BindError;
-use crate::listener::holder::{self, Holder};
-use crate::prepare::{self, StartError};
+use crate::connection::listener::BindError;
+use crate::connection::listener::holder::{self, Holder};
+use crate::process::prepare::{self, StartError};
 
 pub(super) fn examine(config: &Config, findings: &mut Findings) {
     for listener in prepare::listeners(config) {

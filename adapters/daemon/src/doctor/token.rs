@@ -8,7 +8,7 @@ use gatepost_tokio::Outcome;
 
 use super::{Findings, Options, note};
 use crate::check::Judge;
-use crate::generation::Generation;
+use crate::judging::generation::Generation;
 
 /// Longest standard input that is read: a token.
 const MAX_INPUT: u64 = 16 << 10;

@@ -11,9 +11,9 @@ use gatepost_core::sasl::Mechanism;
 use gatepost_mail::logins::ManyLogins;
 use gatepost_tokio::{Outcome, Verdict};
 
-use crate::client::{Client, Remote};
-use crate::peer::{Closed, Handler, Io, Output, Status};
-use crate::service::Service;
+use crate::connection::client::{Client, Remote};
+use crate::connection::peer::{Closed, Handler, Io, Output, Status};
+use crate::connection::service::Service;
 pub(crate) use login::Judged;
 use response::Response;
 

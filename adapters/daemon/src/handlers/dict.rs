@@ -9,8 +9,8 @@ use std::time::Duration;
 use gatepost_mail::dict::{Answer, Connection, Event, KeyName};
 use gatepost_tokio::WantedKey;
 
-use crate::peer::{Closed, Handler, Io, Output, Status};
-use crate::service::Service;
+use crate::connection::peer::{Closed, Handler, Io, Output, Status};
+use crate::connection::service::Service;
 
 /// Longest name of a key or of a client that the log holds, in bytes; no key has a longer one.
 const MAX_LOGGED: usize = 256;

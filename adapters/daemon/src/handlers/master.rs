@@ -7,8 +7,8 @@ use gatepost_mail::line::Lines;
 use gatepost_mail::master::{Master as Protocol, Sources};
 use tokio::time::Instant;
 
-use crate::peer::{Closed, Handler, Io, Output, Relayed, Status};
-use crate::upstream::{Socket, Upstream};
+use crate::connection::peer::{Closed, Handler, Io, Output, Relayed, Status};
+use crate::connection::upstream::{Socket, Upstream};
 
 /// How long Dovecot may take to answer: its own clients wait for 30 seconds, and its databases have their
 /// time limits below that.

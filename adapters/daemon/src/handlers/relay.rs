@@ -11,10 +11,10 @@ use gatepost_mail::waiting::Login;
 use tokio::time::Instant;
 
 use super::auth::{Auth, Judged, Observer};
-use crate::client::{Client, Remote};
-use crate::peer::{Closed, Handler, Io, Output, Relayed, Status};
-use crate::service::Service;
-use crate::upstream::{GREETING, Socket, Upstream};
+use crate::connection::client::{Client, Remote};
+use crate::connection::peer::{Closed, Handler, Io, Output, Relayed, Status};
+use crate::connection::service::Service;
+use crate::connection::upstream::{GREETING, Socket, Upstream};
 
 /// One connection of an auth client, with Dovecot upstream.
 pub(crate) struct RelayedAuth {

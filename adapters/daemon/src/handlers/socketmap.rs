@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use gatepost_mail::socketmap::Connection;
 
-use crate::peer::{Closed, Handler, Io, Output, Relayed, Status};
-use crate::upstream::{Socket, Upstream};
+use crate::connection::peer::{Closed, Handler, Io, Output, Relayed, Status};
+use crate::connection::upstream::{Socket, Upstream};
 
 /// How long Dovecot may take to look up a user. Postfix waits for 100 seconds (`ipc_timeout` and the like).
 const PATIENCE: Duration = Duration::from_secs(30);

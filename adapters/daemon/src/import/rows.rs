@@ -7,7 +7,7 @@ use gatepost_tests::mint::Issuer;
 
 use super::{ImportError, import};
 use crate::config::Config;
-use crate::generation::Generation;
+use crate::judging::generation::Generation;
 
 /// What the file `text` becomes: the written text, and its table; the daemon takes it.
 #[track_caller]

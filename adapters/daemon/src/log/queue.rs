@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::vital;
+use crate::process::vital;
 
 /// Bytes of lines that may wait: a third of a second of the most that this daemon can say.
 const CAPACITY: usize = 1 << 20;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::generation::Generation;
+use crate::judging::generation::Generation;
 
 /// The methods that every path takes.
 const ALLOW: &str = "GET, HEAD, OPTIONS";

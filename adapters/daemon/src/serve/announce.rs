@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::{Config, Provider};
-use crate::generation::Generation;
+use crate::judging::generation::Generation;
 
 /// Names what an operator should know about the configuration that is in force.
 pub(super) fn announce(config: &Config, exposed: &[PathBuf], generation: &Generation) {

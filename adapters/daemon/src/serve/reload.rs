@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::announce::{announce, status};
 use super::{Error, FIRST_LOOK, systemd};
 use crate::config::Config;
-use crate::generation::Generation;
+use crate::judging::generation::Generation;
 use crate::metrics;
 
 /// How long files may take to be read: those of a file system that hangs take for ever.

@@ -9,11 +9,11 @@ use gatepost_tokio::{Network, Outcome, Verdict};
 use tokio::time::{Instant, timeout};
 
 use super::response::Response;
-use crate::generation::Generation;
-use crate::guesses::{Penalty, Source, Tried};
+use crate::connection::peer::has_stopped;
+use crate::connection::service::{Service, now};
+use crate::judging::generation::Generation;
+use crate::judging::guesses::{Penalty, Source, Tried};
 use crate::log::LoginLine;
-use crate::peer::has_stopped;
-use crate::service::{Service, now};
 
 /// A login that has been judged.
 pub(crate) struct Judged {

@@ -2,8 +2,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::peer::{Stage, serve};
-use crate::world::{TestClient, World, halves, run};
+use crate::connection::peer::{Stage, serve};
+use crate::connection::world::{TestClient, World, halves, run};
 
 const HELLO: &str = "H4\t0\t0\t\tkeys\n";
 impl World {

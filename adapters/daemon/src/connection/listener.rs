@@ -10,9 +10,9 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
-use crate::client::Remote;
 use crate::config::{Address, Listener};
-use crate::worker::Stream;
+use crate::connection::client::Remote;
+use crate::connection::worker::Stream;
 use holder::Holder;
 
 /// Connections that may wait to be accepted: what the kernel allows by default (`somaxconn`).

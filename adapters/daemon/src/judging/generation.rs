@@ -9,7 +9,7 @@ use gatepost_tokio::{LoadError, Place, ProviderSettings, Providers, Trust, Warni
 use tokio::runtime::Handle;
 
 use crate::config::{BackendName, CompatName, Config, DiscoverySettings};
-use crate::guesses::Pairs;
+use crate::judging::guesses::Pairs;
 
 /// Providers and rules of one reading of the configuration. What it says never changes; what is found of
 /// the providers over the network is kept current.

@@ -22,7 +22,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::service::Service;
+use crate::connection::service::Service;
 pub(crate) use handler::{Closed, Handler, Io, Output, Relayed, Status};
 pub(crate) use input::Reader;
 use stopping::Stop;

@@ -9,10 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Client, Remote};
-use crate::listener::{BACKLOG, Bound};
+use crate::connection::client::{Client, Remote};
+use crate::connection::listener::{BACKLOG, Bound};
+use crate::connection::worker::{Accepted, Protocol, Stream, Workers};
 use crate::metrics;
-use crate::worker::{Accepted, Protocol, Stream, Workers};
 
 /// How long to wait after `accept` has failed, which it does again at once where descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

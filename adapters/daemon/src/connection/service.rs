@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use gatepost_core::UnixTime;
 use tokio::sync::watch;
 
-use crate::generation::Generation;
-use crate::guesses::Guesses;
+use crate::connection::peer::Stage;
+use crate::judging::generation::Generation;
+use crate::judging::guesses::Guesses;
 use crate::metrics::Metrics;
-use crate::peer::Stage;
 
 /// What all connections share.
 pub(crate) struct Service {

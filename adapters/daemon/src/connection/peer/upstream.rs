@@ -14,7 +14,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, sleep};
 
 use super::input;
-use crate::upstream::{Backoff, Socket, Upstream};
+use crate::connection::upstream::{Backoff, Socket, Upstream};
 
 /// How long a connection is tried to be made where Dovecot's queue of them is full, and how often.
 const CONNECTING: Duration = Duration::from_secs(1);

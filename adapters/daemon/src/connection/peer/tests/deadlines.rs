@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use tokio::time::advance;
 
 use super::*;
-use crate::peer::{Closed, Handler, Io, Output, Reader, Status};
+use crate::connection::peer::{Closed, Handler, Io, Output, Reader, Status};
 
 /// One byte asks for an answer that takes an hour; nobody ever says who it is.
 struct Slow {

@@ -16,11 +16,11 @@ use tokio::time::Instant;
 
 pub(crate) use connection::{Reply, Request, serve};
 
-use crate::client::Client;
-use crate::generation::Generation;
+use crate::connection::client::Client;
+use crate::connection::service::{Service, now};
+use crate::judging::generation::Generation;
 use crate::log::LoginLine;
 use crate::metrics;
-use crate::service::{Service, now};
 
 /// What the log and the metrics call the mechanism: RFC 6750's scheme.
 const MECHANISM: &str = "BEARER";

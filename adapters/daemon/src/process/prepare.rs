@@ -8,11 +8,11 @@ use std::time::Duration;
 use gatepost_mail::http::Responder;
 use tokio::time::timeout;
 
-use crate::account::{Account, AccountError};
 use crate::config::{self, Address, Config, ConfigError, Listener, Provider, UsersError};
-use crate::generation::{self, Generation, GenerationError};
-use crate::listener::{self, BindError};
-use crate::users::{self, Followed};
+use crate::connection::listener::{self, BindError};
+use crate::judging::generation::{self, Generation, GenerationError};
+use crate::judging::users::{self, Followed};
+use crate::process::account::{Account, AccountError};
 
 /// Why a daemon does not start.
 #[derive(Debug, thiserror::Error)]

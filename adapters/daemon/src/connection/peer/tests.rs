@@ -7,9 +7,9 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::sleep;
 
 use super::*;
+use crate::connection::world::{World, client, halves};
 use crate::handlers::auth::Auth;
 use crate::handlers::relay::RelayedAuth;
-use crate::world::{World, client, halves};
 
 mod deadlines;
 

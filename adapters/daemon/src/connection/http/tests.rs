@@ -6,8 +6,8 @@ use tokio::time::sleep;
 
 use super::connection::IDLE;
 use super::*;
-use crate::peer::Stage;
-use crate::world::{TestClient, World, client, responder, run};
+use crate::connection::peer::Stage;
+use crate::connection::world::{TestClient, World, client, responder, run};
 
 impl World {
     fn ask(&self, capacity: usize) -> TestClient {

@@ -16,18 +16,18 @@ use tokio::runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::LocalSet;
 
-use crate::client::Client;
+use crate::connection::client::Client;
+use crate::connection::http;
+use crate::connection::peer::{self, Handler, Output, Reader};
+use crate::connection::service::Service;
+use crate::connection::upstream::Upstream;
 use crate::handlers::auth::Auth;
 use crate::handlers::dict::Dict;
 use crate::handlers::master::Master;
 use crate::handlers::relay::RelayedAuth;
 use crate::handlers::socketmap::Socketmap;
-use crate::http;
 use crate::metrics;
-use crate::peer::{self, Handler, Output, Reader};
-use crate::service::Service;
-use crate::upstream::Upstream;
-use crate::vital;
+use crate::process::vital;
 
 /// A TCP peer that is silent for so long is asked whether it is still there, so often, before it counts as gone.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_mins(1), Duration::from_secs(15), 4);

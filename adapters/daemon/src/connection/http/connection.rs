@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::timed::{Begun, Timed};
+use crate::connection::peer::{Stage, has_stopped};
 use crate::metrics::Answer;
-use crate::peer::{Stage, has_stopped};
 
 /// How long a connection may be idle: Dovecot keeps its own for 60 s, and should be the one to close them.
 pub(super) const IDLE: Duration = Duration::from_secs(75);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Work;
-use crate::upstream::{Socket, Upstream};
+use crate::connection::upstream::{Socket, Upstream};
 
 /// Room for answers that a connection keeps while it has none, in bytes.
 const KEPT_ROOM: usize = 512;

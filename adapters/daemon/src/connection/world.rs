@@ -18,14 +18,14 @@ use tempfile::TempDir;
 use tokio::io::{AsyncRead, DuplexStream, ReadBuf, ReadHalf, WriteHalf, split};
 use tokio::sync::watch;
 
-use crate::client::{Client, Remote};
 use crate::config::Config;
-use crate::generation::Generation;
-use crate::guesses::Guesses;
+use crate::connection::client::{Client, Remote};
+use crate::connection::peer::{Reader, Stage};
+use crate::connection::service::Service;
+use crate::connection::upstream::Upstream;
+use crate::judging::generation::Generation;
+use crate::judging::guesses::Guesses;
 use crate::metrics::Metrics;
-use crate::peer::{Reader, Stage};
-use crate::service::Service;
-use crate::upstream::Upstream;
 pub(crate) use client::{TestClient, run};
 
 /// A daemon without sockets, with one provider whose keys are known.
