@@ -1,14 +1,15 @@
 //! A unix socket that replaces another one in one step, and removes itself only.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown,
-};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
-use nix::unistd::{Group, User};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, renameat};
+use nix::sys::stat::{self, FchmodatFlags, FileStat, fchmodat, fstatat};
+use nix::unistd::{Gid, Group, Uid, UnlinkatFlags, User, fchownat, unlinkat};
 use tokio::net::UnixListener;
 
 use super::{BindError, Bound, Socket, holder};
@@ -31,6 +32,13 @@ impl From<&Metadata> for Identity {
             found.ino(),
             (found.mtime(), found.mtime_nsec()),
         )
+    }
+}
+
+impl From<FileStat> for Identity {
+    fn from(found: FileStat) -> Self {
+        let made = (found.st_mtime, found.st_mtime_nsec);
+        Self(found.st_dev, found.st_ino, made)
     }
 }
 
@@ -64,7 +72,7 @@ pub(super) struct Staged {
 /// Listens at `path`. What mail servers see is the old socket or the new one with all of its rights.
 pub(super) fn bind(listener: &Listener, path: &std::path::Path) -> Result<Bound, BindError> {
     let staged = stage(listener, path)?;
-    let moved = fs::rename(staged.staging.socket(), path);
+    let moved = staged.staging.move_to(path);
     moved.map_err(failed(listener))?;
     let path = Path {
         path: path.into(),
@@ -101,67 +109,94 @@ pub(super) fn stage(listener: &Listener, path: &std::path::Path) -> Result<Stage
     let staging = Staging::new(path).map_err(&failed)?;
     let socket = UnixListener::bind(staging.socket()).map_err(&failed)?;
     let mode = listener.mode.unwrap_or(Mode::DEFAULT);
-    staging.hand_over(owner, group, mode).map_err(&failed)?;
-    let found = fs::symlink_metadata(staging.socket()).map_err(&failed)?;
+    let identity = staging.hand_over(owner, group, mode).map_err(&failed)?;
     Ok(Staged {
         socket,
         staging,
-        identity: Identity::from(&found),
+        identity,
     })
 }
 
 /// A directory for nobody but us beside the socket: nobody connects before all rights are set.
+///
+/// The directory around it may belong to a mail server's user, who can put another one in its place. So it is
+/// opened once, and what happens in it goes by what was opened.
 struct Staging {
     directory: PathBuf,
+    opened: File,
 }
+
+/// The socket's name in it.
+const SOCKET: &str = "s";
 
 impl Staging {
     fn new(path: &std::path::Path) -> io::Result<Self> {
         let name = format!(".gp{}", std::process::id());
         let directory = path.with_file_name(name);
         // Left behind by a daemon that was killed right here, and had our process id.
-        let _ = fs::remove_file(directory.join("s"));
+        let _ = fs::remove_file(directory.join(SOCKET));
         let _ = fs::remove_dir(&directory);
         DirBuilder::new().mode(0o700).create(&directory)?;
-        Ok(Self { directory })
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        let mut options = File::options();
+        let opened = options.read(true).custom_flags(flags.bits());
+        let opened = opened.open(&directory)?;
+        if opened.metadata()?.uid() != Uid::effective().as_raw() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        Ok(Self { directory, opened })
     }
 
     fn socket(&self) -> PathBuf {
-        self.directory.join("s")
+        self.directory.join(SOCKET)
     }
 
     /// Gives the socket its owner, group and mode.
-    fn hand_over(&self, owner: Option<u32>, group: Option<u32>, mode: Mode) -> io::Result<()> {
+    fn hand_over(
+        &self,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+        mode: Mode,
+    ) -> io::Result<Identity> {
+        let no_link = AtFlags::AT_SYMLINK_NOFOLLOW;
         if owner.is_some() || group.is_some() {
-            chown(self.socket(), owner, group)?;
+            fchownat(&self.opened, SOCKET, owner, group, no_link)?;
         }
-        fs::set_permissions(self.socket(), Permissions::from_mode(mode.bits()))
+        // Not the link's own mode, which Linux before 6.6 cannot set: nobody but us puts links here.
+        let mode = stat::Mode::from_bits_truncate(mode.bits());
+        fchmodat(&self.opened, SOCKET, mode, FchmodatFlags::FollowSymlink)?;
+        Ok(fstatat(&self.opened, SOCKET, no_link)?.into())
+    }
+
+    fn move_to(&self, path: &std::path::Path) -> io::Result<()> {
+        renameat(&self.opened, SOCKET, AT_FDCWD, path)?;
+        Ok(())
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        let _ = fs::remove_file(self.directory.join("s"));
+        let _ = unlinkat(&self.opened, SOCKET, UnlinkatFlags::NoRemoveDir);
         let _ = fs::remove_dir(&self.directory);
     }
 }
 
-fn owner(listener: &Listener) -> Result<Option<u32>, BindError> {
+fn owner(listener: &Listener) -> Result<Option<Uid>, BindError> {
     let Some(name) = listener.owner.as_deref() else {
         return Ok(None);
     };
     let user = User::from_name(name).ok().flatten();
     let user = user.ok_or_else(|| unknown(listener, "user", name))?;
-    Ok(Some(user.uid.as_raw()))
+    Ok(Some(user.uid))
 }
 
-fn group(listener: &Listener) -> Result<Option<u32>, BindError> {
+fn group(listener: &Listener) -> Result<Option<Gid>, BindError> {
     let Some(name) = listener.group.as_deref() else {
         return Ok(None);
     };
     let group = Group::from_name(name).ok().flatten();
     let group = group.ok_or_else(|| unknown(listener, "group", name))?;
-    Ok(Some(group.gid.as_raw()))
+    Ok(Some(group.gid))
 }
 
 fn unknown(listener: &Listener, kind: &'static str, name: &str) -> BindError {
@@ -174,7 +209,8 @@ fn unknown(listener: &Listener, kind: &'static str, name: &str) -> BindError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 
