@@ -8,7 +8,7 @@ use embedded_io_async::{Read, Write};
 use gatepost_core::{UnixTime, introspection::FetchFailure};
 
 use crate::clock::Clock;
-use crate::errands::{Errand, Errands};
+use crate::errands::{Asker, Errand, Errands};
 use crate::http;
 use crate::secure::{Secure, Server};
 use crate::tunnel::{Line, Tunnel};
@@ -30,27 +30,28 @@ pub async fn run_errands(
 ) -> ! {
     let mut next = None;
     loop {
-        let errand = match next.take() {
-            Some(errand) => errand,
+        let asker = match next.take() {
+            Some(asker) => asker,
             None => errands.next().await,
         };
-        let opening = errands.unless_given_up(open(&errand, tunnel, clock));
+        let errand = asker.errand();
+        let opening = errands.unless_given_up(open(errand, tunnel, clock));
         next = match opening.await {
             None => None,
-            Some(Err(why)) => refuse(errands, &errand, why).await,
-            Some(Ok((line, None))) => talk(errands, line, errand).await,
+            Some(Err(why)) => refuse(asker, why),
+            Some(Ok((line, None))) => talk(errands, tunnel, line, asker).await,
             Some(Ok((line, Some(now)))) => {
                 let server = Server {
-                    name: errand.host(),
+                    name: &errand.host,
                     trust: errand.trust,
                 };
                 let shaking = errands.unless_given_up(secure.connect(line, server, now));
                 match shaking.await {
                     None => None,
-                    Some(Ok(connection)) => talk(errands, connection, errand).await,
+                    Some(Ok(connection)) => talk(errands, tunnel, connection, asker).await,
                     Some(Err(why)) => {
-                        log::warn!("no TLS: {why}; host={}", errand.host());
-                        refuse(errands, &errand, FetchFailure::Tls).await
+                        log::warn!("no TLS: {why}; host={}", errand.host);
+                        refuse(asker, FetchFailure::Tls)
                     }
                 }
             }
@@ -68,57 +69,46 @@ async fn open(
     if errand.is_secure {
         now = with_timeout(CLOCK_PATIENCE, clock.set()).await.ok();
         if now.is_none() {
-            let host = errand.host();
+            let host = &errand.host;
             log::warn!("not asked: no certificate is judged without a clock; host={host}");
             return Err(FetchFailure::NotAsked);
         }
     }
-    let line = tunnel.connect(errand.destination.clone()).await?;
-    Ok((line, now))
+    Ok((tunnel.connect(errand).await?, now))
 }
 
-async fn refuse(errands: &Errands, errand: &Errand, why: FetchFailure) -> Option<Errand> {
-    report(errand, why);
-    errands.asker().await.end(Err(why));
+fn refuse<'e>(asker: Asker<'_>, why: FetchFailure) -> Option<Asker<'e>> {
+    let host = &asker.errand().host;
+    log::warn!("provider not reached: {why:?}; host={host}");
+    asker.end(Err(why));
     None
 }
 
-fn report(errand: &Errand, why: FetchFailure) {
-    log::warn!("provider not reached: {why:?}; host={}", errand.host());
-}
-
-/// Carries out `errand`, and those that follow it to the same server; returns one that takes another connection.
-async fn talk(
-    errands: &Errands,
+/// Carries out a request, and those that follow it to the same server; returns one that takes another connection.
+async fn talk<'e>(
+    errands: &'e Errands,
+    tunnel: &'static Tunnel,
     mut connection: impl Read + Write,
-    errand: Errand,
-) -> Option<Errand> {
+    mut asker: Asker<'e>,
+) -> Option<Asker<'e>> {
     let mut is_used = false;
     loop {
-        let mut asker = errands.asker().await;
         let exchange = http::exchange(&mut connection, &mut asker);
         let outcome = errands.unless_given_up(exchange).await?;
         match outcome {
             // The server had closed the connection.
-            Err(failed) if is_used && failed.was_closed => {
-                return Some(errand);
-            }
-            Err(failed) => {
-                report(&errand, failed.why);
-                asker.end(Err(failed.why));
+            Err(failed) if is_used && failed.was_closed => return Some(asker),
+            Err(failed) => return refuse(asker, failed.why),
+            Ok(true) => {
+                asker.end(Ok(()));
                 return None;
             }
-            Ok(is_over) => {
-                asker.end(Ok(()));
-                if is_over {
-                    return None;
-                }
-            }
+            Ok(false) => asker.end(Ok(())),
         }
         is_used = true;
-        let next = with_timeout(IDLE, errands.next()).await.ok()?;
-        if next != errand {
-            return Some(next);
+        asker = with_timeout(IDLE, errands.next()).await.ok()?;
+        if !tunnel.leads_to(asker.errand()).await {
+            return Some(asker);
         }
     }
 }

@@ -35,6 +35,7 @@ const DEADLINE: Duration = Duration::from_secs(15);
 pub struct Buffer<B: ?Sized = [u8]>(Mutex<CriticalSectionRawMutex, Room<B>>);
 
 struct Room<B: ?Sized> {
+    errand: Errand,
     head: Head,
     bytes: B,
 }
@@ -44,6 +45,7 @@ impl<const N: usize> Buffer<[u8; N]> {
     #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(Room {
+            errand: Errand::nowhere(),
             head: Head::new(),
             bytes: [0; N],
         }))
@@ -71,7 +73,7 @@ type Turn = FairSemaphore<CriticalSectionRawMutex, { MAX_JUDGES + 1 }>;
 pub struct Errands {
     /// A mutex would have several who wait wake one another for ever.
     turn: Turn,
-    asked: Signal<CriticalSectionRawMutex, Errand>,
+    asked: Signal<CriticalSectionRawMutex, ()>,
     told: Signal<CriticalSectionRawMutex, Told>,
     replied: Signal<CriticalSectionRawMutex, Option<usize>>,
     given_up: Signal<CriticalSectionRawMutex, ()>,
@@ -81,37 +83,35 @@ pub struct Errands {
 /// Where a request goes, and who has to be there.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Errand {
-    pub(crate) destination: Destination,
+    /// The host's name, or its address.
+    pub(crate) host: heapless::String<128>,
+    pub(crate) port: u16,
+    pub(crate) connect_to: Option<SocketAddrV4>,
     pub(crate) is_secure: bool,
     /// What has to vouch for the server.
     pub(crate) trust: usize,
 }
 
-/// Where a connection goes.
-#[derive(Clone, Eq, PartialEq)]
-pub(crate) struct Destination {
-    /// The host's name, or its address.
-    pub(crate) host: heapless::String<128>,
-    pub(crate) port: u16,
-    pub(crate) connect_to: Option<SocketAddrV4>,
-}
-
 impl Errand {
-    /// To where `url` says, unless the provider is to be found somewhere else.
-    pub(crate) fn new(url: &Url<'_>, online: &OnlineSettings) -> Option<Self> {
-        Some(Self {
-            destination: Destination {
-                host: url.host.try_into().ok()?,
-                port: url.port,
-                connect_to: online.connect_to,
-            },
-            is_secure: url.is_secure,
-            trust: online.trust,
-        })
+    pub(crate) const fn nowhere() -> Self {
+        Self {
+            host: heapless::String::new(),
+            port: 0,
+            connect_to: None,
+            is_secure: false,
+            trust: 0,
+        }
     }
 
-    pub(crate) fn host(&self) -> &str {
-        &self.destination.host
+    /// Goes where `url` says, unless the provider is to be found somewhere else.
+    fn lead(&mut self, url: &Url<'_>, online: &OnlineSettings) -> Result<(), FetchFailure> {
+        self.host.clear();
+        let copied = self.host.push_str(url.host);
+        self.port = url.port;
+        self.connect_to = online.connect_to;
+        self.is_secure = url.is_secure;
+        self.trust = online.trust;
+        copied.map_err(|_| FetchFailure::NotAsked)
     }
 }
 
@@ -156,7 +156,7 @@ impl Incoming {
     }
 
     pub(crate) fn body(&self) -> &[u8] {
-        let Room { head, bytes } = &*self.room;
+        let Room { head, bytes, .. } = &*self.room;
         bytes.get(..head.length).unwrap_or_default()
     }
 
@@ -198,7 +198,7 @@ impl Errands {
     /// Only small things are kept while it waits: each of those who judge has room for it.
     pub(crate) async fn ask(
         &'static self,
-        errand: Errand,
+        (url, online): (&Url<'_>, &OnlineSettings),
         write: &dyn Fn(&mut Writer<'_>) -> fmt::Result,
         take: &mut dyn FnMut(Part<'_>) -> Option<usize>,
     ) -> Result<Incoming, FetchFailure> {
@@ -207,7 +207,8 @@ impl Errands {
             .ok()
             .and_then(Result::ok)
             .ok_or(FetchFailure::NotAsked)?;
-        let under_way = UnderWay::begin(self, errand);
+        self.buffer.0.lock().await.errand.lead(url, online)?;
+        let under_way = UnderWay::begin(self);
         let outcome = with_timeout(DEADLINE, under_way.follow(write, take)).await;
         drop(under_way);
         // What takes so long is stuck in here.
@@ -219,15 +220,15 @@ impl Errands {
     }
 
     /// Waits for the next request.
-    pub(crate) async fn next(&self) -> Errand {
-        let errand = self.asked.wait().await;
+    pub(crate) async fn next(&self) -> Asker<'_> {
+        self.asked.wait().await;
         // Whoever gave up takes back what nobody has begun with.
         self.given_up.reset();
-        errand
+        self.asker().await
     }
 
     /// Who asks, as who carries out the request that is under way sees it.
-    pub(crate) async fn asker(&self) -> Asker<'_> {
+    async fn asker(&self) -> Asker<'_> {
         Asker {
             errands: self,
             room: Some(self.buffer.0.lock().await),
@@ -247,10 +248,10 @@ impl Errands {
 struct UnderWay(&'static Errands);
 
 impl UnderWay {
-    fn begin(errands: &'static Errands, errand: Errand) -> Self {
+    fn begin(errands: &'static Errands) -> Self {
         errands.told.reset();
         errands.replied.reset();
-        errands.asked.signal(errand);
+        errands.asked.signal(());
         Self(errands)
     }
 
@@ -266,7 +267,7 @@ impl UnderWay {
                 return outcome;
             }
             let mut room = self.0.buffer.0.lock().await;
-            let Room { head, bytes } = &mut *room;
+            let Room { head, bytes, .. } = &mut *room;
             let reply = match told {
                 Told::Window { is_first } => {
                     if is_first {
@@ -306,15 +307,25 @@ pub(crate) struct Asker<'e> {
 }
 
 impl Asker<'_> {
+    /// Where the request goes.
+    pub(crate) fn errand(&self) -> &Errand {
+        const NOWHERE: &Errand = &Errand::nowhere();
+        self.room.as_ref().map_or(NOWHERE, |room| &room.errand)
+    }
+
     /// The whole buffer.
     pub(crate) fn buffer(&mut self) -> &mut [u8] {
         self.room.as_mut().map_or(&mut [], |room| &mut room.bytes)
     }
 
     /// Where the answer's head goes, and the whole buffer.
-    pub(crate) fn head_and_buffer(&mut self) -> Option<(&mut Head, &mut [u8])> {
-        let Room { head, bytes } = &mut **self.room.as_mut()?;
-        Some((head, bytes))
+    ///
+    /// # Errors
+    /// Never: they are not lent.
+    pub(crate) fn head_and_buffer(&mut self) -> Result<(&mut Head, &mut [u8]), FetchFailure> {
+        let room = self.room.as_mut().ok_or(FetchFailure::NotAsked)?;
+        let Room { head, bytes, .. } = &mut **room;
+        Ok((head, bytes))
     }
 
     /// Has the next window of the request put at the front of the buffer: how long it is, nought behind the end.

@@ -291,6 +291,7 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         })
     }
 
+    #[inline(never)] // It is there once, for all kinds of keys.
     fn keep(
         &mut self,
         provider: u8,

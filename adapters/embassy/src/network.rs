@@ -12,7 +12,7 @@ use embedded_io_async::{Read, Write};
 use gatepost_core::introspection::FetchFailure;
 
 use crate::agreement::SERVERS;
-use crate::errands::Destination;
+use crate::errands::Errand;
 use crate::tunnel::{Socket, Tunnel};
 
 /// How long the end of a connection may take to leave.
@@ -31,22 +31,22 @@ pub async fn run_tunnel<const RX: usize, const TX: usize>(
     loop {
         let windows = (&mut rx[..], &mut tx[..]);
         tunnel
-            .serve(async |destination| connect(stack, destination, windows).await)
+            .serve(async |errand| connect(stack, errand, windows).await)
             .await;
     }
 }
 
 async fn connect<'s>(
     stack: Stack<'s>,
-    destination: &Destination,
+    errand: &Errand,
     (rx, tx): (&'s mut [u8], &'s mut [u8]),
 ) -> Result<TcpSocket<'s>, FetchFailure> {
-    let endpoint = if let Some(address) = destination.connect_to {
+    let endpoint = if let Some(address) = errand.connect_to {
         address.into()
     } else {
-        let addresses = resolve(stack, &destination.host).await;
+        let addresses = resolve(stack, &errand.host).await;
         let address = addresses.first().ok_or(FetchFailure::Connection)?;
-        IpEndpoint::new((*address).into(), destination.port)
+        IpEndpoint::new((*address).into(), errand.port)
     };
     let mut socket = TcpSocket::new(stack, rx, tx);
     let connected = socket.connect(endpoint).await;

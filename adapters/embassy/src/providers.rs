@@ -21,7 +21,7 @@ use gatepost_core::{
 use heapless::Vec;
 
 use crate::clock::Clock;
-use crate::errands::{Errand, Errands, Incoming, Part, whole};
+use crate::errands::{Errands, Incoming, Part, whole};
 use crate::http::{Writer, write_request};
 use crate::keys::{KeyRing, WantedKey};
 use crate::settings::ProviderSettings;
@@ -228,7 +228,6 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         let online = online.ok_or(FetchFailure::NotAsked)?;
         let errands = self.errands.ok_or(FetchFailure::NotAsked)?;
         let url = online.check(url)?;
-        let errand = Errand::new(&url, online).ok_or(FetchFailure::NotAsked)?;
         if !provider
             .breaker
             .borrow_mut()
@@ -236,7 +235,9 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         {
             return Err(FetchFailure::NotAsked);
         }
-        let outcome = errands.ask(errand, &|out| write(out, &url), take).await;
+        let outcome = errands
+            .ask((&url, online), &|out| write(out, &url), take)
+            .await;
         provider.settle(&outcome);
         outcome
     }

@@ -11,7 +11,7 @@ use std::vec::Vec;
 use embassy_futures::yield_now;
 use embassy_time::{Duration, MockDriver};
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
-use gatepost_core::introspection::FetchFailure;
+use gatepost_core::introspection::{About, Client, ClientPlace, Endpoints, FetchFailure, Mode};
 
 use crate::tunnel::{Socket, Tunnel};
 
@@ -36,6 +36,26 @@ pub(crate) async fn pass(seconds: u64) {
         for _ in 0..1000 {
             yield_now().await;
         }
+    }
+}
+
+/// Opaque tokens are introspected.
+pub(crate) fn endpoints() -> Endpoints<'static> {
+    Endpoints {
+        mode: Mode::Post,
+        about: Some(About::OpaqueTokens),
+        introspection: Some("http://id.example/introspect"),
+        client: Some(Client {
+            id: "rs",
+            secret: "secret",
+            place: ClientPlace::Basic,
+        }),
+        tokeninfo: None,
+        force_introspection: false,
+        grant: None,
+        allow_missing_audience: false,
+        unauthorized_is_invalid_token: false,
+        signed_answers: false,
     }
 }
 

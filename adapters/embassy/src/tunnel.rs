@@ -16,23 +16,24 @@ use core::fmt;
 
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_sync::mutex::Mutex;
 use embassy_sync::pipe::Pipe;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, TimeoutError, with_timeout};
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use gatepost_core::introspection::FetchFailure;
 
-use crate::errands::Destination;
+use crate::errands::Errand;
 
 /// How long nothing may come, and nothing leave; and how long a connection may take, from looking up its host's name
 /// on: the daemon's default for a request.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Bytes under way in each direction.
-const ROOM: usize = 512;
+const ROOM: usize = 256;
 
 /// Bytes handed from a socket to a pipe, or from a pipe to a socket, at once.
-const PIECE: usize = 256;
+const PIECE: usize = 128;
 
 type Event<T> = Signal<CriticalSectionRawMutex, T>;
 type Bytes = Pipe<CriticalSectionRawMutex, ROOM>;
@@ -40,7 +41,9 @@ type Bytes = Pipe<CriticalSectionRawMutex, ROOM>;
 /// One connection at a time, between two executors.
 pub struct Tunnel {
     idle: Event<()>,
-    wanted: Event<Destination>,
+    wanted: Event<()>,
+    /// Where the connection goes.
+    errand: Mutex<CriticalSectionRawMutex, Errand>,
     connected: Event<Result<(), FetchFailure>>,
     incoming: Bytes,
     outgoing: Bytes,
@@ -57,6 +60,7 @@ impl Tunnel {
         Self {
             idle: Signal::new(),
             wanted: Signal::new(),
+            errand: Mutex::new(Errand::nowhere()),
             connected: Signal::new(),
             incoming: Pipe::new(),
             outgoing: Pipe::new(),
@@ -65,32 +69,40 @@ impl Tunnel {
         }
     }
 
-    /// Has the network connect to `destination`.
-    pub(crate) async fn connect(
-        &'static self,
-        destination: Destination,
-    ) -> Result<Line, FetchFailure> {
+    /// Has the network connect to where `errand` goes.
+    pub(crate) async fn connect(&'static self, errand: &Errand) -> Result<Line, FetchFailure> {
         self.idle.wait().await;
         // From here on giving up has to be told.
         let line = Line(self);
-        self.wanted.signal(destination);
+        self.errand.lock().await.clone_from(errand);
+        self.wanted.signal(());
         self.connected.wait().await?;
         Ok(line)
+    }
+
+    /// Whether the connection is good for `errand` as well.
+    pub(crate) async fn leads_to(&self, errand: &Errand) -> bool {
+        *self.errand.lock().await == *errand
     }
 
     /// The network's side of one connection, which `connect` makes.
     pub(crate) async fn serve<S: Socket>(
         &self,
-        connect: impl AsyncFnOnce(&Destination) -> Result<S, FetchFailure>,
+        connect: impl AsyncFnOnce(&Errand) -> Result<S, FetchFailure>,
     ) {
         self.reset();
         self.idle.signal(());
-        let destination = self.wanted.wait().await;
-        let connecting = with_timeout(TIMEOUT, connect(&destination));
+        let hung_up = select(self.hung_up.wait(), self.wanted.wait());
+        if let Either::First(()) = hung_up.await {
+            return;
+        }
+        let errand = self.errand.lock().await;
+        let connecting = with_timeout(TIMEOUT, connect(&errand));
         let connected = match select(self.hung_up.wait(), connecting).await {
             Either::First(()) => return,
             Either::Second(connected) => connected.unwrap_or(Err(FetchFailure::Timeout)),
         };
+        drop(errand);
         let mut socket = match connected {
             Ok(socket) => socket,
             Err(why) => {
@@ -301,14 +313,6 @@ mod tests {
         Box::leak(Box::new(Tunnel::new()))
     }
 
-    fn anywhere() -> Destination {
-        Destination {
-            host: heapless::String::new(),
-            port: 443,
-            connect_to: None,
-        }
-    }
-
     async fn read_all(line: &mut Line) -> Vec<u8> {
         let (mut all, mut piece) = (Vec::new(), [0; 100]);
         while let Ok(length @ 1..) = line.read(&mut piece).await {
@@ -330,7 +334,7 @@ mod tests {
             };
             let network = tunnel.serve(async |_| Ok(wire));
             let here = async {
-                let mut line = tunnel.connect(anywhere()).await.unwrap();
+                let mut line = tunnel.connect(&Errand::nowhere()).await.unwrap();
                 let heard = read_all(&mut line).await;
                 assert_eq!(line.read(&mut [0; 8]).await, Ok(0));
                 assert_eq!(line.write(b"x").await, Err(ErrorKind::ConnectionReset));
@@ -353,7 +357,7 @@ mod tests {
             };
             let network = tunnel.serve(async |_| Ok(wire));
             let here = async {
-                let mut line = tunnel.connect(anywhere()).await.unwrap();
+                let mut line = tunnel.connect(&Errand::nowhere()).await.unwrap();
                 line.write_all(word).await.unwrap();
                 let mut start = [0; 2];
                 line.read_exact(&mut start).await.unwrap();
@@ -368,7 +372,7 @@ mod tests {
     fn a_connection_that_is_refused_is_none() {
         let tunnel = tunnel();
         let network = tunnel.serve(async |_| Err::<Wire<'_>, _>(FetchFailure::Connection));
-        let ((), line) = block_on(join(network, tunnel.connect(anywhere())));
+        let ((), line) = block_on(join(network, tunnel.connect(&Errand::nowhere())));
         assert_eq!(line.err(), Some(FetchFailure::Connection));
     }
 
@@ -378,7 +382,8 @@ mod tests {
         let network = tunnel.serve(async |_| pending::<Result<Wire<'_>, FetchFailure>>().await);
         let here = async {
             // Once to hear that it is idle, once more to wait for the connection.
-            let mut connecting = Box::pin(tunnel.connect(anywhere()));
+            let anywhere = Errand::nowhere();
+            let mut connecting = Box::pin(tunnel.connect(&anywhere));
             for _ in 0..2 {
                 assert!(poll_once(&mut connecting).is_pending());
                 yield_now().await;
@@ -403,9 +408,9 @@ mod tests {
             tunnel.serve(async |_| Ok(wire)).await;
         };
         let here = async {
-            let refused = tunnel.connect(anywhere()).await;
+            let refused = tunnel.connect(&Errand::nowhere()).await;
             assert_eq!(refused.err(), Some(FetchFailure::Connection));
-            assert!(tunnel.connect(anywhere()).await.is_ok());
+            assert!(tunnel.connect(&Errand::nowhere()).await.is_ok());
         };
         block_on(join(network, here));
     }
@@ -424,7 +429,7 @@ mod tests {
         };
         let mut network = Box::pin(tunnel.serve(async |_| Ok(wire)));
         let mut here = Box::pin(async {
-            let mut line = tunnel.connect(anywhere()).await.unwrap();
+            let mut line = tunnel.connect(&Errand::nowhere()).await.unwrap();
             let mut heard = [0; 4];
             assert_eq!(line.read(&mut heard).await, Ok(4));
             line.read(&mut heard).await

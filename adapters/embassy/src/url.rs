@@ -18,11 +18,9 @@ pub(crate) struct Url<'u> {
 impl<'u> Url<'u> {
     /// Takes `url` apart; `None` for what could not be requested.
     pub(crate) fn parse(url: &'u str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        let is_secure = match scheme {
-            "https" => true,
-            "http" => false,
-            _ => return None,
+        let (is_secure, rest) = match url.strip_prefix("https://") {
+            Some(rest) => (true, rest),
+            None => (false, url.strip_prefix("http://")?),
         };
         // A fragment is never sent; whatever could end a line never occurs.
         let is_clean = rest

@@ -84,24 +84,33 @@ pub(crate) fn write_request(
         skipped: url.origin_length,
         out,
     };
-    request.write_url(&mut target)?;
+    request.write_url(&mut Any(&mut target))?;
     out.write_str(" HTTP/1.1\r\n")?;
     write_fields(out, url.authority, request.accept())?;
     let mut authorization = Count(0);
-    request.write_authorization(&mut authorization)?;
+    request.write_authorization(&mut Any(&mut authorization))?;
     if authorization.0 > 0 {
         out.write_str("Authorization: ")?;
-        request.write_authorization(out)?;
+        request.write_authorization(&mut Any(out))?;
         out.write_str("\r\n")?;
     }
     if request.method() == Method::Post {
         let mut form = Count(0);
-        request.write_form(&mut form)?;
+        request.write_form(&mut Any(&mut form))?;
         let (kind, length) = ("application/x-www-form-urlencoded", form.0);
         write!(out, "Content-Type: {kind}\r\nContent-Length: {length}\r\n")?;
     }
     out.write_str("\r\n")?;
-    request.write_form(out)
+    request.write_form(&mut Any(out))
+}
+
+/// Any of those above, so that what writes into them is there once.
+struct Any<'a>(&'a mut dyn fmt::Write);
+
+impl fmt::Write for Any<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write_str(text)
+    }
 }
 
 fn write_fields(out: &mut Writer<'_>, authority: &str, accept: &str) -> fmt::Result {

@@ -1,5 +1,7 @@
+use super::head::{Fields, trimmed};
 use super::*;
-use crate::errands::{Buffer, Destination, Errand, Errands, Part, whole};
+use crate::errands::{Buffer, Errands, Part, whole};
+use crate::settings::OnlineSettings;
 use crate::testing::still;
 use crate::url::Url;
 
@@ -45,14 +47,14 @@ fn errands<const ROOM: usize>() -> &'static Errands {
     Box::leak(Box::new(Errands::new(buffer)))
 }
 
-fn errand() -> Errand {
-    Errand {
-        destination: Destination {
-            host: heapless::String::new(),
-            port: 80,
-            connect_to: None,
-        },
-        is_secure: false,
+/// Where the requests go.
+fn online() -> OnlineSettings {
+    OnlineSettings {
+        discovery: false,
+        key_set_url: None,
+        endpoints: crate::testing::endpoints(),
+        connect_to: None,
+        allow_http: true,
         trust: 0,
     }
 }
@@ -65,14 +67,16 @@ fn ask(
     take: &mut dyn FnMut(Part<'_>) -> Option<usize>,
 ) -> Result<(u16, String, bool), Failed> {
     let _still = still();
+    let online = online();
     let speaks = async {
-        errands.next().await;
-        let mut asker = errands.asker().await;
+        let mut asker = errands.next().await;
         let outcome = exchange(wire, &mut asker).await;
         asker.end(outcome.map(drop).map_err(|failed| failed.why));
         outcome
     };
-    let (incoming, outcome) = block_on(join(errands.ask(errand(), write, take), speaks));
+    let url = Url::parse("http://id.example/").unwrap();
+    let asks = errands.ask((&url, &online), write, take);
+    let (incoming, outcome) = block_on(join(asks, speaks));
     let is_over = outcome?;
     let incoming = incoming.unwrap();
     let body = String::from_utf8(incoming.body().to_vec()).unwrap_or_default();
@@ -173,7 +177,6 @@ fn what_does_not_fit_is_too_large() {
     check::<64>(&sized, large);
     let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(65));
     check::<64>(&endless, large);
-    check::<64>(&format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(65)), large);
     let chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n";
     check::<64>(&format!("{chunk}{body}"), large);
     check::<64>(
@@ -184,25 +187,70 @@ fn what_does_not_fit_is_too_large() {
 
 #[test]
 fn a_head_says_what_is_asked_of_it() {
-    let answer = b"HTTP/1.1 403 Forbidden\r\nContent-Type: Application/JSON; charset=utf-8\r\n\
+    let answer = "HTTP/1.1 403 Forbidden\r\nContent-Type: Application/JSON; charset=utf-8\r\n\
         WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n\
         Cache-Control: public, max-age=\"300\"\r\nCache-Control: max-age=5\r\n\r\n";
-    let mut head = Head::new();
-    let parsed = parse_head(answer, &mut head).unwrap().unwrap();
-    let expected = Parsed {
-        length: answer.len(),
-        framing: Framing::UntilClosed,
-        persists: true,
-    };
-    assert_eq!(parsed, expected);
+    let outcome = ask_for_head(answer);
+    let head = outcome.unwrap();
     assert_eq!(
         (head.status, &*head.content_type),
         (403, "Application/JSON")
     );
     assert!(head.www_authenticate.contains("insufficient_scope"));
     assert_eq!(head.max_age, Some(300));
-    assert_eq!(max_age("no-store, max-age=5"), Some(0));
-    assert_eq!(max_age("private"), None);
+    for (directives, expected) in [("no-store, max-age=5", Some(0)), ("private", None)] {
+        let answer = format!("HTTP/1.1 200 OK\r\nCache-Control: {directives}\r\n\r\n");
+        assert_eq!(ask_for_head(&answer).unwrap().max_age, expected);
+    }
+}
+
+/// What the head of an answer says.
+fn ask_for_head(answer: &str) -> Result<Head, FetchFailure> {
+    let mut head = Head::new();
+    let mut fields: Option<Fields> = None;
+    for line in answer
+        .split_inclusive('\n')
+        .map(|line| trimmed(line.as_bytes()))
+    {
+        match &mut fields {
+            None => fields = Some(Fields::of_status_line(line, &mut head)?),
+            Some(_) if line.is_empty() => return Ok(head),
+            Some(fields) => fields.take(line, true, &mut head)?,
+        }
+    }
+    Err(FetchFailure::Connection)
+}
+
+#[test]
+fn what_is_no_head_is_refused() {
+    for lines in [
+        "HTTP/1.1 20\r\n",
+        "HTTP/1.1 2000 OK\r\n",
+        "HTTP/1.1 2x0 OK\r\n",
+        "HTTP/2 200\r\n",
+        "HTTP/1.1  200 OK\r\n",
+        "HTTP/1.1 200 OK\r\nX\r\n",
+        "HTTP/1.1 200 OK\r\n: x\r\n",
+        "HTTP/1.1 200 OK\r\nX : y\r\n",
+        "HTTP/1.1 200 OK\r\nX: y\r\n folded\r\n",
+        "HTTP/1.1 200 OK\r\nX: y\rContent-Length: 2\r\n",
+        "HTTP/1.1 200 OK\r\nX: y\0\r\n",
+    ] {
+        check::<128>(&format!("{lines}\r\n{{}}"), Err(FetchFailure::Connection));
+    }
+}
+
+#[test]
+fn a_field_may_be_longer_than_the_buffer_unless_it_matters() {
+    let long = "x".repeat(300);
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Security-Policy: {long}\r\nSet-Cookie: {long}\r\n\
+         Content-Length: 2\r\n\r\n{{}}"
+    );
+    check::<64>(&answer, Ok((200, "{}")));
+    let zeros = "0".repeat(300);
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {zeros}2\r\n\r\n{{}}");
+    check::<64>(&answer, Err(FetchFailure::Connection));
 }
 
 #[test]

@@ -2,14 +2,13 @@ use super::*;
 use crate::client::{NoTls, run_errands};
 use crate::errands::Buffer;
 use crate::settings::OnlineSettings;
-use crate::testing::{Server, moving, ok, pass, still};
+use crate::testing::{Server, endpoints, moving, ok, pass, still};
 use crate::tunnel::Tunnel;
 
 use embassy_futures::block_on;
 use embassy_futures::select::{Either, select};
 use gatepost_core::crypto::{Algorithm, AlgorithmSet};
 use gatepost_core::exchange::{Input, LoginSettings, Output};
-use gatepost_core::introspection::{About, Client, ClientPlace, Endpoints, Mode};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Exchange, Policy};
 use std::boxed::Box;
@@ -33,22 +32,7 @@ fn providers<const KEYS: usize>(errands: &'static Errands) -> &'static One<KEYS>
         online: Some(OnlineSettings {
             discovery: true,
             key_set_url: None,
-            endpoints: Endpoints {
-                mode: Mode::Post,
-                about: Some(About::OpaqueTokens),
-                introspection: Some("http://id.example/introspect"),
-                client: Some(Client {
-                    id: "rs",
-                    secret: "secret",
-                    place: ClientPlace::Basic,
-                }),
-                tokeninfo: None,
-                force_introspection: false,
-                grant: None,
-                allow_missing_audience: false,
-                unauthorized_is_invalid_token: false,
-                signed_answers: false,
-            },
+            endpoints: endpoints(),
             connect_to: None,
             allow_http: true,
             trust: 0,

@@ -1,0 +1,214 @@
+//! The head of an answer, line by line (RFC 9112).
+
+use gatepost_core::introspection::FetchFailure;
+
+/// What an answer says ahead of its body.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    /// Without parameters; a longer one is none that anybody wants.
+    pub(crate) content_type: heapless::String<48>,
+    /// Cut off behind what may say why a token is refused.
+    pub(crate) www_authenticate: heapless::String<128>,
+    /// `max-age` of `Cache-Control`, in seconds; nought for `no-cache` and `no-store`.
+    pub(crate) max_age: Option<u32>,
+    /// How much of the body has stayed in the buffer.
+    pub(crate) length: usize,
+}
+
+impl Head {
+    pub(crate) const fn new() -> Self {
+        Self {
+            status: 0,
+            content_type: heapless::String::new(),
+            www_authenticate: heapless::String::new(),
+            max_age: None,
+            length: 0,
+        }
+    }
+}
+
+/// What of a body is still to come (RFC 9112 sections 6.3 and 7.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Framing {
+    Length(usize),
+    /// The line with the size of a chunk.
+    Chunked,
+    /// So much of a chunk.
+    Chunk(usize),
+    ChunkEnd,
+    Trailers,
+    UntilClosed,
+}
+
+/// What of a head is for the connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Fields {
+    framing: Option<Framing>,
+    /// Whether the connection may be used again (RFC 9112 section 9.3).
+    pub(super) persists: bool,
+}
+
+impl Fields {
+    // status-line = HTTP-version SP status-code SP [ reason-phrase ]
+    /// Begins a head, whose reason phrase may be missing with its space.
+    pub(super) fn of_status_line(line: &[u8], head: &mut Head) -> Result<Self, FetchFailure> {
+        let (version, status) = match line {
+            [
+                b'H',
+                b'T',
+                b'T',
+                b'P',
+                b'/',
+                b'1',
+                b'.',
+                version,
+                b' ',
+                a,
+                b,
+                c,
+            ] => (version, [a, b, c]),
+            [
+                b'H',
+                b'T',
+                b'T',
+                b'P',
+                b'/',
+                b'1',
+                b'.',
+                version,
+                b' ',
+                a,
+                b,
+                c,
+                b' ',
+                ..,
+            ] => (version, [a, b, c]),
+            _ => return Err(FetchFailure::Connection),
+        };
+        if !version.is_ascii_digit() || !status.iter().all(|digit| digit.is_ascii_digit()) {
+            return Err(FetchFailure::Connection);
+        }
+        *head = Head::new();
+        head.status = status.iter().fold(0, |status, digit| {
+            let digit = u16::from(digit.wrapping_sub(b'0'));
+            digit.saturating_add(status * 10)
+        });
+        Ok(Self {
+            framing: None,
+            persists: *version != b'0',
+        })
+    }
+
+    // field-line = field-name ":" OWS field-value OWS
+    /// Takes a field; what is not whole is only the beginning of its line.
+    pub(super) fn take(
+        &mut self,
+        line: &[u8],
+        is_whole: bool,
+        head: &mut Head,
+    ) -> Result<(), FetchFailure> {
+        let colon = line.iter().position(|byte| *byte == b':');
+        let (name, value) = colon
+            .and_then(|colon| line.split_at_checked(colon))
+            .ok_or(FetchFailure::Connection)?;
+        let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+        if name.is_empty() || !name.iter().all(is_token) || value.iter().any(is_control) {
+            return Err(FetchFailure::Connection);
+        }
+        let value = core::str::from_utf8(value).unwrap_or_default();
+        let value = value.strip_prefix(':').unwrap_or_default().trim();
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        if is("www-authenticate") {
+            head.www_authenticate = cut(value);
+        } else if is("content-type") {
+            let media_type = value.split(';').next().unwrap_or_default().trim();
+            // One that is too long is none of those that are taken.
+            head.content_type = media_type.try_into().unwrap_or_else(|_| other_type());
+        } else if is("cache-control") && head.max_age.is_none() && is_whole {
+            head.max_age = max_age(value);
+        } else if is("content-length") {
+            let length = value.parse().ok().filter(|_| is_whole);
+            let length = length.ok_or(FetchFailure::Connection)?;
+            self.framing = only(self.framing, Framing::Length(length))?;
+        } else if is("transfer-encoding") {
+            if !value.eq_ignore_ascii_case("chunked") {
+                return Err(FetchFailure::Connection);
+            }
+            self.framing = only(self.framing, Framing::Chunked)?;
+        } else if is("connection") {
+            let mut options = value.split(',').map(str::trim);
+            let closes = options.any(|option| option.eq_ignore_ascii_case("close"));
+            self.persists &= is_whole && !closes;
+        }
+        Ok(())
+    }
+
+    /// How the body of an answer with this status ends.
+    pub(super) fn framing(&self, status: u16) -> Framing {
+        if matches!(status, 204 | 304) {
+            return Framing::Length(0);
+        }
+        self.framing.unwrap_or(Framing::UntilClosed)
+    }
+}
+
+// tchar (RFC 9110 section 5.6.2)
+fn is_token(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
+}
+
+/// A line without its end.
+pub(super) fn trimmed(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+// chunk-size [ chunk-ext ] (RFC 9112 section 7.1)
+/// Reads the line ahead of a chunk.
+pub(super) fn chunk_size(line: &[u8]) -> Result<usize, FetchFailure> {
+    let line = core::str::from_utf8(trimmed(line)).unwrap_or_default();
+    let size = line.split(';').next().unwrap_or_default().trim_end();
+    let is_hex = size.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let size = usize::from_str_radix(size, 16).ok().filter(|_| is_hex);
+    size.ok_or(FetchFailure::Connection)
+}
+
+/// Two answers in one are what nobody can tell apart (RFC 9112 section 11.2).
+fn only(before: Option<Framing>, now: Framing) -> Result<Option<Framing>, FetchFailure> {
+    match before {
+        Some(before) if before != now => Err(FetchFailure::Connection),
+        _ => Ok(Some(now)),
+    }
+}
+
+fn other_type() -> heapless::String<48> {
+    let mut other = heapless::String::new();
+    // It has room.
+    let _ = other.push_str("application/octet-stream");
+    other
+}
+
+fn cut<const N: usize>(value: &str) -> heapless::String<N> {
+    let mut copy = heapless::String::new();
+    for c in value.chars() {
+        if copy.push(c).is_err() {
+            break;
+        }
+    }
+    copy
+}
+
+/// RFC 9111 section 5.2.2; the first that counts.
+fn max_age(value: &str) -> Option<u32> {
+    let mut directives = value.split(',').map(str::trim);
+    directives.find_map(|directive| {
+        let is = |name: &str| directive.eq_ignore_ascii_case(name);
+        if is("no-store") || is("no-cache") {
+            return Some(0);
+        }
+        let (name, seconds) = directive.split_once('=')?;
+        let seconds = seconds.trim_matches('"').parse().ok();
+        seconds.filter(|_| name.eq_ignore_ascii_case("max-age"))
+    })
+}
