@@ -291,6 +291,8 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         })
     }
 
+    /// Keeps a key, for which others of its provider make room where it is wanted: those first that come from the
+    /// set that is being read, as that may be cut off, and then those that were not used for the longest time.
     #[inline(never)] // It is there once, for all kinds of keys.
     fn keep(
         &mut self,
@@ -301,22 +303,8 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         is_wanted: IsWanted<'_>,
     ) -> Result<(), LeftOut> {
         let (shape, numbers) = take_apart(material);
-        let is_same = |key: &Lent<'_>| {
-            let is_its = key.stored.provider == provider && key.stored.shape == shape;
-            is_its && key.numbers == numbers && key.label == label
-        };
-        let is_this_wanted = is_wanted(label.kid, algorithms);
-        // Equal keys are one, or a token could mean either.
-        let same = self.lent().position(|key| is_same(&key));
-        if let Some(stored) = same.and_then(|index| self.keys.get_mut(index)) {
-            stored.found = stored.found.union(algorithms);
-            if is_this_wanted {
-                stored.use_now(&self.verified);
-            }
-            return Ok(());
-        }
-        let length = |text: &[u8]| u16::try_from(text.len()).unwrap_or(u16::MAX);
         let (kid, issuer) = (label.kid.as_bytes(), label.issuer.as_bytes());
+        let length = |text: &[u8]| u16::try_from(text.len()).unwrap_or(u16::MAX);
         let stored = Stored {
             provider,
             shape,
@@ -327,13 +315,45 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
             kid: length(kid),
             issuer: length(issuer),
         };
+        let is_this_wanted = is_wanted(label.kid, algorithms);
         if is_this_wanted {
             stored.use_now(&self.verified);
         }
-        while self.keys.is_full() || stored.length() > ARENA.saturating_sub(self.arena.len()) {
+        loop {
+            let (mut same, mut least) = (None, None);
+            for (index, key) in self.lent().enumerate() {
+                let known = key.stored;
+                if known.provider != provider {
+                    continue;
+                }
+                if known.shape == shape && key.numbers == numbers && key.label == label {
+                    same = Some(index);
+                }
+                let rank = (
+                    !known.algorithms.is_empty(),
+                    known.used.load(Ordering::Relaxed),
+                );
+                let is_less = least.is_none_or(|(less, _)| rank < less);
+                if is_less && !is_wanted(key.label.kid, known.algorithms.union(known.found)) {
+                    least = Some((rank, index));
+                }
+            }
+            // Equal keys are one, or a token could mean either.
+            if let Some(known) = same.and_then(|index| self.keys.get_mut(index)) {
+                known.found = known.found.union(algorithms);
+                if is_this_wanted {
+                    known.used = stored.used;
+                }
+                return Ok(());
+            }
+            let room = ARENA.saturating_sub(self.arena.len());
+            if !self.keys.is_full() && stored.length() <= room {
+                break;
+            }
             self.is_partial = true;
-            if !(is_this_wanted && self.evict(provider, is_wanted)) {
-                return Err(LeftOut::NoRoom);
+            match least {
+                Some((_, index)) if is_this_wanted => self.remove_at(index),
+                _ => return Err(LeftOut::NoRoom),
             }
         }
         // There is room.
@@ -344,28 +364,12 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         Ok(())
     }
 
-    /// Forgets one of the provider's keys that no login waits for: rather one out of the set that is being read, as
-    /// that may be cut off, and the one that has not been used for the longest time.
-    fn evict(&mut self, provider: u8, is_wanted: IsWanted<'_>) -> bool {
-        let is_its = |key: &Lent<'_>| {
-            let algorithms = key.stored.algorithms.union(key.stored.found);
-            key.stored.provider == provider && !is_wanted(key.label.kid, algorithms)
-        };
-        let own = self.lent().enumerate().filter(|(_, key)| is_its(key));
-        let rank = |key: &Lent<'_>| {
-            let used = key.stored.used.load(Ordering::Relaxed);
-            (!key.stored.algorithms.is_empty(), used)
-        };
-        let first = own.min_by_key(|(_, key)| rank(key));
-        let Some((index, _)) = first else {
-            return false;
-        };
-        let before = self.keys.iter().take(index).map(Stored::length).sum();
-        let gone = self.keys.remove(index).length();
-        let behind: usize = gone.saturating_add(before);
-        self.arena.copy_within(behind.., before);
-        self.arena.truncate(self.arena.len().saturating_sub(gone));
-        true
+    fn remove_at(&mut self, index: usize) {
+        let from = self.keys.iter().take(index).map(Stored::length).sum();
+        let length = self.keys.remove(index).length();
+        self.arena.copy_within(length.saturating_add(from).., from);
+        let left = self.arena.len().saturating_sub(length);
+        self.arena.truncate(left);
     }
 }
 

@@ -118,28 +118,40 @@ impl Fields {
         }
         let value = core::str::from_utf8(value).unwrap_or_default();
         let value = value.strip_prefix(':').unwrap_or_default().trim();
-        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
-        if is("www-authenticate") {
-            head.www_authenticate = cut(value);
-        } else if is("content-type") {
-            let media_type = value.split(';').next().unwrap_or_default().trim();
-            // One that is too long is none of those that are taken.
-            head.content_type = media_type.try_into().unwrap_or_else(|_| other_type());
-        } else if is("cache-control") && head.max_age.is_none() && is_whole {
-            head.max_age = max_age(value);
-        } else if is("content-length") {
-            let length = value.parse().ok().filter(|_| is_whole);
-            let length = length.ok_or(FetchFailure::Connection)?;
-            self.framing = only(self.framing, Framing::Length(length))?;
-        } else if is("transfer-encoding") {
-            if !value.eq_ignore_ascii_case("chunked") {
-                return Err(FetchFailure::Connection);
+        // As long as the longest of these.
+        let mut lower = [0; 17];
+        let Some(lower) = lower.get_mut(..name.len()) else {
+            return Ok(());
+        };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        match &*lower {
+            b"www-authenticate" => head.www_authenticate = cut(value),
+            b"content-type" => {
+                let media_type = value.split(';').next().unwrap_or_default().trim();
+                // One that is too long is none of those that are taken.
+                head.content_type = media_type.try_into().unwrap_or_else(|_| other_type());
             }
-            self.framing = only(self.framing, Framing::Chunked)?;
-        } else if is("connection") {
-            let mut options = value.split(',').map(str::trim);
-            let closes = options.any(|option| option.eq_ignore_ascii_case("close"));
-            self.persists &= is_whole && !closes;
+            b"cache-control" if head.max_age.is_none() && is_whole => {
+                head.max_age = max_age(value);
+            }
+            b"content-length" => {
+                let length = number(value, 10).filter(|_| is_whole);
+                let length = length.ok_or(FetchFailure::Connection)?;
+                self.framing = only(self.framing, Framing::Length(length))?;
+            }
+            b"transfer-encoding" => {
+                if !value.eq_ignore_ascii_case("chunked") {
+                    return Err(FetchFailure::Connection);
+                }
+                self.framing = only(self.framing, Framing::Chunked)?;
+            }
+            b"connection" => {
+                let mut options = value.split(',').map(str::trim);
+                let closes = options.any(|option| option.eq_ignore_ascii_case("close"));
+                self.persists &= is_whole && !closes;
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -168,10 +180,16 @@ pub(super) fn trimmed(line: &[u8]) -> &[u8] {
 /// Reads the line ahead of a chunk.
 pub(super) fn chunk_size(line: &[u8]) -> Result<usize, FetchFailure> {
     let line = core::str::from_utf8(trimmed(line)).unwrap_or_default();
-    let size = line.split(';').next().unwrap_or_default().trim_end();
-    let is_hex = size.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let size = usize::from_str_radix(size, 16).ok().filter(|_| is_hex);
-    size.ok_or(FetchFailure::Connection)
+    let size = line.split(';').next().unwrap_or_default().trim();
+    number(size, 16).ok_or(FetchFailure::Connection)
+}
+
+#[inline(never)]
+fn number(digits: &str, radix: u32) -> Option<usize> {
+    let are_digits = digits.chars().all(|digit| digit.is_digit(radix));
+    usize::from_str_radix(digits, radix)
+        .ok()
+        .filter(|_| are_digits)
 }
 
 /// Two answers in one are what nobody can tell apart (RFC 9112 section 11.2).
@@ -208,7 +226,8 @@ fn max_age(value: &str) -> Option<u32> {
             return Some(0);
         }
         let (name, seconds) = directive.split_once('=')?;
-        let seconds = seconds.trim_matches('"').parse().ok();
+        let seconds = number(seconds.trim_matches('"'), 10);
+        let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
         seconds.filter(|_| name.eq_ignore_ascii_case("max-age"))
     })
 }
