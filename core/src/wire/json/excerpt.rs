@@ -199,13 +199,14 @@ impl Excerpt {
             self.keep(buffer, b':');
             return Ok(());
         }
-        let is_named = |name: &&str| !self.overflows && self.name_in(buffer) == **name;
         let is_outside = self.is_outside();
-        let is_wanted = if is_outside {
-            self.wanted.array.as_ref().is_some_and(is_named)
+        let wanted = if is_outside {
+            self.wanted.array.as_slice()
         } else {
-            self.wanted.members.iter().any(is_named)
+            self.wanted.members
         };
+        let name = self.name_in(buffer);
+        let is_wanted = !self.overflows && wanted.iter().any(|wanted| name == **wanted);
         self.dropped = (!is_wanted).then_some(self.open.depth());
         if is_outside {
             self.forget();
