@@ -152,21 +152,13 @@ pub(crate) fn run_room(room: &Room) -> Outcome {
 fn judge(rooms: &[&Room], arguments: &[&str]) -> Outcome {
     let folder = target_dir().join("mutants");
     fs::create_dir_all(folder.join("tmp"))?;
-    let mut first: Vec<String> = rooms
-        .iter()
-        .flat_map(|room| room.files)
-        .flat_map(|file| ["--file".to_owned(), (*file).to_owned()])
-        .collect();
-    first.extend(
-        arguments
-            .iter()
-            .chain(&FIRST)
-            .chain(rooms.iter().flat_map(|room| room.judges))
-            .map(|word| (*word).to_owned()),
-    );
-    let found = round(&folder, &first)?;
-    let mut noticed = found.noticed;
-    let mut survived = found.missed;
+    let (mut noticed, mut survived) = (String::new(), String::new());
+    for room in rooms {
+        let found = round(&folder, &first(room, arguments))?;
+        noticed += &found.noticed;
+        survived += &found.missed;
+    }
+    // All at once: to build what judges them takes longer than to judge a room.
     if !survived.is_empty() {
         let found = round(&folder, &second(&survived))?;
         noticed += &found.noticed;
@@ -187,6 +179,14 @@ fn judge(rooms: &[&Room], arguments: &[&str]) -> Outcome {
         complaints.len()
     );
     Ok(complaints.is_empty())
+}
+
+/// What the first round over a room is told.
+fn first(room: &Room, arguments: &[&str]) -> Vec<String> {
+    let files = room.files.iter().flat_map(|file| ["--file", *file]);
+    let words = files.chain(arguments.iter().copied()).chain(FIRST);
+    let judges = room.judges.iter().copied();
+    words.chain(judges).map(str::to_owned).collect()
 }
 
 /// What came of a round, one mutant a line.
@@ -213,6 +213,8 @@ fn round(folder: &Path, arguments: &[String]) -> Result<Found, Box<dyn Error>> {
     command.arg(folder).args(arguments);
     command.env("PATH", tools::path_with("mutants", MUTANTS)?);
     command.env("TMPDIR", folder.join("tmp"));
+    // Each round mutates a copy of its own, whose dependencies are always the same.
+    command.env("CARGO_TARGET_DIR", folder.join("build"));
     // Nobody debugs a mutant, and linking is most of what one costs.
     command.env("CARGO_PROFILE_DEV_DEBUG", "0");
     // Beside the copy that is mutated there are none.

@@ -330,3 +330,18 @@ fn join(name: &[u8], length: usize, buffer: &mut [u8]) -> Result<usize, RefusalR
         .for_each(|(to, from)| *to = *from);
     Ok(whole)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_steps_of_login_may_fill_the_buffer_and_no_more() {
+        let mut buffer = *b"secret..........";
+        let whole = join(b"a-name-8", 6, &mut buffer);
+        assert_eq!(whole, Ok(16));
+        assert_eq!(&buffer, b"\0a-name-8\0secret");
+        let too_long = join(b"a-name-08", 6, &mut buffer);
+        assert_eq!(too_long, Err(RefusalReason::ResponseTooLong));
+    }
+}

@@ -297,3 +297,16 @@ impl<T: LoginTable> Pending<T> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_empty_until_an_entry_is_in_it() {
+        let mut table = FixedTable::<2>::default();
+        assert!(table.is_empty());
+        table.insert(LoginKey::login(1), LoginEntry(State::Judging(1)));
+        assert!(!table.is_empty());
+    }
+}

@@ -218,6 +218,9 @@ fn describe(login: &Login) -> String {
     if origin.secured {
         text.push_str(" secured");
     }
+    if origin.no_penalty {
+        text.push_str(" no-penalty");
+    }
     if let Some(session) = &origin.session {
         write!(text, " session {session}").unwrap();
     }
@@ -305,7 +308,7 @@ fn every_known_option_is_accepted_and_unknown_ones_are_ignored() {
          real_lport=1\tfinal-resp-ok\tno-penalty\tvalid-client-cert\tcert_username=c\tnologin\t\
          ssl_protocol=TLS\tssl_client_cert_fp=0\tssl_client_cert_pubkey_fp=0\tchannel_binding=b\t\
          brand-new=thing\tflag\t\tresp\tresponse=x\tresp=Z29vZA==\n\
-         E response 1 XOAUTH2 4 smtp\n\
+         E response 1 XOAUTH2 4 smtp no-penalty\n\
          S OK\t1\tuser=al\x01tice@a\tnologin\tk=v",
     );
 }
@@ -1185,4 +1188,33 @@ fn a_name_or_password_beyond_its_bound_is_refused() {
         ],
         &["CONT\t1\tUGFzc3dvcmQ6", refused],
     );
+}
+
+/// A connection that has begun to judge as many logins as it has places for.
+fn exhausted(out: &mut String) -> (Connection<FixedTable<2>>, Vec<Ticket>) {
+    let mut connection = Connection::<FixedTable<2>>::greet(&GREETING, out).unwrap();
+    let mut tickets = vec![];
+    let mut input: &[u8] = b"VERSION\t1\t2\nCPID\t9\nAUTH\t1\tXOAUTH2\tservice=smtp\tresp=YQ==\n\
+                             AUTH\t2\tXOAUTH2\tservice=smtp\tresp=YQ==\n";
+    while !input.is_empty() {
+        assert_eq!(connection.is_exhausted(), tickets.len() == 2);
+        let (used, event) = connection.receive(input, &mut [0; 16], out);
+        input = &input[used..];
+        if let Event::Response(login) = event {
+            tickets.push(login.ticket);
+        }
+    }
+    (connection, tickets)
+}
+
+#[test]
+fn a_login_is_judged_until_its_verdict_or_until_its_client_leaves() {
+    let mut out = String::new();
+    let (mut connection, tickets) = exhausted(&mut out);
+    assert!(connection.is_exhausted() && connection.judging() == 2);
+    assert!(tickets.iter().all(|ticket| connection.is_judging(ticket)));
+    let (_, event) = connection.receive(b"CANCEL\t1\n", &mut [], &mut out);
+    assert!(!matches!(event, Event::Close(_)), "{event:?}");
+    assert!(!connection.is_judging(&tickets[0]) && connection.is_judging(&tickets[1]));
+    assert!(!connection.is_exhausted() && connection.judging() == 1);
 }

@@ -141,10 +141,13 @@ fn the_unit_comes_before_every_unit_that_starts_a_mail_server_at_its_socket() {
 fn every_directory_that_a_unit_makes_has_a_mode() {
     assert!(UNIT.contains("\nUMask=0077\n"));
     let lines = [UNIT, RELAY_UNIT].into_iter().flat_map(str::lines);
-    let commands: Vec<&str> = lines.filter_map(|line| line.strip_prefix("ExecStartPre=")).collect();
+    let commands: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("ExecStartPre="))
+        .collect();
     assert!(commands.len() >= 2, "{commands:?}");
     for command in commands {
-        let makes_with_mode = command.starts_with("+/usr/bin/install -d ") && command.contains(" -m ");
+        let makes_with_mode =
+            command.starts_with("+/usr/bin/install -d ") && command.contains(" -m ");
         assert!(makes_with_mode, "{command}");
     }
 }

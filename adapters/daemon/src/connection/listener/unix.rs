@@ -3,8 +3,8 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::PathBuf;
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, renameat};
