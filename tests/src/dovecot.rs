@@ -230,6 +230,26 @@ impl Dovecot {
         Ok(messages)
     }
 
+    /// Its auth processes.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn auth_processes(&self) -> io::Result<Vec<Pid>> {
+        let mut processes = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            let path = entry?.path();
+            let name = fs::read_to_string(path.join("cmdline")).unwrap_or_default();
+            let is_here = fs::read_link(path.join("root")).is_ok_and(|root| root == self.root);
+            let id = path
+                .file_name()
+                .and_then(|name| name.to_str()?.parse().ok());
+            if is_here && name.starts_with("dovecot/auth\0") {
+                processes.extend(id.and_then(Pid::from_raw));
+            }
+        }
+        Ok(processes)
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn logged(&self) -> String {

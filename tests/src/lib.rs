@@ -14,6 +14,7 @@ pub mod dovecot;
 pub mod emulators;
 pub mod errors;
 pub mod exim;
+pub mod flood;
 pub mod fuzz;
 pub mod imap;
 pub mod judge;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
 use crate::daemon::{Configuration, Daemon, wait_until};
@@ -255,22 +255,13 @@ impl Site {
     /// # Errors
     /// When there is none.
     pub fn end_auth_process(&self) -> io::Result<()> {
-        for entry in fs::read_dir("/proc")? {
-            let path = entry?.path();
-            let is_here = fs::read_link(path.join("root")).is_ok_and(|root| root == self.root);
-            let name = fs::read_to_string(path.join("cmdline")).unwrap_or_default();
-            let id = path
-                .file_name()
-                .and_then(|name| name.to_str()?.parse().ok());
-            if let Some(id) = id.and_then(Pid::from_raw)
-                && is_here
-                && name.starts_with("dovecot/auth\0")
-            {
-                kill_process(id, Signal::TERM)?;
-                return wait_until("the auth process' end", || !path.exists());
-            }
-        }
-        Err(io::Error::other("there is no auth process"))
+        let processes = self.dovecot().auth_processes()?;
+        let Some(&id) = processes.first() else {
+            return Err(io::Error::other("there is no auth process"));
+        };
+        kill_process(id, Signal::TERM)?;
+        let path = Path::new("/proc").join(id.to_string());
+        wait_until("the auth process' end", || !path.exists())
     }
 
     /// Runs `doveadm` beside this Dovecot.

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatepost_tests::stream::{Address, Stream};
-use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::tokens::USER;
 
@@ -14,11 +13,26 @@ use super::tokens::USER;
 const CONNECTIONS: usize = 8;
 const IN_FLIGHT: usize = 8;
 
-/// Keeps this process off the servers' core.
-pub(crate) fn pin_to_core(core: usize) -> io::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(core);
-    Ok(sched_setaffinity(None, &set)?)
+/// What a mail server says of a login besides its token.
+#[derive(Clone, Copy)]
+pub(crate) enum Client {
+    /// Postfix, which opens no mailbox.
+    Postfix,
+    /// Dovecot's login process, whose mail process will ask for the login.
+    Dovecot,
+}
+
+impl Client {
+    fn line(self, id: usize, token: &str) -> String {
+        let response = STANDARD.encode(format!("user={USER}\x01auth=Bearer {token}\x01\x01"));
+        let fields = match self {
+            Self::Postfix => "service=smtp\tnologin\trip=127.0.0.1",
+            Self::Dovecot => {
+                "service=imap\tsecured\tsession=bGvMfQ0c0pp/AAAB\tlip=127.0.0.1\trip=127.0.0.1\tlport=143\trport=39506"
+            }
+        };
+        format!("AUTH\t{id}\tXOAUTH2\t{fields}\tresp={response}\n")
+    }
 }
 
 /// Lines that are sent as fast as they are answered.
@@ -30,21 +44,19 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn of(tokens: &[&str]) -> Self {
-        Self::new(tokens, CONNECTIONS, IN_FLIGHT)
+        Self::new(Client::Postfix, tokens, CONNECTIONS, IN_FLIGHT)
     }
 
-    /// The same tokens several times over.
-    pub(crate) fn repeating(tokens: &[&str], times: usize) -> Self {
-        let tokens: Vec<&str> = (0..times).flat_map(|_| tokens.iter().copied()).collect();
-        Self::of(&tokens)
+    pub(crate) fn by(client: Client, tokens: &[&str]) -> Self {
+        Self::new(client, tokens, CONNECTIONS, IN_FLIGHT)
     }
 
     /// Enough in flight for so many questions at once.
     pub(crate) fn wide(tokens: &[&str], questions: usize) -> Self {
-        Self::new(tokens, questions.div_ceil(4), 8)
+        Self::new(Client::Postfix, tokens, questions.div_ceil(4), 8)
     }
 
-    fn new(tokens: &[&str], connections: usize, in_flight: usize) -> Self {
+    fn new(client: Client, tokens: &[&str], connections: usize, in_flight: usize) -> Self {
         let share = tokens.len().div_ceil(connections);
         let pieces = tokens.chunks(share).map(|share| {
             let mut id = 0;
@@ -52,7 +64,7 @@ impl Load {
                 let mut lines = String::new();
                 for token in piece {
                     id += 1;
-                    lines += &line(id, token);
+                    lines += &client.line(id, token);
                 }
                 (lines, piece.len())
             });
@@ -64,108 +76,106 @@ impl Load {
         }
     }
 
+    pub(crate) fn logins(&self) -> f64 {
+        f64::from(u32::try_from(self.logins).unwrap_or(u32::MAX))
+    }
+
     /// Logins a second.
-    pub(crate) fn rate(self, address: &Address) -> io::Result<f64> {
-        let logins = f64::from(u32::try_from(self.logins).unwrap_or(u32::MAX));
+    pub(crate) fn rate(&self, address: &Address) -> io::Result<f64> {
         let begun = Instant::now();
         self.finish(address)?;
-        Ok(logins / begun.elapsed().as_secs_f64())
+        Ok(self.logins() / begun.elapsed().as_secs_f64())
     }
 
     /// Sends all, and waits for all answers.
-    pub(crate) fn finish(self, address: &Address) -> io::Result<()> {
-        let clients: Vec<_> = self
-            .pieces
-            .into_iter()
-            .map(|pieces| {
-                let mut client = Client::open(address)?;
-                Ok(thread::spawn(move || {
-                    pieces
-                        .iter()
-                        .try_for_each(|(lines, number)| client.ask(lines, *number))
-                }))
-            })
-            .collect::<io::Result<_>>()?;
-        clients
-            .into_iter()
-            .try_for_each(|client| client.join().expect("a client ends"))
+    pub(crate) fn finish(&self, address: &Address) -> io::Result<()> {
+        let open = |_| Connection::open(address);
+        let connections: Vec<_> = self.pieces.iter().map(open).collect::<io::Result<_>>()?;
+        thread::scope(|scope| {
+            let work = self.pieces.iter().zip(connections);
+            let clients: Vec<_> = work
+                .map(|(pieces, mut connection)| {
+                    scope.spawn(move || {
+                        let mut pieces = pieces.iter();
+                        pieces.try_for_each(|(lines, number)| connection.ask(lines, *number))
+                    })
+                })
+                .collect();
+            clients
+                .into_iter()
+                .try_for_each(|client| client.join().expect("a client ends"))
+        })
     }
+}
+
+/// The times of one login after the other, in microseconds, the shortest first.
+pub(crate) fn times(tokens: &[&str], address: &Address) -> io::Result<Vec<f64>> {
+    let mut connection = Connection::open(address)?;
+    let mut id = 0;
+    let mut time = |token: &&str| {
+        id += 1;
+        let line = Client::Postfix.line(id, token);
+        let begun = Instant::now();
+        connection.ask(&line, 1)?;
+        Ok(begun.elapsed().as_secs_f64() * 1e6)
+    };
+    let mut times: Vec<f64> = tokens.iter().map(&mut time).collect::<io::Result<_>>()?;
+    times.sort_by(f64::total_cmp);
+    Ok(times)
 }
 
 /// The 99th percentile of one login after the other, in microseconds.
 pub(crate) fn p99(tokens: &[&str], address: &Address) -> io::Result<f64> {
-    let mut times = times(tokens, address)?;
-    times.sort_by(f64::total_cmp);
+    let times = times(tokens, address)?;
     Ok(times[times.len() * 99 / 100])
 }
 
-/// The median of one login after the other, in microseconds.
-pub(crate) fn median(tokens: &[&str], address: &Address) -> io::Result<f64> {
-    Ok(median_of(times(tokens, address)?))
-}
+/// A connection after its handshake.
+pub(crate) struct Connection(BufReader<Stream>);
 
-pub(crate) fn median_of(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
-fn times(tokens: &[&str], address: &Address) -> io::Result<Vec<f64>> {
-    let mut client = Client::open(address)?;
-    let mut id = 0;
-    let mut time = |token: &&str| {
-        id += 1;
-        let line = line(id, token);
-        let begun = Instant::now();
-        client.ask(&line, 1)?;
-        Ok(begun.elapsed().as_secs_f64() * 1e6)
-    };
-    tokens.iter().map(&mut time).collect()
-}
-
-/// Connections that are open and idle.
-pub(crate) fn open_many(address: &Address, number: usize) -> io::Result<Vec<impl Sized>> {
-    (0..number).map(|_| Client::open(address)).collect()
-}
-
-fn line(id: usize, token: &str) -> String {
-    let response = STANDARD.encode(format!("user={USER}\x01auth=Bearer {token}\x01\x01"));
-    format!("AUTH\t{id}\tXOAUTH2\tservice=smtp\tnologin\trip=127.0.0.1\tresp={response}\n")
-}
-
-struct Client(BufReader<Stream>);
-
-impl Client {
-    fn open(address: &Address) -> io::Result<Self> {
-        let mut client = Self(BufReader::new(address.connect()?));
+impl Connection {
+    pub(crate) fn open(address: &Address) -> io::Result<Self> {
+        let mut connection = Self(BufReader::new(address.connect()?));
         let hello = format!("VERSION\t1\t1\nCPID\t{}\n", std::process::id());
-        client.0.get_mut().write_all(hello.as_bytes())?;
+        connection.send(&hello)?;
         let mut line = String::new();
         while line != "DONE\n" {
-            line.clear();
-            if client.0.read_line(&mut line)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+            connection.line(&mut line)?;
         }
-        Ok(client)
+        Ok(connection)
     }
 
-    /// Sends `lines`, and reads until `number` logins are over.
+    /// Sends a login that nobody waits for yet.
+    pub(crate) fn log_in(&mut self, token: &str) -> io::Result<()> {
+        self.send(&Client::Postfix.line(1, token))
+    }
+
+    /// Sends `lines`, and reads until `number` logins are over, each of which has to be a success.
     fn ask(&mut self, lines: &str, number: usize) -> io::Result<()> {
-        self.0.get_mut().write_all(lines.as_bytes())?;
+        self.send(lines)?;
+        self.answers(number)
+    }
+
+    /// Reads until `number` logins are over, each of which has to be a success.
+    pub(crate) fn answers(&mut self, number: usize) -> io::Result<()> {
         let mut line = String::new();
-        let mut over = 0;
-        while over < number {
-            line.clear();
-            if self.0.read_line(&mut line)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+        for _ in 0..number {
+            self.line(&mut line)?;
+            if !line.starts_with("OK\t") {
+                return Err(io::Error::other(format!("refused: {line:?}")));
             }
-            if let Some(rest) = line.strip_prefix("CONT\t") {
-                let id = rest.split('\t').next().unwrap_or_default();
-                let reply = format!("CONT\t{id}\t\n");
-                self.0.get_mut().write_all(reply.as_bytes())?;
-            } else {
-                over += 1;
-            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, lines: &str) -> io::Result<()> {
+        self.0.get_mut().write_all(lines.as_bytes())
+    }
+
+    fn line(&mut self, line: &mut String) -> io::Result<()> {
+        line.clear();
+        if self.0.read_line(line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Tokens that both servers take.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatepost_tests::mint::Issuer;
@@ -11,35 +12,25 @@ pub(crate) const USER: &str = "alice@example.com";
 /// The issuer of those that nobody looks up.
 pub(crate) const ISSUER: &str = "https://id.example.com";
 
+/// Numbers tokens, so that none is minted twice.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// Many tokens, no two of which are alike.
 pub(crate) struct Tokens(Vec<String>);
 
 impl Tokens {
     /// So many, of the size that providers mint.
     pub(crate) fn mint(issuer: &Issuer, algorithm: &str, number: usize) -> Self {
-        Self::make(issuer, algorithm, algorithm, number, ISSUER)
-    }
-
-    pub(crate) fn mint_for(issuer: &Issuer, algorithm: &str, number: usize, name: &str) -> Self {
-        Self::make(issuer, algorithm, algorithm, number, name)
-    }
-
-    /// Under as many `kid`s that nobody has published.
-    pub(crate) fn unknown(issuer: &Issuer, number: usize, name: &str) -> Self {
-        let one = |n: usize| Self::make(issuer, "ES256", &format!("unknown-{n}"), 1, name).0;
-        Self((0..number).flat_map(one).collect())
-    }
-
-    fn make(issuer: &Issuer, algorithm: &str, kid: &str, number: usize, name: &str) -> Self {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let now = since.as_secs();
         // Dovecot 2.3 takes no other `typ`.
-        let header = json!({"alg": algorithm, "kid": kid, "typ": "JWT"});
-        let token = |n: usize| {
+        let header = json!({"alg": algorithm, "kid": algorithm, "typ": "JWT"});
+        let token = |_| {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let claims = json!({
-                "iss": name, "sub": "248289761001", "aud": "mail", "email": USER, "jti": n,
+                "iss": ISSUER, "sub": "248289761001", "aud": "mail", "email": USER, "jti": number,
                 "iat": now - 300, "exp": now + 3600, "scope": "openid email profile mail",
                 "preferred_username": "alice", "email_verified": true, "name": "Alice Example",
                 "session_state": "0f8fad5b-d9cb-469f-a165-70867728950e", "groups": ["mail", "staff"],

@@ -1,9 +1,11 @@
-//! Prepares the root directories that the end-to-end tests run real servers and clients in.
+//! Prepares the root directories that the end-to-end tests run real servers and clients in; of them all, or of
+//! those alone that are named.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use gatepost_tests::{node, oidc_provider, roots};
+use gatepost_tests::roots::{self, Recipe};
+use gatepost_tests::{node, oidc_provider};
 
 fn main() -> ExitCode {
     let lacking = roots::lacking();
@@ -15,7 +17,13 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let begun = Instant::now();
+    let named: Vec<String> = std::env::args().skip(1).collect();
     let prepared = roots::directory().and_then(|directory| {
+        if !named.is_empty() {
+            let is_named = |recipe: &&&Recipe| named.iter().any(|name| name == recipe.name);
+            let recipes: Vec<_> = roots::RECIPES.iter().filter(is_named).copied().collect();
+            return roots::prepare(&directory, &recipes);
+        }
         let mut names = roots::prepare(&directory, &roots::RECIPES)?;
         let lacking = node::lacking();
         for installation in [&oidc_provider::INSTALLATION, &node::CLIENTS] {
