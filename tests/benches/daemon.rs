@@ -1,11 +1,12 @@
 //! What the daemon bears, beside Dovecot's own auth process on the same core with the same tokens.
 //!
 //! All serve on core 0, one after the other in every round, and are asked from core 1; figures are medians of the
-//! rounds, ratios those of each round. Run by `cargo xtask bench daemon`, in namespaces of its own; with `--profile`
-//! it prints where the microseconds of a login go instead.
+//! rounds, ratios those of each round. Run by `cargo xtask bench daemon`, in namespaces of its own: all of it, or the
+//! parts that are named. `--profile` prints where the microseconds of a login go.
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use daemon_bench::servers::CLIENTS_CORE;
@@ -37,19 +38,27 @@ fn main() -> io::Result<()> {
     process::pin_to_core(CLIENTS_CORE)?;
     let issuer = Issuer::new();
     let directory = namespace.directory("bench")?;
-    if std::env::args().any(|argument| argument == "--profile") {
-        return profile::run(&directory, &issuer);
-    }
     println!("load of the machine at the start: {}", load()?);
-    let mut table = Table::default();
-    beside::run(&mut table, &namespace, &directory, &issuer)?;
-    relay::run(&mut table, &namespace, &directory, &issuer)?;
-    let verifications = Verifications::measure(&issuer);
-    waiting::introspection(&mut table, &directory)?;
-    waiting::shared_connection(&mut table, &directory, verifications.of("ES256"))?;
-    floods::run(&mut table, &directory, &verifications)?;
-    memory::run(&mut table, &directory, &issuer)?;
-    table.end();
+    let mut bench = Bench {
+        table: Table::default(),
+        verifications: Verifications::measure(&issuer),
+        namespace,
+        directory,
+        issuer,
+    };
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    for (name, part, is_quick) in PARTS {
+        let is_wanted = named.iter().any(|named| named == name);
+        if is_wanted
+            || is_quick
+                && !named
+                    .iter()
+                    .any(|named| PARTS.iter().any(|part| part.0 == named))
+        {
+            part(&mut bench)?;
+        }
+    }
+    bench.table.end();
     println!(
         "load of the machine at the end: {}; it took {} s",
         load()?,
@@ -57,6 +66,54 @@ fn main() -> io::Result<()> {
     );
     Ok(())
 }
+
+/// What the parts share.
+struct Bench {
+    table: Table,
+    namespace: Namespace,
+    directory: PathBuf,
+    issuer: Issuer,
+    verifications: Verifications,
+}
+
+type Part = fn(&mut Bench) -> io::Result<()>;
+
+/// Each part, and whether it is run where none is named.
+const PARTS: [(&str, Part, bool); 6] = [
+    (
+        "beside",
+        |it| beside::run(&mut it.table, &it.namespace, &it.directory, &it.issuer),
+        true,
+    ),
+    (
+        "relay",
+        |it| relay::run(&mut it.table, &it.namespace, &it.directory, &it.issuer),
+        true,
+    ),
+    (
+        "waiting",
+        |it| {
+            waiting::introspection(&mut it.table, &it.directory)?;
+            waiting::shared_connection(&mut it.table, &it.directory, it.verifications.of("ES256"))
+        },
+        true,
+    ),
+    (
+        "floods",
+        |it| floods::run(&mut it.table, &it.directory, &it.verifications),
+        true,
+    ),
+    (
+        "memory",
+        |it| memory::run(&mut it.table, &it.directory, &it.issuer),
+        true,
+    ),
+    (
+        "--profile",
+        |it| profile::run(&it.directory, &it.issuer),
+        false,
+    ),
+];
 
 /// How many processes wanted to run, in the last minute, five and fifteen.
 fn load() -> io::Result<String> {

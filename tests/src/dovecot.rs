@@ -230,20 +230,21 @@ impl Dovecot {
         Ok(messages)
     }
 
-    /// Its auth processes.
+    /// The processes of its root, those of the name `name` or all.
     ///
     /// # Errors
     /// Those of the system.
-    pub fn auth_processes(&self) -> io::Result<Vec<Pid>> {
+    pub fn processes(&self, name: Option<&str>) -> io::Result<Vec<Pid>> {
         let mut processes = Vec::new();
         for entry in fs::read_dir("/proc")? {
             let path = entry?.path();
-            let name = fs::read_to_string(path.join("cmdline")).unwrap_or_default();
+            let command = fs::read_to_string(path.join("cmdline")).unwrap_or_default();
+            let is_named = name.is_none_or(|name| command.split('\0').next() == Some(name));
             let is_here = fs::read_link(path.join("root")).is_ok_and(|root| root == self.root);
             let id = path
                 .file_name()
                 .and_then(|name| name.to_str()?.parse().ok());
-            if is_here && name.starts_with("dovecot/auth\0") {
+            if is_here && is_named {
                 processes.extend(id.and_then(Pid::from_raw));
             }
         }

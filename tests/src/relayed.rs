@@ -255,7 +255,7 @@ impl Site {
     /// # Errors
     /// When there is none.
     pub fn end_auth_process(&self) -> io::Result<()> {
-        let processes = self.dovecot().auth_processes()?;
+        let processes = self.dovecot().processes(Some("dovecot/auth"))?;
         let Some(&id) = processes.first() else {
             return Err(io::Error::other("there is no auth process"));
         };

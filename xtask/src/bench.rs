@@ -20,8 +20,7 @@ pub(crate) fn core(arguments: &[&str]) -> Outcome {
     Ok(succeeds(bench.args(arguments))?)
 }
 
-/// What the daemon bears, beside Dovecot's own auth process on the same core; with `--profile`, where the microseconds
-/// of a login go.
+/// What the daemon bears, beside Dovecot's own auth process on the same core; `arguments` name parts of it.
 pub(crate) fn daemon(arguments: &[&str]) -> Outcome {
     let roots = ["run", "-p", "gatepost-tests", "--bin", "roots", "--"];
     let bench = ["bench", "-p", "gatepost-tests", "--bench", "daemon", "--"];

@@ -29,8 +29,8 @@ cargo xtask VERB
   lint                          format, clippy, docs, builds without std, arrows, what core may hold
   bench core [ARG]..            what judging a token costs: instructions by function, times beside their targets
   bench core --check            fails where it takes 3 % more instructions than recorded; --record records them
-  bench daemon                  the daemon and Dovecot's auth on one core (Debian, root); with --profile instead
-                                where the microseconds of a login go (perf)
+  bench daemon [PART]..         the daemon and Dovecot's auth on one core (Debian, root), or some of it: beside,
+                                relay, waiting, floods, memory; --profile: where a login's microseconds go (perf)
   bench appliance               what a login costs on the appliance: instructions and stack, beside their targets
   aarch64                       the daemon for 64-bit ARM, as one static file (pip fetches the C compiler)
   qemu [FILE]                   the appliance on a board of QEMU's, configured by FILE or with an issuer of
@@ -51,8 +51,7 @@ fn main() -> ExitCode {
         ["test", "--long", themes @ ..] => long::run(themes),
         ["lint"] => Ok(lint::run()),
         ["bench", "core", rest @ ..] => bench::core(rest),
-        ["bench", "daemon"] => bench::daemon(&[]),
-        ["bench", "daemon", "--profile"] => bench::daemon(&["--profile"]),
+        ["bench", "daemon", rest @ ..] => bench::daemon(rest),
         ["bench", "appliance"] => bench::appliance(),
         ["aarch64"] => aarch64::build(),
         ["qemu"] => appliance::qemu(None, false),

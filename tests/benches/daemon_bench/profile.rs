@@ -23,8 +23,52 @@ const NEW: usize = 40_000;
 /// How often the repeated ones come.
 const TURNS: usize = 20;
 
-/// Functions by the beginning of their names, as `perf` writes them; the first that fits names the group.
-const GROUPS: [(&str, &str); 0] = [];
+/// Functions by a part of their names, as `perf` writes them; the first that fits names the group.
+const GROUPS: [(&str, &str); 43] = [
+    ("sha2::", "SHA-256"),
+    ("sha256", "SHA-256"),
+    ("aws_lc", "verification"),
+    ("base64", "base64"),
+    ("wire::json", "JSON"),
+    ("policy::members", "JSON"),
+    ("policy::rules", "judging"),
+    ("__memmove", "copies"),
+    ("__memset", "copies"),
+    ("__memcmp", "copies"),
+    ("memcpy", "copies"),
+    ("malloc", "heap"),
+    ("cfree", "heap"),
+    ("realloc", "heap"),
+    ("calloc", "heap"),
+    ("_int_", "heap"),
+    ("unlink_chunk", "heap"),
+    ("__rust", "heap"),
+    ("drop_in_place", "heap"),
+    ("tracing", "the log"),
+    ("gatepost::log", "the log"),
+    ("core::fmt", "the log"),
+    ("fmt::Write", "the log"),
+    ("gatepost_core::dovecot", "lines"),
+    ("gatepost_mail", "lines"),
+    ("memchr", "lines"),
+    ("gatepost_core", "judging"),
+    ("gatepost_tokio", "judging"),
+    ("quick_cache", "judging"),
+    ("hashbrown", "judging"),
+    ("SipHash", "judging"),
+    ("prometheus", "peer and metrics"),
+    ("gatepost::", "peer and metrics"),
+    ("tokio", "tokio"),
+    ("mio::", "tokio"),
+    ("epoll_wait", "calls into the kernel"),
+    ("syscall", "calls into the kernel"),
+    ("recv", "calls into the kernel"),
+    ("send", "calls into the kernel"),
+    ("__write", "calls into the kernel"),
+    ("libc_write", "calls into the kernel"),
+    ("clock_gettime", "the clock"),
+    ("Instant", "the clock"),
+];
 
 /// Functions of no group that are named, those that take most.
 const NAMED: usize = 12;
@@ -74,7 +118,7 @@ fn profile(directory: &Path, gatepost: &Gatepost, what: &str, loads: &[&Load]) -
             .arg(&data)
             .args([
                 "-F",
-                "overhead,dso,symbol",
+                "overhead,comm,dso,symbol",
                 "-t",
                 "\t",
                 "--percent-limit",
@@ -96,15 +140,15 @@ fn print(report: &str, each: f64) {
     let mut others = Vec::new();
     for line in report.lines().filter(|line| !line.starts_with('#')) {
         let mut words = line.split('\t').map(str::trim);
-        let (Some(share), Some(object), Some(symbol)) = (words.next(), words.next(), words.next())
-        else {
+        let fields = [(); 4].map(|()| words.next());
+        let [Some(share), Some(thread), Some(object), Some(symbol)] = fields else {
             continue;
         };
         let Ok(share) = share.trim_end_matches('%').parse::<f64>() else {
             continue;
         };
         let name = symbol.split_once("] ").map_or(symbol, |(_, name)| name);
-        let group = group(object, name);
+        let group = group(thread, object, name);
         *groups.entry(group).or_default() += share;
         if group == "other" {
             others.push((share, name));
@@ -121,10 +165,14 @@ fn print(report: &str, each: f64) {
     }
 }
 
-fn group(object: &str, name: &str) -> &'static str {
+fn group(thread: &str, object: &str, name: &str) -> &'static str {
     if object.starts_with("[kernel") {
-        return "kernel";
+        return if thread == "log" {
+            "kernel, the log's thread"
+        } else {
+            "kernel"
+        };
     }
-    let fits = |(beginning, _): &&(&str, &'static str)| name.starts_with(beginning);
+    let fits = |(part, _): &&(&str, &'static str)| name.contains(part);
     GROUPS.iter().find(fits).map_or("other", |(_, group)| group)
 }

@@ -60,7 +60,7 @@ impl Table {
     /// A heading, with the name of what is beside.
     pub(crate) fn section(&self, title: &str, beside: &str) {
         println!(
-            "\n{title:<58} {:>9} {beside:>9} {:>7}  target",
+            "\n{title:<66} {:>9} {beside:>9} {:>7}  target",
             "Gatepost", "ratio"
         );
     }
@@ -87,7 +87,7 @@ impl Table {
         let beside = row.beside.map(number).unwrap_or_default();
         let ratio = row.ratio.map(|ratio| format!("{ratio:.2}"));
         println!(
-            "{:<58} {:>9} {beside:>9} {:>7}  {bound}{verdict}",
+            "{:<66} {:>9} {beside:>9} {:>7}  {bound}{verdict}",
             row.figure,
             number(row.ours),
             ratio.unwrap_or_default(),

@@ -62,8 +62,14 @@ impl Connection {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        let hearing = Arc::clone(&connection);
-        thread::spawn(move || hearing.hear(reader));
+        let (reply, replies) = mpsc::channel();
+        let (hearing, replying) = (Arc::clone(&connection), Arc::clone(&connection));
+        // Answers are read whether or not the daemon reads: each would wait for the other.
+        thread::spawn(move || hearing.hear(reader, &reply));
+        thread::spawn(move || {
+            let mut replies = replies.iter();
+            replies.all(|id| replying.send(&format!("CONT\t{id}\t\n")).is_ok())
+        });
         Ok(connection)
     }
 
@@ -114,7 +120,7 @@ impl Connection {
     }
 
     /// Reads answers until the daemon closes.
-    fn hear(&self, mut reader: BufReader<Stream>) {
+    fn hear(&self, mut reader: BufReader<Stream>, reply: &Sender<u32>) {
         let mut line = String::new();
         while reader.read_line(&mut line).is_ok_and(|length| length > 0) {
             let mut words = line.trim_end().split('\t');
@@ -122,7 +128,7 @@ impl Connection {
             let id = id.and_then(|id| id.parse().ok()).unwrap_or_default();
             if word == Some("CONT") && !lock(&self.awaited).contains_key(&id) {
                 // The client says that it has read why.
-                if self.send(&format!("CONT\t{id}\t\n")).is_err() {
+                if reply.send(id).is_err() {
                     return;
                 }
             } else if let Some(awaited) = lock(&self.awaited).remove(&id) {
