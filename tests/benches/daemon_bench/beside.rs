@@ -61,7 +61,7 @@ pub(crate) fn run(
         warn: Gatepost::start(directory, "warn", "warn", &keys)?,
     };
     for (algorithm, new, repeated) in WANTED {
-        table.section(
+        Table::section(
             &format!("{algorithm}; a line a login in the log, but with `warn`"),
             "Dovecot",
         );

@@ -45,7 +45,7 @@ pub(crate) fn run(
             "flood of {junk:?}: {}/s shared, {}/s apart; info",
             rates.shared, rates.apart
         );
-        table.section(&title, "alone");
+        Table::section(&title, "alone");
         let verification = match junk {
             Junk::Forged(algorithm) => verifications.of(algorithm),
             _ => verifications.of("ES256"),

@@ -47,7 +47,7 @@ pub(crate) fn run(table: &mut Table, directory: &Path, issuer: &Issuer) -> io::R
     let repeated = Load::of(&vec![tokens.first(); REPEATED]);
     repeated.finish(&gatepost.address)?;
     let before = highest_resident(gatepost.id(), CALM)?;
-    table.section("memory in KB; info", "before");
+    Table::section("memory in KB; info", "before");
 
     let open = |_| Connection::open(&gatepost.address);
     let mut connections: Vec<_> = (0..IDLE).map(open).collect::<io::Result<_>>()?;

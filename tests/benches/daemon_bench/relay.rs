@@ -44,7 +44,7 @@ pub(crate) fn run(
     let relay = Gatepost::start(directory, "relay", "info", &(upstream(&dovecot) + &keys))?;
     relays_passwords(&relay.address)?;
     let direct = Gatepost::start(directory, "direct", "info", &keys)?;
-    table.section("through the relay before a Dovecot 2.3; info", "direct");
+    Table::section("through the relay before a Dovecot 2.3; info", "direct");
     for (client, name) in [
         (Client::Postfix, "Postfix's lines"),
         (Client::Dovecot, "Dovecot's lines"),

@@ -58,7 +58,7 @@ impl Row {
 
 impl Table {
     /// A heading, with the name of what is beside.
-    pub(crate) fn section(&self, title: &str, beside: &str) {
+    pub(crate) fn section(title: &str, beside: &str) {
         println!(
             "\n{title:<66} {:>9} {beside:>9} {:>7}  target",
             "Gatepost", "ratio"

@@ -27,7 +27,7 @@ const LOGINS: u64 = 200;
 
 /// A provider that takes 50 ms for each question.
 pub(crate) fn introspection(table: &mut Table, directory: &Path) -> io::Result<()> {
-    table.section(
+    Table::section(
         "introspection, a provider that takes 50 ms; info",
         "measured*",
     );
@@ -79,7 +79,7 @@ pub(crate) fn shared_connection(
     if connection.answered() > 0 {
         return Err(io::Error::other("the opaque tokens did not wait"));
     }
-    table.section(
+    Table::section(
         &format!("ES256 beside {WAITING} opaque tokens that wait; info"),
         "alone",
     );
