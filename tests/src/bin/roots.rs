@@ -17,11 +17,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let begun = Instant::now();
-    let named: Vec<String> = std::env::args().skip(1).collect();
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
     let prepared = roots::directory().and_then(|directory| {
-        if !named.is_empty() {
-            let is_named = |recipe: &&&Recipe| named.iter().any(|name| name == recipe.name);
-            let recipes: Vec<_> = roots::RECIPES.iter().filter(is_named).copied().collect();
+        if !wanted.is_empty() {
+            let is_wanted = |recipe: &&&Recipe| wanted.iter().any(|name| name == recipe.name);
+            let recipes: Vec<_> = roots::RECIPES.iter().filter(is_wanted).copied().collect();
             return roots::prepare(&directory, &recipes);
         }
         let mut names = roots::prepare(&directory, &roots::RECIPES)?;
