@@ -134,14 +134,23 @@ fn a_refused_token_has_its_user_where_an_endpoint_has_vouched_for_it() {
     assert_eq!(event["user"].as_str(), alice, "{event}");
 }
 
+/// `answer` as it is signed for `client`.
+fn signed(signer: &Issuer, client: &str, answer: &Value) -> Page {
+    let header = json!({"alg": "ES256", "kid": "ES256", "typ": "token-introspection+jwt"});
+    let payload =
+        json!({"iss": "https://id.example.com", "aud": client, "token_introspection": answer});
+    let jwt = signer.sign_with_header("ES256", &header, payload.to_string().as_bytes());
+    Page::of(200, "application/token-introspection+jwt", jwt)
+}
+
 /// A signed answer (RFC 9701) says it as well, once its signature has verified.
 #[test]
 fn a_refused_token_has_its_user_where_a_signed_answer_has_vouched_for_it() {
     let stub = Stub::start().unwrap();
-    let (issuer, stranger) = (Issuer::new(), Issuer::new());
+    let (ours, stranger) = (&Issuer::new(), &Issuer::new());
     let root = TempDir::new().unwrap();
     let keys = root.path().join("jwks.json");
-    std::fs::write(&keys, issuer.jwk_set().to_string()).unwrap();
+    std::fs::write(&keys, ours.jwk_set().to_string()).unwrap();
     let mut daemon = online::Daemon::start(&format!(
         "[[provider]]\nname = \"p\"\nissuer = \"https://id.example.com\"\ndiscovery = false\naudience = \"mail\"\n\
          keys = [\"{}\"]\nusername_claims = [\"email\"]\nnegative_cache_seconds = 0\n\
@@ -149,57 +158,34 @@ fn a_refused_token_has_its_user_where_a_signed_answer_has_vouched_for_it() {
         keys.display(),
         stub.url("/introspect")
     ));
-    let said = |name: &str, value: Value| {
+    let said = |signer, client, name: &str, value: Value| {
         let mut answer = json!({"active": true, "aud": "mail", "email": "Alice@EXAMPLE.com", "exp": now() + 600});
         answer[name] = value;
-        answer
+        signed(signer, client, &answer)
     };
+    let told = |name, value| said(ours, "rs", name, value);
     let alice = Some("Alice@example.com");
-    let (ours, rs) = (&issuer, "rs");
-    for (signer, client, answer, reason, user) in [
+    for (page, reason, user) in [
+        (told("aud", json!("other")), "wrong_audience", alice),
+        (told("exp", json!(1)), "expired", alice),
+        (told("x", json!(1)), "wrong_user", alice),
         (
-            ours,
-            rs,
-            said("aud", json!("other")),
-            "wrong_audience",
-            alice,
-        ),
-        (ours, rs, said("exp", json!(1)), "expired", alice),
-        (ours, rs, said("x", json!(1)), "wrong_user", alice),
-        (
-            ours,
-            rs,
-            said("email", json!("two words")),
+            told("email", json!("two words")),
             "unusable_user_name",
             None,
         ),
+        (told("active", json!(false)), "token_refused", None),
         (
-            ours,
-            rs,
-            said("active", json!(false)),
-            "token_refused",
-            None,
-        ),
-        (
-            ours,
-            "other",
-            said("exp", json!(1)),
+            said(ours, "other", "exp", json!(1)),
             "unusable_answer",
             None,
         ),
         (
-            &stranger,
-            rs,
-            said("exp", json!(1)),
+            said(stranger, "rs", "exp", json!(1)),
             "unusable_answer",
             None,
         ),
     ] {
-        let header = json!({"alg": "ES256", "kid": "ES256", "typ": "token-introspection+jwt"});
-        let payload =
-            json!({"iss": "https://id.example.com", "aud": client, "token_introspection": answer});
-        let jwt = signer.sign_with_header("ES256", &header, payload.to_string().as_bytes());
-        let page = Page::of(200, "application/token-introspection+jwt", jwt);
         stub.set("/introspect", Behaviour::Answer(page));
         log_in(&daemon.address, "XOAUTH2", BOB, "opaque");
         let event = daemon.serving.wait_for("login");
