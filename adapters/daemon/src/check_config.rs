@@ -27,7 +27,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
     for file in config.exposed_secrets(&options.file) {
         println!(
-            "warning: {} holds a secret and can be read by others: chmod o= it",
+            "warning: {} holds a secret and can be read by others: let its group be gatepost's (chgrp), then chmod o= it",
             file.display()
         );
     }

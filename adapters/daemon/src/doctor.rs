@@ -91,7 +91,7 @@ async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
     }
     for file in config.exposed_secrets(&options.config) {
         note(&format!(
-            "{} holds a secret and can be read by others: chmod o= it",
+            "{} holds a secret and can be read by others: let its group be gatepost's (chgrp), then chmod o= it",
             file.display()
         ));
     }
