@@ -32,7 +32,7 @@ use crate::judging::users::Followed;
 use crate::log;
 use crate::metrics::{self, Metrics};
 use crate::process::prepare::{Kept, Preparation, StartError, prepare};
-use crate::process::vital;
+use crate::process::{memory, vital};
 use announce::{announce, status};
 use reload::Reload;
 
@@ -189,6 +189,7 @@ async fn serve(
         let (path, error) = (path.display().to_string(), error.to_string());
         tracing::warn!(path, error, "state_directory cannot be written");
     }
+    memory::keep_trimmed()?;
     let (upstream, follow) = upstream(&config, prepared.users)?.unzip();
     let endpoints = endpoints(&config, upstream.as_ref(), prepared.http)?;
     if let Some(account) = account {

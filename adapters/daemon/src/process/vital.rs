@@ -103,7 +103,7 @@ mod tests {
                 thread::park();
             }
         }
-        let name = "vital::tests::a_thread_that_dies_ends_the_process_with_a_line";
+        let name = "process::vital::tests::a_thread_that_dies_ends_the_process_with_a_line";
         for how in ["thread", "task"] {
             let mut command = Command::new(std::env::current_exe().unwrap());
             command
