@@ -249,7 +249,24 @@ impl Reply {
             body: body.as_bytes().to_vec(),
         }
     }
+
+    fn answer(&self) -> Answer<'_> {
+        Answer {
+            status: self.status,
+            content_type: &self.content_type,
+            www_authenticate: &self.www_authenticate,
+            body: &self.body,
+        }
+    }
 }
+
+/// Before a provider has answered.
+const NO_ANSWER: Answer<'_> = Answer {
+    status: 0,
+    content_type: "",
+    www_authenticate: "",
+    body: b"",
+};
 
 /// A provider of a test.
 pub type Ask<'a> = &'a mut dyn FnMut(&Asked) -> Result<Reply, FetchFailure>;
@@ -282,12 +299,7 @@ pub fn judge_asking(
 ) -> Outcome {
     let mut scratch = vec![0; MAX_PAYLOAD.max(Answer::MAX_LEN)];
     let mut reply;
-    let mut answer = Answer {
-        status: 0,
-        content_type: "",
-        www_authenticate: "",
-        body: b"",
-    };
+    let mut answer = NO_ANSWER;
     let mut challenges = vec![];
     let mut attempts = 0;
     let mut room = vec![0; BearerToken::MAX_LEN];
@@ -314,12 +326,7 @@ pub fn judge_asking(
             Output::Fetch(request) => match ask(&Asked::new(&request)) {
                 Ok(answered) => {
                     reply = answered;
-                    answer = Answer {
-                        status: reply.status,
-                        content_type: &reply.content_type,
-                        www_authenticate: &reply.www_authenticate,
-                        body: &reply.body,
-                    };
+                    answer = reply.answer();
                     Input::Fetched {
                         answer: &answer,
                         keys: &lists,

@@ -46,7 +46,7 @@ pub(crate) fn check_all(tally: &mut Tally) {
     tally.check("lint: features of core's dependencies", || {
         Ok(report(&features::complaints(&dependency_tree()?)))
     });
-    tally.check("lint: length of files", || {
+    tally.check("lint: length of files and functions", || {
         Ok(report(&length::complaints(root())?))
     });
     tally.check("lint: unsafe code of the multiplier", || {

@@ -2,6 +2,8 @@
 
 use std::net::ToSocketAddrs as _;
 
+use gatepost_tokio::Probe;
+
 use super::{Findings, note};
 use crate::config::Config;
 use crate::judging::generation::Generation;
@@ -15,63 +17,76 @@ pub(super) async fn examine(config: &Config, generation: &Generation, findings: 
         let who = format!("provider {name:?}");
         if let Some(probe) = providers.probe(index).await {
             examine_name(&who, &probe.url, findings);
-            match (probe.status, &probe.trouble) {
-                (Ok(status), Some(trouble)) => {
-                    let what = format!("{who} answers {status}: {trouble}");
-                    if keys == 0 {
-                        findings.bad(&what, trouble.advice());
-                    } else {
-                        note(&what);
-                    }
-                }
-                (Ok(status), None) if status < 500 => {
-                    findings.good(&format!("{who} answers {status} at {}", probe.url));
-                }
-                (Ok(status), None) => {
-                    let what = format!("{who} answers {status} at {}", probe.url);
-                    findings.bad(&what, "check the provider's own log");
-                }
-                (Err(why), _) => {
-                    let what = format!("{who} does not respond at {}: {why}", probe.url);
-                    findings.bad(&what, why.advice());
-                }
-            }
-            match probe.clock_ahead {
-                Some(apart) if apart.abs() > MAX_APART => findings.bad(
-                    &format!(
-                        "{who}: its clock is {} seconds {} ours",
-                        apart.unsigned_abs(),
-                        if apart > 0 { "ahead of" } else { "behind" }
-                    ),
-                    "set both clocks by NTP; otherwise tokens are not valid yet, or expire early",
-                ),
-                Some(_) => findings.good(&format!("{who}: its clock matches ours")),
-                None => {}
-            }
+            examine_answer(&who, &probe, keys, findings);
+            examine_clock(&who, probe.clock_ahead, findings);
         }
-        let is_asked = config
+        let about = config
             .providers
             .get(index)
             .and_then(crate::config::Provider::about);
-        match (keys, can_ask, is_asked) {
-            (0, false, _) => findings.bad(
-                &format!("{who} has no keys and no endpoint to ask"),
-                "see above for the reason; until it is fixed, every login of its users fails",
-            ),
-            (0, true, _) => findings.good(&format!("{who} validates every token itself")),
-            (keys, true, _) => {
-                findings.good(&format!("{who} has {keys} keys, and an endpoint to ask"));
+        examine_means(&who, keys, can_ask, about.is_some(), findings);
+    }
+}
+
+fn examine_answer(who: &str, probe: &Probe, keys: usize, findings: &mut Findings) {
+    match (probe.status, &probe.trouble) {
+        (Ok(status), Some(trouble)) => {
+            let what = format!("{who} answers {status}: {trouble}");
+            if keys == 0 {
+                findings.bad(&what, trouble.advice());
+            } else {
+                note(&what);
             }
-            (keys, false, None) => {
-                findings.good(&format!(
-                    "{who} has {keys} keys; opaque tokens are rejected"
-                ));
-            }
-            (keys, false, Some(_)) => findings.bad(
-                &format!("{who} has {keys} keys, but no endpoint that validates opaque tokens"),
-                "its metadata lists none: set introspection_url",
-            ),
         }
+        (Ok(status), None) if status < 500 => {
+            findings.good(&format!("{who} answers {status} at {}", probe.url));
+        }
+        (Ok(status), None) => {
+            let what = format!("{who} answers {status} at {}", probe.url);
+            findings.bad(&what, "check the provider's own log");
+        }
+        (Err(why), _) => {
+            let what = format!("{who} does not respond at {}: {why}", probe.url);
+            findings.bad(&what, why.advice());
+        }
+    }
+}
+
+fn examine_clock(who: &str, clock_ahead: Option<i64>, findings: &mut Findings) {
+    match clock_ahead {
+        Some(apart) if apart.abs() > MAX_APART => findings.bad(
+            &format!(
+                "{who}: its clock is {} seconds {} ours",
+                apart.unsigned_abs(),
+                if apart > 0 { "ahead of" } else { "behind" }
+            ),
+            "set both clocks by NTP; otherwise tokens are not valid yet, or expire early",
+        ),
+        Some(_) => findings.good(&format!("{who}: its clock matches ours")),
+        None => {}
+    }
+}
+
+/// By what its tokens are validated.
+fn examine_means(who: &str, keys: usize, can_ask: bool, is_asked: bool, findings: &mut Findings) {
+    match (keys, can_ask, is_asked) {
+        (0, false, _) => findings.bad(
+            &format!("{who} has no keys and no endpoint to ask"),
+            "see above for the reason; until it is fixed, every login of its users fails",
+        ),
+        (0, true, _) => findings.good(&format!("{who} validates every token itself")),
+        (keys, true, _) => {
+            findings.good(&format!("{who} has {keys} keys, and an endpoint to ask"));
+        }
+        (keys, false, false) => {
+            findings.good(&format!(
+                "{who} has {keys} keys; opaque tokens are rejected"
+            ));
+        }
+        (keys, false, true) => findings.bad(
+            &format!("{who} has {keys} keys, but no endpoint that validates opaque tokens"),
+            "its metadata lists none: set introspection_url",
+        ),
     }
 }
 

@@ -24,20 +24,21 @@ pub(super) fn decode_blocks<const LAST: u8, const VERY_LAST: u8>(
 }
 
 /// The six bits of each character.
-#[expect(clippy::indexing_slicing, reason = "done when compiled")]
 const fn sextets(last: u8, very_last: u8) -> [u8; 256] {
     let mut table = [FOREIGN; 256];
-    let mut sextet: u8 = 0;
-    while sextet < 64 {
-        let character = match sextet {
-            0..26 => b'A'.wrapping_add(sextet),
-            26..52 => b'a'.wrapping_add(sextet).wrapping_sub(26),
-            52..62 => b'0'.wrapping_add(sextet).wrapping_sub(52),
-            62 => last,
-            _ => very_last,
+    let mut rest = table.as_mut_slice();
+    let mut character: u8 = 0;
+    while let Some((sextet, behind)) = rest.split_first_mut() {
+        *sextet = match character {
+            b'A'..=b'Z' => character.wrapping_sub(b'A'),
+            b'a'..=b'z' => character.wrapping_sub(b'a').wrapping_add(26),
+            b'0'..=b'9' => character.wrapping_sub(b'0').wrapping_add(52),
+            _ if character == last => 62,
+            _ if character == very_last => 63,
+            _ => FOREIGN,
         };
-        table[character as usize] = sextet;
-        sextet = sextet.wrapping_add(1);
+        character = character.wrapping_add(1);
+        rest = behind;
     }
     table
 }

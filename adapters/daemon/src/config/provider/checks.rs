@@ -41,6 +41,16 @@ impl Provider {
             self.name().is_empty(),
             "provider: none of its URLs has a host to call it by; write name = \"...\"",
         );
+        self.check_claims(faults);
+        self.check_tenants(faults);
+        self.check_online(faults);
+    }
+
+    /// The claims that it names.
+    fn check_claims(&self, faults: &mut Faults) {
+        let mut forbid = |keys: &[&str], is_broken, sentence| {
+            self.places.forbid(faults, keys, is_broken, sentence);
+        };
         let claims = 1..=ProviderSettings::MAX_USERNAME_CLAIMS;
         forbid(
             &["username_claims"],
@@ -85,8 +95,6 @@ impl Provider {
             may_delegate && (!self.delegates.is_empty() || self.delegates_claim.is_some()),
             "provider: delegates need domains = [\"...\"]: nobody logs in as a user of another provider",
         );
-        self.check_tenants(faults);
-        self.check_online(faults);
     }
 
     /// Entra's issuers, of which each tenant has one of its own.
