@@ -51,6 +51,28 @@ impl Desk {
     }
 }
 
+/// As `gatepost doctor | head` does, which has gone when there is more to read.
+#[test]
+fn a_reader_that_leaves_early_hears_no_panic() {
+    let desk = Desk::new("listen = \"unix:HERE/auth\"", "");
+    for verb in ["doctor", "check-config"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = match verb {
+            "doctor" => command(verb, &desk.config()),
+            _ => {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+                command.arg(verb).arg(desk.config());
+                command
+            }
+        };
+        command.stdin(Stdio::null()).stdout(writer);
+        let said = command.stderr(Stdio::piped()).output().unwrap().stderr;
+        let said = String::from_utf8_lossy(&said);
+        assert!(!said.contains("panicked"), "{verb}: {said}");
+    }
+}
+
 fn check_config(path: &Path) -> (String, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
     command.arg("check-config").arg(path);
