@@ -213,8 +213,6 @@ fn round(folder: &Path, arguments: &[String]) -> Result<Found, Box<dyn Error>> {
     command.arg(folder).args(arguments);
     command.env("PATH", tools::path_with("mutants", MUTANTS)?);
     command.env("TMPDIR", folder.join("tmp"));
-    // Each round mutates a copy of its own, whose dependencies are always the same.
-    command.env("CARGO_TARGET_DIR", folder.join("build"));
     // Nobody debugs a mutant, and linking is most of what one costs.
     command.env("CARGO_PROFILE_DEV_DEBUG", "0");
     // Beside the copy that is mutated there are none.
