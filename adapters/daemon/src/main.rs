@@ -35,7 +35,11 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let code = match Verb::parse() {
+    let verb = Verb::parse();
+    if !matches!(verb, Verb::Serve(_) | Verb::Demo(_)) {
+        process::pipe::end_without_reader();
+    }
+    let code = match verb {
         Verb::Serve(options) => serve::run(&options),
         Verb::Check(check) => check::run(&check),
         Verb::CheckConfig(options) => check_config::run(&options),

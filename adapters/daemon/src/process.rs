@@ -2,5 +2,6 @@
 
 pub(crate) mod account;
 pub(crate) mod memory;
+pub(crate) mod pipe;
 pub(crate) mod prepare;
 pub(crate) mod vital;
