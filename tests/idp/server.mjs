@@ -214,6 +214,8 @@ async function sideDoor(url) {
       return;
     case '/test/certificate':
       tlsServer.setSecureContext(identity());
+      // Whoever keeps a connection has seen the one before.
+      tlsServer.closeIdleConnections();
       return;
     case '/test/expired':
       return expired(what.get('user'));

@@ -1,0 +1,187 @@
+use super::*;
+use crate::baked::Numbers;
+use gatepost_core::crypto::{Algorithm, Curve};
+use gatepost_core::jose::JwkSet;
+use std::{format, string::String};
+
+const TYPES: &[KeyType] = &[KeyType::HMAC, KeyType::ED25519, KeyType::RSA];
+const NOBODY: IsWanted<'_> = &|_, _| false;
+
+fn baked(numbers: Numbers) -> BakedKey {
+    let algorithms = AlgorithmSet::ALL;
+    BakedKey {
+        kid: "1",
+        issuer: "",
+        algorithms,
+        numbers,
+    }
+}
+
+/// Keys whose numbers are made up, of 2,048 bits each.
+fn set(kids: &[&str]) -> String {
+    let key =
+        |kid: &&str| format!(r#"{{"kty":"RSA","kid":"{kid}","e":"AQAB","n":"x{kid:A<340}Q"}}"#);
+    let keys: std::vec::Vec<_> = kids.iter().map(key).collect();
+    format!(r#"{{"keys":[{}]}}"#, keys.join(","))
+}
+
+/// Reads a set that is whole, or not; tells how many keys there are, and how many were left out.
+fn read<const KEYS: usize, const ARENA: usize>(
+    ring: &mut KeyRing<KEYS, ARENA>,
+    json: &str,
+    is_whole: bool,
+    is_wanted: IsWanted<'_>,
+) -> (usize, usize) {
+    ring.begin(0);
+    let mut left_out = 0;
+    for jwk in JwkSet::parse(json.as_bytes()).unwrap().flatten() {
+        let taken = ring.take(0, AlgorithmSet::ALL, &jwk, is_wanted);
+        left_out += usize::from(taken.is_err());
+    }
+    (ring.end(0, is_whole), left_out)
+}
+
+fn kids<const KEYS: usize, const ARENA: usize>(ring: &KeyRing<KEYS, ARENA>) -> String {
+    ring.lend(|[keys]: &[&[TrustedKey<'_>]; 1]| keys.iter().filter_map(|key| key.kid).collect())
+}
+
+#[test]
+fn a_secret_is_part_of_the_image_or_none() {
+    let mut ring = KeyRing::<2, 256>::new(TYPES);
+    let secret = baked(Numbers::Hmac(&[7; 64]));
+    assert_eq!(ring.bake(0, AlgorithmSet::ALL, &secret), Ok(()));
+    let json = r#"{"keys":[{"kty":"oct","k":"YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXoxMjM0NTY"}]}"#;
+    assert_eq!(read(&mut ring, json, false, NOBODY), (1, 1));
+    assert_eq!(kids(&ring), "1", "the image's is kept");
+}
+
+#[test]
+fn a_type_that_is_not_linked_is_left_out() {
+    let mut ring = KeyRing::<2, 256>::new(TYPES);
+    let point = baked(Numbers::Ec(Curve::P256, &[4; 65]));
+    let refused = ring.bake(0, AlgorithmSet::ALL, &point);
+    assert_eq!(
+        refused,
+        Err(LeftOut::Key(KeyError::Material(Unsupported::NoAlgorithm)))
+    );
+}
+
+#[test]
+fn equal_keys_are_one_and_a_key_keeps_the_issuer_that_it_names() {
+    let mut ring = KeyRing::<2, 256>::new(TYPES);
+    let key = r#"{"kty":"OKP","crv":"Ed25519","kid":"k","issuer":"https://a/{tenantid}",
+        "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let other = key.replace("https://a", "https://b");
+    let set = format!(r#"{{"keys":[{key},{key},{other},{key}]}}"#);
+    for _ in 0..2 {
+        assert_eq!(read(&mut ring, &set, true, NOBODY), (2, 0));
+    }
+    ring.lend(|[keys]: &[&[TrustedKey<'_>]; 1]| {
+        let issuers: std::vec::Vec<_> = keys.iter().map(|key| key.issuer).collect();
+        assert_eq!(
+            issuers,
+            [Some("https://a/{tenantid}"), Some("https://b/{tenantid}")]
+        );
+        assert!(keys.iter().all(|key| key.kid == Some("k")));
+    });
+}
+
+#[test]
+fn a_full_ring_takes_no_more() {
+    let mut ring = KeyRing::<2, 32>::new(TYPES);
+    let key = baked(Numbers::Hmac(&[7; 32]));
+    assert_eq!(
+        ring.bake(0, AlgorithmSet::ALL, &key),
+        Err(LeftOut::NoRoom),
+        "its identifier is one byte too many"
+    );
+    assert!(ring.arena.is_empty() && ring.keys.is_empty());
+}
+
+#[test]
+fn a_set_replaces_what_was_known_where_it_is_whole() {
+    let mut ring = KeyRing::<4, 2048>::new(TYPES);
+    assert_eq!(read(&mut ring, &set(&["a", "b"]), true, NOBODY), (2, 0));
+    assert_eq!(read(&mut ring, &set(&["b", "c"]), false, NOBODY), (2, 0));
+    assert_eq!(kids(&ring), "ab", "it was cut off");
+    assert_eq!(read(&mut ring, &set(&["b", "c"]), true, NOBODY), (2, 0));
+    assert_eq!(kids(&ring), "bc");
+    ring.begin(0);
+    let json = set(&["d"]);
+    let jwk = JwkSet::parse(json.as_bytes()).unwrap().next().unwrap();
+    assert!(
+        ring.take(0, AlgorithmSet::ALL, &jwk.unwrap(), NOBODY)
+            .is_ok()
+    );
+    assert_eq!(kids(&ring), "bc", "nobody knows yet whether it is whole");
+}
+
+#[test]
+fn a_key_serves_what_the_newest_set_says() {
+    let mut ring = KeyRing::<4, 2048>::new(TYPES);
+    let served = |ring: &KeyRing<4, 2048>| {
+        ring.lend(|[keys]: &[&[TrustedKey<'_>]; 1]| keys[0].key.algorithms())
+    };
+    let narrow = set(&["a"]).replace("\"kid\"", "\"alg\":\"RS256\",\"kid\"");
+    read(&mut ring, &set(&["a"]), true, NOBODY);
+    assert!(served(&ring).contains(Algorithm::Rs512));
+    read(&mut ring, &narrow, true, NOBODY);
+    assert!(!served(&ring).contains(Algorithm::Rs512));
+}
+
+// D4: what did not fit counted as what the provider does not have.
+#[test]
+fn a_key_that_a_login_waits_for_finds_room() {
+    check_room(KeyRing::<8, 4096>::new(TYPES));
+    check_room(KeyRing::<12, { 8 * 257 + 256 }>::new(TYPES));
+}
+
+/// Each of twelve keys finds room in a ring for eight.
+fn check_room<const KEYS: usize, const ARENA: usize>(mut ring: KeyRing<KEYS, ARENA>) {
+    let all = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    for wanted in all {
+        let found = read(&mut ring, &set(&all), true, &|kid, _| kid == wanted);
+        assert_eq!(found.0, 8);
+        assert!(
+            ring.is_partial() && kids(&ring).contains(wanted),
+            "{wanted}"
+        );
+    }
+    read(&mut ring, &set(&all[..8]), true, NOBODY);
+    assert_eq!(read(&mut ring, &set(&all[..8]), true, NOBODY), (8, 0));
+    assert!(!ring.is_partial() && kids(&ring).len() == 8);
+}
+
+#[test]
+fn the_key_that_was_used_least_lately_makes_room() {
+    let mut ring = KeyRing::<3, 2048>::new(TYPES);
+    let all = ["a", "b", "c", "d", "e"];
+    for (wanted, expected) in [("c", "abc"), ("a", "abc"), ("d", "acd"), ("e", "ade")] {
+        read(&mut ring, &set(&all), true, &|kid, _| kid == wanted);
+        assert_eq!(kids(&ring), expected, "{wanted}");
+    }
+}
+
+#[test]
+fn no_key_of_another_provider_or_of_the_image_makes_room() {
+    let mut ring = KeyRing::<2, 512>::new(TYPES);
+    let secret = baked(Numbers::Hmac(&[7; 64]));
+    for provider in [1, 2] {
+        assert_eq!(ring.bake(provider, AlgorithmSet::ALL, &secret), Ok(()));
+    }
+    assert_eq!(
+        read(&mut ring, &set(&["a"]), true, &|_, _| true),
+        (0, 1),
+        "there is nothing of its own"
+    );
+    assert!(ring.is_partial());
+}
+
+#[test]
+fn a_wanted_key_is_told_by_its_identifier_and_algorithm() {
+    let wanted = WantedKey::new("a", Algorithm::Es256);
+    let both = AlgorithmSet::of(&[Algorithm::Es256, Algorithm::Rs256]);
+    assert!(wanted.is("a", both) && wanted.is("", both));
+    assert!(!wanted.is("b", both));
+    assert!(!wanted.is("a", AlgorithmSet::of(&[Algorithm::Rs256])));
+}
