@@ -11,7 +11,7 @@ use crate::errands::Asker;
 
 use answer::{Reader, Step};
 
-pub(crate) use head::Head;
+pub(crate) use head::{Head, number};
 pub(crate) use request::{Writer, write_get, write_request};
 
 /// A request that failed.

@@ -1,5 +1,7 @@
 //! URLs, as far as a request needs them (RFC 3986): `scheme://host[:port][/path][?query]`.
 
+use crate::http::number;
+
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Url<'u> {
@@ -29,7 +31,7 @@ impl<'u> Url<'u> {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end)?;
         let (host, port) = match authority.split_once(':') {
-            Some((host, port)) => (host, port.parse().ok()?),
+            Some((host, port)) => (host, number(port, 10)?.try_into().ok()?),
             None => (authority, if is_secure { 443 } else { 80 }),
         };
         let is_host = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';

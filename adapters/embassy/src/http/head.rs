@@ -184,12 +184,15 @@ pub(super) fn chunk_size(line: &[u8]) -> Result<usize, FetchFailure> {
     number(size, 16).ok_or(FetchFailure::Connection)
 }
 
+/// Reads digits and nothing else.
 #[inline(never)]
-fn number(digits: &str, radix: u32) -> Option<usize> {
-    let are_digits = digits.chars().all(|digit| digit.is_digit(radix));
-    usize::from_str_radix(digits, radix)
-        .ok()
-        .filter(|_| are_digits)
+pub(crate) fn number(digits: &str, radix: u32) -> Option<usize> {
+    let base = usize::try_from(radix).ok()?;
+    let number = digits.chars().try_fold(0_usize, |number, digit| {
+        let digit = usize::try_from(digit.to_digit(radix)?).ok()?;
+        number.checked_mul(base)?.checked_add(digit)
+    });
+    number.filter(|_| !digits.is_empty())
 }
 
 /// Two answers in one are what nobody can tell apart (RFC 9112 section 11.2).
@@ -207,14 +210,10 @@ fn other_type() -> heapless::String<48> {
     other
 }
 
+/// As much of `value` as fits.
 fn cut<const N: usize>(value: &str) -> heapless::String<N> {
-    let mut copy = heapless::String::new();
-    for c in value.chars() {
-        if copy.push(c).is_err() {
-            break;
-        }
-    }
-    copy
+    let start = value.get(..value.floor_char_boundary(N));
+    start.unwrap_or_default().try_into().unwrap_or_default()
 }
 
 /// RFC 9111 section 5.2.2; the first that counts.
