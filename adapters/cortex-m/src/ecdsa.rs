@@ -14,17 +14,11 @@ use crate::field::{Field, P256, P384, P521};
 use crate::generator;
 use crate::point::{Affine, Point, Prepared};
 
-/// Digits of the key's scalar: its multiples up to 15 are computed for each signature.
-const KEY_WIDTH: usize = 5;
-const KEY_MULTIPLES: usize = 1 << (KEY_WIDTH - 2);
-
-/// Digits of the longest scalar, and one for what they carry.
-const MAX_DIGITS: usize = 522;
-
 macro_rules! ecdsa_key {
     (
         $(#[$doc:meta])* $key:ident, $field:ident, $curve:expr, $hash:ident, $uint:ident,
-        order: $order:literal, b: $b:expr, multiples: $multiples:expr, length: $length:literal
+        order: $order:literal, b: $b:expr, multiples: $multiples:expr, length: $length:literal,
+        bits: $bits:literal, key_multiples: $key_multiples:literal
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
@@ -49,7 +43,8 @@ macro_rules! ecdsa_key {
             fn holds(&self, hash: &[u8], signature: &[u8; 2 * $length]) -> Option<()> {
                 let (r, s) = signature.split_at($length);
                 let [key_scalar, scalar] = Self::scalars(hash, r, s)?;
-                let sum = sum(&self.0, &key_scalar, &$multiples, &scalar);
+                // One digit more than bits, for what they carry.
+                let sum = sum::<_, { $bits + 1 }, $key_multiples, _>(&self.0, &key_scalar, &$multiples, &scalar);
                 let x = $field::from_bytes(r)?;
                 if sum.has_x(&x) {
                     return Some(());
@@ -119,20 +114,24 @@ ecdsa_key!(
     /// A point on P-256, for ES256.
     P256Key, P256, Curve::P256, Sha256, U256,
     order: "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
-    b: P256::B, multiples: generator::P256, length: 32
+    b: P256::B, multiples: generator::P256, length: 32,
+    bits: 256, key_multiples: 8
 );
 ecdsa_key!(
     /// A point on P-384, for ES384.
     P384Key, P384, Curve::P384, Sha384, U384,
     order: "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
-    b: P384::B, multiples: generator::P384, length: 48
+    b: P384::B, multiples: generator::P384, length: 48,
+    bits: 384, key_multiples: 8
 );
 
 ecdsa_key!(
     /// A point on P-521, for ES512.
     P521Key, P521, Curve::P521, Sha512, U576,
     order: "00000000000001fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
-    b: P521::B, multiples: generator::P521, length: 66
+    b: P521::B, multiples: generator::P521, length: 66,
+    // Twice as many take 1.4 KiB more of the stack.
+    bits: 521, key_multiples: 4
 );
 
 /// The coordinates of `04 || x || y`.
@@ -145,20 +144,20 @@ fn point<F: Field>(sec1: &[u8]) -> Option<Affine<F>> {
     })
 }
 
-/// `key_scalar key + scalar G`, where `multiples` are the odd ones of G.
+/// `key_scalar key + scalar G`, where `multiples` are the odd ones of G; `KEYS` of the key's are computed.
 #[inline(never)] // What it needs is off the stack when the result is looked at.
-fn sum<F: Field, const WIDTH_2: usize>(
+fn sum<F: Field, const DIGITS: usize, const KEYS: usize, const GENERATORS: usize>(
     key: &Affine<F>,
     key_scalar: &[u8],
-    multiples: &[Affine<F>; WIDTH_2],
+    multiples: &[Affine<F>; GENERATORS],
     scalar: &[u8],
 ) -> Point<F> {
-    let key_digits = Digits::<MAX_DIGITS>::new(key_scalar, KEY_WIDTH);
     // As many bits as half the digits, which are odd, have, and two: that of 1, and the sign.
-    let digits = Digits::<MAX_DIGITS>::new(scalar, WIDTH_2.ilog2() as usize + 2);
-    let key_multiples = odd_multiples(key);
+    let key_digits = Digits::<DIGITS>::new(key_scalar, KEYS.ilog2() as usize + 2);
+    let digits = Digits::<DIGITS>::new(scalar, GENERATORS.ilog2() as usize + 2);
+    let key_multiples = odd_multiples::<F, KEYS>(key);
     let mut sum = Point::INFINITY;
-    for power in (0..MAX_DIGITS).rev() {
+    for power in (0..DIGITS).rev() {
         if !sum.is_infinite() {
             sum.double();
         }
@@ -177,7 +176,7 @@ fn sum<F: Field, const WIDTH_2: usize>(
 }
 
 /// `[1, 3, 5, ..]` times `point`.
-fn odd_multiples<F: Field>(point: &Affine<F>) -> [Prepared<F>; KEY_MULTIPLES] {
+fn odd_multiples<F: Field, const KEYS: usize>(point: &Affine<F>) -> [Prepared<F>; KEYS] {
     let mut next = Point::from(*point);
     let mut twice = next;
     twice.double();
