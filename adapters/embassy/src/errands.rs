@@ -139,8 +139,11 @@ pub(crate) struct Part<'p> {
     pub(crate) is_last: bool,
 }
 
+/// Takes a part, and tells how much of it stays; `None` for too much.
+pub(crate) type Take<'t> = &'t mut dyn FnMut(&mut Part<'_>) -> Option<usize>;
+
 /// Lets a body stay that has to come as one.
-pub(crate) fn whole(part: Part<'_>) -> Option<usize> {
+pub(crate) fn whole(part: &mut Part<'_>) -> Option<usize> {
     part.is_last.then_some(part.length)
 }
 
@@ -200,7 +203,7 @@ impl Errands {
         &'static self,
         (url, online): (&Url<'_>, &OnlineSettings),
         write: &dyn Fn(&mut Writer<'_>) -> fmt::Result,
-        take: &mut dyn FnMut(Part<'_>) -> Option<usize>,
+        take: Take<'_>,
     ) -> Result<Incoming, FetchFailure> {
         let turn = with_timeout(PATIENCE, self.turn.acquire(1)).await;
         let turn = turn
@@ -258,7 +261,7 @@ impl UnderWay {
     async fn follow(
         &self,
         write: &dyn Fn(&mut Writer<'_>) -> fmt::Result,
-        take: &mut dyn FnMut(Part<'_>) -> Option<usize>,
+        take: Take<'_>,
     ) -> Result<(), FetchFailure> {
         let mut sent = 0_usize;
         loop {
@@ -279,7 +282,7 @@ impl UnderWay {
                     sent = sent.saturating_add(window.length());
                     Some(window.length())
                 }
-                Told::Part { length, is_last } => take(Part {
+                Told::Part { length, is_last } => take(&mut Part {
                     head,
                     buffer: bytes,
                     length,

@@ -50,16 +50,19 @@ async fn converse(
         is_first = false;
         match asker.buffer().get(..length) {
             None | Some([]) => break,
-            Some(window) => transport.write_all(window).await.map_err(broken)?,
+            Some(window) => transport
+                .write_all(window)
+                .await
+                .map_err(|error| broken(&error))?,
         }
     }
-    transport.flush().await.map_err(broken)?;
+    transport.flush().await.map_err(|error| broken(&error))?;
     loop {
         let (head, buffer) = asker.head_and_buffer()?;
         match reader.step(head, buffer)? {
             Step::Read => {
                 let room = reader.room(buffer);
-                let length = transport.read(room).await.map_err(broken)?;
+                let length = transport.read(room).await.map_err(|error| broken(&error))?;
                 reader.came(length)?;
             }
             Step::Part { length, is_last } => {
@@ -75,7 +78,7 @@ async fn converse(
     }
 }
 
-fn broken(error: impl Error) -> FetchFailure {
+fn broken(error: &impl Error) -> FetchFailure {
     match error.kind() {
         ErrorKind::TimedOut => FetchFailure::Timeout,
         _ => FetchFailure::Connection,

@@ -21,7 +21,7 @@ use gatepost_core::{
 use heapless::Vec;
 
 use crate::clock::Clock;
-use crate::errands::{Errands, Incoming, Part, whole};
+use crate::errands::{Errands, Incoming, Take, whole};
 use crate::http::{Writer, write_request};
 use crate::keys::{KeyRing, WantedKey};
 use crate::settings::ProviderSettings;
@@ -222,7 +222,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         provider: &'static Provider,
         url: &str,
         write: &dyn Fn(&mut Writer<'_>, &Url<'_>) -> core::fmt::Result,
-        take: &mut dyn FnMut(Part<'_>) -> Option<usize>,
+        take: Take<'_>,
     ) -> Result<Incoming, FetchFailure> {
         let online = provider.settings.online.as_ref();
         let online = online.ok_or(FetchFailure::NotAsked)?;

@@ -59,9 +59,12 @@ pub(crate) fn endpoints() -> Endpoints<'static> {
     }
 }
 
+/// What a provider answers: a whole response, or nothing.
+type Judge = dyn Fn(&str) -> Option<String>;
+
 /// A provider: what it is asked, and what it answers by that.
 pub(crate) struct Server {
-    answer: Box<dyn Fn(&str) -> Option<String>>,
+    answer: Box<Judge>,
     pub(crate) connections: Cell<u32>,
     pub(crate) requests: RefCell<Vec<String>>,
     /// Requests of one connection after which it is closed.
@@ -89,11 +92,11 @@ impl Server {
 }
 
 /// `body` as an answer.
-pub(crate) fn ok(body: &str) -> Option<String> {
+pub(crate) fn ok(body: &str) -> String {
     let length = body.len();
-    Some(std::format!(
+    std::format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    ))
+    )
 }
 
 struct Connection<'s> {
@@ -119,9 +122,9 @@ impl<'s> Connection<'s> {
     }
 
     fn hear(&self, bytes: &[u8]) {
-        let mut heard = self.heard.borrow_mut();
-        heard.push_str(core::str::from_utf8(bytes).unwrap());
-        let Some((head, body)) = heard.split_once("\r\n\r\n") else {
+        let mut request = self.heard.borrow_mut();
+        request.push_str(core::str::from_utf8(bytes).unwrap());
+        let Some((head, body)) = request.split_once("\r\n\r\n") else {
             return;
         };
         let length = head.split_once("Content-Length: ").map_or(0, |(_, rest)| {
@@ -130,7 +133,7 @@ impl<'s> Connection<'s> {
         if body.len() < length || self.is_closed() {
             return;
         }
-        let request = core::mem::take(&mut *heard);
+        let request = core::mem::take(&mut *request);
         self.served.set(self.served.get() + 1);
         if let Some(answer) = (self.server.answer)(&request) {
             self.said.borrow_mut().extend_from_slice(answer.as_bytes());

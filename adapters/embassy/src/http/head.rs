@@ -53,39 +53,15 @@ impl Fields {
     // status-line = HTTP-version SP status-code SP [ reason-phrase ]
     /// Begins a head, whose reason phrase may be missing with its space.
     pub(super) fn of_status_line(line: &[u8], head: &mut Head) -> Result<Self, FetchFailure> {
-        let (version, status) = match line {
-            [
-                b'H',
-                b'T',
-                b'T',
-                b'P',
-                b'/',
-                b'1',
-                b'.',
-                version,
-                b' ',
-                a,
-                b,
-                c,
-            ] => (version, [a, b, c]),
-            [
-                b'H',
-                b'T',
-                b'T',
-                b'P',
-                b'/',
-                b'1',
-                b'.',
-                version,
-                b' ',
-                a,
-                b,
-                c,
-                b' ',
-                ..,
-            ] => (version, [a, b, c]),
-            _ => return Err(FetchFailure::Connection),
+        let [version, b' ', a, b, c, reason @ ..] =
+            line.strip_prefix(b"HTTP/1.").unwrap_or_default()
+        else {
+            return Err(FetchFailure::Connection);
         };
+        let status = [a, b, c];
+        if !matches!(reason, [] | [b' ', ..]) {
+            return Err(FetchFailure::Connection);
+        }
         if !version.is_ascii_digit() || !status.iter().all(|digit| digit.is_ascii_digit()) {
             return Err(FetchFailure::Connection);
         }
@@ -113,7 +89,7 @@ impl Fields {
             .and_then(|colon| line.split_at_checked(colon))
             .ok_or(FetchFailure::Connection)?;
         let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
-        if name.is_empty() || !name.iter().all(is_token) || value.iter().any(is_control) {
+        if name.is_empty() || !name.iter().copied().all(is_token) || value.iter().any(is_control) {
             return Err(FetchFailure::Connection);
         }
         let value = core::str::from_utf8(value).unwrap_or_default();
@@ -166,8 +142,8 @@ impl Fields {
 }
 
 // tchar (RFC 9110 section 5.6.2)
-fn is_token(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// A line without its end.

@@ -1,6 +1,6 @@
 use super::head::{Fields, trimmed};
 use super::*;
-use crate::errands::{Buffer, Errands, Part, whole};
+use crate::errands::{Buffer, Errands, Part, Take, whole};
 use crate::settings::OnlineSettings;
 use crate::testing::still;
 use crate::url::Url;
@@ -64,7 +64,7 @@ fn ask(
     errands: &'static Errands,
     wire: &mut Wire,
     write: &dyn Fn(&mut Writer<'_>) -> fmt::Result,
-    take: &mut dyn FnMut(Part<'_>) -> Option<usize>,
+    take: Take<'_>,
 ) -> Result<(u16, String, bool), Failed> {
     let _still = still();
     let online = online();
@@ -283,12 +283,14 @@ fn a_request_may_be_longer_than_the_buffer() {
 
 #[test]
 fn a_body_that_is_taken_in_parts_may_be_longer_than_the_buffer() {
-    let body: String = (0..2000).map(|number| format!("{number},")).collect();
+    let body: String = (0..2000)
+        .map(|number: u32| number.to_string() + ",")
+        .collect();
     for answer in framed(&body) {
         for piece in [1, 7, 1000] {
             let (mut taken, mut last) = (String::new(), 0);
             // Some bytes stay each time, as of what is not whole yet.
-            let mut take = |part: Part<'_>| {
+            let mut take = |part: &mut Part<'_>| {
                 let came = core::str::from_utf8(&part.buffer[last..part.length]).unwrap();
                 taken.push_str(came);
                 last = part.length.min(11);
@@ -408,7 +410,7 @@ fn what_providers_publish_is_read_in_a_small_buffer_as_it_is_in_a_large_one() {
         for piece in [1, 61, 10_000] {
             for answer in framed(&set) {
                 let (mut reader, mut found) = (JwkSetReader::new(), Vec::new());
-                let mut take = |part: Part<'_>| {
+                let mut take = |part: &mut Part<'_>| {
                     let each = |jwk: Result<Jwk<'_>, _>| found.push(shown(jwk));
                     Some(reader.read(part.buffer, part.length, each))
                 };
@@ -421,7 +423,7 @@ fn what_providers_publish_is_read_in_a_small_buffer_as_it_is_in_a_large_one() {
             }
             for answer in framed(&metadata) {
                 let mut reader = MetadataReader::new();
-                let mut take = |part: Part<'_>| Some(reader.read(part.buffer, part.length));
+                let mut take = |part: &mut Part<'_>| Some(reader.read(part.buffer, part.length));
                 let outcome = ask(errands, &mut wire(&answer, piece), &|_| Ok(()), &mut take);
                 let (_, kept, _) = outcome.unwrap();
                 let read = |text: &str| Metadata::parse(issuer, text.as_bytes()).unwrap();

@@ -79,7 +79,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         url: &str,
     ) -> Result<Got, NotGot> {
         let mut reader = MetadataReader::new();
-        let mut take = |part: Part<'_>| reader.read(part.buffer, part.length);
+        let mut take = |part: &mut Part<'_>| reader.read(part.buffer, part.length);
         let incoming = self.get(provider, url, &mut take).await?;
         Ok(Got::Metadata(incoming))
     }
@@ -95,7 +95,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         let place = u8::try_from(index).unwrap_or(u8::MAX);
         self.ring.borrow_mut().begin(place);
         let (mut reader, mut usable) = (JwkSetReader::new(), 0_usize);
-        let mut take = |part: Part<'_>| {
+        let mut take = |part: &mut Part<'_>| {
             reader.read(part.buffer, part.length, |jwk| {
                 let is_usable = self.take(place, provider, jwk);
                 usable = usable.saturating_add(is_usable.into());
@@ -200,10 +200,10 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         &'static self,
         provider: &'static Provider,
         url: &str,
-        take: &mut dyn FnMut(Part<'_>) -> usize,
+        take: &mut dyn FnMut(&mut Part<'_>) -> usize,
     ) -> Result<Incoming, NotGot> {
         // What comes with another status is nothing to read.
-        let mut take = |part: Part<'_>| match part.head.status {
+        let mut take = |part: &mut Part<'_>| match part.head.status {
             200 => Some(take(part)),
             _ => Some(0),
         };
