@@ -32,6 +32,7 @@ pub(crate) struct KeyRing<const KEYS: usize, const ARENA: usize> {
     /// Counts verifications.
     verified: AtomicU32,
     is_partial: bool,
+    has_freed: bool,
 }
 
 /// Why a key was left out.
@@ -61,6 +62,7 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
             keys: Vec::new(),
             verified: AtomicU32::new(0),
             is_partial: false,
+            has_freed: false,
         }
     }
 
@@ -125,9 +127,16 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
                 }
             }
         }
+        let before = self.keys.len();
         self.retain(|key| !key.algorithms.is_empty());
+        self.has_freed = is_whole && self.keys.len() < before;
         let own = self.keys.iter().filter(|key| key.provider == provider);
         own.count()
+    }
+
+    /// Whether there is room for some of those now, where others have gone with that set.
+    pub(crate) fn has_room_now(&self) -> bool {
+        self.is_partial && self.has_freed
     }
 
     /// Forgets a provider's keys.

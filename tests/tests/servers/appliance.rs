@@ -68,6 +68,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("opaque_tokens_are_asked_about", opaque),
         case("long_opaque_tokens_stop_nobody", long_opaque),
         case("a_rotation_is_followed", rotation),
+        case("of_more_keys_than_fit_the_wanted_one_is_found", many_keys),
         case("clients_that_leave_lock_nobody_out", leaving),
         case("garbage_and_silence_end_alone", garbage),
         case("eight_clients_at_once_get_in", at_once),
@@ -303,6 +304,41 @@ fn rotation(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
     let mut client = device.client()?;
     accept(&mut client, &device.token(lab, Kind::Jwt("ES256"), "mail")?)?;
     accept(&mut client, &device.token(lab, Kind::Jwt("RS256"), "mail")?)
+}
+
+// D4: a key for which there was no room counted as one that the provider does not have.
+fn many_keys(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        device.provider.rotate_keeping()?;
+        for algorithm in ["RS256", "ES256"] {
+            tokens.push(device.token(lab, Kind::Jwt(algorithm), "mail")?);
+        }
+    }
+    let mut client = device.client()?;
+    for token in tokens.iter().rev() {
+        accept_in_time(&mut client, token)?;
+    }
+    let logged = device.appliance.logged();
+    assert!(logged.contains("no room for all keys"), "there is room");
+    device.provider.rotate()?;
+    let token = device.token(lab, Kind::Jwt("RS256"), "mail")?;
+    accept_in_time(&mut client, &token)
+}
+
+/// Looks at the provider are few: a login may have to wait for one, but is never refused.
+fn accept_in_time(client: &mut AuthClient, token: &str) -> Result<(), Failed> {
+    let mut refused = None;
+    wait_until("room for a key", || {
+        let ended = log_in(client, Mechanism::Xoauth2, token);
+        let Ok((challenge, answer)) = ended else {
+            return false;
+        };
+        refused = refused.take().or(challenge);
+        matches!(answer, Answer::Ok { .. })
+    })?;
+    assert_eq!(refused, None, "there is such a key");
+    Ok(())
 }
 
 fn leaving(lab: &Lab, device: &mut Device) -> Result<(), Failed> {

@@ -20,6 +20,8 @@ enum Got {
     Metadata(Incoming),
     /// How many keys of a set can be used, and for how many seconds it is good.
     Keys(usize, Option<u32>),
+    /// There is room for all of them only now that others have gone.
+    Again,
 }
 
 /// Why there is no document.
@@ -58,15 +60,19 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
             ask.is_left_out &= !is_its;
         }
         let mut look = Look::new(provider.source());
+        let mut is_second = false;
         loop {
             let got = match look.step() {
                 Step::Get(Document::Metadata, url) => self.get_metadata(provider, url).await,
-                Step::Get(Document::KeySet, url) => self.get_keys(index, provider, url).await,
+                Step::Get(Document::KeySet, url) => {
+                    self.get_keys((index, is_second), provider, url).await
+                }
                 last => return self.end(index, provider, last),
             };
             match got {
                 Ok(Got::Metadata(incoming)) => provider.learn(&mut look, incoming.body()),
                 Ok(Got::Keys(usable, max_age)) => look.key_set(usable, max_age),
+                Ok(Got::Again) => is_second = true,
                 Err(NotGot::NotReached) => look.not_reached(),
                 Err(NotGot::NotFound) => look.not_found(),
             }
@@ -87,7 +93,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     /// Reads a JWK Set key by key.
     async fn get_keys(
         &'static self,
-        index: usize,
+        (index, is_second): (usize, bool),
         provider: &'static Provider,
         url: &str,
     ) -> Result<Got, NotGot> {
@@ -112,6 +118,9 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
             let replaced = provider.generation.get().saturating_add(1);
             provider.generation.set(replaced);
             log::info!("provider found; provider={} keys={number}", provider.name());
+            if ring.has_room_now() && !is_second {
+                return Ok(Got::Again);
+            }
             if is_partial {
                 log::warn!(
                     "no room for all keys: raise limits.keys or limits.key_bytes; provider={} keys={usable}",

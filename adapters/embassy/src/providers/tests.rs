@@ -217,6 +217,31 @@ fn a_key_for_which_there_is_no_room_even_so_may_be_there_later() {
 }
 
 #[test]
+fn a_rotation_of_all_keys_takes_one_look_where_there_is_room_for_one_set() {
+    let _moving = moving();
+    let is_rotated = std::rc::Rc::new(core::cell::Cell::new(false));
+    let rotated = std::rc::Rc::clone(&is_rotated);
+    let server = Server::new(move |request| {
+        let page = published(request.split(' ').nth(1).unwrap(), 2);
+        // Of the same length, as its head says.
+        Some(if rotated.get() {
+            page.replace("k0", "n0")
+        } else {
+            page
+        })
+    });
+    let device = Device::<2>::new();
+    device.run(&server, async {
+        assert_eq!(device.kids(), ["k00", "k01"]);
+        is_rotated.set(true);
+        pass(1).await;
+        assert_eq!(device.find("n00").await, Freshness::Current);
+        assert_eq!(device.kids(), ["n00", "n01"]);
+        assert!(!device.providers.is_partial(0));
+    });
+}
+
+#[test]
 fn a_set_that_is_cut_off_replaces_nothing() {
     let _moving = moving();
     let looks = core::cell::Cell::new(0);
