@@ -223,14 +223,12 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize>
                 Next::KeysUnavailable => exchange.step(now, Input::KeysUnavailable),
                 Next::Fetched(Ok(ref incoming)) => self.providers.with_keys(|keys, scratch| {
                     let answer = &O::answer(incoming);
-                    exchange.step(
-                        now,
-                        Input::Fetched {
-                            answer,
-                            keys,
-                            scratch,
-                        },
-                    )
+                    let fetched = Input::Fetched {
+                        answer,
+                        keys,
+                        scratch,
+                    };
+                    exchange.step(now, fetched)
                 }),
                 Next::Fetched(Err(why)) => exchange.step(now, Input::FetchFailed(why)),
             };

@@ -49,20 +49,11 @@ const MEASURED: [Measured; 4] = [
     },
 ];
 
-impl Measured {
-    /// Whether an image of such a size meets its targets.
-    fn holds(&self, size: &Size) -> bool {
-        let is_within =
-            |taken: u64, most: Option<u64>| most.is_none_or(|most| taken <= most * 1024);
-        is_within(size.flash, self.flash) && is_within(size.memory(), self.memory)
-    }
-}
-
-/// Prints what each image takes, beside its target, which it may not exceed.
+/// Prints what each image takes, beside its target. What it may not exceed is the memory that it is linked for.
 pub(crate) fn print() -> Outcome {
     let mut is_good = true;
     println!(
-        "{:<18} {:>10} {:>8} {:>12} {:>12} {:>8}",
+        "{:<18} {:>10} {:>13} {:>12} {:>12} {:>13}",
         "image", "flash KiB", "target", "static KiB", "with stack", "target"
     );
     for measured in MEASURED {
@@ -76,20 +67,26 @@ pub(crate) fn print() -> Outcome {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let target =
-            |most: Option<u64>| most.map_or("reported".to_owned(), |most| format!("<= {most}"));
         println!(
-            "{name:<18} {:>10.1} {:>8} {:>12.1} {:>12.1} {:>8}",
+            "{name:<18} {:>10.1} {:>13} {:>12.1} {:>12.1} {:>13}",
             kibibytes(size.flash),
-            target(measured.flash),
+            target(size.flash, measured.flash),
             kibibytes(size.statics),
             kibibytes(size.memory()),
-            target(measured.memory),
+            target(size.memory(), measured.memory),
         );
-        is_good &= size.is_without_heap(&image) && measured.holds(&size);
+        is_good &= size.is_without_heap(&image);
     }
     println!("of the stack: what the image is linked with, in which the tests run it");
     Ok(is_good)
+}
+
+/// A target in KiB, and whether `taken` bytes meet it.
+fn target(taken: u64, most: Option<u64>) -> String {
+    most.map_or("reported".to_owned(), |most| {
+        let missed = if taken > most * 1024 { " missed" } else { "" };
+        format!("<= {most}{missed}")
+    })
 }
 
 /// What an image takes, in bytes.

@@ -19,6 +19,10 @@ const KEPT: usize = 64 << 10;
 /// How long to wait where standard error is somebody's pipe that does not block.
 const FULL_PAUSE: Duration = Duration::from_millis(20);
 
+/// How long lines gather behind those that have been written: whoever says one then wakes nobody, and many go out at
+/// once. The first is never late.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// How often it is said how many lines were left out.
 const REPORT: Duration = Duration::from_secs(1);
 
@@ -128,6 +132,9 @@ impl Queue {
             if write_all(&mut output, &batch).is_err() {
                 let lines = batch.split(|byte| *byte == b'\n').count() as u64 - 1;
                 self.dropped.fetch_add(lines, Ordering::Relaxed);
+            }
+            if !batch.is_empty() {
+                thread::sleep(GATHER);
             }
             batch.clear();
             batch.shrink_to(KEPT);

@@ -58,14 +58,12 @@ fn a_reader_that_leaves_early_hears_no_panic() {
     for verb in ["doctor", "check-config"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut command = match verb {
-            "doctor" => command(verb, &desk.config()),
-            _ => {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
-                command.arg(verb).arg(desk.config());
-                command
-            }
-        };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        if verb == "doctor" {
+            command.arg(verb).arg("--config").arg(desk.config());
+        } else {
+            command.arg(verb).arg(desk.config());
+        }
         command.stdin(Stdio::null()).stdout(writer);
         let said = command.stderr(Stdio::piped()).output().unwrap().stderr;
         let said = String::from_utf8_lossy(&said);
