@@ -234,8 +234,9 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize>
             };
             let found = match output {
                 Output::FindKeys(query) => {
-                    let kid = query.kid();
-                    wanted = kid.map(|kid| WantedKey::new(kid, query.algorithm()));
+                    wanted = query
+                        .kid()
+                        .map(|kid| WantedKey::new(kid, query.algorithm()));
                     Some(Next::Keys)
                 }
                 Output::FindNewerKeys(query) => outside.find_newer_keys(query, wanted).await,
