@@ -11,7 +11,7 @@ use gatepost_core::{
     exchange::{Input, LoginSettings, NewerKeysQuery, Output},
     introspection::{Answer, FetchFailure, Request},
     provider::Freshness,
-    sasl::{Compat, Discovery},
+    sasl::Discovery,
 };
 
 use crate::errands::Incoming;
@@ -201,9 +201,8 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize>
     async fn judge<O: Outside>(&'static self, arrival: &Arrival, outside: O) -> Option<Outcome> {
         let asked = self.providers.asked();
         let rules = LoginSettings {
-            compat: Compat::default(),
             discovery: self.discovery,
-            providers: &asked,
+            ..LoginSettings::new(&asked)
         };
         let mut exchange = Exchange::new(rules, arrival.mechanism, arrival.response.bytes());
         let mut next = Next::Start;
@@ -234,9 +233,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize>
             };
             let found = match output {
                 Output::FindKeys(query) => {
-                    wanted = query
-                        .kid()
-                        .map(|kid| WantedKey::new(kid, query.algorithm()));
+                    wanted = WantedKey::of(query.kid(), query.algorithm());
                     Some(Next::Keys)
                 }
                 Output::FindNewerKeys(query) => outside.find_newer_keys(query, wanted).await,

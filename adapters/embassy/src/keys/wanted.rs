@@ -10,6 +10,11 @@ pub(crate) struct WantedKey {
 }
 
 impl WantedKey {
+    /// `None` for a token without an identifier, which wants any.
+    pub(crate) fn of(kid: Option<&str>, algorithm: Algorithm) -> Option<Self> {
+        kid.map(|kid| Self::new(kid, algorithm))
+    }
+
     pub(crate) fn new(kid: &str, algorithm: Algorithm) -> Self {
         let kid = digest(kid);
         Self { kid, algorithm }
