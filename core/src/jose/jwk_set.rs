@@ -88,6 +88,8 @@ impl<'j> Iterator for JwkSet<'j> {
 /// What nobody reads of a key takes no room, such as `x5c`.
 pub struct JwkSetReader {
     excerpt: Excerpt,
+    /// Elements that have been read.
+    elements: usize,
     outcome: Result<(), KeyError>,
 }
 
@@ -102,6 +104,7 @@ impl JwkSetReader {
     pub const fn new() -> Self {
         Self {
             excerpt: Excerpt::new(&Self::WANTED),
+            elements: 0,
             outcome: Ok(()),
         }
     }
@@ -109,7 +112,8 @@ impl JwkSetReader {
     /// Reads what has come: the first `length` bytes of `buffer`, of which those that stayed the last time are the
     /// first. Gives every key to `each`, and returns how many bytes stay: the next ones are to follow them.
     ///
-    /// As long as [`finish`](Self::finish) has not said that the set is one, nobody knows whether it is.
+    /// As long as [`finish`](Self::finish) has not said that the set is one, nobody knows whether it is. Of more than
+    /// [`JwkSet::MAX_KEYS`] elements the others are left out, as by [`JwkSet`].
     pub fn read(
         &mut self,
         buffer: &mut [u8],
@@ -119,8 +123,15 @@ impl JwkSetReader {
         if self.outcome.is_err() {
             return 0;
         }
+        let elements = &mut self.elements;
         let read = self.excerpt.read(buffer, length, |key| {
-            each(key.map_or(Err(KeyError::TooLong), Jwk::parse));
+            *elements = elements.saturating_add(1);
+            // What is beyond the bound is said once.
+            match elements.checked_sub(JwkSet::MAX_KEYS) {
+                None | Some(0) => each(key.map_or(Err(KeyError::TooLong), Jwk::parse)),
+                Some(1) => each(Err(KeyError::TooManyKeys)),
+                Some(_) => {}
+            }
         });
         read.unwrap_or_else(|error| {
             self.outcome = Err(error.into());

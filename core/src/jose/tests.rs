@@ -623,6 +623,10 @@ fn sets_are_bounded() {
     let beyond = outcomes(&set(JwkSet::MAX_KEYS + 2));
     assert_eq!(beyond.len(), JwkSet::MAX_KEYS + 1);
     assert_eq!(beyond.last(), Some(&Some(KeyError::TooManyKeys)));
+    let (mut buffer, mut read) = (set(JwkSet::MAX_KEYS + 2).into_bytes(), std::vec![]);
+    let (length, mut reader) = (buffer.len(), JwkSetReader::new());
+    reader.read(&mut buffer, length, |key| read.push(key.err()));
+    assert_eq!((reader.finish(), read), (Ok(()), beyond), "in pieces");
 }
 
 #[test]

@@ -99,10 +99,11 @@ impl Attempt {
 
     async fn try_password(&mut self) -> Verdict {
         let user = user_of(self.response.bytes());
-        let source = match self.generation().pairs.tried(self.response.bytes()) {
+        let from = self.source(user.as_deref());
+        let source = match self.generation().pairs.tried(self.response.bytes(), from) {
             Tried::Refused(rejection) => return Verdict::refused(rejection, user),
             Tried::Good => None,
-            Tried::Never => self.source(user.as_deref()),
+            Tried::Never => from,
         };
         if let Some(source) = source
             && let Err(rejection) = self.wait(source).await
@@ -118,14 +119,16 @@ impl Attempt {
             (None, Some(source)) => guesses.forgive(source),
             (Some(_), None) => {
                 // It was good lately, and is no more: the next one waits.
-                let source = self.source(user.as_deref());
-                drop(source.map(|source| guesses.count(source)));
+                drop(from.map(|source| guesses.count(source)));
             }
             _ => {}
         }
-        if refused.is_some() || matches!(verdict.outcome, Outcome::Accepted(_)) {
-            let pairs = &generation.pairs;
-            pairs.remember(self.response.bytes(), refused);
+        match (refused, &verdict.outcome) {
+            (Some(why), _) => generation.pairs.remember_wrong(self.response.bytes(), why),
+            (None, Outcome::Accepted(_)) => {
+                generation.pairs.remember_good(self.response.bytes(), from);
+            }
+            _ => {}
         }
         verdict
     }

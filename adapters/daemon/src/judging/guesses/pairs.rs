@@ -8,6 +8,8 @@ use gatepost_core::Rejection;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
+use super::Source;
+
 /// Pairs that are remembered; each takes about a hundred bytes.
 const PAIRS: usize = 16_384;
 
@@ -22,16 +24,13 @@ const WRONG: Duration = Duration::from_mins(1);
 struct Pair([u8; 32]);
 
 /// What came of pairs.
+///
+/// A good one is remembered with where it came from: whoever guesses from elsewhere waits with the right password as
+/// with any other, and learns nothing.
 pub(crate) struct Pairs {
     key: Option<hmac::Key>,
-    known: Cache<Pair, Known>,
-}
-
-#[derive(Clone, Copy)]
-struct Known {
-    /// `None` where it was good.
-    refused: Option<Rejection>,
-    until: Instant,
+    good: Cache<(Source, Pair), Instant>,
+    wrong: Cache<Pair, (Rejection, Instant)>,
 }
 
 /// What is known of a pair.
@@ -51,32 +50,45 @@ impl Default for Pairs {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
         Self {
             key: key.ok(),
-            known: Cache::new(PAIRS),
+            good: Cache::new(PAIRS),
+            wrong: Cache::new(PAIRS),
         }
     }
 }
 
 impl Pairs {
-    /// What came lately of the user and the password that a message of PLAIN holds.
-    pub(crate) fn tried(&self, message: &[u8]) -> Tried {
-        let known = self.pair(message).and_then(|pair| self.known.get(&pair));
-        match known.filter(|known| Instant::now() < known.until) {
-            None => Tried::Never,
-            Some(Known { refused: None, .. }) => Tried::Good,
-            Some(Known {
-                refused: Some(why), ..
-            }) => Tried::Refused(why),
+    /// What came lately of the user and the password that a message of PLAIN holds, and that comes from `source`.
+    pub(crate) fn tried(&self, message: &[u8], source: Option<Source>) -> Tried {
+        let Some(pair) = self.pair(message) else {
+            return Tried::Never;
+        };
+        let now = Instant::now();
+        if let Some((why, _)) = self.wrong.get(&pair).filter(|(_, until)| now < *until) {
+            return Tried::Refused(why);
         }
+        let until = source.and_then(|source| self.good.get(&(source, pair)));
+        until
+            .filter(|until| now < *until)
+            .map_or(Tried::Never, |_| Tried::Good)
     }
 
-    /// Remembers what has come of them.
-    pub(crate) fn remember(&self, message: &[u8], refused: Option<Rejection>) {
+    /// Remembers that they were good.
+    pub(crate) fn remember_good(&self, message: &[u8], source: Option<Source>) {
         let Some(pair) = self.pair(message) else {
             return;
         };
-        let life = if refused.is_none() { GOOD } else { WRONG };
-        let until = Instant::now() + life;
-        self.known.insert(pair, Known { refused, until });
+        self.wrong.remove(&pair);
+        // A user of a trusted network is not told from whoever guesses there.
+        if let Some(source @ Source::Network(_)) = source {
+            self.good.insert((source, pair), Instant::now() + GOOD);
+        }
+    }
+
+    /// Remembers that they were refused.
+    pub(crate) fn remember_wrong(&self, message: &[u8], why: Rejection) {
+        if let Some(pair) = self.pair(message) {
+            self.wrong.insert(pair, (why, Instant::now() + WRONG));
+        }
     }
 
     fn pair(&self, message: &[u8]) -> Option<Pair> {
@@ -91,21 +103,52 @@ mod tests {
 
     use super::*;
 
+    fn network(address: &str) -> Option<Source> {
+        let address = address.parse().unwrap();
+        Some(Source::Network(gatepost_tokio::Network::of(address)))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_pair_is_remembered_for_a_while() {
         let pairs = Pairs::default();
         let (one, other) = (b"\0a\0b", b"\0a\0c");
+        let here = network("192.0.2.1");
         assert!(pairs.pair(one).is_some() && pairs.pair(one) != pairs.pair(other));
         assert!(Pairs::default().pair(one) != pairs.pair(one), "keys differ");
-        pairs.remember(one, None);
-        pairs.remember(other, Some(Rejection::PasswordRefused));
-        assert_eq!(pairs.tried(one), Tried::Good);
+        pairs.remember_good(one, here);
+        pairs.remember_wrong(other, Rejection::PasswordRefused);
+        assert_eq!(pairs.tried(one, here), Tried::Good);
         let refused = Tried::Refused(Rejection::PasswordRefused);
-        assert_eq!(pairs.tried(other), refused);
+        assert_eq!(pairs.tried(other, here), refused);
         advance(WRONG).await;
-        let tried = (pairs.tried(one), pairs.tried(other));
+        let tried = (pairs.tried(one, here), pairs.tried(other, here));
         assert_eq!(tried, (Tried::Good, Tried::Never));
         advance(GOOD).await;
-        assert_eq!(pairs.tried(one), Tried::Never);
+        assert_eq!(pairs.tried(one, here), Tried::Never);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_good_pair_is_known_where_it_came_from_alone() {
+        let pairs = Pairs::default();
+        let pair = b"\0a\0b";
+        let (here, user) = (network("192.0.2.1"), Some(Source::User(1)));
+        pairs.remember_good(pair, here);
+        pairs.remember_good(pair, user);
+        assert_eq!(pairs.tried(pair, here), Tried::Good);
+        for elsewhere in [network("192.0.2.2"), user, None] {
+            assert_eq!(pairs.tried(pair, elsewhere), Tried::Never);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pair_is_what_it_was_last() {
+        let pairs = Pairs::default();
+        let (pair, here) = (b"\0a\0b", network("192.0.2.1"));
+        let why = Rejection::PasswordRefused;
+        pairs.remember_good(pair, here);
+        pairs.remember_wrong(pair, why);
+        assert_eq!(pairs.tried(pair, here), Tried::Refused(why));
+        pairs.remember_good(pair, here);
+        assert_eq!(pairs.tried(pair, here), Tried::Good);
     }
 }
