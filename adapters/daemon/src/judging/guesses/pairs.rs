@@ -103,16 +103,16 @@ mod tests {
 
     use super::*;
 
-    fn network(address: &str) -> Option<Source> {
+    fn network(address: &str) -> Source {
         let address = address.parse().unwrap();
-        Some(Source::Network(gatepost_tokio::Network::of(address)))
+        Source::Network(gatepost_tokio::Network::of(address))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pair_is_remembered_for_a_while() {
         let pairs = Pairs::default();
         let (one, other) = (b"\0a\0b", b"\0a\0c");
-        let here = network("192.0.2.1");
+        let here = Some(network("192.0.2.1"));
         assert!(pairs.pair(one).is_some() && pairs.pair(one) != pairs.pair(other));
         assert!(Pairs::default().pair(one) != pairs.pair(one), "keys differ");
         pairs.remember_good(one, here);
@@ -131,11 +131,11 @@ mod tests {
     async fn a_good_pair_is_known_where_it_came_from_alone() {
         let pairs = Pairs::default();
         let pair = b"\0a\0b";
-        let (here, user) = (network("192.0.2.1"), Some(Source::User(1)));
+        let (here, user) = (Some(network("192.0.2.1")), Some(Source::User(1)));
         pairs.remember_good(pair, here);
         pairs.remember_good(pair, user);
         assert_eq!(pairs.tried(pair, here), Tried::Good);
-        for elsewhere in [network("192.0.2.2"), user, None] {
+        for elsewhere in [Some(network("192.0.2.2")), user, None] {
             assert_eq!(pairs.tried(pair, elsewhere), Tried::Never);
         }
     }
@@ -143,7 +143,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pair_is_what_it_was_last() {
         let pairs = Pairs::default();
-        let (pair, here) = (b"\0a\0b", network("192.0.2.1"));
+        let (pair, here) = (b"\0a\0b", Some(network("192.0.2.1")));
         let why = Rejection::PasswordRefused;
         pairs.remember_good(pair, here);
         pairs.remember_wrong(pair, why);
