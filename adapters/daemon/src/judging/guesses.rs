@@ -1,9 +1,9 @@
 //! Whoever guesses has to wait: those who have sent forged tokens or wrong passwords lately.
 //!
 //! A token cannot be guessed, so that it is judged at once, and only the answer to a bad one waits. A password can:
-//! it waits before it is tried, unless the same was good lately. Each guess is counted when it is made, so that
-//! many at once wait as long as one after the other. Good logins wait for nobody's guesses: neither an expired
-//! token nor a revoked one is a guess.
+//! it waits before it is tried, unless the same was good lately from the same network. Each guess is counted when it is
+//! made, so that many at once wait as long as one after the other. Good tokens, and passwords that were good before, wait
+//! for nobody's guesses: neither an expired token nor a revoked one is a guess.
 
 mod pairs;
 

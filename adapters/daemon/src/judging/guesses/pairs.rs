@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Source;
 
-/// Pairs that are remembered; each takes about a hundred bytes.
+/// Pairs that are remembered, of good ones and of wrong ones each; one takes about a hundred bytes.
 const PAIRS: usize = 16_384;
 
 /// How long a good pair is tried without waiting.
