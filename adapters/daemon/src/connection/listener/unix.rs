@@ -234,4 +234,34 @@ mod tests {
         assert_eq!(mode(&victim), 0o640);
         assert_eq!(mode(&aside.join("s")), 0o600);
     }
+    /// What has the staging directory's name may be a link to a directory of somebody else.
+    #[test]
+    fn nothing_is_removed_through_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let victim = directory.path().join("victim");
+        fs::create_dir(&victim).unwrap();
+        fs::write(victim.join(SOCKET), "").unwrap();
+        let name = format!(".gp{}", std::process::id());
+        symlink(&victim, directory.path().join(name)).unwrap();
+
+        let staging = Staging::new(&directory.path().join("socket"));
+        assert!(staging.is_err());
+        assert!(victim.join(SOCKET).exists());
+    }
+
+    /// Another one's directory that is put in the place of ours gets no socket.
+    #[tokio::test]
+    async fn the_socket_is_made_in_our_own_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let staging = Staging::new(&directory.path().join("socket")).unwrap();
+        let aside = directory.path().join("aside");
+        fs::rename(&staging.directory, &aside).unwrap();
+        let theirs = directory.path().join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        symlink(&theirs, &staging.directory).unwrap();
+
+        let _socket = UnixListener::bind(staging.socket()).unwrap();
+        assert!(aside.join(SOCKET).exists());
+        assert!(!theirs.join(SOCKET).exists());
+    }
 }
