@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::PathBuf;
@@ -129,26 +130,39 @@ struct Staging {
 /// The socket's name in it.
 const SOCKET: &str = "s";
 
+/// Its mode.
+const MODE: u32 = 0o700;
+
+/// Opens a directory that is nobody's but ours.
+fn open_own(directory: &std::path::Path) -> io::Result<File> {
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let mut options = File::options();
+    let opened = options.read(true).custom_flags(flags.bits());
+    let opened = opened.open(directory)?;
+    let found = opened.metadata()?;
+    if found.uid() != Uid::effective().as_raw() || found.mode() & 0o777 != MODE {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(opened)
+}
+
 impl Staging {
     fn new(path: &std::path::Path) -> io::Result<Self> {
         let name = format!(".gp{}", std::process::id());
         let directory = path.with_file_name(name);
         // Left behind by a daemon that was killed right here, and had our process id.
-        let _ = fs::remove_file(directory.join(SOCKET));
-        let _ = fs::remove_dir(&directory);
-        DirBuilder::new().mode(0o700).create(&directory)?;
-        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
-        let mut options = File::options();
-        let opened = options.read(true).custom_flags(flags.bits());
-        let opened = opened.open(&directory)?;
-        if opened.metadata()?.uid() != Uid::effective().as_raw() {
-            return Err(io::ErrorKind::PermissionDenied.into());
+        if let Ok(left) = open_own(&directory) {
+            let _ = unlinkat(&left, SOCKET, UnlinkatFlags::NoRemoveDir);
+            let _ = fs::remove_dir(&directory);
         }
+        DirBuilder::new().mode(MODE).create(&directory)?;
+        let opened = open_own(&directory)?;
         Ok(Self { directory, opened })
     }
 
+    /// Where the socket is, whatever has been put in the place of its directory.
     fn socket(&self) -> PathBuf {
-        self.directory.join(SOCKET)
+        PathBuf::from(format!("/proc/self/fd/{}", self.opened.as_raw_fd())).join(SOCKET)
     }
 
     /// Gives the socket its owner, group and mode.
@@ -227,7 +241,7 @@ mod tests {
         let aside = directory.path().join("aside");
         fs::rename(&staging.directory, &aside).unwrap();
         fs::create_dir(&staging.directory).unwrap();
-        symlink(&victim, staging.socket()).unwrap();
+        symlink(&victim, staging.directory.join(SOCKET)).unwrap();
         staging.hand_over(None, None, Mode::DEFAULT).unwrap();
 
         let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o777;
