@@ -9,8 +9,8 @@ use crate::serving::{Client, now};
 
 const ALICE: &str = "alice@example.com";
 
-/// What a guess counts as that has to wait.
-const WAITED: &str = "gatepost_limits_hit_total{limit=\"penalty\"} 1";
+/// The counter of guesses that have to wait.
+const WAITED: &str = "gatepost_limits_hit_total{limit=\"penalty\"}";
 
 /// The answer to a login of Alice's with a password.
 fn plain(daemon: &Daemon, password: &str, remote: &str) -> String {
@@ -31,28 +31,60 @@ fn granted(seen: &Seen) -> Page {
     Page::json(400, &json!({"error": "invalid_grant"}))
 }
 
-/// A pair is good or wrong at its provider as it is configured, and no other.
-#[test]
-fn tried_passwords_are_forgotten_when_their_provider_changes() {
+/// Alice's account at a provider that takes one password of hers.
+fn provider() -> Stub {
     let stub = Stub::start().unwrap();
     let active = json!({"active": true, "aud": "mail", "email": ALICE, "exp": now() + 600});
     stub.set_json("/introspect", &active);
     stub.set("/token", Behaviour::Judge(granted));
-    let text = |scope: &str| {
-        format!(
-            "[limits]\npenalty_seconds = 1\n[[provider]]\nname = \"p\"\naudience = \"mail\"\n\
-             introspection_url = \"{}\"\nusername_claims = [\"email\"]\nclient_id = \"rs\"\nclient_secret = \"x\"\n\
-             grant_url = \"{}\"\ngrant_scope = \"{scope}\"\n",
-            stub.url("/introspect"),
-            stub.url("/token")
-        )
+    stub
+}
+
+fn configuration(stub: &Stub, scope: &str) -> String {
+    format!(
+        "[limits]\npenalty_seconds = 1\n[[provider]]\nname = \"p\"\naudience = \"mail\"\n\
+         introspection_url = \"{}\"\nusername_claims = [\"email\"]\nclient_id = \"rs\"\nclient_secret = \"x\"\n\
+         grant_url = \"{}\"\ngrant_scope = \"{scope}\"\n",
+        stub.url("/introspect"),
+        stub.url("/token")
+    )
+}
+
+/// How many guesses have waited.
+fn waited(daemon: &Daemon) -> u32 {
+    let metrics = daemon.get("/metrics").1;
+    let mut rows = metrics.lines().filter_map(|row| row.strip_prefix(WAITED));
+    rows.next().map_or(0, |count| count.trim().parse().unwrap())
+}
+
+/// A right password that is quicker than a wrong one would tell a guesser that it is right, and lately used.
+#[test]
+fn whoever_guesses_waits_with_the_right_password_as_well() {
+    let stub = provider();
+    let daemon = Daemon::start(&configuration(&stub, "mail"));
+    let (owner, guesser) = ("192.0.2.1", "198.51.100.1");
+    let login = |password: &str, remote: &str| {
+        let answer = plain(&daemon, password, remote);
+        (answer.starts_with("OK\t1\t"), waited(&daemon))
     };
+    assert_eq!(login("right", owner), (true, 0));
+    assert_eq!(login("wrong", guesser), (false, 0));
+    assert_eq!(login("other", guesser), (false, 1));
+    assert_eq!(login("right", guesser), (true, 2));
+    assert_eq!(login("right", owner), (true, 2), "the owner has waited");
+}
+
+/// A pair is good or wrong at its provider as it is configured, and no other.
+#[test]
+fn tried_passwords_are_forgotten_when_their_provider_changes() {
+    let stub = provider();
+    let text = |scope: &str| configuration(&stub, scope);
     let tried = || stub.seen("/token").len();
     let mut daemon = Daemon::start(&text("mail"));
     let good = |daemon: &Daemon| {
         let answer = plain(daemon, "right", "192.0.2.1");
         assert!(answer.starts_with("OK\t1\t"), "{answer}");
-        daemon.get("/metrics").1.contains(WAITED)
+        waited(daemon) == 1
     };
     let wrong = |daemon: &Daemon, remote: &str| {
         let answer = plain(daemon, "wrong", remote);
