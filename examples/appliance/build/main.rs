@@ -27,22 +27,43 @@ const DEFAULT: &str = "appliance.toml";
 /// A board and its constants, as Rust source.
 struct Board {
     name: &'static str,
+    /// What its images are built for.
+    target: &'static str,
+    /// Where its flash and its RAM begin.
+    flash: u32,
+    ram: u32,
     constants: &'static str,
 }
 
-const BOARDS: [Board; 2] = [
+const BOARDS: [Board; 3] = [
     Board {
         name: "mps2-an386",
+        target: "thumbv7em-none-eabihf",
+        flash: 0x0000_0000,
+        ram: 0x2000_0000,
         constants: include_str!("../boards/mps2-an386.rs"),
     },
     Board {
         name: "mps2-an500",
+        target: "thumbv7em-none-eabihf",
+        flash: 0x0000_0000,
+        ram: 0x2000_0000,
         constants: include_str!("../boards/mps2-an500.rs"),
+    },
+    Board {
+        name: "mps2-an505",
+        target: ARMV8M,
+        flash: 0x1000_0000,
+        ram: 0x3800_0000,
+        constants: include_str!("../boards/mps2-an505.rs"),
     },
 ];
 
+/// The target of boards whose memory protection is that of Armv8-M.
+const ARMV8M: &str = "thumbv8m.main-none-eabihf";
+
 fn main() -> Result<(), String> {
-    println!("cargo:rustc-check-cfg=cfg(online)");
+    println!("cargo:rustc-check-cfg=cfg(online, armv8m)");
     for path in [
         "memory.ld",
         "boards",
@@ -68,8 +89,12 @@ fn write(out: &Path) -> Result<(), String> {
     if config.is_online() {
         println!("cargo:rustc-cfg=online");
     }
-    file("board.rs", board(&config.board)?.constants)?;
-    file("memory.x", &memory_map(config.memory))?;
+    let board = board(&config.board)?;
+    if board.target == ARMV8M {
+        println!("cargo:rustc-cfg=armv8m");
+    }
+    file("board.rs", &constants(board))?;
+    file("memory.x", &memory_map(board, config.memory))?;
     // cortex-m-rt asks for the weak aliases of a device crate; our table of vectors has none.
     file("device.x", "")?;
     println!("cargo:rustc-link-search={}", out.display());
@@ -79,13 +104,30 @@ fn write(out: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// What the firmware knows of its board.
+fn constants(board: &Board) -> String {
+    let Board { flash, ram, .. } = board;
+    format!(
+        "{}\n/// Where flash and RAM begin.\npub(crate) const FLASH: u32 = {flash:#x};\n\
+         pub(crate) const RAM: u32 = {ram:#x};\n",
+        board.constants
+    )
+}
+
 /// The linker's map of what there is.
-fn memory_map(Memory { flash, ram, stack }: Memory) -> String {
-    [("@FLASH@", flash), ("@RAM@", ram), ("@STACK@", stack)]
-        .into_iter()
-        .fold(MEMORY.to_owned(), |map, (name, kibibytes)| {
-            map.replace(name, &format!("{kibibytes}K"))
-        })
+fn memory_map(board: &Board, Memory { flash, ram, stack }: Memory) -> String {
+    let size = |kibibytes| format!("{kibibytes}K");
+    [
+        ("@FLASH_ORIGIN@", format!("{:#x}", board.flash)),
+        ("@RAM_ORIGIN@", format!("{:#x}", board.ram)),
+        ("@FLASH@", size(flash)),
+        ("@RAM@", size(ram)),
+        ("@STACK@", size(stack)),
+    ]
+    .into_iter()
+    .fold(MEMORY.to_owned(), |map, (name, value)| {
+        map.replace(name, &value)
+    })
 }
 
 /// The file that `APPLIANCE_CONFIG` names, in the folder where cargo was called, or else the one beside us.
@@ -115,8 +157,14 @@ fn built_at() -> u64 {
     said.and_then(|said| said.parse().ok()).unwrap_or_else(now)
 }
 
+/// The board of that name, if this is a build for it.
 fn board(name: &str) -> Result<&'static Board, String> {
     let names = BOARDS.map(|board| board.name);
     let found = BOARDS.iter().find(|board| board.name == name);
-    found.ok_or_else(|| format!("no board is called {name:?}; there are {names:?}"))
+    let board = found.ok_or_else(|| format!("no board is called {name:?}; there are {names:?}"))?;
+    if env::var("TARGET").is_ok_and(|target| target == board.target) {
+        return Ok(board);
+    }
+    let target = board.target;
+    Err(format!("board {name:?} is built by --target {target}"))
 }

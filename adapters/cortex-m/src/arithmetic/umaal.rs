@@ -20,6 +20,21 @@ use core::arch::naked_asm;
 
 use super::Words;
 
+/// The processor, where the target may also be one without the DSP extension: link-time optimisation reads these
+/// instructions by the target alone, whatever `target-cpu` says.
+#[cfg(armv8m)]
+macro_rules! processor {
+    () => {
+        ".cpu cortex-m33"
+    };
+}
+#[cfg(not(armv8m))]
+macro_rules! processor {
+    () => {
+        ""
+    };
+}
+
 /// A row of four products: `accumulators += factor * (r0, r11, r12, lr) + carry`. The lowest word is final then; the
 /// carry is the highest word of the next row.
 macro_rules! row {
@@ -40,6 +55,7 @@ macro_rules! row {
 #[unsafe(naked)]
 pub(crate) extern "C" fn multiply(_a: &Words, _b: &Words) -> Words {
     naked_asm!(
+        processor!(),
         // On the stack: m0 to m7, where the result goes, the upper half of b, registers.
         "add r2, #16",
         "push {{r0, r2, r4-r11, lr}}",
@@ -160,6 +176,7 @@ pub(crate) extern "C" fn multiply(_a: &Words, _b: &Words) -> Words {
 #[unsafe(naked)]
 pub(crate) extern "C" fn add(_a: &Words, _b: &Words) -> Words {
     naked_asm!(
+        processor!(),
         "push {{r4-r11, lr}}",
         "ldm r1, {{r3-r10}}",
         "ldm r2!, {{r1, r11, r12, lr}}",
@@ -195,6 +212,7 @@ pub(crate) extern "C" fn add(_a: &Words, _b: &Words) -> Words {
 #[unsafe(naked)]
 pub(crate) extern "C" fn subtract(_a: &Words, _b: &Words) -> Words {
     naked_asm!(
+        processor!(),
         "push {{r4-r11, lr}}",
         "ldm r1, {{r3-r10}}",
         "ldm r2!, {{r1, r11, r12, lr}}",
@@ -251,6 +269,7 @@ unsafe extern "C" fn row(
     _factor: u32,
 ) -> u32 {
     naked_asm!(
+        processor!(),
         "push {{r4-r11, lr}}",
         "mov r12, #0",
         "2:",

@@ -29,7 +29,7 @@ fn on_panic(info: &PanicInfo<'_>) -> ! {
 ///
 /// The stack may be what is at fault, so it is given up: its top is where [`on_fault`] goes on, with
 /// the program counter, the link register and the stack pointer of the culprit. A stack that has
-/// overflown holds no frame to take the first two from.
+/// overflown holds no frame to take the first two from: it is below its end, or on Armv8-M at it.
 #[unsafe(naked)]
 #[unsafe(export_name = "HardFault")]
 unsafe extern "C" fn hard_fault() -> ! {
@@ -39,7 +39,7 @@ unsafe extern "C" fn hard_fault() -> ! {
         "movs r0, #0",
         "movs r1, #0",
         "cmp r2, r3",
-        "blo 1f",
+        "bls 1f",
         "ldr r0, [r2, #24]",
         "ldr r1, [r2, #20]",
         "1:",
@@ -50,11 +50,14 @@ unsafe extern "C" fn hard_fault() -> ! {
     )
 }
 
+/// CFSR: the stack pointer was about to pass its limit (Armv8-M).
+const STACK_LIMIT: u32 = 1 << 20;
+
 extern "C" fn on_fault(pc: usize, lr: usize, sp: usize) -> ! {
     // SAFETY: reads registers of the processor, which has nothing else left to do.
     let scb = unsafe { &*SCB::PTR };
     let (cause, address) = (scb.cfsr.read(), scb.mmfar.read());
-    let what = if sp < memory::stack_end() {
+    let what = if sp < memory::stack_end() || cause & STACK_LIMIT != 0 {
         "stack overflow"
     } else {
         "fault"
