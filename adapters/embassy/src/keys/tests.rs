@@ -1,5 +1,6 @@
 use super::*;
 use crate::baked::Numbers;
+use crate::testing::moving;
 use gatepost_core::crypto::{Algorithm, Curve};
 use gatepost_core::jose::JwkSet;
 use std::{format, string::String};
@@ -159,6 +160,68 @@ fn the_key_that_was_used_least_lately_makes_room() {
     for (wanted, expected) in [("c", "abc"), ("a", "abc"), ("d", "acd"), ("e", "ade")] {
         read(&mut ring, &set(&all), true, &|kid, _| kid == wanted);
         assert_eq!(kids(&ring), expected, "{wanted}");
+    }
+}
+
+/// Keys under these identifiers, all of which verify [`SIGNED`].
+fn verifying_set(kids: &[&str]) -> String {
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    let key = |kid: &&str| format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"{x}"}}"#);
+    let keys: std::vec::Vec<_> = kids.iter().map(key).collect();
+    format!(r#"{{"keys":[{}]}}"#, keys.join(","))
+}
+
+// RFC 8037 appendix A.4.
+const SIGNED: &[u8] = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+const SIGNATURE: [u8; 64] = [
+    0x86, 0x0c, 0x98, 0xd2, 0x29, 0x7f, 0x30, 0x60, 0xa3, 0x3f, 0x42, 0x73, 0x96, 0x72, 0xd6, 0x1b,
+    0x53, 0xcf, 0x3a, 0xde, 0xfe, 0xd3, 0xd3, 0xc6, 0x72, 0xf3, 0x20, 0xdc, 0x02, 0x1b, 0x41, 0x1e,
+    0x9d, 0x59, 0xb8, 0x62, 0x8d, 0xc3, 0x51, 0xe2, 0x48, 0xb8, 0x8b, 0x29, 0x46, 0x8e, 0x0e, 0x41,
+    0x85, 0x5b, 0x0f, 0xb7, 0xd8, 0x3b, 0xb1, 0x5b, 0xe9, 0x02, 0xbf, 0xcc, 0xb8, 0xcd, 0x0a, 0x02,
+];
+
+/// Has the key `kid` verify a signature, which is good or not.
+fn verify<const KEYS: usize, const ARENA: usize>(
+    ring: &KeyRing<KEYS, ARENA>,
+    kid: &str,
+    is_good: bool,
+) {
+    ring.lend(|[keys]: &[&[TrustedKey<'_>]; 1]| {
+        let key = keys.iter().find(|key| key.kid == Some(kid)).unwrap();
+        let mut signature = SIGNATURE;
+        signature[1] ^= u8::from(!is_good);
+        let verified = key.key.verify(Algorithm::EdDsa, SIGNED, &signature);
+        assert_eq!(verified.is_ok(), is_good);
+    });
+}
+
+/// Reads a set as a look does for a login that waits for `wanted`.
+fn look_for<const KEYS: usize, const ARENA: usize>(
+    ring: &mut KeyRing<KEYS, ARENA>,
+    json: &str,
+    wanted: &str,
+) {
+    let is_wanted: IsWanted<'_> = &|kid, _| kid == wanted;
+    read(ring, json, true, is_wanted);
+}
+
+fn wait(seconds: u64) {
+    embassy_time::MockDriver::get().advance(embassy_time::Duration::from_secs(seconds));
+}
+
+// Unsigned tokens that name published keys evicted the busiest one.
+#[test]
+fn only_a_key_that_verifies_is_in_use() {
+    let _moving = moving();
+    let mut ring = KeyRing::<2, 2048>::new(TYPES);
+    let set = verifying_set(&["a", "b", "c", "d", "e"]);
+    read(&mut ring, &set, true, NOBODY);
+    verify(&ring, "a", true);
+    wait(600);
+    for named in ["c", "d", "e", "b", "c"] {
+        look_for(&mut ring, &set, named);
+        assert_eq!(kids(&ring), format!("a{named}"));
+        verify(&ring, named, false);
     }
 }
 

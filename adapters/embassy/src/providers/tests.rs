@@ -107,11 +107,16 @@ impl<const KEYS: usize> Device<KEYS> {
 
     /// What comes of looking for a key, while time passes.
     async fn find(&self, kid: &str) -> Freshness {
+        self.find_one(Some(kid)).await
+    }
+
+    /// As [`find`](Self::find), for a token that may not say which.
+    async fn find_one(&self, kid: Option<&str>) -> Freshness {
         static SEATS: [Seat; 64] = [const { Seat::new() }; 64];
         static USED: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
         let seat = USED.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
         let query = NewerKeysQuery::for_unknown_key(0, None);
-        let wanted = Some(WantedKey::new(kid, Algorithm::Rs256));
+        let wanted = WantedKey::of(kid, Algorithm::Rs256);
         let finding = self.providers.refresh(query, wanted, &SEATS[seat]);
         match select(finding, pass(30)).await {
             Either::First(freshness) => freshness,
@@ -239,6 +244,66 @@ fn a_rotation_of_all_keys_takes_one_look_where_there_is_room_for_one_set() {
         assert_eq!(device.kids(), ["n00", "n01"]);
         assert!(!device.providers.is_partial(0));
     });
+}
+
+#[test]
+fn a_token_without_an_identifier_may_be_of_a_key_for_which_there_is_no_room() {
+    let _moving = moving();
+    for (keys, expected) in [(8, Freshness::Current), (12, Freshness::Unavailable)] {
+        let (device, server) = (Device::<8>::new(), server(keys));
+        device.run(&server, async {
+            pass(1).await;
+            assert_eq!(device.find_one(None).await, expected, "{keys} keys");
+            assert_eq!(device.kids()[0], "k00", "none made room");
+        });
+    }
+}
+
+/// A set of twelve keys, cut off behind the last one where `is_cut`.
+fn twelve(is_cut: bool) -> String {
+    let page = published("/keys", 12);
+    let (_, body) = page.split_once("\r\n\r\n").unwrap();
+    ok(if is_cut {
+        &body[..body.len() - 2]
+    } else {
+        body
+    })
+}
+
+// The key that was wanted had evicted another one by then.
+#[test]
+fn a_set_that_is_cut_off_while_a_login_waits_takes_no_key() {
+    let _moving = moving();
+    // The set is read whole at first; then for a login.
+    for (cut, expected) in [
+        ([false, true, false, false], Freshness::Unavailable),
+        ([false, false, true, false], Freshness::Unavailable),
+        ([false, false, false, false], Freshness::Current),
+    ] {
+        let reads = core::cell::Cell::new(0);
+        let server = Server::new(move |request| {
+            let path = request.split(' ').nth(1).unwrap();
+            if path != "/keys" {
+                return Some(published(path, 12));
+            }
+            let is_cut = cut.get(reads.get()).is_some_and(|is_cut| *is_cut);
+            reads.set(reads.get() + 1);
+            Some(twelve(is_cut))
+        });
+        let device = Device::<8>::new();
+        device.run(&server, async {
+            let known = device.kids();
+            pass(1).await;
+            assert_eq!(device.find("k11").await, expected, "{cut:?}");
+            let kids = device.kids();
+            let left = kids.iter().filter(|kid| known.contains(kid)).count();
+            assert_eq!(kids.len(), 8, "{kids:?}");
+            assert!(left == 8 || kids.contains(&"k11".into()), "{kids:?}");
+            pass(2).await;
+            assert_eq!(device.find("k11").await, Freshness::Current);
+            assert!(device.kids().contains(&"k11".into()));
+        });
+    }
 }
 
 #[test]
