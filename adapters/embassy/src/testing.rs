@@ -69,6 +69,8 @@ pub(crate) struct Server {
     pub(crate) requests: RefCell<Vec<String>>,
     /// Requests of one connection after which it is closed.
     pub(crate) patience: Cell<usize>,
+    /// What it says next, asked or not.
+    pub(crate) stray: RefCell<Vec<u8>>,
 }
 
 impl Server {
@@ -79,6 +81,7 @@ impl Server {
             connections: Cell::new(0),
             requests: RefCell::default(),
             patience: Cell::new(usize::MAX),
+            stray: RefCell::default(),
         }
     }
 
@@ -160,6 +163,7 @@ impl Read for Half<'_, '_> {
     async fn read(&mut self, room: &mut [u8]) -> Result<usize, ErrorKind> {
         poll_fn(|_| {
             let mut said = self.0.said.borrow_mut();
+            said.append(&mut self.0.server.stray.borrow_mut());
             let length = said.len().min(room.len());
             if length == 0 && !self.0.is_closed() {
                 return Poll::Pending;

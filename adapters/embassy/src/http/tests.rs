@@ -325,6 +325,12 @@ fn a_connection_lasts_unless_the_server_says_otherwise() {
             "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\n{}",
             true,
         ),
+        // A body that there must not be may still come.
+        ("HTTP/1.1 204 OK\r\nContent-Length: 2\r\n\r\n", true),
+        (
+            "HTTP/1.1 204 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            true,
+        ),
         ("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", true),
         ("HTTP/1.1 200 OK\r\n\r\n{}", true),
         (

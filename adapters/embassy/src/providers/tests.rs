@@ -396,6 +396,31 @@ fn a_question_is_asked_again_where_the_connection_ended_meanwhile() {
     });
 }
 
+// A server that gives a connection up says so, or says too much: that was taken for the next answer.
+#[test]
+fn what_nobody_asked_for_answers_nothing() {
+    let _moving = moving();
+    let stray = ok(r#"{"active":true}"#).replace("200 OK", "408 Request Timeout");
+    let (device, server) = (Device::<8>::new(), server(1));
+    device.run(&server, async {
+        for connections in 1..4 {
+            assert_eq!(device.ask_about("token").await, Ok(200));
+            assert_eq!(server.connections.get(), connections);
+            server
+                .stray
+                .borrow_mut()
+                .extend_from_slice(stray.as_bytes());
+            if connections % 2 == 0 {
+                pass(5).await;
+            }
+            // It arrives.
+            for _ in 0..10 {
+                embassy_futures::yield_now().await;
+            }
+        }
+    });
+}
+
 #[test]
 fn a_provider_that_is_silent_is_given_up_and_asked_again() {
     let _moving = moving();
