@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use embassy_futures::select::{Either, select};
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{Read, Write};
 use gatepost_core::{UnixTime, introspection::FetchFailure};
@@ -15,9 +16,6 @@ use crate::tunnel::{Line, Tunnel};
 
 /// How long a request over TLS waits for the clock: as long as for an answer.
 const CLOCK_PATIENCE: Duration = Duration::from_secs(3);
-
-/// How long a connection stays open that nobody uses: nginx closes it after 75 seconds, others sooner.
-const IDLE: Duration = Duration::from_secs(60);
 
 /// Sends requests to providers, one after the other, over connections that `tunnel` makes.
 ///
@@ -106,7 +104,14 @@ async fn talk<'e>(
             Ok(false) => asker.end(Ok(())),
         }
         is_used = true;
-        asker = with_timeout(IDLE, errands.next()).await.ok()?;
+        tunnel.rest(true);
+        // Whatever comes now, even its end, is no answer to what is asked next.
+        let next = select(connection.read(&mut [0]), errands.next()).await;
+        tunnel.rest(false);
+        asker = match next {
+            Either::First(_) => return None,
+            Either::Second(asker) => asker,
+        };
         if !tunnel.leads_to(asker.errand()).await {
             return Some(asker);
         }

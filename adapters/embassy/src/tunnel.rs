@@ -13,6 +13,7 @@
 //! ```
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
@@ -28,6 +29,9 @@ use crate::errands::Errand;
 /// How long nothing may come, and nothing leave; and how long a connection may take, from looking up its host's name
 /// on: the daemon's default for a request.
 const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long nothing may come while nobody has asked: nginx closes a connection after 75 seconds, others sooner.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Bytes under way in each direction.
 const ROOM: usize = 256;
@@ -51,6 +55,8 @@ pub struct Tunnel {
     ended: Event<()>,
     /// Whoever wanted the connection does not want it any more.
     hung_up: Event<()>,
+    /// Nobody has asked anything that has no answer yet.
+    rests: AtomicBool,
 }
 
 impl Tunnel {
@@ -66,6 +72,7 @@ impl Tunnel {
             outgoing: Pipe::new(),
             ended: Signal::new(),
             hung_up: Signal::new(),
+            rests: AtomicBool::new(false),
         }
     }
 
@@ -74,6 +81,7 @@ impl Tunnel {
         self.idle.wait().await;
         // From here on giving up has to be told.
         let line = Line(self);
+        self.rest(false);
         self.errand.lock().await.clone_from(errand);
         self.wanted.signal(());
         self.connected.wait().await?;
@@ -83,6 +91,11 @@ impl Tunnel {
     /// Whether the connection is good for `errand` as well.
     pub(crate) async fn leads_to(&self, errand: &Errand) -> bool {
         *self.errand.lock().await == *errand
+    }
+
+    /// Whether the connection may be silent for longer, as nobody asks.
+    pub(crate) fn rest(&self, rests: bool) {
+        self.rests.store(rests, Ordering::Relaxed);
     }
 
     /// The network's side of one connection, which `connect` makes.
@@ -191,7 +204,9 @@ impl Line {
         &self,
         other: impl Future<Output = V>,
     ) -> Result<Option<V>, ErrorKind> {
-        match with_timeout(TIMEOUT, select(other, self.0.ended.wait())).await {
+        let rests = self.0.rests.load(Ordering::Relaxed);
+        let patience = if rests { IDLE } else { TIMEOUT };
+        match with_timeout(patience, select(other, self.0.ended.wait())).await {
             Ok(Either::First(value)) => Ok(Some(value)),
             Ok(Either::Second(())) => {
                 // It stays so.

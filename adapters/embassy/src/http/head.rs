@@ -133,9 +133,12 @@ impl Fields {
     }
 
     /// How the body of an answer with this status ends.
-    pub(super) fn framing(&self, status: u16) -> Framing {
+    pub(super) fn framing(&mut self, status: u16) -> Framing {
         if matches!(status, 204 | 304) {
-            return Framing::Length(0);
+            let none = Framing::Length(0);
+            // A server that announces a body may send it.
+            self.persists &= self.framing.is_none_or(|announced| announced == none);
+            return none;
         }
         self.framing.unwrap_or(Framing::UntilClosed)
     }
