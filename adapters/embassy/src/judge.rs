@@ -233,7 +233,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize, const LOGINS: usize>
             };
             let found = match output {
                 Output::FindKeys(query) => {
-                    wanted = WantedKey::of(query.kid(), query.algorithm());
+                    wanted = Some(WantedKey::of(query.kid(), query.algorithm()));
                     Some(Next::Keys)
                 }
                 Output::FindNewerKeys(query) => outside.find_newer_keys(query, wanted).await,

@@ -4,8 +4,9 @@
 //! times their number. Preparing one takes a thousandth of its verification.
 //!
 //! A provider's JWK Set is read key by key: those that are new are kept, but not lent before the set has turned out
-//! to be whole. Where there is no room for one that a login waits for, the one of that provider goes that has not
-//! verified anything for the longest time.
+//! to be whole. Where there is no room for one that a login waits for, the set is read once more, and then the one of
+//! that provider goes that has not verified anything for the longest time. A token names a key before anything vouches
+//! for it: so of those that have verified one goes a look at most, and none that did so just now.
 
 mod stored;
 mod wanted;
@@ -20,17 +21,22 @@ use gatepost_core::{
 use heapless::Vec;
 
 use crate::baked::BakedKey;
-use stored::{Label, Lent, Stored, take_apart};
+use stored::{Label, Lent, Stored, now, take_apart};
 
 pub(crate) use wanted::{IsWanted, WantedKey};
+
+/// How long a key that has verified a signature makes no room, in seconds: logins that come every minute keep theirs.
+const LATELY: u32 = 60;
 
 /// Up to `KEYS` keys whose numbers and identifiers take up to `ARENA` bytes together.
 pub(crate) struct KeyRing<const KEYS: usize, const ARENA: usize> {
     types: &'static [KeyType],
     arena: Vec<u8, ARENA>,
     keys: Vec<Stored, KEYS>,
-    /// Counts verifications.
-    verified: AtomicU32,
+    /// Whether the set that is read was whole a moment ago: then keys make room for those that are wanted.
+    is_second: bool,
+    /// Whether one that has verified has made room already.
+    has_evicted: bool,
     is_partial: bool,
     has_freed: bool,
 }
@@ -60,7 +66,8 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
             types,
             arena: Vec::new(),
             keys: Vec::new(),
-            verified: AtomicU32::new(0),
+            is_second: false,
+            has_evicted: false,
             is_partial: false,
             has_freed: false,
         }
@@ -87,9 +94,11 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         Ok(())
     }
 
-    /// A set of `provider`'s is going to be read.
-    pub(crate) fn begin(&mut self, provider: u8) {
+    /// A set of `provider`'s is going to be read, for the first or for the second time.
+    pub(crate) fn begin(&mut self, provider: u8, is_second: bool) {
         self.end(provider, false);
+        self.is_second = is_second;
+        self.has_evicted = false;
         self.is_partial = false;
     }
 
@@ -128,7 +137,7 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
             }
         }
         let before = self.keys.len();
-        self.retain(|key| !key.algorithms.is_empty());
+        self.retain(|_, key| !key.algorithms.is_empty());
         self.has_freed = is_whole && self.keys.len() < before;
         let own = self.keys.iter().filter(|key| key.provider == provider);
         own.count()
@@ -141,21 +150,23 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
 
     /// Forgets a provider's keys.
     pub(crate) fn remove(&mut self, provider: u8) {
-        self.retain(|key| key.provider != provider);
+        self.retain(|_, key| key.provider != provider);
     }
 
-    fn retain(&mut self, is_kept: impl Fn(&Stored) -> bool) {
+    fn retain(&mut self, is_kept: impl Fn(usize, &Stored) -> bool) {
         let (mut from, mut to) = (0_usize, 0_usize);
-        for key in &self.keys {
+        for (index, key) in self.keys.iter().enumerate() {
             let end = from.saturating_add(key.length());
-            if is_kept(key) {
+            if is_kept(index, key) {
                 self.arena.copy_within(from..end, to);
                 to = to.saturating_add(key.length());
             }
             from = end;
         }
         self.arena.truncate(to);
-        self.keys.retain(is_kept);
+        let mut indices = 0..;
+        self.keys
+            .retain(|key| indices.next().is_some_and(|index| is_kept(index, key)));
     }
 
     /// Lends all keys: a list for each of `N` providers.
@@ -190,7 +201,6 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
             let issuer = rest.split_off(..stored.issuer.into())?;
             Some(Lent {
                 types: self.types,
-                verified: &self.verified,
                 stored,
                 numbers,
                 label: Label {
@@ -201,8 +211,7 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         })
     }
 
-    /// Keeps a key, for which others of its provider make room where it is wanted: those first that come from the
-    /// set that is being read, as that may be cut off, and then those that were not used for the longest time.
+    /// Keeps a key, for which others of its provider make room where it is wanted.
     #[inline(never)] // It is there once, for all kinds of keys.
     fn keep(
         &mut self,
@@ -215,7 +224,7 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         let (shape, numbers) = take_apart(material);
         let (kid, issuer) = (label.kid.as_bytes(), label.issuer.as_bytes());
         let length = |text: &[u8]| u16::try_from(text.len()).unwrap_or(u16::MAX);
-        let stored = Stored {
+        let mut stored = Stored {
             provider,
             shape,
             algorithms: AlgorithmSet::EMPTY,
@@ -225,31 +234,22 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
             kid: length(kid),
             issuer: length(issuer),
         };
-        let is_this_wanted = is_wanted(label.kid, algorithms);
-        if is_this_wanted {
-            stored.use_now(&self.verified);
+        // Equal keys are one, or a token could mean either.
+        if let Some(known) = self.find(&stored, numbers, label) {
+            known.found = known.found.union(algorithms);
+            return Ok(());
         }
-        loop {
-            let (same, least) = self.find(&stored, numbers, label, is_wanted);
-            // Equal keys are one, or a token could mean either.
-            if let Some(known) = same.and_then(|index| self.keys.get_mut(index)) {
-                known.found = known.found.union(algorithms);
-                if is_this_wanted {
-                    known.used = stored.used;
-                }
-                return Ok(());
-            }
-            let room = ARENA.saturating_sub(self.arena.len());
-            if !self.keys.is_full() && stored.length() <= room {
-                break;
-            }
+        if !self.has_room(&stored, 0) {
             self.is_partial = true;
-            match least {
-                Some(index) if is_this_wanted => self.remove_at(index),
-                _ => return Err(LeftOut::NoRoom),
+            let evicted = Some(is_wanted).filter(|_| is_wanted(label.kid, algorithms));
+            let evicted = evicted.and_then(|is_wanted| self.evicted_for(&stored, is_wanted));
+            let evicted = evicted.ok_or(LeftOut::NoRoom)?;
+            if self.is_second {
+                // Even if the set is cut off now.
+                stored.algorithms = algorithms;
             }
+            self.retain(|index, _| evicted & bit(index) == 0);
         }
-        // There is room.
         for part in [numbers, kid, issuer] {
             let _ = self.arena.extend_from_slice(part);
         }
@@ -257,39 +257,53 @@ impl<const KEYS: usize, const ARENA: usize> KeyRing<KEYS, ARENA> {
         Ok(())
     }
 
-    /// The place of the same key, and of the one of its provider that makes room first.
-    fn find(
-        &self,
-        stored: &Stored,
-        numbers: &[u8],
-        label: Label<'_>,
-        is_wanted: IsWanted<'_>,
-    ) -> (Option<usize>, Option<usize>) {
-        let (mut same, mut least) = (None, None);
-        for (index, key) in self.lent().enumerate() {
-            let known = key.stored;
-            if known.provider != stored.provider {
-                continue;
-            }
-            if known.shape == stored.shape && key.numbers == numbers && key.label == label {
-                same = Some(index);
-            }
-            let used = known.used.load(Ordering::Relaxed);
-            let rank = (!known.algorithms.is_empty(), used);
-            let is_less = least.is_none_or(|(less, _)| rank < less);
-            if is_less && !is_wanted(key.label.kid, known.algorithms.union(known.found)) {
-                least = Some((rank, index));
-            }
-        }
-        (same, least.map(|(_, index)| index))
+    /// The same key, where it is here.
+    fn find(&mut self, stored: &Stored, numbers: &[u8], label: Label<'_>) -> Option<&mut Stored> {
+        let is_same = |key: Lent<'_>| {
+            let (known, same_label) = (key.stored, key.label == label);
+            let same_owner = known.provider == stored.provider && known.shape == stored.shape;
+            same_owner && same_label && key.numbers == numbers
+        };
+        let same = self.lent().position(is_same)?;
+        self.keys.get_mut(same)
     }
 
-    fn remove_at(&mut self, index: usize) {
-        let from = self.keys.iter().take(index).map(Stored::length).sum();
-        let length = self.keys.remove(index).length();
-        self.arena.copy_within(length.saturating_add(from).., from);
-        let left = self.arena.len().saturating_sub(length);
-        self.arena.truncate(left);
+    /// Whether there is room for a key, without those that are `evicted`.
+    fn has_room(&self, stored: &Stored, evicted: u64) -> bool {
+        let stay =
+            |(index, key): (usize, &Stored)| (evicted & bit(index) == 0).then_some(key.length());
+        let stay = self.keys.iter().enumerate().filter_map(stay);
+        let (keys, bytes) = stay.fold((0_usize, stored.length()), |(keys, bytes), length| {
+            (keys.saturating_add(1), bytes.saturating_add(length))
+        });
+        keys < KEYS && bytes <= ARENA
+    }
+
+    /// Those that make room for a key, a bit each; `None` where there are too few.
+    fn evicted_for(&mut self, stored: &Stored, is_wanted: IsWanted<'_>) -> Option<u64> {
+        let (mut evicted, mut has_evicted, now) = (0, self.has_evicted, now());
+        while !self.has_room(stored, evicted) {
+            let evictable = self.lent().enumerate().filter_map(|(index, key)| {
+                let known = key.stored;
+                let is_other = known.provider != stored.provider || !evicted & bit(index) == 0;
+                let algorithms = known.algorithms.union(known.found);
+                if is_other || is_wanted(key.label.kid, algorithms) {
+                    return None;
+                }
+                if known.algorithms.is_empty() {
+                    // It comes from the set that is being read.
+                    return Some((0, 0, index));
+                }
+                let used = known.used.load(Ordering::Relaxed);
+                let is_in_use = used > 0 && (has_evicted || now.saturating_sub(used) < LATELY);
+                (self.is_second && !is_in_use).then_some((1, used, index))
+            });
+            let (_, used, index) = evictable.min()?;
+            has_evicted |= used > 0;
+            evicted |= bit(index);
+        }
+        self.has_evicted = has_evicted;
+        Some(evicted)
     }
 }
 
@@ -300,6 +314,12 @@ impl<const KEYS: usize, const ARENA: usize> core::fmt::Debug for KeyRing<KEYS, A
             .field("keys", &self.keys.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Stands for the key at a place, of which there are 64 at most.
+fn bit(index: usize) -> u64 {
+    let shift = u32::try_from(index).unwrap_or(u32::MAX);
+    1_u64.checked_shl(shift).unwrap_or(0)
 }
 
 /// What of `algorithms` the key serves here.

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use embassy_time::Instant;
 use gatepost_core::{
     crypto::{
         Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519PublicKey, HmacSecret,
@@ -19,7 +20,7 @@ pub(super) struct Stored {
     pub(super) algorithms: AlgorithmSet,
     /// What it serves by the set that is being read, as far as it has been found in there.
     pub(super) found: AlgorithmSet,
-    /// The verification that it has done last, or that it is kept for.
+    /// The second in which it has verified a signature last, counted from one; nought for never.
     pub(super) used: AtomicU32,
     pub(super) numbers: u16,
     /// Length of the identifier; a key without one has an empty one, which no key may have.
@@ -40,7 +41,6 @@ pub(super) enum Shape {
 /// A key out of the ring, ready to verify.
 pub(super) struct Lent<'r> {
     pub(super) types: &'static [KeyType],
-    pub(super) verified: &'r AtomicU32,
     pub(super) stored: &'r Stored,
     pub(super) numbers: &'r [u8],
     pub(super) label: Label<'r>,
@@ -78,18 +78,12 @@ impl VerifyingKey for Lent<'_> {
         }
         let material = self.stored.material(self.numbers).ok_or(InvalidSignature)?;
         KeyType::verify(self.types, &material, algorithm, signing_input, signature)?;
-        self.stored.use_now(self.verified);
+        self.stored.used.store(now(), Ordering::Relaxed);
         Ok(())
     }
 }
 
 impl Stored {
-    pub(super) fn use_now(&self, verified: &AtomicU32) {
-        let now = verified.load(Ordering::Relaxed).wrapping_add(1);
-        verified.store(now, Ordering::Relaxed);
-        self.used.store(now, Ordering::Relaxed);
-    }
-
     pub(super) fn length(&self) -> usize {
         let parts = [self.numbers, self.kid, self.issuer];
         parts.into_iter().map(usize::from).sum()
@@ -105,6 +99,12 @@ impl Stored {
             Shape::Ed25519 => KeyMaterial::Ed25519(Ed25519PublicKey::new(numbers.try_into().ok()?)),
         })
     }
+}
+
+/// The second, counted from one.
+pub(super) fn now() -> u32 {
+    let seconds = u32::try_from(Instant::now().as_secs());
+    seconds.unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// What kind of key it is, and its numbers.

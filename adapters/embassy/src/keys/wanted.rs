@@ -5,24 +5,26 @@ use gatepost_core::crypto::{Algorithm, AlgorithmSet};
 /// The key that a token names: a digest of its identifier tells it from others well enough to make room for it.
 #[derive(Clone, Copy)]
 pub(crate) struct WantedKey {
-    kid: u32,
+    /// `None` where the token has no identifier: any key may be its own.
+    kid: Option<u32>,
     algorithm: Algorithm,
 }
 
 impl WantedKey {
-    /// `None` for a token without an identifier, which wants any.
-    pub(crate) fn of(kid: Option<&str>, algorithm: Algorithm) -> Option<Self> {
-        kid.map(|kid| Self::new(kid, algorithm))
-    }
-
-    pub(crate) fn new(kid: &str, algorithm: Algorithm) -> Self {
-        let kid = digest(kid);
+    pub(crate) fn of(kid: Option<&str>, algorithm: Algorithm) -> Self {
+        let kid = kid.map(digest);
         Self { kid, algorithm }
     }
 
-    /// A key without an identifier may be any.
+    /// Whether the token names this key. One without an identifier may be any.
     pub(crate) fn is(self, kid: &str, algorithms: AlgorithmSet) -> bool {
-        algorithms.contains(self.algorithm) && (kid.is_empty() || digest(kid) == self.kid)
+        self.kid.is_some() && self.may_be(kid, algorithms)
+    }
+
+    /// Whether this key may have signed the token.
+    pub(crate) fn may_be(self, kid: &str, algorithms: AlgorithmSet) -> bool {
+        let is_named = |wanted| kid.is_empty() || digest(kid) == wanted;
+        algorithms.contains(self.algorithm) && self.kid.is_none_or(is_named)
     }
 }
 

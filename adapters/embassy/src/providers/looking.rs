@@ -6,8 +6,8 @@ use gatepost_core::{
     provider::{Document, Freshness, Look, MetadataReader, Step},
 };
 
-use super::Providers;
 use super::provider::{Provider, complain};
+use super::{Ask, Providers};
 use crate::errands::{Incoming, Part};
 use crate::http::write_get;
 use crate::keys::{LeftOut, WantedKey};
@@ -20,7 +20,7 @@ enum Got {
     Metadata(Incoming),
     /// How many keys of a set can be used, and for how many seconds it is good.
     Keys(usize, Option<u32>),
-    /// There is room for all of them only now that others have gone.
+    /// Others have to go before there is room for all that are wanted.
     Again,
 }
 
@@ -57,7 +57,6 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         for ask in &mut *self.asks.borrow_mut() {
             let is_its = ask.provider == index;
             ask.is_early |= is_its;
-            ask.is_left_out &= !is_its;
         }
         let mut look = Look::new(provider.source());
         let mut is_second = false;
@@ -99,7 +98,10 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
     ) -> Result<Got, NotGot> {
         // As many as there are places for: the settings say so.
         let place = u8::try_from(index).unwrap_or(u8::MAX);
-        self.ring.borrow_mut().begin(place);
+        self.ring.borrow_mut().begin(place, is_second);
+        for ask in &mut *self.asks.borrow_mut() {
+            ask.is_left_out &= ask.provider != index;
+        }
         let (mut reader, mut usable) = (JwkSetReader::new(), 0_usize);
         let mut take = |part: &mut Part<'_>| {
             reader.read(part.buffer, part.length, |jwk| {
@@ -118,7 +120,9 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
             let replaced = provider.generation.get().saturating_add(1);
             provider.generation.set(replaced);
             log::info!("provider found; provider={} keys={number}", provider.name());
-            if ring.has_room_now() && !is_second {
+            let misses = |ask: &Ask| ask.provider == index && ask.is_left_out;
+            let may_find = ring.has_room_now() || self.asks.borrow().iter().any(misses);
+            if may_find && !is_second {
                 return Ok(Got::Again);
             }
             if is_partial {
@@ -154,7 +158,7 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
             Ok(()) => true,
             Err(LeftOut::NoRoom) => {
                 let kid = jwk.kid().unwrap_or_default();
-                let is_it = |wanted: WantedKey| wanted.is(kid, jwk.algorithms());
+                let is_it = |wanted: WantedKey| wanted.may_be(kid, jwk.algorithms());
                 for ask in asks.iter_mut().filter(|ask| ask.provider == index) {
                     ask.is_left_out |= ask.wanted.is_some_and(is_it);
                 }

@@ -54,7 +54,7 @@ struct Device<const KEYS: usize> {
 impl<const KEYS: usize> Device<KEYS> {
     /// One whose answers, and each of whose keys, have to fit 512 bytes.
     fn new() -> Self {
-        static ROOMS: [Buffer<[u8; 512]>; 16] = [const { Buffer::new() }; 16];
+        static ROOMS: [Buffer<[u8; 512]>; 32] = [const { Buffer::new() }; 32];
         static USED: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
         let room = USED.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
         let errands: &'static Errands = Box::leak(Box::new(Errands::new(&ROOMS[room])));
@@ -116,7 +116,7 @@ impl<const KEYS: usize> Device<KEYS> {
         static USED: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
         let seat = USED.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
         let query = NewerKeysQuery::for_unknown_key(0, None);
-        let wanted = WantedKey::of(kid, Algorithm::Rs256);
+        let wanted = Some(WantedKey::of(kid, Algorithm::Rs256));
         let finding = self.providers.refresh(query, wanted, &SEATS[seat]);
         match select(finding, pass(30)).await {
             Either::First(freshness) => freshness,
