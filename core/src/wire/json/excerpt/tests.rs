@@ -218,6 +218,22 @@ fn an_element_that_does_not_fit_spoils_no_other() {
     );
 }
 
+// What stayed was counted from where the buffer had been full before.
+#[test]
+fn behind_a_member_that_does_not_fit_nothing_stays() {
+    let long = "x".repeat(80);
+    let text = format!(r#"{{"issuer":"a","{long}":1,"jwks_uri":"b"}}"#);
+    let (mut excerpt, mut buffer) = (Excerpt::new(&DOCUMENT), [b'?'; 64]);
+    let mut stays = 0;
+    for piece in text.as_bytes().chunks(7) {
+        let length = stays + piece.len();
+        buffer[stays..length].copy_from_slice(piece);
+        stays = excerpt.read(&mut buffer, length, |_| ()).unwrap();
+        assert!(stays <= length);
+    }
+    assert_eq!((stays, excerpt.finish()), (0, Err(Error::TooLong)));
+}
+
 #[test]
 fn each_byte_is_read_once() {
     let key = format!(
