@@ -218,7 +218,7 @@ impl Excerpt {
         } else if self.wanted.array.is_some() {
             // Whoever reads an element looks at all its names.
             self.put(buffer, b':');
-        } else {
+        } else if !self.overflows {
             self.kept = self.name;
         }
         Ok(())
