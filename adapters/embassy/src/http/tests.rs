@@ -129,6 +129,9 @@ fn chunks_are_put_together() {
         "-1\r\n",
         "2\r\n{",
         "fffffffffffffffff\r\n",
+        // To others its extension goes on.
+        "2;x\n{}\r\n0\r\n\r\n",
+        "2\r\n{}\n0\r\n\r\n",
     ] {
         let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{broken}");
         check::<128>(&answer, Err(FetchFailure::Connection));
