@@ -168,6 +168,10 @@ impl Reader {
                 return Ok(false);
             };
             let length = line.len();
+            // Others read an extension on behind a bare LF (RFC 9112 section 7.1).
+            if framing != Framing::Trailers && !line.ends_with(b"\r\n") {
+                return Err(FetchFailure::Connection);
+            }
             let line = trimmed(line);
             framing = match framing {
                 Framing::Chunked => match chunk_size(line)? {
