@@ -11,6 +11,7 @@ mod exchange;
 mod http;
 mod logins;
 mod mail;
+mod pieces;
 mod socketmap;
 
 use std::num::NonZeroU64;
@@ -34,6 +35,7 @@ pub use exchange::exchange;
 pub use http::http_requests;
 pub use logins::relayed_logins;
 pub use mail::{front_lines, master_lines, passwd_file};
+pub use pieces::{http_answers, key_set_pieces, metadata_pieces};
 pub use socketmap::socketmap_lookups;
 
 /// A function under test and its name, which is also its file's in `tests/fuzz/targets` and its
@@ -60,10 +62,13 @@ pub const TARGETS: &[Target] = &[
     Target::new("dict_lines", dict_lines),
     Target::new("exchange", exchange),
     Target::new("front_lines", front_lines),
+    Target::new("http_answers", http_answers),
     Target::new("http_requests", http_requests),
     Target::new("jwk_set", jwk_set),
     Target::new("jwt", jwt),
+    Target::new("key_set_pieces", key_set_pieces),
     Target::new("master_lines", master_lines),
+    Target::new("metadata_pieces", metadata_pieces),
     Target::new("passwd_file", passwd_file),
     Target::new("relayed_logins", relayed_logins),
     Target::new("socketmap_lookups", socketmap_lookups),

@@ -19,7 +19,7 @@ use embassy_sync::signal::Signal;
 use embassy_time::{Duration, with_timeout};
 use gatepost_core::introspection::{Answer, FetchFailure};
 
-use crate::http::{Head, Writer};
+use crate::http::{AnswerHead, Writer};
 use crate::limits::MAX_JUDGES;
 use crate::settings::OnlineSettings;
 use crate::url::Url;
@@ -36,7 +36,7 @@ pub struct Buffer<B: ?Sized = [u8]>(Mutex<CriticalSectionRawMutex, Room<B>>);
 
 struct Room<B: ?Sized> {
     errand: Errand,
-    head: Head,
+    head: AnswerHead,
     bytes: B,
 }
 
@@ -46,7 +46,7 @@ impl<const N: usize> Buffer<[u8; N]> {
     pub const fn new() -> Self {
         Self(Mutex::new(Room {
             errand: Errand::nowhere(),
-            head: Head::new(),
+            head: AnswerHead::new(),
             bytes: [0; N],
         }))
     }
@@ -131,7 +131,7 @@ enum Told {
 
 /// A part of an answer's body.
 pub(crate) struct Part<'p> {
-    pub(crate) head: &'p Head,
+    pub(crate) head: &'p AnswerHead,
     /// The whole buffer.
     pub(crate) buffer: &'p mut [u8],
     /// How many bytes have come, with those that stayed the last time.
@@ -154,7 +154,7 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    pub(crate) fn head(&self) -> &Head {
+    pub(crate) fn head(&self) -> &AnswerHead {
         &self.room.head
     }
 
@@ -325,7 +325,7 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// Never: they are not lent.
-    pub(crate) fn head_and_buffer(&mut self) -> Result<(&mut Head, &mut [u8]), FetchFailure> {
+    pub(crate) fn head_and_buffer(&mut self) -> Result<(&mut AnswerHead, &mut [u8]), FetchFailure> {
         let room = self.room.as_mut().ok_or(FetchFailure::NotAsked)?;
         let Room { head, bytes, .. } = &mut **room;
         Ok((head, bytes))

@@ -9,9 +9,9 @@ use gatepost_core::introspection::FetchFailure;
 
 use crate::errands::Asker;
 
-use answer::{Reader, Step};
-
-pub(crate) use head::{Head, number};
+pub use answer::{AnswerReader, AnswerStep};
+pub use head::AnswerHead;
+pub(crate) use head::number;
 pub(crate) use request::{Writer, write_get, write_request};
 
 /// A request that failed.
@@ -31,7 +31,7 @@ pub(crate) async fn exchange(
     transport: &mut (impl Read + Write),
     asker: &mut Asker<'_>,
 ) -> Result<bool, Failed> {
-    let mut reader = Reader::new();
+    let mut reader = AnswerReader::new();
     let done = converse(transport, asker, &mut reader).await;
     done.map_err(|why| Failed {
         why,
@@ -42,7 +42,7 @@ pub(crate) async fn exchange(
 async fn converse(
     transport: &mut (impl Read + Write),
     asker: &mut Asker<'_>,
-    reader: &mut Reader,
+    reader: &mut AnswerReader,
 ) -> Result<bool, FetchFailure> {
     let mut is_first = true;
     loop {
@@ -60,12 +60,12 @@ async fn converse(
     loop {
         let (head, buffer) = asker.head_and_buffer()?;
         match reader.step(head, buffer)? {
-            Step::Read => {
+            AnswerStep::Read => {
                 let room = reader.room(buffer);
                 let length = transport.read(room).await.map_err(|error| broken(&error))?;
                 reader.came(length)?;
             }
-            Step::Part { length, is_last } => {
+            AnswerStep::Part { length, is_last } => {
                 let stays = asker.part(length, is_last).await?;
                 let (head, buffer) = asker.head_and_buffer()?;
                 head.length = stays;

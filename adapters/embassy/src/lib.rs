@@ -51,6 +51,7 @@ pub use client::{NoTls, run_errands};
 pub use clock::Clock;
 pub use connection::serve;
 pub use errands::{Buffer, Errands};
+pub use http::{AnswerHead, AnswerReader, AnswerStep};
 pub use judge::Court;
 pub use limits::{Limits, OutOfRange};
 pub use logins::{Logins, Verdicts};

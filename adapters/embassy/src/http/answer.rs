@@ -2,11 +2,14 @@
 
 use gatepost_core::introspection::FetchFailure;
 
-use super::head::{Fields, Framing, Head, chunk_size, trimmed};
+use super::head::{AnswerHead, Fields, Framing, chunk_size, trimmed};
 
-/// An answer on its way in: the first `body` bytes of the buffer are body, and nobody has looked yet at those up to
-/// `filled`.
-pub(super) struct Reader {
+/// An answer to a request of HTTP/1.1 (RFC 9112), on its way through a buffer of the caller's that need not hold it
+/// whole.
+///
+/// The first `body` bytes of the buffer are body, and nobody has looked yet at those up to `filled`.
+#[derive(Debug)]
+pub struct AnswerReader {
     filled: usize,
     body: usize,
     /// The head, as far as it has come.
@@ -20,15 +23,23 @@ pub(super) struct Reader {
 }
 
 /// What is to be done.
-pub(super) enum Step {
-    /// Read into the [`room`](Reader::room).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AnswerStep {
+    /// Read into the [`room`](AnswerReader::room), and tell how much has [come](AnswerReader::came).
     Read,
-    /// Have the first bytes of the buffer taken, and tell the reader how many [stayed](Reader::stayed).
-    Part { length: usize, is_last: bool },
+    /// Take bytes of the body off the front of the buffer, and tell how many [stayed](AnswerReader::stayed).
+    Part {
+        /// How many bytes there are, with those that stayed the last time.
+        length: usize,
+        /// Whether the answer is over with them.
+        is_last: bool,
+    },
 }
 
-impl Reader {
-    pub(super) const fn new() -> Self {
+impl AnswerReader {
+    /// Nothing has come yet.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             filled: 0,
             body: 0,
@@ -46,36 +57,43 @@ impl Reader {
     }
 
     /// Whether the connection is over with this answer.
-    pub(super) fn is_over(&self) -> bool {
+    #[must_use]
+    pub fn is_over(&self) -> bool {
         let persists = self.fields.is_some_and(|fields| fields.persists);
         let is_followed = self.filled > self.body;
         !persists || self.framing == Some(Framing::UntilClosed) || is_followed
     }
 
     /// Goes as far as it can in what has come.
-    pub(super) fn step(
+    ///
+    /// # Errors
+    /// [`FetchFailure::Connection`] where it is no answer of HTTP's.
+    pub fn step(
         &mut self,
-        head: &mut Head,
+        head: &mut AnswerHead,
         buffer: &mut [u8],
-    ) -> Result<Step, FetchFailure> {
+    ) -> Result<AnswerStep, FetchFailure> {
         let Some(framing) = self.head(head, buffer)? else {
-            return Ok(Step::Read);
+            return Ok(AnswerStep::Read);
         };
         let is_last = self.advance(framing, buffer)? || self.is_closed;
         let length = self.body;
         if is_last || self.filled >= buffer.len() {
-            return Ok(Step::Part { length, is_last });
+            return Ok(AnswerStep::Part { length, is_last });
         }
-        Ok(Step::Read)
+        Ok(AnswerStep::Read)
     }
 
     /// Where the next bytes go.
-    pub(super) fn room<'b>(&self, buffer: &'b mut [u8]) -> &'b mut [u8] {
+    pub fn room<'b>(&self, buffer: &'b mut [u8]) -> &'b mut [u8] {
         buffer.get_mut(self.filled..).unwrap_or_default()
     }
 
     /// So many bytes have come, which are none at the end.
-    pub(super) fn came(&mut self, length: usize) -> Result<(), FetchFailure> {
+    ///
+    /// # Errors
+    /// [`FetchFailure::Connection`] where the answer is not over yet.
+    pub fn came(&mut self, length: usize) -> Result<(), FetchFailure> {
         self.filled = self.filled.saturating_add(length);
         self.has_begun |= length > 0;
         self.is_closed = length == 0;
@@ -87,7 +105,10 @@ impl Reader {
     }
 
     /// So many bytes of the body have stayed.
-    pub(super) fn stayed(&mut self, stays: usize, buffer: &mut [u8]) -> Result<(), FetchFailure> {
+    ///
+    /// # Errors
+    /// [`FetchFailure::TooLarge`] where there is no room for more.
+    pub fn stayed(&mut self, stays: usize, buffer: &mut [u8]) -> Result<(), FetchFailure> {
         let taken = self.body.saturating_sub(stays);
         self.body = stays;
         self.skip(taken, buffer);
@@ -115,7 +136,7 @@ impl Reader {
     /// Reads the head, line by line; `None` before it is whole.
     fn head(
         &mut self,
-        head: &mut Head,
+        head: &mut AnswerHead,
         buffer: &mut [u8],
     ) -> Result<Option<Framing>, FetchFailure> {
         while self.framing.is_none() {
@@ -188,5 +209,11 @@ impl Reader {
                 return Ok(true);
             }
         }
+    }
+}
+
+impl Default for AnswerReader {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -3,21 +3,24 @@
 use gatepost_core::introspection::FetchFailure;
 
 /// What an answer says ahead of its body.
-#[derive(Debug)]
-pub(crate) struct Head {
-    pub(crate) status: u16,
+#[derive(Debug, Default)]
+pub struct AnswerHead {
+    /// The status code (RFC 9110 section 15).
+    pub status: u16,
     /// Without parameters; a longer one is none that anybody wants.
-    pub(crate) content_type: heapless::String<48>,
+    pub content_type: heapless::String<48>,
     /// Cut off behind what may say why a token is refused.
-    pub(crate) www_authenticate: heapless::String<128>,
+    pub www_authenticate: heapless::String<128>,
     /// `max-age` of `Cache-Control`, in seconds; nought for `no-cache` and `no-store`.
-    pub(crate) max_age: Option<u32>,
+    pub max_age: Option<u32>,
     /// How much of the body has stayed in the buffer.
-    pub(crate) length: usize,
+    pub length: usize,
 }
 
-impl Head {
-    pub(crate) const fn new() -> Self {
+impl AnswerHead {
+    /// Nothing has been said yet.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             status: 0,
             content_type: heapless::String::new(),
@@ -52,7 +55,7 @@ pub(super) struct Fields {
 impl Fields {
     // status-line = HTTP-version SP status-code SP [ reason-phrase ]
     /// Begins a head, whose reason phrase may be missing with its space.
-    pub(super) fn of_status_line(line: &[u8], head: &mut Head) -> Result<Self, FetchFailure> {
+    pub(super) fn of_status_line(line: &[u8], head: &mut AnswerHead) -> Result<Self, FetchFailure> {
         let [version, b' ', a, b, c, reason @ ..] =
             line.strip_prefix(b"HTTP/1.").unwrap_or_default()
         else {
@@ -65,7 +68,7 @@ impl Fields {
         if !version.is_ascii_digit() || !status.iter().all(|digit| digit.is_ascii_digit()) {
             return Err(FetchFailure::Connection);
         }
-        *head = Head::new();
+        *head = AnswerHead::new();
         head.status = status.iter().fold(0, |status, digit| {
             let digit = u16::from(digit.wrapping_sub(b'0'));
             digit.saturating_add(status * 10)
@@ -82,7 +85,7 @@ impl Fields {
         &mut self,
         line: &[u8],
         is_whole: bool,
-        head: &mut Head,
+        head: &mut AnswerHead,
     ) -> Result<(), FetchFailure> {
         let colon = line.iter().position(|byte| *byte == b':');
         let (name, value) = colon

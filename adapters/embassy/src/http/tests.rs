@@ -208,8 +208,8 @@ fn a_head_says_what_is_asked_of_it() {
 }
 
 /// What the head of an answer says.
-fn ask_for_head(answer: &str) -> Result<Head, FetchFailure> {
-    let mut head = Head::new();
+fn ask_for_head(answer: &str) -> Result<AnswerHead, FetchFailure> {
+    let mut head = AnswerHead::new();
     let mut fields: Option<Fields> = None;
     for line in answer
         .split_inclusive('\n')
