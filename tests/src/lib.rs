@@ -1,5 +1,7 @@
 //! What the end-to-end tests share.
 
+pub use gatepost_core_tests::{judge, mint};
+
 pub mod appliance;
 pub mod auth_client;
 pub mod cases;
@@ -12,15 +14,12 @@ pub mod device;
 pub mod django;
 pub mod dovecot;
 pub mod emulators;
-pub mod errors;
 pub mod exim;
 pub mod flood;
 pub mod fuzz;
 pub mod imap;
-pub mod judge;
 pub mod lab;
 pub mod login;
-pub mod mint;
 pub mod namespace;
 pub mod node;
 pub mod oidc_provider;

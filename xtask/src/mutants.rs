@@ -1,15 +1,17 @@
 //! `cargo xtask mutants`: which changes to what judges no test notices.
 
+mod tree;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::process::Command;
 
 use crate::Outcome;
 use crate::tools;
-use crate::workspace::{announce, cargo, root, target_dir};
+use crate::workspace::{announce, cargo, root, succeeds, target_dir};
 
 /// A part of core that is mutated by itself.
 pub(crate) struct Room {
@@ -17,8 +19,19 @@ pub(crate) struct Room {
     pub(crate) name: &'static str,
     /// Its files: whole names, or folders with `/**` behind.
     files: &'static [&'static str],
-    /// The modules whose tests may notice a change to them: itself, and what uses it.
+    /// The modules whose own tests may notice a change to them: itself, and what uses it.
     judges: &'static [&'static str],
+    /// Who judges first, as whoever notices most of its mutants saves most of the time.
+    first: Judges,
+}
+
+/// Who judges a mutant: the one round, then the other over what the first has left.
+#[derive(Clone, Copy)]
+enum Judges {
+    /// Core's own tests, which are quicker to build; of them [`Room::judges`].
+    Own,
+    /// The tests of behaviour, which link both backends.
+    Behaviour,
 }
 
 /// What is mutated: whatever decides about a token, and what reads the bytes of strangers.
@@ -39,11 +52,13 @@ pub(crate) const ROOMS: [Room; 6] = [
             "exchange::",
             "verified::",
         ],
+        first: Judges::Behaviour,
     },
     Room {
         name: "sasl",
         files: &["core/src/sasl/**"],
         judges: &["sasl::", "rejection::", "exchange::", "dovecot::"],
+        first: Judges::Own,
     },
     Room {
         name: "jose",
@@ -56,16 +71,19 @@ pub(crate) const ROOMS: [Room; 6] = [
             "verified::",
             "provider::",
         ],
+        first: Judges::Own,
     },
     Room {
         name: "exchange",
         files: &["core/src/exchange.rs", "core/src/exchange/**"],
         judges: &["exchange::", "verified::"],
+        first: Judges::Behaviour,
     },
     Room {
         name: "dovecot",
         files: &["core/src/dovecot/**"],
         judges: &["dovecot::"],
+        first: Judges::Own,
     },
     Room {
         name: "wire",
@@ -81,11 +99,24 @@ pub(crate) const ROOMS: [Room; 6] = [
             "provider::",
             "key_set::",
         ],
+        first: Judges::Own,
     },
 ];
 
+/// Tests that judge mutants.
+struct Tests {
+    package: &'static str,
+    /// What is said of them to cargo, so that no others are built.
+    target: &'static str,
+    /// How the names of those that are run begin; all are where it is empty.
+    filter: &'static [&'static str],
+}
+
 /// The list of survivors that are explained, one ``- `file: mutation`: reason`` each.
 const EXPLAINED: &str = "tests/mutants.md";
+
+/// The copy of the workspace that is mutated, below what is built.
+const TREE: &str = "tree";
 
 /// Exit codes of cargo-mutants after a whole run: all caught, some missed, some ran too long.
 const RAN: [i32; 3] = [0, 2, 3];
@@ -93,42 +124,9 @@ const RAN: [i32; 3] = [0, 2, 3];
 /// The release of cargo-mutants, by whose names the survivors are listed.
 const MUTANTS: &str = "27.1.0";
 
-/// Says where the tests find their corpora.
-const CORPORA: &str = "GATEPOST_CORPORA";
-
-/// Who judges first: core's own tests, which are quick to build; of them [`Room::judges`].
-const FIRST: [&str; 7] = [
-    // They take less than a second; what has not ended by then never does.
-    "--minimum-test-timeout",
-    "8",
-    "--cargo-arg=--lib",
-    "--test-package",
-    "gatepost-core",
-    "--",
-    "--",
-];
-
-/// Who judges what survives those: the tests of behaviour, most of which link both backends.
-const SECOND: [&str; 15] = [
-    // The first round has shown that the tests pass, but not these; their time is bounded all the same.
-    "--baseline",
-    "skip",
-    "--timeout",
-    "90",
-    // Said of cargo, not of its tests, so that no other tests are built either.
-    "--cargo-arg=--test=policy",
-    "--cargo-arg=--test=online",
-    "--cargo-arg=--test=invariants",
-    "--cargo-arg=--test=dovecot_cases",
-    "--cargo-arg=--test=clients",
-    "--cargo-arg=--test=errors",
-    "--test-package",
-    "gatepost-tests",
-    // What a library's user has of core.
-    "--cargo-arg=--test=library",
-    "--test-package",
-    "gatepost-core",
-];
+/// What has not ended by then never does, in seconds: either tests take less than three, on a machine that does
+/// nothing else.
+const TIMEOUT: &str = "30";
 
 /// Runs cargo-mutants over all rooms, or the one behind `--room`, or over what further `arguments` leave of
 /// them, then compares the survivors with the explained ones. `--shard 0/8`, say, takes the first eighth.
@@ -151,18 +149,20 @@ pub(crate) fn run_room(room: &Room) -> Outcome {
 
 fn judge(rooms: &[&Room], arguments: &[&str]) -> Outcome {
     let folder = target_dir().join("mutants");
-    fs::create_dir_all(folder.join("tmp"))?;
+    tree::mirror(root(), &folder.join(TREE))?;
     let (mut noticed, mut survived) = (String::new(), String::new());
     for room in rooms {
-        let found = round(&folder, &first(room, arguments))?;
+        let files = room.files.iter().flat_map(|file| ["--file", *file]);
+        let all = files.chain(arguments.iter().copied()).map(str::to_owned);
+        let found = round(&folder, all, &room.tests(room.first))?;
         noticed += &found.noticed;
-        survived += &found.missed;
-    }
-    // All at once: to build what judges them takes longer than to judge a room.
-    if !survived.is_empty() {
-        let found = round(&folder, &second(&survived))?;
-        noticed += &found.noticed;
-        survived = common(&survived, &found.missed);
+        if found.missed.is_empty() {
+            continue;
+        }
+        let left = by_name(&found.missed).into_iter();
+        let again = round(&folder, left, &room.tests(room.first.other()))?;
+        noticed += &again.noticed;
+        survived += &common(&found.missed, &again.missed);
     }
     let survived = counted(survived.lines().map(without_line));
     let noticed = counted(noticed.lines().map(without_line));
@@ -181,14 +181,6 @@ fn judge(rooms: &[&Room], arguments: &[&str]) -> Outcome {
     Ok(complaints.is_empty())
 }
 
-/// What the first round over a room is told.
-fn first(room: &Room, arguments: &[&str]) -> Vec<String> {
-    let files = room.files.iter().flat_map(|file| ["--file", *file]);
-    let words = files.chain(arguments.iter().copied()).chain(FIRST);
-    let judges = room.judges.iter().copied();
-    words.chain(judges).map(str::to_owned).collect()
-}
-
 /// What came of a round, one mutant a line.
 struct Found {
     /// Those that a test, the compiler or a time limit stopped.
@@ -197,29 +189,33 @@ struct Found {
     missed: String,
 }
 
-/// Runs cargo-mutants once.
-fn round(folder: &Path, arguments: &[String]) -> Result<Found, Box<dyn Error>> {
+/// Runs cargo-mutants once over the `mutants` that its arguments name, with `tests` to judge them.
+///
+/// The copy is changed in place: what it stands on is built once for all rounds, and cargo sees by the time of
+/// each change what it has to build again.
+fn round(
+    folder: &Path,
+    mutants: impl Iterator<Item = String>,
+    tests: &Tests,
+) -> Result<Found, Box<dyn Error>> {
     match fs::remove_dir_all(folder.join("mutants.out")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    let mut command = cargo([
-        "mutants",
-        "--package",
-        "gatepost-core",
-        "--no-shuffle",
-        "--output",
-    ]);
-    command.arg(folder).args(arguments);
-    command.env("PATH", tools::path_with("mutants", MUTANTS)?);
-    command.env("TMPDIR", folder.join("tmp"));
-    // Nobody debugs a mutant, and linking is most of what one costs.
-    command.env("CARGO_PROFILE_DEV_DEBUG", "0");
-    // Beside the copy that is mutated there are none.
-    if env::var_os(CORPORA).is_none() {
-        command.env(CORPORA, root().join("../shared/corpora"));
+    // cargo-mutants would look for the tests of behaviour in core itself.
+    let mut unchanged = cargo(["test", "--quiet", "--package", tests.package, tests.target]);
+    unchanged.arg("--").args(tests.filter);
+    if !succeeds(in_tree(folder, &mut unchanged))? {
+        return Err("the tests fail without any mutant".into());
     }
-    announce(&command);
+    let mut command = cargo(["mutants", "--in-place", "--package", "gatepost-core"]);
+    command.arg("--output").arg(folder).args(mutants);
+    command.args(["--no-shuffle", "--baseline", "skip", "--timeout", TIMEOUT]);
+    command.args(["--test-package", tests.package, "--cargo-arg", tests.target]);
+    command.args(["--", "--"]).args(tests.filter);
+    command.env("PATH", tools::path_with("mutants", MUTANTS)?);
+    let command = in_tree(folder, &mut command);
+    announce(command);
     let status = command.status()?;
     if !status.code().is_some_and(|code| RAN.contains(&code)) {
         return Err(format!("cargo mutants: {status}").into());
@@ -231,9 +227,17 @@ fn round(folder: &Path, arguments: &[String]) -> Result<Found, Box<dyn Error>> {
     })
 }
 
-/// The second round, over `survivors` by name: a shard of what is left would be another than what is left of the
-/// shard. Their files are named as well, for cargo-mutants lets no pattern choose among fields that it deletes.
-fn second(survivors: &str) -> Vec<String> {
+/// Lets `command` work on the copy.
+fn in_tree<'c>(folder: &Path, command: &'c mut Command) -> &'c mut Command {
+    command.current_dir(folder.join(TREE));
+    command.env("CARGO_TARGET_DIR", folder.join("build"));
+    // Nobody debugs a mutant, and linking is most of what one costs.
+    command.env("CARGO_PROFILE_DEV_DEBUG", "0")
+}
+
+/// Chooses `survivors` by name: a shard of what is left would be another than what is left of the shard. Their
+/// files are named as well, for cargo-mutants lets no pattern choose among fields that it deletes.
+fn by_name(survivors: &str) -> Vec<String> {
     let files = survivors.lines().filter_map(|name| name.split(':').next());
     let files: BTreeSet<&str> = files.collect();
     let files = files
@@ -241,8 +245,7 @@ fn second(survivors: &str) -> Vec<String> {
         .flat_map(|file| ["--file".to_owned(), file.to_owned()]);
     let names = survivors.lines();
     let names = names.flat_map(|name| ["--re".to_owned(), exactly(name)]);
-    let tests = SECOND.map(str::to_owned);
-    files.chain(names).chain(tests).collect()
+    files.chain(names).collect()
 }
 
 /// The lines of `some` that `others` has as well.
@@ -265,7 +268,31 @@ fn exactly(name: &str) -> String {
     pattern
 }
 
+impl Judges {
+    fn other(self) -> Self {
+        match self {
+            Self::Own => Self::Behaviour,
+            Self::Behaviour => Self::Own,
+        }
+    }
+}
+
 impl Room {
+    fn tests(&self, judges: Judges) -> Tests {
+        match judges {
+            Judges::Own => Tests {
+                package: "gatepost-core",
+                target: "--lib",
+                filter: self.judges,
+            },
+            Judges::Behaviour => Tests {
+                package: "gatepost-core-tests",
+                target: "--test=behaviour",
+                filter: &[],
+            },
+        }
+    }
+
     /// Whether the mutant called `name` is of one of its files.
     fn holds(&self, name: &str) -> bool {
         self.files.iter().any(|file| match file.strip_suffix("**") {
@@ -403,7 +430,7 @@ mod tests {
     #[test]
     fn the_second_round_keeps_to_what_the_first_left() {
         let left = "a.rs:1:2: replace + with -\nb.rs:3:4: replace f with ()\n";
-        let arguments = second(left);
+        let arguments = by_name(left);
         assert_eq!(arguments[..4], ["--file", "a.rs", "--file", "b.rs"]);
         assert_eq!(arguments[4..6], ["--re", r"^a\.rs:1:2: replace \+ with -$"]);
         let missed = "b.rs:3:4: replace f with ()\nb.rs:9:9: delete field x\n";

@@ -18,7 +18,7 @@ enum Place<'a> {
     Adapter(&'a str),
     Example,
     Tests,
-    /// What the tests put into a device.
+    /// A package of the tests: what they put into a device, or judge core with.
     Equipment,
     Xtask,
 }
@@ -48,8 +48,8 @@ impl<'a> Place<'a> {
                 .iter()
                 .any(|(name, allowed)| *name == from && allowed.contains(&to)),
             (Self::Adapter(_) | Self::Equipment, Self::Core)
-            // What a board verifies with.
-            | (Self::Equipment, Self::Adapter("cortex-m"))
+            // What a board and a host verify with.
+            | (Self::Equipment, Self::Adapter("cortex-m" | "aws-lc"))
             | (Self::Tests, Self::Equipment)
             | (Self::Example | Self::Tests, Self::Core | Self::Adapter(_)) => true,
             _ => false,
@@ -189,9 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn tests_use_their_equipment_which_uses_core_alone() {
+    fn tests_use_their_equipment_which_uses_core_and_what_verifies() {
         check("tests", "tests/device", true);
         check("tests/device", "core", true);
+        check("tests/core", "adapters/aws-lc", true);
+        check("tests/core", "adapters/tokio", false);
         check("tests/device", "adapters/embassy", false);
         check("tests/device", "tests", false);
         check("examples/appliance", "tests/device", false);

@@ -1,8 +1,8 @@
 //! Which endpoint is asked after which, and what several of them say together.
 
 use gatepost_core::{Active, Requirement};
-use gatepost_tests::judge::BACKENDS;
-use gatepost_tests::mint::Issuer;
+use gatepost_core_tests::judge::BACKENDS;
+use gatepost_core_tests::mint::Issuer;
 use serde_json::{Value, json};
 
 use super::*;

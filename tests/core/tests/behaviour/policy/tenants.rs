@@ -1,7 +1,7 @@
 //! An issuer with many tenants, as Microsoft Entra is.
 
 use gatepost_core::{Policy, Tenant};
-use gatepost_tests::judge::{BACKENDS, Key, judge, oauthbearer};
+use gatepost_core_tests::judge::{BACKENDS, Key, judge, oauthbearer};
 use serde_json::{Value, json};
 
 use super::*;

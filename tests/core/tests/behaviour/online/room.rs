@@ -3,8 +3,8 @@
 use gatepost_core::Exchange;
 use gatepost_core::exchange::{Input, MAX_PAYLOAD, Output, TrustedKey};
 use gatepost_core::introspection::Answer;
-use gatepost_tests::judge::BACKENDS;
-use gatepost_tests::mint::Issuer;
+use gatepost_core_tests::judge::BACKENDS;
+use gatepost_core_tests::mint::Issuer;
 use serde_json::json;
 
 use super::*;

@@ -1,12 +1,5 @@
 //! The core as a library: keys from JWK Sets, and tokens verified with them.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "tests end by panicking"
-)]
-
 use gatepost_core::{
     Audience, KeyProblem, KeySet, Policy, Rejection, UnixTime,
     crypto::{Backend as _, RustCrypto},

@@ -172,6 +172,10 @@ pub struct Outcome {
     pub challenges: Vec<String>,
     /// How often keys were asked for.
     pub attempts: usize,
+    /// Who the client claims to be; for the log.
+    pub claimed: Option<String>,
+    /// Whose the token is, where a signature or an answer has vouched for it; for the log.
+    pub vouched: Option<String>,
 }
 
 impl Outcome {
@@ -348,8 +352,12 @@ pub fn judge_asking(
             Output::Reject(rejection) => break Err(rejection),
         };
     };
+    let signed = exchange.vouched_user(&mut scratch);
+    let named = signed.or_else(|| exchange.user_in(&answer, &mut scratch));
     Outcome {
         verdict,
+        claimed: exchange.claimed_user().map(|name| name.chars().collect()),
+        vouched: named.map(|name| name.as_str().to_owned()),
         provider: exchange
             .provider()
             .map(|place| grouped.providers[place].policy.provider.to_owned()),

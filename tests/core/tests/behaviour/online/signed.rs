@@ -1,7 +1,7 @@
 //! Answers that the provider has signed (RFC 9701, OIDC Core section 5.3.2).
 
-use gatepost_tests::judge::BACKENDS;
-use gatepost_tests::mint::Issuer;
+use gatepost_core_tests::judge::BACKENDS;
+use gatepost_core_tests::mint::Issuer;
 use serde_json::{Value, json};
 
 use super::*;

@@ -3,7 +3,7 @@
 //! The cases follow the tests of Dovecot 2.4.4 (`test-oauth2-jwt.c`, `test-mech.c`, `test-auth-gs2.c`,
 //! `test-sasl-oauth2.c`, `test-sasl-authentication.c`) and matrices that were run against 2.3.19 and 2.4.1;
 //! where versions differ, the newest counts. Keys are drawn and tokens signed at run time. Where we are
-//! stricter is listed in `vectors/dovecot_cases.tsv` with the reason; looser we may be nowhere. The clock
+//! stricter is listed in `tests/vectors/dovecot_cases.tsv` with the reason; looser we may be nowhere. The clock
 //! allows no skew here, as Dovecot's did not.
 //!
 //! Not comparable: answers of providers and the export of fields, which concern no verdict on a token;
@@ -15,12 +15,12 @@ use std::sync::LazyLock;
 use gatepost_core::exchange::LoginSettings;
 use gatepost_core::sasl::{ClientResponse, Compat, Error, Mechanism};
 use gatepost_core::{Audience, Policy, UnixTime};
-use gatepost_tests::judge::{BACKENDS, Key, judge, xoauth2};
-use gatepost_tests::mint::Issuer;
+use gatepost_core_tests::judge::{BACKENDS, Key, judge, xoauth2};
+use gatepost_core_tests::mint::Issuer;
 use serde_json::{Value, json};
 
 const NOW: i64 = 1_795_312_000;
-const STRICTER: &str = include_str!("../vectors/dovecot_cases.tsv");
+const STRICTER: &str = include_str!("../../../vectors/dovecot_cases.tsv");
 
 static FIRST: LazyLock<Issuer> = LazyLock::new(Issuer::new);
 static SECOND: LazyLock<Issuer> = LazyLock::new(Issuer::new);

@@ -1,7 +1,7 @@
 //! Whom to ask: a token is never shown to a provider that it may not belong to.
 
-use gatepost_tests::judge::BACKENDS;
-use gatepost_tests::mint::Issuer;
+use gatepost_core_tests::judge::BACKENDS;
+use gatepost_core_tests::mint::Issuer;
 use serde_json::json;
 
 use super::*;

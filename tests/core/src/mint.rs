@@ -3,6 +3,8 @@
 //! Built on aws-lc-rs alone, so that what the core verifies was not signed by its own arithmetic.
 //! Every key's `kid` is the name of its algorithm; the `RS*` and `PS*` entries share one RSA key.
 
+use std::sync::OnceLock;
+
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -27,7 +29,9 @@ pub struct Issuer {
     hs256: [u8; 64],
     hs384: [u8; 64],
     hs512: [u8; 64],
-    rsa: RsaKeyPair,
+    rsa_size: KeySize,
+    /// Drawn when it is asked for: that takes longer than all others together.
+    rsa: OnceLock<RsaKeyPair>,
     p256: EcdsaKeyPair,
     p384: EcdsaKeyPair,
     p521: EcdsaKeyPair,
@@ -48,7 +52,7 @@ impl Issuer {
         Self::with_rsa_size(KeySize::Rsa2048)
     }
 
-    /// Generates one key for every algorithm, with RSA of `size`; 4096 bits take seconds.
+    /// Generates one key for every algorithm, with RSA of `size` once that is asked for; 4096 bits take seconds.
     ///
     /// # Panics
     /// When the generator of random numbers fails.
@@ -59,7 +63,8 @@ impl Issuer {
             hs256: random_bytes(),
             hs384: random_bytes(),
             hs512: random_bytes(),
-            rsa: RsaKeyPair::generate(size).expect("RSA key"),
+            rsa_size: size,
+            rsa: OnceLock::new(),
             p256: ec(&signature::ECDSA_P256_SHA256_FIXED_SIGNING),
             p384: ec(&signature::ECDSA_P384_SHA384_FIXED_SIGNING),
             p521: ec(&signature::ECDSA_P521_SHA512_FIXED_SIGNING),
@@ -146,7 +151,7 @@ impl Issuer {
     pub fn spki_der(&self, alg: &str) -> Vec<u8> {
         let der: Result<PublicKeyX509Der<'_>, _> = match alg {
             "EdDSA" => self.ed25519.public_key().as_der(),
-            _ if is_rsa(alg) => self.rsa.public_key().as_der(),
+            _ if is_rsa(alg) => self.rsa_pair().public_key().as_der(),
             _ => self.ec(alg).public_key().as_der(),
         };
         der.expect("a public key has a DER form").as_ref().to_vec()
@@ -176,7 +181,7 @@ impl Issuer {
                 json!({"kty": "OKP", "crv": "Ed25519", "x": x})
             }
             _ if is_rsa(alg) => {
-                let key = RsaPublicKeyRef::try_from(self.rsa.public_key().as_ref());
+                let key = RsaPublicKeyRef::try_from(self.rsa_pair().public_key().as_ref());
                 let key = key.expect("aws-lc-rs writes PKCS #1");
                 let n = URL_SAFE_NO_PAD.encode(key.modulus.as_bytes());
                 let e = URL_SAFE_NO_PAD.encode(key.public_exponent.as_bytes());
@@ -192,11 +197,16 @@ impl Issuer {
     }
 
     fn rsa(&self, encoding: &'static dyn signature::RsaEncoding, message: &[u8]) -> Vec<u8> {
-        let mut signature = vec![0; self.rsa.public_modulus_len()];
-        self.rsa
-            .sign(encoding, &SystemRandom::new(), message, &mut signature)
+        let pair = self.rsa_pair();
+        let mut signature = vec![0; pair.public_modulus_len()];
+        pair.sign(encoding, &SystemRandom::new(), message, &mut signature)
             .expect("RSA signs");
         signature
+    }
+
+    fn rsa_pair(&self) -> &RsaKeyPair {
+        let draw = || RsaKeyPair::generate(self.rsa_size).expect("RSA key");
+        self.rsa.get_or_init(draw)
     }
 
     fn ec(&self, alg: &str) -> &EcdsaKeyPair {

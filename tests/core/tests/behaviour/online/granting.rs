@@ -5,8 +5,8 @@ use super::*;
 use gatepost_core::Exchange;
 use gatepost_core::exchange::{Input, Output};
 use gatepost_core::introspection::{Answer, Grant};
-use gatepost_tests::judge::BACKENDS;
-use gatepost_tests::mint::Issuer;
+use gatepost_core_tests::judge::BACKENDS;
+use gatepost_core_tests::mint::Issuer;
 
 const GRANT_URL: &str = "https://id.example.com/token";
 const MESSAGE: &[u8] = b"\0alice@example.com\0s&cret";

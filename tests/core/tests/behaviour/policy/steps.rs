@@ -4,7 +4,7 @@ use gatepost_core::Exchange;
 use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Policy, UnixTime};
-use gatepost_tests::judge::{BACKENDS, PreparedKey, oauthbearer};
+use gatepost_core_tests::judge::{BACKENDS, PreparedKey, oauthbearer};
 use serde_json::json;
 
 use super::{ALICE, KEYS, NOW, claims, policy, policy_with, with};

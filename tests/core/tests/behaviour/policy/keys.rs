@@ -3,7 +3,7 @@
 use gatepost_core::exchange::{Input, LoginSettings, Output, Provider, TrustedKey};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Exchange, Policy, Rejection, UnixTime};
-use gatepost_tests::judge::{BACKENDS, Key, Outcome, judge, oauthbearer};
+use gatepost_core_tests::judge::{BACKENDS, Key, Outcome, judge, oauthbearer};
 use serde_json::{Value, json};
 
 use super::{ALICE, KEYS, NOW, claims, policy, policy_with, with};

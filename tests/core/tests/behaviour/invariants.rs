@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::errors::{RESPONSES, TOKENS, VIOLATIONS};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatepost_core::crypto::{
     Algorithm, AlgorithmSet, HmacSecret, InvalidSignature, KeyMaterial, VerifyingKey,
@@ -19,9 +20,8 @@ use gatepost_core::introspection::{Answer, FetchFailure};
 use gatepost_core::jose::{self, Jwk, JwkSet, KeyBuffer, UnverifiedJwt};
 use gatepost_core::sasl::{BearerToken, ClientResponse, Compat, Mechanism};
 use gatepost_core::{Audience, Claim, Exchange, Policy, Rejection, UnixTime};
-use gatepost_tests::errors::{RESPONSES, TOKENS, VIOLATIONS};
-use gatepost_tests::judge::{BACKENDS, Key, judge, oauthbearer, xoauth2};
-use gatepost_tests::mint::{ALGORITHMS, Issuer};
+use gatepost_core_tests::judge::{BACKENDS, Key, judge, oauthbearer, xoauth2};
+use gatepost_core_tests::mint::{ALGORITHMS, Issuer};
 use serde_json::{Value, json};
 
 const NOW: i64 = 1_795_312_000;
@@ -262,22 +262,22 @@ fn invariant_4_a_bad_token_is_never_a_temporary_failure() {
         .chain(FAULTS_OF_OURS)
         .collect();
     check_complete(
-        include_str!("../../core/src/rejection.rs"),
+        include_str!("../../../../core/src/rejection.rs"),
         "enum Rejection",
         &all,
     );
     check_complete(
-        include_str!("../../core/src/sasl/mod.rs"),
+        include_str!("../../../../core/src/sasl/mod.rs"),
         "enum Error",
         &RESPONSES,
     );
     check_complete(
-        include_str!("../../core/src/jose/mod.rs"),
+        include_str!("../../../../core/src/jose/mod.rs"),
         "enum Error",
         &TOKENS,
     );
     check_complete(
-        include_str!("../../core/src/policy.rs"),
+        include_str!("../../../../core/src/policy.rs"),
         "enum Violation",
         &VIOLATIONS,
     );

@@ -1,6 +1,7 @@
 //! Tokens that a provider is asked about: what it is asked, and what its answers mean.
 //!
-//! No socket is involved; the same matrix over real sockets and the whole daemon is in `tests/matrix`.
+//! No socket is involved; over real sockets and through the whole daemon the same is asked in
+//! `adapters/daemon/tests/serve/online.rs`.
 
 mod flow;
 mod granting;
@@ -9,12 +10,13 @@ mod requests;
 mod room;
 mod routing;
 mod signed;
+mod vouched;
 
 use gatepost_core::exchange::{LoginSettings, Provider};
 use gatepost_core::introspection::{About, Client, ClientPlace, Endpoints, FetchFailure, Mode};
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Policy, UnixTime};
-use gatepost_tests::judge::{Asked, Key, Outcome, Reply, judge_asking, oauthbearer, xoauth2};
+use gatepost_core_tests::judge::{Asked, Key, Outcome, Reply, judge_asking, oauthbearer, xoauth2};
 
 const NOW: i64 = 1_795_312_000;
 const ISSUER: &str = "https://id.example.com";

@@ -1,7 +1,7 @@
 //! Every answer of a provider over every way of asking: the reason, the client's JSON, the mail server's code.
 
 use gatepost_core::dovecot::FailCode;
-use gatepost_tests::judge::Outcome;
+use gatepost_core_tests::judge::Outcome;
 
 use super::*;
 

@@ -18,8 +18,8 @@ use std::sync::LazyLock;
 use gatepost_core::exchange::LoginSettings;
 use gatepost_core::sasl::Mechanism;
 use gatepost_core::{Audience, Policy, UnixTime};
-use gatepost_tests::judge::{BACKENDS, Outcome, judge, oauthbearer, xoauth2};
-use gatepost_tests::mint::Issuer;
+use gatepost_core_tests::judge::{BACKENDS, Outcome, judge, oauthbearer, xoauth2};
+use gatepost_core_tests::mint::Issuer;
 use serde_json::{Value, json};
 
 const NOW: i64 = 1_795_312_000;

@@ -178,10 +178,10 @@ fn an_encrypted_token_is_named() {
         (format!("{jwe}.a2V5.aXY.dGV4dA"), "opaque_token"),
         ("a.b.c.d.e".to_owned(), "opaque_token"),
     ] {
-        let outcome = gatepost_tests::judge::judge(
+        let outcome = gatepost_core_tests::judge::judge(
             super::LoginSettings::default(),
             super::Mechanism::OAuthBearer,
-            &gatepost_tests::judge::oauthbearer(&token),
+            &gatepost_core_tests::judge::oauthbearer(&token),
             &[],
             None,
         );

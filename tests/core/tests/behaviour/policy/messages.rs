@@ -3,7 +3,7 @@
 use gatepost_core::exchange::{Exchange, LoginSettings, Output};
 use gatepost_core::sasl::{Compat, Discovery, Mechanism};
 use gatepost_core::{Rejection, UnixTime};
-use gatepost_tests::judge::judge;
+use gatepost_core_tests::judge::judge;
 
 use super::NOW;
 
