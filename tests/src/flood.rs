@@ -24,6 +24,9 @@ const CLIENTS: usize = 1000;
 /// Logins that somebody hostile has in flight on a connection of his own: nearly all that it may have.
 const AT_ONCE: usize = 16_000;
 
+/// The priority of what would be other machines: least of all.
+const LEAST: i32 = 19;
+
 /// How long each kind of good login took, and which were refused.
 #[derive(Default)]
 pub struct Times {
@@ -151,6 +154,8 @@ impl Site {
             for (connection, limit) in [(&self.shared, CLIENTS), (&self.apart, AT_ONCE)] {
                 let is_over = &is_over;
                 scope.spawn(move || {
+                    // Strangers have machines of their own: on this one they get what the daemon leaves.
+                    let _ = rustix::process::setpriority_process(None, LEAST);
                     while !is_over.load(Ordering::Relaxed) {
                         self.throw(connection, junk, limit);
                     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -23,6 +23,8 @@ pub type Answer = Result<Duration, String>;
 /// A connection that answers every challenge as clients do.
 pub struct Connection {
     writer: Mutex<Stream>,
+    /// Good logins that are to be written: no junk is put before them any more.
+    ready: AtomicUsize,
     last_id: AtomicU32,
     awaited: Mutex<HashMap<u32, Awaited>>,
     /// Junk that has no answer yet.
@@ -48,6 +50,7 @@ impl Connection {
         let mut reader = BufReader::new(stream.try_clone()?);
         let connection = Arc::new(Self {
             writer: Mutex::new(stream),
+            ready: AtomicUsize::new(0),
             last_id: AtomicU32::new(0),
             awaited: Mutex::default(),
             in_flight: Mutex::new(0),
@@ -83,8 +86,10 @@ impl Connection {
         let line = auth(id, message, remote);
         let since = Instant::now();
         lock(&self.awaited).insert(id, Awaited { since, reply });
-        self.send(&line)?;
-        Ok(answer)
+        self.ready.fetch_add(1, Ordering::Relaxed);
+        let sent = self.send(&line);
+        self.ready.fetch_sub(1, Ordering::Relaxed);
+        sent.map(|()| answer)
     }
 
     /// Sends junk as soon as fewer than `limit` have no answer.
@@ -103,7 +108,11 @@ impl Connection {
         }
         *in_flight += 1;
         drop(in_flight);
-        self.send(&auth(self.next_id(), message, STRANGER))
+        let line = auth(self.next_id(), message, STRANGER);
+        while self.ready.load(Ordering::Relaxed) > 0 {
+            thread::yield_now();
+        }
+        self.send(&line)
     }
 
     /// How much junk has been answered.

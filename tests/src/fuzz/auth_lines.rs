@@ -1,6 +1,7 @@
 //! What an auth client sends, in pieces of any size, with verdicts that come at any time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
 use std::iter::{Cycle, Peekable};
 use std::slice;
 
@@ -46,7 +47,7 @@ fn pieces<'l>(script: &[u8], mut rest: &'l [u8]) -> impl Iterator<Item = &'l [u8
     })
 }
 
-fn play<'l>(script: &[u8], pieces: impl IntoIterator<Item = &'l [u8]>) -> Vec<String> {
+fn play<'l>(script: &[u8], pieces: impl IntoIterator<Item = &'l [u8]>) -> String {
     let mut server = Server::new(script);
     for piece in pieces {
         server.feed(piece);
@@ -68,7 +69,8 @@ struct Server<'s> {
     /// Which login an id stands for, while that one may be answered.
     open: BTreeMap<u32, u64>,
     challenged: BTreeSet<u32>,
-    told: Vec<String>,
+    /// One row after the other; one buffer, for most of a run's time would go into rows of their own.
+    told: String,
 }
 
 impl<'s> Server<'s> {
@@ -94,28 +96,27 @@ impl<'s> Server<'s> {
             logins: 0,
             open: BTreeMap::new(),
             challenged: BTreeSet::new(),
-            told: vec![out],
+            told: out,
         }
     }
 
     fn feed(&mut self, piece: &[u8]) {
         let mut rest = piece;
         while !self.is_closed {
-            let mut out = String::new();
+            let start = self.told.len();
             let buffer = if self.is_lent {
                 &mut self.buffer[..]
             } else {
                 &mut []
             };
-            let (used, event) = self.connection.receive(rest, buffer, &mut out);
+            let (used, event) = self.connection.receive(rest, buffer, &mut self.told);
             rest = &rest[used..];
             if matches!(event, Event::Incomplete) {
-                assert!(rest.is_empty() && out.is_empty());
+                assert!(rest.is_empty() && self.told.len() == start);
                 return;
             }
             self.check_progress(used, &event);
-            assert_line(&out);
-            self.told.push(out);
+            assert_line(&self.told[start..]);
             self.event(event);
             assert_eq!(self.connection.judging(), self.open.len());
             assert!(self.connection.outstanding() <= PENDING);
@@ -133,7 +134,7 @@ impl<'s> Server<'s> {
     }
 
     fn event(&mut self, event: Event) {
-        self.told.push(told(&event));
+        self.tell(&event);
         match event {
             Event::BufferWanted => {
                 self.is_lent = true;
@@ -175,7 +176,7 @@ impl<'s> Server<'s> {
         let other = self.open.insert(id, self.logins);
         assert_eq!(other, None, "{id} is being judged already");
         let response = self.buffer[..login.length].to_vec();
-        self.told.push(response.escape_ascii().to_string());
+        self.told.extend(response.iter().copied().map(char::from));
         if self.ways.next_if(|way| **way & 3 == 3).is_some() {
             self.held.push_back((login.ticket, self.logins));
         } else {
@@ -210,61 +211,61 @@ impl<'s> Server<'s> {
             reason: "Try\tlater\n",
         };
         let way = self.ways.next().map_or(0, |way| way & 3);
-        let mut out = String::new();
-        let connection = &mut self.connection;
+        let start = self.told.len();
+        let (connection, out) = (&mut self.connection, &mut self.told);
         let (sent, answer) = match way {
             1 => {
-                let sent = connection.challenge(ticket, user.as_bytes(), failure, &mut out);
+                let sent = connection.challenge(ticket, user.as_bytes(), failure, out);
                 (sent, "CONT")
             }
-            2 => (connection.fail(ticket, failure, &mut out), "FAIL"),
+            2 => (connection.fail(ticket, failure, out), "FAIL"),
             _ => {
                 let fields = [("nologin", None), ("a\tb", Some(user))];
-                (connection.accept(ticket, user, &fields, &mut out), "OK")
+                (connection.accept(ticket, user, &fields, out), "OK")
             }
         };
-        assert_line(&out);
+        let out = &self.told[start..];
+        let line = assert_line(out);
         if is_due {
-            assert_eq!(sent, Ok(()));
-            assert!(out.starts_with(&format!("{answer}\t{id}\t")), "{out:?}");
+            assert_eq!((sent, line), (Ok(()), Some((answer, id))), "{out:?}");
             self.open.remove(&id);
             if way == 1 {
                 self.challenged.insert(id);
             }
         } else {
-            assert_eq!((sent, &*out), (Err(NotSent::NotPending), ""));
+            assert_eq!((sent, out), (Err(NotSent::NotPending), ""));
         }
-        self.told.push(out);
+    }
+
+    /// A ticket's serial is nobody's business, the rest of a login is.
+    fn tell(&mut self, event: &Event) {
+        let told = &mut self.told;
+        let written = match event {
+            Event::Response(login) => {
+                let (id, mechanism) = (login.ticket.id(), login.mechanism);
+                writeln!(told, "{id} {mechanism:?} {:?}", login.origin)
+            }
+            other => writeln!(told, "{other:?}"),
+        };
+        written.expect("room in a string");
     }
 }
 
-/// A ticket's serial is nobody's business, the rest of a login is.
-fn told(event: &Event) -> String {
-    match event {
-        Event::Response(login) => format!(
-            "{} {:?} {:?}",
-            login.ticket.id(),
-            login.mechanism,
-            login.origin
-        ),
-        other => format!("{other:?}"),
-    }
-}
-
-/// Nothing, or one whole line of a known answer, whose fields end nowhere but at TAB.
+/// Nothing, or one whole line of a known answer, whose fields end nowhere but at TAB; its name and its id.
 #[track_caller]
-fn assert_line(out: &str) {
+fn assert_line(out: &str) -> Option<(&str, u32)> {
     let Some(line) = out.strip_suffix('\n') else {
         assert_eq!(out, "", "half a line");
-        return;
+        return None;
     };
     assert!(!line.contains(['\n', '\r', '\0']), "{line:?}");
     let mut fields = line.split('\t');
-    let answer = fields.next().unwrap_or_default();
+    let answer = fields.next()?;
     assert!(
         matches!(answer, "OK" | "FAIL" | "CONT" | "CANCELLED"),
         "{line:?}"
     );
     let id = fields.next().and_then(|id| id.parse::<u32>().ok());
     assert!(id.is_some_and(|id| id > 0), "{line:?}");
+    Some((answer, id?))
 }
