@@ -9,9 +9,6 @@ mod table;
 
 use super::scanned;
 
-/// How many characters are decoded together, and into how many bytes.
-const BLOCK: (usize, usize) = (32, 24);
-
 /// Decodes `text`, base64url without padding, into the front of `out`.
 pub(crate) fn decode<'o>(text: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], Error> {
     decode_unpadded::<b'-', b'_'>(text, out)
@@ -33,10 +30,13 @@ fn decode_unpadded<'o, const LAST: u8, const VERY_LAST: u8>(
     let len = decoded_len(text.len());
     let out = out.get_mut(..len).ok_or(Error::TooLong)?;
     scanned::add(text.len());
-    let (blocks, rest) = text.as_chunks();
-    let (decoded, decoded_rest) = out.as_chunks_mut();
-    let are_known = decode_blocks::<LAST, VERY_LAST>(blocks, decoded, &mut [0; 4]);
-    if are_known && decode_rest::<LAST, VERY_LAST>(rest, decoded_rest).is_some() {
+    // Small processors have neither vectors nor words of 64 bits, but read a table as fast as anything else.
+    let is_good = if cfg!(target_pointer_width = "64") {
+        lanes::decode::<LAST, VERY_LAST>(text, out)
+    } else {
+        table::decode(text, out, const { &table::sextets(LAST, VERY_LAST) })
+    };
+    if is_good {
         Ok(out)
     } else {
         Err(Error::Malformed)
@@ -48,38 +48,6 @@ pub(crate) const fn decoded_len(encoded: usize) -> usize {
     (encoded / 4)
         .saturating_mul(3)
         .saturating_add((encoded % 4).saturating_sub(1))
-}
-
-/// Decodes the last characters, fewer than a block; `None` where they are not the one spelling of anything.
-fn decode_rest<const LAST: u8, const VERY_LAST: u8>(rest: &[u8], out: &mut [u8]) -> Option<()> {
-    // `A` stands for six zero bits.
-    let mut block = [b'A'; BLOCK.0];
-    let mut decoded = [0; BLOCK.1];
-    block.get_mut(..rest.len())?.copy_from_slice(rest);
-    let are_known = decode_blocks::<LAST, VERY_LAST>(
-        &[block],
-        core::slice::from_mut(&mut decoded),
-        &mut [0; 4],
-    );
-    let (bytes, behind) = decoded.split_at_checked(out.len())?;
-    out.copy_from_slice(bytes);
-    // One character alone is no byte, and the bits behind the last byte are zero, as all of the padding's are.
-    let is_whole = rest.len() % 4 != 1 && behind.first().is_none_or(|byte| *byte == 0);
-    (are_known && is_whole).then_some(())
-}
-
-/// Decodes blocks; false where a character is not of the alphabet. `words` is room to work in.
-fn decode_blocks<const LAST: u8, const VERY_LAST: u8>(
-    blocks: &[[u8; BLOCK.0]],
-    out: &mut [[u8; BLOCK.1]],
-    words: &mut [u64; 4],
-) -> bool {
-    // Small processors have neither vectors nor words of 64 bits, but read a table as fast as anything else.
-    if cfg!(target_pointer_width = "64") {
-        lanes::decode_blocks::<LAST, VERY_LAST>(blocks, out, words)
-    } else {
-        table::decode_blocks::<LAST, VERY_LAST>(blocks, out)
-    }
 }
 
 /// Why text is not base64.
@@ -182,19 +150,25 @@ mod tests {
     /// One of the two is used on this host; the vectors of whole tokens are decoded by the other on a board.
     #[test]
     fn tables_and_lanes_decode_alike() {
-        for character in 0..=255 {
-            for place in 0..BLOCK.0 {
-                let mut block = *b"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY";
-                block[place] = character;
-                let (mut of_lanes, mut of_table) = ([[0; BLOCK.1]], [[0; BLOCK.1]]);
-                let is_known =
-                    lanes::decode_blocks::<b'-', b'_'>(&[block], &mut of_lanes, &mut [0; 4]);
+        let text = *b"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY-_AQIDB";
+        for (len, place) in (1..=text.len()).flat_map(|len| (0..len).map(move |place| (len, place)))
+        {
+            for character in 0..=255 {
+                let mut text = text;
+                text[place] = character;
+                let (mut of_lanes, mut of_table) = ([0; 30], [0; 30]);
+                let decoded = decoded_len(len);
+                let table = &table::sextets(b'-', b'_');
+                let is_good = table::decode(&text[..len], &mut of_table[..decoded], table);
                 assert_eq!(
-                    table::decode_blocks::<b'-', b'_'>(&[block], &mut of_table),
-                    is_known
+                    lanes::decode::<b'-', b'_'>(&text[..len], &mut of_lanes[..decoded]),
+                    is_good
                 );
                 // What is refused is not looked at.
-                assert!(!is_known || of_lanes == of_table, "{character} at {place}");
+                assert!(
+                    !is_good || of_lanes == of_table,
+                    "{character} at {place} of {len}"
+                );
             }
         }
     }

@@ -1,13 +1,42 @@
 //! Blocks of base64 by operations that are the same for each character: vectors, where the processor has them.
 
-use super::BLOCK;
 use crate::wire::ascii;
+
+/// How many characters are decoded together, and into how many bytes.
+const BLOCK: (usize, usize) = (32, 24);
+
+/// Decodes `text` into `out`, which is as long as what it decodes to; false where it is not the one spelling of
+/// anything.
+pub(super) fn decode<const LAST: u8, const VERY_LAST: u8>(text: &[u8], out: &mut [u8]) -> bool {
+    let (blocks, rest) = text.as_chunks();
+    let (decoded, decoded_rest) = out.as_chunks_mut();
+    decode_blocks::<LAST, VERY_LAST>(blocks, decoded, &mut [0; 4])
+        && decode_rest::<LAST, VERY_LAST>(rest, decoded_rest).is_some()
+}
+
+/// Decodes the last characters, fewer than a block; `None` where they are not the one spelling of anything.
+fn decode_rest<const LAST: u8, const VERY_LAST: u8>(rest: &[u8], out: &mut [u8]) -> Option<()> {
+    // `A` stands for six zero bits.
+    let mut block = [b'A'; BLOCK.0];
+    let mut decoded = [0; BLOCK.1];
+    block.get_mut(..rest.len())?.copy_from_slice(rest);
+    let are_known = decode_blocks::<LAST, VERY_LAST>(
+        &[block],
+        core::slice::from_mut(&mut decoded),
+        &mut [0; 4],
+    );
+    let (bytes, behind) = decoded.split_at_checked(out.len())?;
+    out.copy_from_slice(bytes);
+    // One character alone is no byte, and the bits behind the last byte are zero, as all of the padding's are.
+    let is_whole = rest.len() % 4 != 1 && behind.first().is_none_or(|byte| *byte == 0);
+    (are_known && is_whole).then_some(())
+}
 
 /// Decodes blocks; false where a character is not of the alphabet.
 ///
 /// The joined characters go through `words`, which is the caller's: so compilers use vectors.
 #[inline(never)]
-pub(super) fn decode_blocks<const LAST: u8, const VERY_LAST: u8>(
+fn decode_blocks<const LAST: u8, const VERY_LAST: u8>(
     blocks: &[[u8; BLOCK.0]],
     out: &mut [[u8; BLOCK.1]],
     words: &mut [u64; 4],
