@@ -267,18 +267,46 @@ fn is_b64token(token: &[u8]) -> bool {
     }
 }
 
-// Without an early end, the compiler looks at many bytes at a time.
+// Without an early end, the compiler looks at many bytes at a time; processors without vectors read a table.
 fn is_b64token_chunk(chunk: &[u8; 32]) -> bool {
+    if cfg!(not(target_pointer_width = "64")) {
+        return is_b64token_by_table(chunk);
+    }
     let is_plain = chunk.iter().fold(true, |all, byte| all & is_plain(*byte));
     is_plain || chunk.iter().all(|byte| is_b64token_byte(*byte))
 }
 
-fn is_b64token_byte(byte: u8) -> bool {
+fn is_b64token_by_table(chunk: &[u8; 32]) -> bool {
+    let foreign = |byte: u8| FOREIGN.get(usize::from(byte)).copied().unwrap_or(1);
+    let (eights, _) = chunk.as_chunks();
+    let seen = eights.iter().fold(0, |seen, [a, b, c, d, e, f, g, h]| {
+        let lower = foreign(*a) | foreign(*b) | foreign(*c) | foreign(*d);
+        seen | lower | foreign(*e) | foreign(*f) | foreign(*g) | foreign(*h)
+    });
+    seen == 0
+}
+
+/// 1 for each byte that no token holds.
+static FOREIGN: [u8; 256] = {
+    let mut foreign = [1; 256];
+    let mut rest = foreign.as_mut_slice();
+    let mut byte: u8 = 0;
+    while let Some((is_foreign, behind)) = rest.split_first_mut() {
+        if is_b64token_byte(byte) {
+            *is_foreign = 0;
+        }
+        byte = byte.wrapping_add(1);
+        rest = behind;
+    }
+    foreign
+};
+
+const fn is_b64token_byte(byte: u8) -> bool {
     is_plain(byte) || matches!(byte, b'~' | b'+')
 }
 
 /// Whether `byte` is of the alphabet, and none of those that only opaque tokens have.
-fn is_plain(byte: u8) -> bool {
+const fn is_plain(byte: u8) -> bool {
     // "-", ".", "/" and the digits follow each other.
     let is_digit_or_mark = ascii::is_in(byte, b'-', 13);
     is_digit_or_mark || ascii::is_in(byte | 0x20, b'a', 26) || byte == b'_'
