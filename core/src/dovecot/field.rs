@@ -3,7 +3,8 @@
 use core::fmt::{self, Display};
 
 use heapless::Vec;
-use memchr::memchr2;
+
+use crate::wire::search;
 
 pub(super) const TAB: u8 = b'\t';
 pub(super) const LF: u8 = b'\n';
@@ -14,7 +15,7 @@ const MAX_FIELD: usize = 64;
 
 /// Splits `input` where its first field ends: the bytes before, and the TAB or LF if it has come.
 pub(super) fn split_field(input: &[u8]) -> (&[u8], Option<u8>) {
-    let (field, rest) = memchr2(TAB, LF, input)
+    let (field, rest) = search::find_tab_or_lf(input)
         .and_then(|at| input.split_at_checked(at))
         .unwrap_or((input, &[]));
     (field, rest.first().copied())
@@ -84,7 +85,9 @@ impl Field {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        // Not its bytes, which nobody reads any more.
+        self.bytes.clear();
+        (self.after_escape, self.overlong) = (false, false);
     }
 }
 

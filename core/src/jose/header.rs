@@ -10,6 +10,9 @@ use crate::{
     },
 };
 
+/// A `kid`.
+pub(crate) type KeyId = heapless::String<{ Header::MAX_KID }>;
+
 /// What of a header matters: which algorithm, which key, which type of token.
 ///
 /// Keys in the header (`jwk`, `jku`, `x5u`, `x5c`) are never looked at: a token does not choose whom to
@@ -17,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Header {
     pub(crate) algorithm: Algorithm,
-    pub(crate) kid: Option<heapless::String<{ Self::MAX_KID }>>,
+    pub(crate) kid: Option<KeyId>,
     pub(crate) token_type: TokenType,
 }
 
@@ -52,8 +55,11 @@ impl Header {
         members.any(|(name, _)| name == *"enc")
     }
 
-    /// Decodes and reads a header.
-    pub(super) fn parse(encoded: &[u8]) -> Result<Self, Error> {
+    /// Decodes and reads a header, and keeps its `kid`.
+    pub(super) fn read(
+        encoded: &[u8],
+        kid: &mut Option<KeyId>,
+    ) -> Result<(Algorithm, TokenType), Error> {
         let (mut usual, mut longest) = ([0; USUAL_LEN], None);
         let buffer: &mut [u8] = if base64::decoded_len(encoded.len()) <= USUAL_LEN {
             &mut usual
@@ -66,13 +72,12 @@ impl Header {
         })?;
         let object = Object::parse(decoded).map_err(|_| Error::Header)?;
         let mut algorithm = None;
-        let mut kid = None;
         let mut token_type = TokenType::Unspecified;
         for member in object.members() {
             let (name, value) = member?;
             match name.as_bytes() {
                 Some(b"alg") => algorithm = Some(parse_algorithm(value)?),
-                Some(b"kid") => parse_kid(value, kid.insert(heapless::String::new()))?,
+                Some(b"kid") => parse_kid(value, kid.insert(KeyId::new()))?,
                 Some(b"typ") => token_type = parse_type(value)?,
                 Some(b"crit") => return Err(Error::CriticalExtension),
                 Some(b"b64") => return Err(Error::UnencodedPayload),
@@ -81,11 +86,8 @@ impl Header {
                 None => return Err(Error::Header),
             }
         }
-        Ok(Self {
-            algorithm: algorithm.ok_or(Error::MissingAlgorithm)?,
-            kid,
-            token_type,
-        })
+        let algorithm = algorithm.ok_or(Error::MissingAlgorithm)?;
+        Ok((algorithm, token_type))
     }
 }
 
@@ -108,10 +110,7 @@ fn parse_algorithm(value: Value<'_>) -> Result<Algorithm, Error> {
         .ok_or(Error::UnsupportedAlgorithm)
 }
 
-fn parse_kid(
-    value: Value<'_>,
-    kid: &mut heapless::String<{ Header::MAX_KID }>,
-) -> Result<(), Error> {
+fn parse_kid(value: Value<'_>, kid: &mut KeyId) -> Result<(), Error> {
     let text = value.string().ok().filter(|text| !text.is_empty());
     text.and_then(|text| text.push_to(kid)).ok_or(Error::KeyId)
 }

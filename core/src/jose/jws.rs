@@ -1,12 +1,10 @@
 //! The compact serialisation of a JWS (RFC 7515 section 7.1).
 
-use memchr::memchr;
-
 use super::{Error, Header};
 use crate::{
     claims::VerifiedPayload,
     crypto::{InvalidSignature, VerifyingKey},
-    wire::base64,
+    wire::{base64, search},
 };
 
 /// Longest signature, in bytes: RSA with 4,096 bits.
@@ -52,8 +50,15 @@ impl<'t> UnverifiedJwt<'t> {
             .len()
             .saturating_sub(signature.len())
             .saturating_sub(1);
+        // In its place: it is as long as a `kid` may be.
+        let mut kid = None;
+        let (algorithm, token_type) = Header::read(header, &mut kid)?;
         Ok(Self {
-            header: Header::parse(header)?,
+            header: Header {
+                algorithm,
+                kid,
+                token_type,
+            },
             signing_input: token.get(..signed).unwrap_or_default(),
             payload,
             signature,
@@ -109,7 +114,7 @@ impl<'t> UnverifiedJwt<'t> {
     ) -> Result<&'s [u8], Error> {
         let (_, rest) = split_dot(token).ok_or(Error::NotCompactJws)?;
         let (payload, signature) = split_dot(rest).ok_or(Error::NotCompactJws)?;
-        if memchr(b'.', signature).is_some() {
+        if search::find(b'.', signature).is_some() {
             return Err(Error::NotCompactJws);
         }
         decode(payload, scratch)
@@ -176,7 +181,7 @@ impl From<Error> for VerifyError {
 }
 
 fn split_dot(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = memchr(b'.', text)?;
+    let at = search::find(b'.', text)?;
     let (part, rest) = text.split_at_checked(at)?;
     Some((part, rest.get(1..)?))
 }

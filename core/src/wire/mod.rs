@@ -5,6 +5,7 @@ pub(crate) mod base64;
 pub(crate) mod json;
 pub(crate) mod percent;
 pub(crate) mod scanned;
+pub(crate) mod search;
 
 #[cfg(test)]
 mod linear;
