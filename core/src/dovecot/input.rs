@@ -42,9 +42,13 @@ impl<T: LoginTable> Connection<T> {
         if self.is_busy() {
             return (piece.len(), Some(Event::Busy));
         }
-        let event = self.end_field(end, response, out);
-        let event = event.unwrap_or_else(|error| Some(self.close(error)));
-        (piece.len().saturating_add(1), event)
+        let used = piece.len().saturating_add(1);
+        match self.end_field(end, response, out) {
+            // By itself, as no other is so short to copy: few fields end a line.
+            Ok(None) => (used, None),
+            Ok(event) => (used, event),
+            Err(error) => (used, Some(self.close(error))),
+        }
     }
 
     /// Decides how the response that begins with `next` is read; false if that takes a buffer.

@@ -264,10 +264,14 @@ impl<T: LoginTable> Pending<T> {
     /// Takes out the login that `ticket` stands for, if it still is being judged.
     pub(super) fn redeem(&mut self, ticket: Ticket) -> Option<u32> {
         let (id, serial) = ticket.into_parts();
-        match self.state(id) {
-            Some(State::Judging(judged)) if *judged == serial => self.remove(id).map(|_| id),
-            _ => None,
+        if !matches!(self.state(id), Some(State::Judging(judged)) if *judged == serial) {
+            return None;
         }
+        // Not by `remove`, which hands the state over, as long as the longest: this one is known, and has no name.
+        self.table.remove(LoginKey::login(id))?;
+        self.logins = self.logins.saturating_sub(1);
+        self.judging = self.judging.saturating_sub(1);
+        Some(id)
     }
 
     /// Keeps a failed login until its client has replied to the challenge.
