@@ -5,8 +5,9 @@
 //! are public: nothing here takes constant time, and nothing here may ever see a private key.
 //!
 //! ```text
-//! KeyType ── ecdsa: scalars ── point ── field ── arithmetic ──┬── umaal: a few functions of instructions
-//!                   (crypto-bigint)                           └── portable: their twin, for hosts
+//! KeyType ─┬─ ecdsa: scalars ── point ── field ─┬─ arithmetic ─┬─ umaal: a few functions of instructions
+//!          │       (crypto-bigint)              │              └─ portable: their twin, for hosts
+//!          └─ rsa: powers ──────────────────────┘
 //! ```
 //!
 //! Elsewhere than on a Cortex-M the same code runs on portable arithmetic: right, but slow.
@@ -22,10 +23,12 @@ mod ecdsa;
 mod field;
 mod generator;
 mod point;
+mod rsa;
 
 use gatepost_core::crypto::{AlgorithmSet, KeyMaterial, KeyType, Unsupported, VerifyingKey};
 
 pub use ecdsa::{P256Key, P384Key, P521Key};
+pub use rsa::RSA;
 
 /// P-256: ES256.
 pub const P256: KeyType = KeyType::new(p256);

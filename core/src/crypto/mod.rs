@@ -21,7 +21,7 @@ pub use eddsa::{Ed25519Key, has_small_order, starts_with_small_order};
 pub use hmac::{HmacKey, Hs256Key, Hs384Key, Hs512Key};
 pub use key_type::{KeyType, Lend};
 pub use material::{Curve, EcPublicKey, Ed25519PublicKey, HmacSecret, KeyMaterial, RsaPublicKey};
-pub use rsa::{RsaKey, UnpreparedRsaKey};
+pub use rsa::{Power, RsaKey, UnpreparedRsaKey};
 pub use rustcrypto::{Key, RustCrypto};
 
 /// A key that has been prepared for verifying, together with the algorithms that it serves.

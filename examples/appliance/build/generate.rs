@@ -164,7 +164,7 @@ fn types(served: AlgorithmSet) -> String {
             &[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512],
         ),
         (
-            "KeyType::RSA",
+            "gatepost_cortex_m::RSA",
             &[
                 Algorithm::Rs256,
                 Algorithm::Rs384,
