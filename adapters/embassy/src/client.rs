@@ -104,12 +104,9 @@ async fn talk<'e>(
             Ok(false) => asker.end(Ok(())),
         }
         is_used = true;
-        tunnel.rest(true);
-        // Whatever comes now, even its end, is no answer to what is asked next.
-        let next = select(connection.read(&mut [0]), errands.next()).await;
-        tunnel.rest(false);
-        asker = match next {
-            Either::First(_) => return None,
+        // Below TLS, where giving up to wait costs nothing.
+        asker = match select(tunnel.stirs(), errands.next()).await {
+            Either::First(()) => return None,
             Either::Second(asker) => asker,
         };
         if !tunnel.leads_to(asker.errand()).await {

@@ -13,7 +13,6 @@
 //! ```
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
@@ -55,8 +54,6 @@ pub struct Tunnel {
     ended: Event<()>,
     /// Whoever wanted the connection does not want it any more.
     hung_up: Event<()>,
-    /// Nobody has asked anything that has no answer yet.
-    rests: AtomicBool,
 }
 
 impl Tunnel {
@@ -72,7 +69,6 @@ impl Tunnel {
             outgoing: Pipe::new(),
             ended: Signal::new(),
             hung_up: Signal::new(),
-            rests: AtomicBool::new(false),
         }
     }
 
@@ -81,7 +77,6 @@ impl Tunnel {
         self.idle.wait().await;
         // From here on giving up has to be told.
         let line = Line(self);
-        self.rest(false);
         self.errand.lock().await.clone_from(errand);
         self.wanted.signal(());
         self.connected.wait().await?;
@@ -93,9 +88,13 @@ impl Tunnel {
         *self.errand.lock().await == *errand
     }
 
-    /// Whether the connection may be silent for longer, as nobody asks.
-    pub(crate) fn rest(&self, rests: bool) {
-        self.rests.store(rests, Ordering::Relaxed);
+    /// Waits until anything comes over the connection, even its end, or nothing has for too long: it is no answer to
+    /// what is asked next. Whoever reads from the connection afterwards misses it.
+    pub(crate) async fn stirs(&self) {
+        let mut byte = [0];
+        let anything = select(self.incoming.read(&mut byte), self.ended.wait());
+        // Either way it is of no use any more.
+        let _ = with_timeout(IDLE, anything).await;
     }
 
     /// The network's side of one connection, which `connect` makes.
@@ -204,9 +203,7 @@ impl Line {
         &self,
         other: impl Future<Output = V>,
     ) -> Result<Option<V>, ErrorKind> {
-        let rests = self.0.rests.load(Ordering::Relaxed);
-        let patience = if rests { IDLE } else { TIMEOUT };
-        match with_timeout(patience, select(other, self.0.ended.wait())).await {
+        match with_timeout(TIMEOUT, select(other, self.0.ended.wait())).await {
             Ok(Either::First(value)) => Ok(Some(value)),
             Ok(Either::Second(())) => {
                 // It stays so.

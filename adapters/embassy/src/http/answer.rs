@@ -20,6 +20,8 @@ pub struct AnswerReader {
     framing: Option<Framing>,
     has_begun: bool,
     is_closed: bool,
+    /// Whether there may be more behind the answer, for which the buffer had no room.
+    is_full: bool,
 }
 
 /// What is to be done.
@@ -48,6 +50,7 @@ impl AnswerReader {
             framing: None,
             has_begun: false,
             is_closed: false,
+            is_full: false,
         }
     }
 
@@ -60,7 +63,7 @@ impl AnswerReader {
     #[must_use]
     pub fn is_over(&self) -> bool {
         let persists = self.fields.is_some_and(|fields| fields.persists);
-        let is_followed = self.filled > self.body;
+        let is_followed = self.filled > self.body || self.is_full;
         !persists || self.framing == Some(Framing::UntilClosed) || is_followed
     }
 
@@ -78,6 +81,7 @@ impl AnswerReader {
         };
         let is_last = self.advance(framing, buffer)? || self.is_closed;
         let length = self.body;
+        self.is_full = self.filled >= buffer.len();
         if is_last || self.filled >= buffer.len() {
             return Ok(AnswerStep::Part { length, is_last });
         }

@@ -349,6 +349,14 @@ fn a_connection_lasts_unless_the_server_says_otherwise() {
         );
         assert_eq!(outcome.map(|(_, _, over)| over), Ok(is_over), "{answer}");
     }
+    // TLS may keep what would follow.
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 128\r\n\r\n{:128}", "");
+    for piece in [128, 100] {
+        let errands = errands::<128>();
+        let mut wire = wire(&answer, piece);
+        let outcome = ask(errands, &mut wire, &|_| Ok(()), &mut whole);
+        assert_eq!(outcome.map(|(_, _, over)| over), Ok(true), "{piece}");
+    }
     for (answer, was_closed) in [("", true), ("H", false)] {
         let outcome = ask(
             errands::<128>(),
