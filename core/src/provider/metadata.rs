@@ -502,6 +502,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_repeated_endpoint_is_seen_however_often_another_stands_there() {
+        let body = std::format!(
+            r#"{{"issuer":"{ISSUER}","jwks_uri":"https://k/","jwks_uri":"https://k/",
+                "jwks_uri":"https://k/","jwks_uri":"https://k/",
+                "introspection_endpoint":"https://a/","introspection_endpoint":"https://b/"}}"#
+        );
+        let metadata = Metadata::parse(ISSUER, body.as_bytes()).unwrap();
+        assert_eq!((metadata.key_set, metadata.introspection), (None, None));
+    }
+
     // J17: a provider inside a network may say where its endpoints are there.
     #[test]
     fn urls_are_as_protected_as_where_the_metadata_were_found() {

@@ -168,6 +168,11 @@ fn invariant_4_a_bad_token_is_never_a_temporary_failure() {
         &Ok(Reply::json(400, r#"{"error":"unsupported_token_type"}"#)),
         ["token_refused"; 4],
     );
+    check(
+        "an error beside what is good",
+        &said(&[("active", json!(true)), ("error", json!("invalid_token"))]),
+        ["token_refused"; 4],
+    );
     for (what, changes, code) in [
         ("expired", ("exp", json!(NOW - 61)), "expired"),
         ("not yet valid", ("nbf", json!(NOW + 61)), "not_yet_valid"),

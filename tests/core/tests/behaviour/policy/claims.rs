@@ -237,6 +237,42 @@ fn an_unverified_address_names_nobody_whatever_its_claim_is_called() {
     }
 }
 
+/// Auth0 has an action name `email_verified` by the same URL as the address.
+#[test]
+fn an_unverified_address_is_seen_by_the_name_beside_its_own() {
+    for (name, verified) in [
+        (
+            "https://example.com/email",
+            "https://example.com/email_verified",
+        ),
+        ("urn:example:email", "urn:example:email_verified"),
+        ("user.email", "user.email_verified"),
+        ("user.emails", "user.email_verified"),
+        (
+            "https://example.com/\u{e9}/email",
+            "https://example.com/\u{e9}/email_verified",
+        ),
+    ] {
+        let token = with(&[
+            (name, json!("alice@example.com")),
+            (verified, json!(true)),
+            ("other_email_verified", json!(false)),
+        ]);
+        let mut unverified = token.clone();
+        unverified[verified] = json!(false);
+        // The order of members says nothing.
+        let reversed = raw(
+            &[],
+            &format!("{:?}:false,{:?}:\"alice@example.com\"", verified, name),
+        );
+        let claims = [name];
+        let mut policy = policy();
+        policy.username_claims = &claims;
+        pair(&policy, &token, &[(unverified, "email_not_verified")]);
+        check_at(&policy, NOW, &reversed, Err("email_not_verified"));
+    }
+}
+
 /// However many requirements there are, none is met because another rule is.
 #[test]
 fn every_requirement_is_judged_however_many_there_are() {

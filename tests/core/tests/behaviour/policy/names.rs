@@ -315,7 +315,7 @@ fn a_name_may_stand_in_an_array_or_behind_a_null() {
             &policy,
             &emails(good),
             &[
-                (emails(json!([])), "unusable_user_name"),
+                (emails(json!([])), "no_user_name"),
                 (emails(json!([""])), "unusable_user_name"),
                 (
                     emails(json!(["alice@example.com", "bob@example.com"])),
@@ -330,6 +330,25 @@ fn a_name_may_stand_in_an_array_or_behind_a_null() {
     policy.domains = &["example.com"];
     let two = json!(["alice@example.org", "alice@example.com"]);
     check(&policy, &emails(two), ALICE);
+    // One user, written in two ways.
+    let twice = json!(["alice@example.com", "alice@EXAMPLE.com"]);
+    check(&policy, &emails(twice), ALICE);
+}
+
+/// An array without a name is no name, as `null` is none: the next candidate is asked.
+#[test]
+fn an_empty_array_hides_no_other_candidate() {
+    let mut policy = policy();
+    policy.username_claims = &["emails", "email"];
+    for nobody in [json!([]), json!([null])] {
+        let token = with(&[("emails", nobody), ("email", json!("alice@example.com"))]);
+        check(&policy, &token, ALICE);
+    }
+    let named = with(&[
+        ("emails", json!(["no name"])),
+        ("email", json!("alice@example.com")),
+    ]);
+    check(&policy, &named, Err("unusable_user_name"));
 }
 
 /// J15: roles are an array (Keycloak), or an object whose members are the roles (Zitadel).

@@ -68,6 +68,21 @@ fn a_tenant_names_users_of_its_own_domains() {
     }
 }
 
+/// Of several names one may be of the tenant's domains.
+#[test]
+fn an_array_names_the_user_of_its_tenant() {
+    let mut claims = token("aaaa", &json!("aaaa"), "");
+    for names in [
+        json!(["al@a.example", "al@a.onmicrosoft.com"]),
+        json!(["bo@b.example", "al@a.example"]),
+    ] {
+        claims["preferred_username"] = names;
+        check(&entra(), &claims, Ok("al@a.example"));
+    }
+    claims["preferred_username"] = json!(["bo@b.example", "bo@c.example"]);
+    check(&entra(), &claims, Err("unusable_user_name"));
+}
+
 #[test]
 fn an_address_names_nobody_across_tenants() {
     let mut claims = token("aaaa", &json!("aaaa"), "al@a.example");
