@@ -131,15 +131,16 @@ impl Search<'_, '_> {
         }
         match (is_found, is_any, is_named) {
             (true, ..) => Ok(None),
-            (_, false, _) if !self.is_foreign_to(keys) => Err(Rejection::NoKeys),
+            // Whatever keys there are or come, none is of an issuer that nobody has configured.
+            (_, false, _) if !self.is_foreign() => Err(Rejection::NoKeys),
             (_, _, true) => Err(self.refusal_of_named(keys)),
             _ => Err(Rejection::UnknownKey),
         }
     }
 
-    /// Whether there are keys, and none of the issuer that the token names.
-    fn is_foreign_to(&self, keys: &[&[TrustedKey<'_>]]) -> bool {
-        self.origin() == Origin::Foreign && keys.iter().any(|ours| !ours.is_empty())
+    /// Whether the token names an issuer that is none of those that are configured.
+    fn is_foreign(&self) -> bool {
+        !self.providers.is_empty() && self.origin() == Origin::Foreign
     }
 
     /// Whether a key that has failed was the last one that may be tried.

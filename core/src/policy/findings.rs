@@ -190,7 +190,7 @@ impl Policy<'_> {
     }
 
     /// The domains that the provider, or one of its tenants, may name users of; empty for any.
-    fn domains_of(&self, tenant: Option<usize>) -> &[&str] {
+    pub(super) fn domains_of(&self, tenant: Option<usize>) -> &[&str] {
         match tenant.and_then(|tenant| self.tenants.get(tenant)) {
             Some(tenant) => tenant.domains,
             None => self.domains,

@@ -159,6 +159,11 @@ impl UserName {
         Ok(())
     }
 
+    /// The name alone.
+    pub(super) fn into_text(self) -> heapless::String<{ Self::MAX_LEN }> {
+        self.0
+    }
+
     /// Whether `name` is this very one: it needs no reading then.
     pub(super) fn is(&self, name: &str) -> bool {
         self.0 == *name

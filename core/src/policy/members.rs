@@ -45,14 +45,30 @@ pub(crate) struct Members<'m, 'p> {
 /// A path that was asked for, and what stands there.
 struct Place<'m, 'p> {
     path: &'p str,
-    found: Option<Found<'m>>,
+    found: Option<Value<'m>>,
+    /// What says whether an address that stands there is verified.
+    beside: Option<Value<'m>>,
 }
 
-/// What stands at a path.
-#[derive(Clone, Copy)]
-struct Found<'m> {
-    value: Value<'m>,
-    /// The `email_verified` of the nested object that holds it.
+impl<'m> Place<'m, '_> {
+    /// Takes what one member leads to: two ways to one place would be a duplicate.
+    fn take(&mut self, led_to: LedTo<'m>) -> Result<(), Error> {
+        for (place, value) in [
+            (&mut self.found, led_to.value),
+            (&mut self.beside, led_to.beside),
+        ] {
+            if value.is_some() && core::mem::replace(place, value).is_some() {
+                return Err(Error::Duplicate);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a member leads to.
+#[derive(Default)]
+struct LedTo<'m> {
+    value: Option<Value<'m>>,
     beside: Option<Value<'m>>,
 }
 
@@ -82,7 +98,11 @@ impl<'m, 'p> Members<'m, 'p> {
         if self.paths.iter().any(|place| place.path == path) {
             return Ok(());
         }
-        let place = Place { path, found: None };
+        let place = Place {
+            path,
+            found: None,
+            beside: None,
+        };
         self.paths.push(place).map_err(|_| Error::TooManyPaths)
     }
 
@@ -126,14 +146,14 @@ impl<'m, 'p> Members<'m, 'p> {
     #[inline(never)]
     fn take_paths(&mut self, name: Text<'m>, value: &Value<'m>) -> Result<(), Error> {
         for place in &mut self.paths {
-            let Some(rest) = after_name(place.path, name) else {
-                continue;
-            };
-            if let Some(found) = follow(rest, *value)? {
+            if let Some(rest) = after_name(place.path, name) {
                 // `a.b` and `a` holding `b` would both be the path "a.b".
-                if place.found.replace(found).is_some() {
-                    return Err(Error::Duplicate);
-                }
+                place.take(follow(rest, *value)?)?;
+            } else if is_beside(place.path, name) {
+                place.take(LedTo {
+                    value: None,
+                    beside: Some(*value),
+                })?;
             }
         }
         Ok(())
@@ -145,20 +165,40 @@ impl<'m, 'p> Members<'m, 'p> {
 
     /// What stands at one of the paths that were asked for, unless it is `null`.
     pub(crate) fn at(&self, path: &str) -> Option<Value<'m>> {
-        self.found(path).map(|found| found.value)
+        self.place(path)?.found.filter(is_there)
     }
 
-    /// The `email_verified` that stands in the same nested object as a path, unless it is `null`.
+    /// What says whether the address at a path is verified, unless it is `null`: a member of the same object, which is
+    /// called `email_verified` as the address is called `email`.
     pub(crate) fn beside(&self, path: &str) -> Option<Value<'m>> {
-        let beside = self.found(path)?.beside;
-        beside.filter(|value| !matches!(value, Value::Null))
+        let place = self.place(path)?;
+        place.found.filter(is_there)?;
+        place.beside.filter(is_there)
     }
 
-    fn found(&self, path: &str) -> Option<Found<'m>> {
-        let place = self.paths.iter().find(|place| place.path == path)?;
-        place
-            .found
-            .filter(|found| !matches!(found.value, Value::Null))
+    fn place(&self, path: &str) -> Option<&Place<'m, 'p>> {
+        self.paths.iter().find(|place| place.path == path)
+    }
+}
+
+fn is_there(value: &Value<'_>) -> bool {
+    !matches!(value, Value::Null)
+}
+
+/// What stands before `email` or `emails` in the name of an address; `None` where a path leads to none.
+pub(super) fn before_email(path: &str) -> Option<&str> {
+    let before = path.strip_suffix("emails").or(path.strip_suffix("email"))?;
+    // Auth0 names claims by URLs.
+    matches!(before.as_bytes(), [] | [.., b'.' | b'/' | b':']).then_some(before)
+}
+
+/// Whether `name` says of the address at `path`, a name in the same object, that it is verified.
+fn is_beside(path: &str, name: Text<'_>) -> bool {
+    const VERIFIED: &str = "email_verified";
+    let before = before_email(path).unwrap_or_default();
+    match name.as_bytes() {
+        Some(name) => name.strip_prefix(before.as_bytes()) == Some(VERIFIED.as_bytes()),
+        None => name.chars().eq(before.chars().chain(VERIFIED.chars())),
     }
 }
 
@@ -184,11 +224,11 @@ impl core::fmt::Debug for Members<'_, '_> {
 
 /// What the path `rest` finds in `value`.
 #[inline(never)]
-fn follow<'m>(mut rest: &str, mut value: Value<'m>) -> Result<Option<Found<'m>>, Error> {
+fn follow<'m>(mut rest: &str, mut value: Value<'m>) -> Result<LedTo<'m>, Error> {
     let mut beside = None;
     while !rest.is_empty() {
         let Value::Object(object) = value else {
-            return Ok(None);
+            return Ok(LedTo::default());
         };
         let mut next = None;
         beside = None;
@@ -203,16 +243,19 @@ fn follow<'m>(mut rest: &str, mut value: Value<'m>) -> Result<Option<Found<'m>>,
                     return Err(Error::Duplicate);
                 }
             }
-            if name == *"email_verified" {
+            if is_beside(rest, name) {
                 beside = Some(inner);
             }
         }
         let Some((inner, after)) = next else {
-            return Ok(None);
+            return Ok(LedTo::default());
         };
         (value, rest) = (inner, after);
     }
-    Ok(Some(Found { value, beside }))
+    Ok(LedTo {
+        value: Some(value),
+        beside,
+    })
 }
 
 /// The part of `path` after `name` and a dot; empty where `name` is all of it.

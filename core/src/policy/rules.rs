@@ -205,7 +205,8 @@ impl Rule<'_> {
                 Ok(RuleOutcome::Met)
             }
             Self::User => {
-                policy.name_user(members, &mut findings.user)?;
+                let domains = policy.domains_of(findings.tenant);
+                policy.name_user(members, domains, &mut findings.user)?;
                 Ok(met_if_present(findings.user.as_ref()))
             }
         }

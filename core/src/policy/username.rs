@@ -6,9 +6,9 @@
 use super::{
     Claim, Policy, Violation,
     identity::{UserName, collect},
-    members::Members,
+    members::{Members, before_email},
 };
-use crate::wire::json::Value;
+use crate::wire::json::{Array, Value};
 
 /// A user's name, and where it comes from.
 #[derive(Clone)]
@@ -102,7 +102,7 @@ impl<'t> UsernameTemplate<'t> {
     /// [`tenants`](Policy::tenants).
     #[must_use]
     pub fn is_by_email(&self) -> bool {
-        self.paths().any(is_email)
+        self.paths().any(|path| before_email(path).is_some())
     }
 }
 
@@ -176,11 +176,13 @@ impl<'p> Policy<'p> {
         }
     }
 
-    /// Names the user by the first candidate whose claims are all there; in place, for names are large.
+    /// Names the user by the first candidate whose claims are all there; in place, for names are large. Of several
+    /// names in an array the one counts that is of `domains`.
     #[inline(never)]
     pub(super) fn name_user(
         &self,
         members: &Members<'_, '_>,
+        domains: &[&str],
         user: &mut Option<Named>,
     ) -> Result<(), Violation> {
         for (rank, candidate) in self.username_claims.iter().enumerate() {
@@ -194,7 +196,7 @@ impl<'p> Policy<'p> {
                 rank,
                 is_by_email,
             });
-            match self.name(candidate, members, &mut named.name) {
+            match self.name(candidate, members, domains, &mut named.name) {
                 Ok(true) => return Ok(()),
                 Ok(false) => *user = None,
                 Err(violation) => {
@@ -211,6 +213,7 @@ impl<'p> Policy<'p> {
         &self,
         candidate: &str,
         members: &Members<'_, '_>,
+        domains: &[&str],
         user: &mut UserName,
     ) -> Result<bool, Violation> {
         // A claim alone is what nearly every candidate is.
@@ -228,26 +231,33 @@ impl<'p> Policy<'p> {
                     let Some(value) = members.at(path) else {
                         return Ok(false);
                     };
-                    self.push_value(&mut name, value, part)?;
+                    let Some(whole) = self.whole(value, domains)? else {
+                        return Ok(false);
+                    };
+                    self.push_part(&mut name, &whole, part)?;
                 }
             }
         }
         user.assign(&name, self.user_case).map(|()| true)
     }
 
-    fn push_value(&self, name: &mut Text, value: Value<'_>, part: Part) -> Result<(), Violation> {
-        let whole = match value {
-            Value::String(text) => collect(&mut text.chars())?,
-            Value::Array(_) => self.only_name(value)?,
-            _ => return Err(Violation::MalformedClaim(Claim::User)),
-        };
+    /// The text that a claim holds; `None` where it is an array of nothing.
+    fn whole(&self, value: Value<'_>, domains: &[&str]) -> Result<Option<Text>, Violation> {
+        match value {
+            Value::String(text) => collect(&mut text.chars()).map(Some),
+            Value::Array(array) => self.only_name(array, domains),
+            _ => Err(Violation::MalformedClaim(Claim::User)),
+        }
+    }
+
+    fn push_part(&self, name: &mut Text, whole: &str, part: Part) -> Result<(), Violation> {
         // A part of what is no name, such as `a@b@c`, could be somebody else's.
         if part != Part::Whole {
-            UserName::new(&whole, self.user_case)?;
+            UserName::new(whole, self.user_case)?;
         }
-        let (local, domain) = whole.split_once('@').unwrap_or((&whole, ""));
+        let (local, domain) = whole.split_once('@').unwrap_or((whole, ""));
         let taken = match part {
-            Part::Whole => &*whole,
+            Part::Whole => whole,
             Part::Local => local,
             Part::Domain => domain,
         };
@@ -258,44 +268,35 @@ impl<'p> Policy<'p> {
         push(name, taken)
     }
 
-    /// The one name of an array that can be used: not empty, well-formed, of a domain of the provider's.
-    fn only_name(&self, array: Value<'_>) -> Result<Text, Violation> {
-        let Value::Array(array) = array else {
-            return Err(Violation::MalformedClaim(Claim::User));
-        };
-        let mut found: Option<Text> = None;
+    /// The one name of an array that can be used: not empty, well-formed, of one of `domains`; `None` where the array
+    /// holds nothing.
+    fn only_name(&self, array: Array<'_>, domains: &[&str]) -> Result<Option<Text>, Violation> {
+        let mut is_empty = true;
+        let mut found: Option<UserName> = None;
         for item in array.items() {
             let text = match item.map_err(|_| Violation::Malformed)? {
                 Value::Null => continue,
                 Value::String(text) => text,
                 _ => return Err(Violation::MalformedClaim(Claim::User)),
             };
-            let Ok(copy) = collect(&mut text.chars()) else {
+            is_empty = false;
+            let Ok(usable) = UserName::decoded(text.as_str(), text.chars(), self.user_case) else {
                 continue;
             };
-            let Ok(usable) = UserName::new(&copy, self.user_case) else {
-                continue;
-            };
-            if !self.domains.is_empty() && !usable.is_of_any(self.domains) {
+            if !domains.is_empty() && !usable.is_of_any(domains) {
                 continue;
             }
-            if found.is_some_and(|found| found != copy) {
+            if found.as_ref().is_some_and(|found| *found != usable) {
                 return Err(Violation::UnusableUserName);
             }
-            found = Some(copy);
+            found = Some(usable);
         }
-        found.ok_or(Violation::UnusableUserName)
+        match found {
+            Some(found) => Ok(Some(found.into_text())),
+            None if is_empty => Ok(None),
+            None => Err(Violation::UnusableUserName),
+        }
     }
-}
-
-/// Whether a path leads to an address.
-fn is_email(path: &str) -> bool {
-    let before = path.strip_suffix("emails").or(path.strip_suffix("email"));
-    // Auth0 names claims by URLs.
-    matches!(
-        before.map(str::as_bytes),
-        Some([] | [.., b'.' | b'/' | b':'])
-    )
 }
 
 fn push(name: &mut Text, more: &str) -> Result<(), Violation> {

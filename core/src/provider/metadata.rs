@@ -171,14 +171,13 @@ impl Metadata {
             let Some(member) = name.as_deref().and_then(MetadataMember::from_name) else {
                 continue;
             };
-            let url = if seen.contains(&member) {
-                Err(UrlFault::Repeated)
-            } else {
-                parse_url(is_plain, value)
-            };
+            if seen.contains(&member) {
+                metadata.take(member, Err(UrlFault::Repeated));
+                continue;
+            }
             // There is room for each.
             let _ = seen.push(member);
-            metadata.take(member, url);
+            metadata.take(member, parse_url(is_plain, value));
         }
         let found = found.filter(|issuer| !matches!(issuer, Value::Null));
         let found = found.ok_or(MetadataError::MissingIssuer)?.string();

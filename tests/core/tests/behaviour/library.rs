@@ -100,7 +100,8 @@ fn a_key_set_refuses_secrets_unless_asked_for() {
     let reports = add(&mut keys, &set(&[SECRET]));
     assert_eq!(reports, [(0, Some("hs".to_owned()), refused)]);
     assert!(keys.is_empty());
-    assert_eq!(verdict(&keys), Err("no_keys"));
+    // Its issuer is none of ours, whatever keys there are.
+    assert_eq!(verdict(&keys), Err("unknown_key"));
 
     let mut keys = KeySet::<4>::new().taking_secrets();
     assert_eq!(add(&mut keys, &set(&[SECRET])), []);

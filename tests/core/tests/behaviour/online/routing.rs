@@ -16,6 +16,22 @@ fn tenant(name: &'static str, domains: &'static [&'static str]) -> Policy<'stati
 /// The provider that is asked first about a login as `user`, if any is.
 #[track_caller]
 fn asked(policies: &[Policy<'_>], token: &str, user: Option<&str>) -> Option<usize> {
+    let refused = if token == TOKEN {
+        "opaque_token"
+    } else {
+        "no_keys"
+    };
+    asked_or_refused(policies, token, user, refused)
+}
+
+/// As [`asked`]; `refused` says why where nobody is.
+#[track_caller]
+fn asked_or_refused(
+    policies: &[Policy<'_>],
+    token: &str,
+    user: Option<&str>,
+    refused: &str,
+) -> Option<usize> {
     let endpoints = Endpoints {
         about: Some(About::EveryToken),
         grant: None,
@@ -46,8 +62,7 @@ fn asked(policies: &[Policy<'_>], token: &str, user: Option<&str>) -> Option<usi
     let outcome = judge_asking(rules, mechanism, &message, Some(&[]), now, &mut ask);
     let expected = match asked {
         Some(_) => "provider_unavailable",
-        None if token == TOKEN => "opaque_token",
-        None => "no_keys",
+        None => refused,
     };
     assert_eq!(outcome.code(), Err(expected));
     asked
@@ -96,7 +111,12 @@ fn a_jwt_goes_to_the_issuer_that_it_names_and_to_nobody_else() {
     assert_eq!(asked(&policies, &nameless, user), None);
     assert_eq!(asked(&policies[..1], &nameless, user), Some(0));
     let named = &policies[..2];
-    assert_eq!(asked(named, &mint("https://x.example"), user), None);
+    // Whatever keys there are or come, none is of an issuer that nobody has configured.
+    let foreign = mint("https://x.example");
+    for policies in [named, &policies[..1]] {
+        let asked = asked_or_refused(policies, &foreign, user, "unknown_key");
+        assert_eq!(asked, None);
+    }
 }
 
 #[test]

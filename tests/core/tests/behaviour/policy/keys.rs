@@ -121,18 +121,6 @@ fn no_key_is_nobodys_fault_but_ours() {
     );
 }
 
-/// Whatever keys there are, none is of an issuer that nobody has configured: the client needs another token.
-#[test]
-fn a_foreign_token_is_bad_where_there_are_no_keys_at_all() {
-    let mut foreign = claims();
-    foreign["iss"] = json!("https://old.example.com");
-    let outcome = choose(&[], 0, None, &foreign);
-    assert_eq!(
-        (outcome.code(), outcome.challenges.len()),
-        (Err("unknown_key"), 1)
-    );
-}
-
 #[test]
 fn a_key_serves_its_own_algorithms_only() {
     let policy = policy();
