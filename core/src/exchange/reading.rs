@@ -289,6 +289,7 @@ mod tests {
             ),
             (r#"{"error":["invalid_token"],"sub":"s"}"#, "token_refused"),
             (r#"{"error":true,"sub":"s"}"#, "token_refused"),
+            (r#"{"error":6,"sub":"s"}"#, "token_refused"),
             (r#"{"error":"insufficient_scope"}"#, "insufficient_scope"),
             (
                 r#"{"ok":false,"error":"missing_scope"}"#,

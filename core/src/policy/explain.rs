@@ -147,7 +147,7 @@ impl core::fmt::Debug for AnsweredClaims<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Audience, Claim, TokenType};
+    use crate::{Audience, Claim, Requirement, TokenType};
     use std::vec;
 
     #[test]
@@ -212,5 +212,89 @@ mod tests {
         );
         let other = (r#"{"sub":"b"}"#, true);
         assert_eq!(explain(&[(user, true), other]).1, Err(Violation::Malformed));
+    }
+    #[test]
+    fn what_one_answer_breaks_another_does_not_mend() {
+        let policy = Policy::new("p", Audience::OneOf(&["mail"]));
+        let answer = |json: &'static str| AnsweredClaims {
+            json: json.as_bytes(),
+            has_audience: true,
+            needs_audience: true,
+            asking_client: None,
+        };
+        let (web, mail) = (
+            answer(r#"{"sub":"a","aud":"web"}"#),
+            answer(r#"{"sub":"a","aud":"mail"}"#),
+        );
+        for answers in [[web, mail], [mail, web]] {
+            let mut broken = std::vec::Vec::new();
+            let judged = policy.explain_answers(
+                UnixTime::from_seconds(500),
+                &answers,
+                None,
+                |_, violation| {
+                    broken.extend(violation);
+                },
+            );
+            assert_eq!(broken, [Violation::WrongAudience]);
+            assert_eq!(judged, Err(Violation::WrongAudience));
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_verified_is_told() {
+        let mut policy = Policy::new("p", Audience::Any);
+        policy.username_claims = &["email"];
+        for (verified, expected) in [("false", Some(Violation::EmailNotVerified)), ("true", None)] {
+            let payload = std::format!(
+                r#"{{"sub":"a","exp":900,"iss":"i","email":"a@b.example","email_verified":{verified}}}"#
+            );
+            let payload = VerifiedPayload::new(payload.as_bytes(), TokenType::AccessToken);
+            let mut told = std::vec::Vec::new();
+            let now = UnixTime::from_seconds(500);
+            let judged = policy.explain(now, &payload, None, None, |rule, violation| {
+                if let Rule::EmailVerified = rule {
+                    told.push(violation);
+                }
+            });
+            assert_eq!(told, [expected]);
+            assert_eq!(judged.err(), expected);
+        }
+    }
+
+    #[test]
+    fn what_was_answered_is_never_printed() {
+        let answer = AnsweredClaims {
+            json: br#"{"sub":"alice"}"#,
+            has_audience: true,
+            needs_audience: true,
+            asking_client: None,
+        };
+        assert_eq!(std::format!("{answer:?}"), "AnsweredClaims(..)");
+    }
+
+    #[test]
+    fn a_rule_tells_which_values_one_claim_may_have() {
+        let mut policy = Policy::new("p", Audience::OneOf(&["mail"]));
+        policy.authorized_parties = &["web", "phone"];
+        policy.required = &[
+            Requirement {
+                claim: "groups",
+                any_of: &["staff"],
+            },
+            Requirement {
+                claim: "roles",
+                any_of: &[],
+            },
+        ];
+        let told: std::vec::Vec<_> = policy
+            .all_rules()
+            .filter_map(|rule| rule.one_of(&policy))
+            .collect();
+        let expected: [(&str, &[&str]); 2] = [("azp", &["web", "phone"]), ("groups", &["staff"])];
+        assert_eq!(told, expected);
+        policy.authorized_parties = &[];
+        let told = policy.all_rules().filter_map(|rule| rule.one_of(&policy));
+        assert_eq!(told.count(), 1);
     }
 }

@@ -331,4 +331,15 @@ mod tests {
             assert_eq!(UsernameTemplate::parse(bad), Err(error), "{bad}");
         }
     }
+
+    #[test]
+    fn what_is_wrong_with_a_template_says_what_to_write() {
+        for (error, written) in [
+            (TemplateError::Unterminated, "%{preferred_username}"),
+            (TemplateError::NoClaim, "%{preferred_username}"),
+            (TemplateError::UnknownFilter, "username or domain"),
+        ] {
+            assert!(std::format!("{error}").contains(written), "{error:?}");
+        }
+    }
 }

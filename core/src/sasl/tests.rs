@@ -381,6 +381,13 @@ fn every_byte_of_a_token_is_looked_at_wherever_it_stands() {
             }
             token[place] = b'a';
         }
+        for places in [[0, 1], [3, len - 1], [7, 30]] {
+            let mut token = token.clone();
+            for place in places {
+                token[place] = b' ';
+            }
+            assert!(BearerToken::new(&token).is_err(), "{places:?} of {len}");
+        }
     }
 }
 

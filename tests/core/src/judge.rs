@@ -166,6 +166,8 @@ impl<'k> Grouped<'k> {
 pub struct Outcome {
     /// The user who is logged in, or why nobody is.
     pub verdict: Result<String, Rejection>,
+    /// Who that really is, where a delegate logs in as somebody else.
+    pub actor: Option<String>,
     /// The provider whose key has verified, where one has.
     pub provider: Option<String>,
     /// The failure replies that the client was sent.
@@ -306,6 +308,7 @@ pub fn judge_asking(
     let mut answer = NO_ANSWER;
     let mut challenges = vec![];
     let mut attempts = 0;
+    let mut actor = None;
     let mut room = vec![0; BearerToken::MAX_LEN];
     let now = now.into();
     let grouped = Grouped::new(rules.providers, keys.unwrap_or_default());
@@ -348,7 +351,10 @@ pub fn judge_asking(
                 challenges.push(String::from_utf8_lossy(&reply.json()).into_owned());
                 Input::Reply
             }
-            Output::Accept(identity) => break Ok(identity.user().to_owned()),
+            Output::Accept(identity) => {
+                actor = identity.actor().map(str::to_owned);
+                break Ok(identity.user().to_owned());
+            }
             Output::Reject(rejection) => break Err(rejection),
         };
     };
@@ -356,6 +362,7 @@ pub fn judge_asking(
     let named = signed.or_else(|| exchange.user_in(&answer, &mut scratch));
     Outcome {
         verdict,
+        actor,
         claimed: exchange.claimed_user().map(|name| name.chars().collect()),
         vouched: named.map(|name| name.as_str().to_owned()),
         provider: exchange

@@ -202,6 +202,12 @@ fn a_coordinate_may_lack_a_zero_or_have_one_too_many() {
         check(&ec(crv, &lengthened(x), &lengthened(y)), true);
         check(&ec(crv, &lengthened(x), &shortened(y)), true);
     }
+    // The 40,393rd multiple of P-256's base point begins with two zeros: one may be missing, and the other stays.
+    let x = "AAA_XxeKoHBsQjHrblSVqhZCxbiplBJ8iUZfIplKQvk";
+    let y = "wkizN1mfDC8pdy4lbx1VScibqeVzE4LNHjzAnRDQC1U";
+    check(&ec("P-256", x, y), true);
+    check(&ec("P-256", &url(&bytes(x)[1..]), y), true);
+    check(&ec("P-256", &url(&bytes(x)[2..]), y), false);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which endpoint is asked after which, and what several of them say together.
 
-use gatepost_core::{Active, Requirement};
+use gatepost_core::{Active, Requirement, Tenant};
 use gatepost_core_tests::judge::BACKENDS;
 use gatepost_core_tests::mint::Issuer;
 use serde_json::{Value, json};
@@ -616,4 +616,83 @@ fn check_vouched(policy: &Policy<'_>, token: &str, expected: Result<&str, &str>)
     let mut setup = Setup::new(&providers);
     setup.token = token;
     setup.check(&[ok(&good())], expected);
+}
+
+/// Which tenant a user is of decides which domains count.
+#[test]
+fn an_answer_has_to_name_one_of_the_tenants() {
+    const TENANT: &str = "https://login.example.com/aaaa/v2.0";
+    let mut policy = policy();
+    policy.issuer = Some("https://login.example.com/{tenantid}/v2.0");
+    policy.tenants = &[Tenant {
+        id: "aaaa",
+        domains: &["example.com"],
+    }];
+    let answer = |changes: &[(&str, Value)]| {
+        let mut answer = without(&["email"]);
+        answer["username"] = json!(ALICE);
+        answer["iss"] = json!(TENANT);
+        answer["tid"] = json!("aaaa");
+        for (name, value) in changes {
+            answer[*name] = value.clone();
+        }
+        answer
+    };
+    let post = endpoints(Mode::Post);
+    check(&policy, post, &[answer(&[])], Ok(ALICE));
+    for (change, code) in [
+        (("iss", Value::Null), "missing_claim"),
+        (("tid", Value::Null), "missing_claim"),
+        (("tid", json!("bbbb")), "wrong_issuer"),
+        (("username", json!("alice@example.org")), "wrong_domain"),
+    ] {
+        check(&policy, post, &[answer(&[change])], Err(code));
+    }
+    // Two answers speak of one.
+    policy.tenants = &[
+        Tenant {
+            id: "aaaa",
+            domains: &["example.com"],
+        },
+        Tenant {
+            id: "bbbb",
+            domains: &["example.com"],
+        },
+    ];
+    let mut both = endpoints(Mode::Post);
+    both.tokeninfo = Some(TOKENINFO);
+    both.force_introspection = true;
+    let other = [
+        ("iss", json!("https://login.example.com/bbbb/v2.0")),
+        ("tid", json!("bbbb")),
+    ];
+    let [ours, theirs] = [answer(&[]), answer(&other)];
+    check(&policy, both, &[ours.clone(), ours.clone()], Ok(ALICE));
+    check(&policy, both, &[ours, theirs], Err("unusable_answer"));
+}
+
+/// authentik writes as `client_id` who asked, whoever the token is for.
+#[test]
+fn the_client_that_asks_is_no_party_that_the_token_was_minted_for() {
+    let mut strict = policy();
+    strict.authorized_parties = &["web", "rs"];
+    let post = endpoints(Mode::Post);
+    for (changes, expected) in [
+        (vec![("client_id", json!("web"))], Ok(ALICE)),
+        (
+            vec![("client_id", json!("phone"))],
+            Err("wrong_authorized_party"),
+        ),
+        (vec![("client_id", json!("rs"))], Err("missing_claim")),
+        (
+            vec![("client_id", json!("rs")), ("azp", json!("web"))],
+            Ok(ALICE),
+        ),
+        (
+            vec![("client_id", json!("rs")), ("cid", json!("phone"))],
+            Err("wrong_authorized_party"),
+        ),
+    ] {
+        check(&strict, post, &[with(&changes)], expected);
+    }
 }

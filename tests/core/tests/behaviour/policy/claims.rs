@@ -289,3 +289,45 @@ fn every_requirement_is_judged_however_many_there_are() {
         check(&policy, &token, Err("unmet_requirement"));
     }
 }
+
+#[test]
+fn the_first_rule_that_is_not_met_is_the_reason() {
+    for (missing, code) in [("sub", "missing_claim"), ("email", "wrong_audience")] {
+        let mut claims = without(missing);
+        claims["aud"] = json!("another");
+        check(&policy(), &claims, Err(code));
+    }
+}
+
+/// What says so stands beside the address.
+#[test]
+fn a_nested_address_may_be_unverified_where_it_stands() {
+    let policy = policy_with(|policy| policy.username_claims = &["user.email"]);
+    let token = |user: Value| {
+        let mut claims = without("email");
+        claims["user"] = user;
+        claims
+    };
+    let address = "alice@example.com";
+    for good in [
+        json!({"email": address}),
+        json!({"email": address, "verified": false}),
+        json!({"email": address, "email_verified": true}),
+        json!({"email": address, "email_verified": null}),
+    ] {
+        pair(
+            &policy,
+            &token(good),
+            &[
+                (
+                    token(json!({"email": address, "email_verified": false})),
+                    "email_not_verified",
+                ),
+                (
+                    token(json!({"email_verified": "no", "email": address, "id": 7})),
+                    "email_not_verified",
+                ),
+            ],
+        );
+    }
+}

@@ -10,7 +10,12 @@ use super::*;
 fn login(policy: &Policy<'_>, claims: &Value, user: &str) -> Result<String, &'static str> {
     let header = json!({"alg": "HS256"});
     let outcome = outcome(policy, NOW, &header, &claims.to_string(), Some(user));
-    outcome.code().map(str::to_owned)
+    let user = outcome.code()?;
+    let actor = outcome.actor.as_deref();
+    // Nobody acts for themselves.
+    let expected = Some("alice@example.com").filter(|actor| *actor != user);
+    assert_eq!(actor, expected, "{user}");
+    Ok(user.to_owned())
 }
 
 #[test]

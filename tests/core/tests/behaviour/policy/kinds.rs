@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ALICE, NOW, claims, outcome, pair, policy, policy_with, with};
+use super::{ALICE, NOW, check, claims, outcome, pair, policy, policy_with, with};
 
 #[test]
 fn a_token_that_is_bound_to_a_key_is_refused() {
@@ -144,6 +144,18 @@ fn a_null_member_tells_nothing() {
     }
 }
 
+/// Hydra leaves `token_use` empty; `typ` may say that it is a JWT.
+#[test]
+fn a_word_that_names_no_kind_tells_nothing() {
+    for change in [
+        ("token_use", json!("")),
+        ("typ", json!("JWT")),
+        ("typ", json!("application/jwt")),
+    ] {
+        check_kind(None, &[change], [ALICE, ALICE]);
+    }
+}
+
 /// RFC 9068 section 2.1, for those who insist on it.
 #[test]
 fn the_header_may_have_to_name_an_access_token() {
@@ -186,5 +198,24 @@ fn an_encrypted_token_is_named() {
             None,
         );
         assert_eq!(outcome.code(), Err(expected), "{token}");
+    }
+}
+
+/// Casdoor and Pocket ID have members of their own. Their names are common ones, so only known words count.
+#[test]
+fn members_of_single_providers_tell_of_other_tokens() {
+    for member in ["tokenType", "TokenType", "type"] {
+        let said = |word: &str| with(&[(member, json!(word))]);
+        let refused = [
+            "refresh-token",
+            "Refresh_Token",
+            "offline",
+            "logout",
+            "id-token",
+        ];
+        let bad = refused.map(|word| (said(word), "not_access_token"));
+        pair(&policy(), &said("access-token"), &bad);
+        check(&policy(), &said("application"), ALICE);
+        check(&policy(), &said("DPoP"), Err("key_bound_token"));
     }
 }

@@ -1,10 +1,14 @@
 //! Whose a token is, and whether the account is active.
 
-use gatepost_core::{Active, UserCase};
+use gatepost_core::exchange::LoginSettings;
+use gatepost_core::sasl::Mechanism;
+use gatepost_core::{Active, Identity, UnixTime, UserCase};
+use gatepost_core_tests::judge::{BACKENDS, judge};
 use serde_json::{Value, json};
 
 use super::{
-    ALICE, NOW, check, check_at, claims, outcome, pair, policy, policy_with, raw, with, without,
+    ALICE, KEYS, NOW, check, check_at, claims, outcome, pair, policy, policy_with, raw, with,
+    without,
 };
 
 #[test]
@@ -413,5 +417,42 @@ fn a_template_makes_a_name_of_claims() {
     ] {
         let policy = policy_with(|policy| policy.username_claims = templates);
         check(&policy, &token, expected);
+    }
+}
+
+/// An adapter asks for names that come from elsewhere: a table, or a proxy.
+#[test]
+fn what_a_user_may_be_called_is_known_without_a_token() {
+    for name in ["alice", "alice@example.com", "a/b"] {
+        assert_eq!(Identity::is_user_name(name), name != "a/b", "{name}");
+    }
+    let longest = "a".repeat(256);
+    assert!(Identity::is_user_name(&longest));
+    assert!(!Identity::is_user_name(&format!("{longest}a")));
+}
+
+/// RFC 5801 section 4: `=2C` and `=3D` stand for a comma and an equals sign.
+#[test]
+fn a_claimed_name_is_read_before_it_is_compared() {
+    let policy = policy();
+    let keys = BACKENDS[0].prepare_all(&[KEYS[0].jwk("HS256")]);
+    let keys = [keys[0].trusted(&policy)];
+    for (claimed, named, expected) in [
+        ("alice=3D1@example.com", "alice=1@example.com", true),
+        ("alice=3D1@example.com", "alice=3D1@example.com", false),
+        ("alice=3D3D1@example.com", "alice=3D1@example.com", true),
+        ("alice@example.com", "alice@example.com", true),
+    ] {
+        let token = KEYS[0].sign("HS256", &with(&[("email", json!(named))]));
+        let message = format!("n,a={claimed},\x01auth=Bearer {token}\x01\x01");
+        let outcome = judge(
+            LoginSettings::default(),
+            Mechanism::OAuthBearer,
+            message.as_bytes(),
+            &keys,
+            UnixTime::from_seconds(NOW),
+        );
+        let expected = expected.then_some(named).ok_or("wrong_user");
+        assert_eq!(outcome.code(), expected, "{claimed}");
     }
 }

@@ -3,7 +3,7 @@
 use gatepost_core::Exchange;
 use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::sasl::Mechanism;
-use gatepost_core::{Policy, UnixTime};
+use gatepost_core::{Policy, Rejection, UnixTime};
 use gatepost_core_tests::judge::{BACKENDS, PreparedKey, oauthbearer};
 use serde_json::json;
 
@@ -178,4 +178,20 @@ fn a_token_without_issuer_is_one_of_a_provider_without_issuer() {
             "{signer}"
         );
     }
+}
+
+#[test]
+fn why_a_login_fails_is_known_before_the_client_replies() {
+    let policy = policy();
+    let providers = [of(&policy)];
+    let message = oauthbearer("opaque");
+    let mut exchange = Exchange::new(settings(&providers), Mechanism::OAuthBearer, &message);
+    assert_eq!(exchange.rejection(), None);
+    let told = exchange.step(now(), Input::Start);
+    assert!(matches!(told, Output::Challenge(_)), "{told:?}");
+    let why = exchange.rejection().map(Rejection::code);
+    assert_eq!(why, Some("opaque_token"));
+    let ended = exchange.step(now(), Input::Reply);
+    assert_eq!(verdict(&ended), Err("opaque_token"));
+    assert_eq!(exchange.rejection().map(Rejection::code), why);
 }

@@ -161,3 +161,29 @@ fn tenants_are_judged_without_an_issuer_too() {
         check(&policy, &claims, Err("wrong_issuer"));
     }
 }
+
+/// A key of any tenant's signs for tokens of one: an identifier is neither empty nor a path.
+#[test]
+fn a_key_of_every_tenant_signs_for_issuers_of_the_template() {
+    let policy = policy_with(|policy| policy.issuer = None);
+    for backend in BACKENDS {
+        let keys = backend.prepare_all(&[KEYS[0].jwk("HS256")]);
+        let key = Key {
+            issuer: Some(TEMPLATE),
+            ..keys[0].trusted(&policy)
+        };
+        for (tenant, expected) in [
+            ("aaaa", ALICE),
+            ("", Err("unknown_key")),
+            ("aaaa/x", Err("unknown_key")),
+            ("/", Err("unknown_key")),
+        ] {
+            let token = KEYS[0].sign("HS256", &token(tenant, &Value::Null, ""));
+            let message = oauthbearer(&token);
+            let now = UnixTime::from_seconds(NOW);
+            let (settings, mechanism) = (LoginSettings::default(), Mechanism::OAuthBearer);
+            let outcome = judge(settings, mechanism, &message, &[key], now);
+            assert_eq!(outcome.code(), expected, "{tenant:?}");
+        }
+    }
+}
