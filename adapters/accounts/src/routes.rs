@@ -1,0 +1,65 @@
+//! What the configuration adds to accounts: which groups are distribution lists, and who gets what is for nobody.
+
+use std::collections::HashMap;
+
+use crate::model::SourceId;
+use crate::name::{Address, fold};
+
+/// A group that is a distribution list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct List {
+    /// The source that owns the group.
+    pub source: SourceId,
+    /// The group's display name, in any case.
+    pub group: String,
+    /// The address of the list.
+    pub address: Address,
+    /// Whether its members may send as the list.
+    pub may_members_send: bool,
+}
+
+/// Addresses that lead to others by the configuration.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Routes {
+    lists: HashMap<Address, List>,
+    catch_alls: HashMap<String, Address>,
+    /// Whether mail for accounts that are not active is refused; it is accepted by default, and kept.
+    pub refuses_inactive: bool,
+}
+
+impl Routes {
+    /// No lists, no catch-alls.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a list; of two with one address the later counts.
+    pub fn add_list(&mut self, mut list: List) {
+        list.group.make_ascii_lowercase();
+        self.lists.insert(list.address.clone(), list);
+    }
+
+    /// Sends what is for nobody in `domain` to `target`.
+    pub fn add_catch_all(&mut self, domain: &str, target: Address) {
+        self.catch_alls.insert(domain.to_ascii_lowercase(), target);
+    }
+
+    /// The list of that address, which is in lower case.
+    #[must_use]
+    pub fn list(&self, address: &str) -> Option<&List> {
+        self.lists.get(address)
+    }
+
+    /// Who gets what is for nobody in that domain.
+    #[must_use]
+    pub fn catch_all(&self, domain: &str) -> Option<&Address> {
+        self.catch_alls.get(&*fold(domain))
+    }
+
+    /// Whether an address of this domain is one of these.
+    pub(crate) fn has_domain(&self, domain: &str) -> bool {
+        self.catch_alls.contains_key(domain)
+            || self.lists.keys().any(|address| address.domain() == domain)
+    }
+}

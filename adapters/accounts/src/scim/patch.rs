@@ -1,0 +1,261 @@
+//! PATCH (RFC 7644 section 3.5.2), in all the shapes that clients send.
+//!
+//! Operations are read first, all of them, and then done to a copy of the resource, so a request is applied whole or
+//! not at all. What they do to members is gathered as an edit of a table.
+
+mod attribute;
+mod several;
+
+use serde_json::Value;
+
+use super::attribute::{Name, Named, resolve};
+use super::clean::{Object, is_kept, parts};
+use super::filter::is_members;
+use super::limits::MAX_OPERATIONS;
+use super::members::MemberEdits;
+use super::path::{Path, Target};
+use super::refusal::{Refusal, ScimType, quoted};
+use super::schema::{Mutability, ResourceType, Schema, find};
+use crate::id::Id;
+
+/// The operations of a request.
+#[derive(Clone, Debug)]
+pub struct Patch {
+    resource_type: &'static ResourceType,
+    operations: Vec<Operation>,
+}
+
+#[derive(Clone, Debug)]
+struct Operation {
+    verb: Verb,
+    path: Option<Path>,
+    value: Value,
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verb {
+    Add,
+    Replace,
+    Remove,
+}
+
+/// What comes of a resource.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patched {
+    /// Everything but members.
+    pub(crate) resource: Object,
+    /// What becomes of the members.
+    pub(crate) members: MemberEdits,
+}
+
+impl Patch {
+    /// Reads the body of a PATCH of a resource of that type.
+    ///
+    /// # Errors
+    /// `invalidSyntax`, `invalidPath`, `invalidFilter` or `invalidValue`; 413 for too many operations.
+    pub fn parse(resource_type: &'static ResourceType, body: Object) -> Result<Self, Refusal> {
+        let mut operations = Vec::new();
+        let listed = body
+            .into_iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("Operations"));
+        let Some((_, Value::Array(listed))) = listed else {
+            let detail = "a PATCH has a list of Operations";
+            return Err(Refusal::new(ScimType::InvalidSyntax, detail));
+        };
+        if listed.len() > MAX_OPERATIONS {
+            let detail = format!("a PATCH has at most {MAX_OPERATIONS} operations");
+            return Err(Refusal::of_status(413, detail));
+        }
+        for operation in listed {
+            operations.push(Operation::parse(resource_type, operation)?);
+        }
+        Ok(Self {
+            resource_type,
+            operations,
+        })
+    }
+
+    /// Does all operations to `resource`, whose id is `id`.
+    ///
+    /// # Errors
+    /// Whatever the first operation that cannot be done is refused with.
+    pub fn apply(self, id: Id, resource: Object) -> Result<Patched, Refusal> {
+        let mut patched = Patched {
+            resource,
+            members: MemberEdits::default(),
+        };
+        for operation in self.operations {
+            patched.apply(self.resource_type, id, operation)?;
+        }
+        Ok(patched)
+    }
+}
+
+impl Operation {
+    fn parse(resource_type: &'static ResourceType, operation: Value) -> Result<Self, Refusal> {
+        let syntax = |detail: String| Refusal::new(ScimType::InvalidSyntax, detail);
+        let Value::Object(members) = operation else {
+            return Err(syntax("an operation is not an object".to_owned()));
+        };
+        let (mut verb, mut path, mut value) = (None, None, Value::Null);
+        for (name, member) in members {
+            match (name.to_ascii_lowercase().as_str(), member) {
+                ("op", Value::String(op)) => verb = Some(Verb::parse(&op)?),
+                ("path", Value::String(text)) => path = Some(text),
+                ("op" | "path", Value::Null) => {}
+                ("op" | "path", _) => {
+                    return Err(syntax(format!("{} is not a text", quoted(&name))));
+                }
+                ("value", member) => value = member,
+                _ => {}
+            }
+        }
+        let path = path.filter(|path| !path.is_empty());
+        let path = path
+            .map(|path| Path::parse(resource_type, &path))
+            .transpose()?;
+        Ok(Self {
+            verb: verb.ok_or_else(|| syntax("an operation has no op".to_owned()))?,
+            path,
+            value,
+        })
+    }
+}
+
+impl Verb {
+    /// Reads it in any case, as Entra writes it.
+    fn parse(op: &str) -> Result<Self, Refusal> {
+        let verbs = [
+            ("add", Self::Add),
+            ("replace", Self::Replace),
+            ("remove", Self::Remove),
+        ];
+        let mut verbs = verbs.into_iter();
+        let found = verbs.find(|(word, _)| op.eq_ignore_ascii_case(word));
+        found.map(|(_, verb)| verb).ok_or_else(|| {
+            let detail = format!("op is {} and not add, replace or remove", quoted(op));
+            Refusal::new(ScimType::InvalidSyntax, detail)
+        })
+    }
+}
+
+impl Patched {
+    fn apply(
+        &mut self,
+        resource_type: &'static ResourceType,
+        id: Id,
+        operation: Operation,
+    ) -> Result<(), Refusal> {
+        let Operation { verb, path, value } = operation;
+        match path {
+            Some(Path(target)) => self.at(verb, id, target, value),
+            None if verb == Verb::Remove => {
+                let detail = "an operation that removes has no path";
+                Err(Refusal::new(ScimType::NoTarget, detail))
+            }
+            None => {
+                for (name, value) in parts("the value of an operation without a path", value)? {
+                    self.named(verb, id, resolve(resource_type, &name), value)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A member of a value without a path. What is not ours to take, or not theirs to change, is passed over: clients
+    /// send whole resources so.
+    fn named(&mut self, verb: Verb, id: Id, named: Named, value: Value) -> Result<(), Refusal> {
+        if let Named::Attribute(name) = &named {
+            let is_passed_over = !is_kept(name.attribute) && !is_members(name.attribute);
+            if is_passed_over && name.attribute.name != "id" {
+                return Ok(());
+            }
+        }
+        match Path::of_named(named, None) {
+            Some(Path(target)) => self.at(verb, id, target, value),
+            None => Ok(()),
+        }
+    }
+
+    fn at(&mut self, verb: Verb, id: Id, target: Target, value: Value) -> Result<(), Refusal> {
+        match target {
+            Target::Foreign => Ok(()),
+            Target::Extension(schema) => self.extension(verb, schema, value),
+            Target::Attribute { name, selection } => {
+                let attribute = name.attribute;
+                if attribute.name == "id" && verb != Verb::Remove && value == id.to_string() {
+                    return Ok(());
+                }
+                if attribute.mutability == Mutability::ReadOnly {
+                    return Err(read_only(attribute.name));
+                }
+                if is_members(attribute) {
+                    return self.members(verb, &name, selection.as_ref(), &value);
+                }
+                if !is_kept(attribute) {
+                    return Ok(());
+                }
+                attribute::change(&mut self.resource, verb, &name, selection.as_ref(), value)
+            }
+        }
+    }
+
+    /// A whole extension.
+    fn extension(
+        &mut self,
+        verb: Verb,
+        schema: &'static Schema,
+        value: Value,
+    ) -> Result<(), Refusal> {
+        if verb == Verb::Remove {
+            self.resource.remove(schema.urn);
+            return Ok(());
+        }
+        for (name, value) in parts(schema.name, value)? {
+            let Some(attribute) = find(schema.attributes, &name) else {
+                continue;
+            };
+            let name = Name {
+                extension: Some(schema),
+                attribute,
+                part: None,
+            };
+            attribute::change(&mut self.resource, verb, &name, None, value)?;
+        }
+        Ok(())
+    }
+
+    /// Members that are to be removed are named by a filter, or by the value; RFC 7644 has no meaning for the value,
+    /// and would remove everybody.
+    fn members(
+        &mut self,
+        verb: Verb,
+        name: &Name,
+        selection: Option<&super::filter::Expression>,
+        value: &Value,
+    ) -> Result<(), Refusal> {
+        let members = &mut self.members;
+        match (verb, selection) {
+            _ if name.part.is_some() => Err(read_only("what a member is")),
+            (Verb::Remove, Some(filter)) => members.remove_matching(filter),
+            (Verb::Remove, None) => match value {
+                Value::Null => {
+                    members.clear();
+                    Ok(())
+                }
+                value => members.remove(value),
+            },
+            (Verb::Add | Verb::Replace, Some(_)) => Err(read_only("what a member is")),
+            (Verb::Add, None) => members.add(value),
+            (Verb::Replace, None) => {
+                members.clear();
+                members.add(value)
+            }
+        }
+    }
+}
+
+fn read_only(name: &str) -> Refusal {
+    Refusal::new(ScimType::Mutability, format!("{name} cannot be changed"))
+}

@@ -1,0 +1,160 @@
+//! What a resource, as SCIM has it, means to mail servers and logins.
+
+use serde_json::Value;
+
+use super::Context;
+use super::clean::{Object, is_primary, missing, text};
+use super::limits::{MAX_DOCUMENT, MAX_EXTERNAL_ID, MAX_FORWARDING};
+use super::refusal::{Refusal, quoted};
+use super::schema::MAIL_USER;
+use crate::id::Id;
+use crate::model::{Account, Group, Kind, Life, Resource};
+use crate::name::{Address, Email, Unusable, check, fold, mailbox_and_aliases};
+use crate::store::Record;
+
+/// The record of a resource of that content.
+pub(super) fn record(
+    kind: Kind,
+    content: &Object,
+    id: Id,
+    life: Life,
+    ours: &Context<'_>,
+) -> Result<Record, Refusal> {
+    let document = Value::Object(content.clone()).to_string();
+    if document.len() > MAX_DOCUMENT {
+        let detail = format!("the resource is larger than {MAX_DOCUMENT} bytes");
+        return Err(Refusal::of_status(413, detail));
+    }
+    let external_id = external_id(content)?;
+    let source = ours.source.id;
+    let resource = match kind {
+        Kind::Group => Resource::Group(Group {
+            id,
+            source,
+            external_id,
+            display_name: name(content, "displayName")?.to_owned(),
+            life,
+        }),
+        Kind::Account => {
+            let user_name = name(content, "userName")?;
+            let listed = emails(content);
+            let found = mailbox_and_aliases(user_name, &listed, &ours.source.domains);
+            let (mailbox, aliases) = found.map_err(|unusable| {
+                let Unusable { text, why } = unusable;
+                let text = quoted(&text);
+                Refusal::value(format!("\"{text}\" cannot be an address here: {why}"))
+            })?;
+            Resource::Account(Account {
+                id,
+                source,
+                external_id,
+                user_name: user_name.to_owned(),
+                display_name: text(content, "displayName").map(str::to_owned),
+                mailbox,
+                aliases,
+                active: content.get("active") != Some(&Value::Bool(false)),
+                quota: quota(content)?,
+                forwarding: forwarding(content)?,
+                life,
+            })
+        }
+    };
+    Ok(Record {
+        resource,
+        document,
+        emails: keys(content),
+    })
+}
+
+/// A name that has to be there.
+fn name<'o>(content: &'o Object, attribute: &str) -> Result<&'o str, Refusal> {
+    let name = text(content, attribute).ok_or_else(|| missing(attribute))?;
+    check(name).map_err(|why| {
+        let name = quoted(name);
+        Refusal::value(format!("{attribute} cannot be \"{name}\": {why}"))
+    })?;
+    Ok(name)
+}
+
+fn external_id(content: &Object) -> Result<Option<String>, Refusal> {
+    let Some(external_id) = text(content, "externalId").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    if external_id.len() > MAX_EXTERNAL_ID || external_id.chars().any(char::is_control) {
+        let detail = format!(
+            "externalId is longer than {MAX_EXTERNAL_ID} bytes, or contains control characters"
+        );
+        return Err(Refusal::value(detail));
+    }
+    Ok(Some(external_id.to_owned()))
+}
+
+fn elements<'o>(content: &'o Object, attribute: &str) -> impl Iterator<Item = &'o Value> {
+    let elements = content.get(attribute).and_then(Value::as_array);
+    elements.into_iter().flatten()
+}
+
+fn emails(content: &Object) -> Vec<Email<'_>> {
+    let emails = elements(content, "emails").filter_map(|email| {
+        let kind = email.get("type").and_then(Value::as_str);
+        Some(Email {
+            value: email.get("value")?.as_str()?,
+            is_primary: is_primary(email),
+            is_work: kind.is_some_and(|kind| kind.eq_ignore_ascii_case("work")),
+        })
+    });
+    emails.collect()
+}
+
+/// What an account is found by: its e-mail addresses in lower case, each once.
+fn keys(content: &Object) -> Vec<String> {
+    let emails = emails(content);
+    let mut keys: Vec<_> = emails
+        .iter()
+        .map(|email| fold(email.value).into_owned())
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+fn mail_extension(content: &Object) -> Option<&Object> {
+    content.get(MAIL_USER.urn).and_then(Value::as_object)
+}
+
+fn quota(content: &Object) -> Result<Option<u64>, Refusal> {
+    let Some(quota) = mail_extension(content).and_then(|mail| mail.get("quota")) else {
+        return Ok(None);
+    };
+    let quota = quota.as_u64().filter(|quota| i64::try_from(*quota).is_ok());
+    quota
+        .map(Some)
+        .ok_or_else(|| Refusal::value("quota is not a number of bytes"))
+}
+
+fn forwarding(content: &Object) -> Result<Vec<Address>, Refusal> {
+    let Some(mail) = mail_extension(content) else {
+        return Ok(Vec::new());
+    };
+    let mut forwarding = Vec::new();
+    for text in elements(mail, "forwarding").filter_map(Value::as_str) {
+        let address = Address::parse(text).map_err(|why| {
+            let text = quoted(text);
+            Refusal::value(format!("mail cannot be forwarded to \"{text}\": {why}"))
+        })?;
+        if !forwarding.contains(&address) {
+            forwarding.push(address);
+        }
+    }
+    if forwarding.len() > MAX_FORWARDING {
+        let detail = format!("mail is forwarded to at most {MAX_FORWARDING} addresses");
+        return Err(Refusal::value(detail));
+    }
+    Ok(forwarding)
+}
+
+/// The content of a record, as it was kept.
+pub(super) fn content(record: &Record) -> Object {
+    // What is kept was written here; a store that lost it shows a resource without it.
+    serde_json::from_str(&record.document).unwrap_or_default()
+}

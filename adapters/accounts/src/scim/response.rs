@@ -1,0 +1,142 @@
+//! What a client is told.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::refusal::Refusal;
+use super::schema::ResourceType;
+use crate::store::Member;
+
+/// The content type of every body.
+pub const CONTENT_TYPE: &str = "application/scim+json";
+
+/// The URN of errors.
+const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
+
+/// Members of one piece of a body.
+const MEMBERS_A_CHUNK: usize = 1_000;
+
+/// What of an HTTP response matters.
+#[derive(Clone, Debug, Default)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Location`.
+    pub location: Option<String>,
+    /// The body, of [`CONTENT_TYPE`]; none if it is empty.
+    pub body: Body,
+}
+
+impl Response {
+    /// A status alone.
+    pub(crate) fn of_status(status: u16) -> Self {
+        Self {
+            status,
+            ..Self::default()
+        }
+    }
+
+    /// A value as the body.
+    pub(crate) fn json(status: u16, value: &Value) -> Self {
+        let mut response = Self::of_status(status);
+        response.body.push_text(value.to_string());
+        response
+    }
+
+    /// An error, as SCIM writes it: the status is a text.
+    #[must_use]
+    pub fn refusal(refusal: &Refusal) -> Self {
+        let mut error = json!({
+            "schemas": [ERROR],
+            "status": refusal.status.to_string(),
+            "detail": refusal.detail,
+        });
+        if let (Some(scim_type), Value::Object(error)) = (refusal.scim_type, &mut error) {
+            error.insert("scimType".to_owned(), scim_type.as_str().into());
+        }
+        Self::json(refusal.status, &error)
+    }
+
+    /// Whoever sends the request could not be authenticated.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        let detail = "the request has no token that opens this endpoint";
+        Self::refusal(&Refusal::of_status(401, detail))
+    }
+
+    /// The store cannot be asked now.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self::refusal(&crate::store::Unavailable.into())
+    }
+}
+
+/// A body. A group can have more members than text should be made of at once, so it comes in chunks.
+#[derive(Clone, Debug, Default)]
+pub struct Body(Vec<Piece>);
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(String),
+    /// The members of a group, without the brackets around them.
+    Members(Arc<str>, Vec<Member>),
+}
+
+impl Body {
+    pub(crate) fn push_text(&mut self, text: impl Into<String>) {
+        self.0.push(Piece::Text(text.into()));
+    }
+
+    /// Adds members; their URLs begin with `base_url`.
+    pub(crate) fn push_members(&mut self, base_url: &str, members: Vec<Member>) {
+        self.0.push(Piece::Members(base_url.into(), members));
+    }
+
+    pub(crate) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its text, piece by piece.
+    pub fn chunks(&self) -> impl Iterator<Item = String> {
+        self.0.iter().flat_map(Piece::chunks)
+    }
+
+    /// Its whole text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.chunks().collect()
+    }
+}
+
+impl Piece {
+    fn chunks(&self) -> Box<dyn Iterator<Item = String> + '_> {
+        match self {
+            Self::Text(text) => Box::new(std::iter::once(text.clone())),
+            Self::Members(base_url, members) => {
+                let chunks = members.chunks(MEMBERS_A_CHUNK).enumerate();
+                Box::new(chunks.map(|(number, chunk)| {
+                    let shown = chunk.iter().map(|one| member(base_url, one).to_string());
+                    let comma = if number == 0 { "" } else { "," };
+                    comma.to_owned() + &shown.collect::<Vec<_>>().join(",")
+                }))
+            }
+        }
+    }
+}
+
+fn member(base_url: &str, member: &Member) -> Value {
+    let Member { id, kind } = member;
+    let resource_type = ResourceType::of(*kind);
+    let id = id.to_string();
+    let location = format!("{base_url}{}/{id}", resource_type.endpoint);
+    json!({"value": id, "$ref": location, "type": resource_type.name})
+}

@@ -1,0 +1,282 @@
+//! Writing: a request is read and judged as a whole before anything is written.
+
+use super::attribute::{Named, resolve};
+use super::clean::{self, Object};
+use super::filter::is_members;
+use super::limits::MAX_MEMBERS_AFTER_PATCH;
+use super::members::MemberEdits;
+use super::patch::{Patch, Patched};
+use super::refusal::{Refusal, ScimType, quoted};
+use super::resource::{content, record};
+use super::response::Response;
+use super::schema::ResourceType;
+use super::tags::{check, etag};
+use super::{Call, Note, json};
+use crate::id::Id;
+use crate::model::{Kind, Life, Resource};
+use crate::name::{Address, fold};
+use crate::store::{Key, Owner, Record};
+
+/// What a PUT changes only where it says something of it. Whoever does not say whether somebody may log in does not say
+/// that they may; and whoever leaves out by what tokens are theirs does not mean that they are nobody's. `null` says so.
+const KEPT: [&str; 2] = ["active", "externalId"];
+
+/// A body that is a resource.
+struct Body {
+    content: Object,
+    /// Its members, if it says anything of them.
+    members: Option<MemberEdits>,
+    /// What of [`KEPT`] it says nothing of.
+    unsaid: Vec<&'static str>,
+}
+
+impl Call<'_> {
+    pub(super) fn create(&mut self, kind: Kind) -> Result<Response, Refusal> {
+        let projection = self.projection(kind)?;
+        let Body {
+            content, members, ..
+        } = self.body(kind)?;
+        let now = self.context.now;
+        let mut life = Life {
+            created: now,
+            modified: now,
+            version: 0,
+            position: 0,
+            deleted: None,
+        };
+        let mut record = record(kind, &content, self.context.fresh, life, &self.context)?;
+        let before = self.returned(&record.resource)?;
+        if let Some(before) = &before {
+            // The same person is back: what is stored under the id is theirs.
+            life.created = before.resource.life().created;
+            let id = before.resource.id();
+            record = super::resource::record(kind, &content, id, life, &self.context)?;
+        }
+        let id = record.resource.id();
+        self.check_unique(&record.resource, None)?;
+        let members = members.unwrap_or_default();
+        members.check(Some(id), self.context.source.id, self.store)?;
+        let reused = self.reused(&record.resource, None)?;
+
+        self.has_written = true;
+        let written = self.store.insert(&record)?;
+        record.resource.life_mut().version = written.version;
+        let number = members.apply(id, self.store)?;
+        if before.is_some() {
+            self.notes.push(Note::Returned { id });
+        }
+        self.notes.extend(reused);
+        self.note_change(kind, id, None, Some(&record), number);
+        self.respond(201, &record, &projection)
+    }
+
+    pub(super) fn replace(&mut self, kind: Kind, id: &str) -> Result<Response, Refusal> {
+        let projection = self.projection(kind)?;
+        let Body {
+            mut content,
+            members,
+            unsaid,
+        } = self.body(kind)?;
+        let old = self.find_to_change(kind, id)?;
+        let old_content = super::resource::content(&old);
+        for name in unsaid {
+            if let Some(value) = old_content.get(name) {
+                content.insert(name.to_owned(), value.clone());
+            }
+        }
+        let members = members.unwrap_or_else(|| {
+            let mut nobody = MemberEdits::default();
+            nobody.clear();
+            nobody
+        });
+        let record = self.save(&old, &content, &members)?;
+        self.respond(200, &record, &projection)
+    }
+
+    pub(super) fn patch(&mut self, kind: Kind, id: &str) -> Result<Response, Refusal> {
+        let projection = self.projection(kind)?;
+        self.check_content_type()?;
+        let body = json::object(self.request.body)?;
+        let patch = Patch::parse(ResourceType::of(kind), body)?;
+        let old = self.find_to_change(kind, id)?;
+        let Patched { resource, members } = patch.apply(old.resource.id(), content(&old))?;
+        let record = self.save(&old, &resource, &members)?;
+        if self.request.query.is_empty() && self.is_large(kind, record.resource.id())? {
+            let mut response = Response::of_status(204);
+            response.etag = Some(etag(record.resource.life().version));
+            return Ok(response);
+        }
+        self.respond(200, &record, &projection)
+    }
+
+    pub(super) fn delete(&mut self, kind: Kind, id: &str) -> Result<Response, Refusal> {
+        let old = self.find_to_change(kind, id)?;
+        let mut record = old.clone();
+        let life = record.resource.life_mut();
+        life.modified = self.context.now;
+        life.deleted = Some(self.context.now);
+        self.has_written = true;
+        self.store.update(&record)?;
+        self.note_change(kind, old.resource.id(), Some(&old), None, 0);
+        Ok(Response::of_status(204))
+    }
+
+    fn find_to_change(&mut self, kind: Kind, id: &str) -> Result<Record, Refusal> {
+        let record = self.find(kind, id)?;
+        let version = record.resource.life().version;
+        check(self.request.if_match, self.request.if_none_match, version)?;
+        Ok(record)
+    }
+
+    /// Reads the body as a resource.
+    fn body(&self, kind: Kind) -> Result<Body, Refusal> {
+        self.check_content_type()?;
+        let body = json::object(self.request.body)?;
+        let resource_type = ResourceType::of(kind);
+        let (mut members, mut unsaid) = (None, KEPT.to_vec());
+        for (name, value) in &body {
+            let Named::Attribute(name) = resolve(resource_type, name) else {
+                continue;
+            };
+            unsaid.retain(|kept| *kept != name.attribute.name);
+            if is_members(name.attribute) {
+                let mut edits = MemberEdits::default();
+                edits.clear();
+                edits.add(value)?;
+                members = Some(edits);
+            }
+        }
+        Ok(Body {
+            content: clean::resource(resource_type, body)?,
+            members,
+            unsaid,
+        })
+    }
+
+    /// Keeps a new content, if it is one.
+    fn save(
+        &mut self,
+        old: &Record,
+        content: &Object,
+        members: &MemberEdits,
+    ) -> Result<Record, Refusal> {
+        let (kind, id) = (old.resource.kind(), old.resource.id());
+        let mut life = *old.resource.life();
+        life.modified = self.context.now;
+        let mut record = record(kind, content, id, life, &self.context)?;
+        self.check_unique(&record.resource, Some(&old.resource))?;
+        members.check(Some(id), self.context.source.id, self.store)?;
+        let reused = self.reused(&record.resource, Some(&old.resource))?;
+
+        let number = members.apply(id, self.store)?;
+        self.has_written = number > 0;
+        if number == 0 && record.document == old.document {
+            return Ok(old.clone());
+        }
+        self.has_written = true;
+        let written = self.store.update(&record)?;
+        record.resource.life_mut().version = written.version;
+        self.notes.extend(reused);
+        self.note_change(kind, id, Some(old), Some(&record), number);
+        Ok(record)
+    }
+
+    fn note_change(
+        &mut self,
+        kind: Kind,
+        id: Id,
+        before: Option<&Record>,
+        after: Option<&Record>,
+        members: usize,
+    ) {
+        let document = |record: Option<&Record>| record.map(|record| record.document.clone());
+        self.notes.push(Note::Changed {
+            kind,
+            id,
+            before: document(before),
+            after: document(after),
+            members,
+        });
+    }
+
+    /// What the source deleted and has now created again.
+    fn returned(&mut self, resource: &Resource) -> Result<Option<Record>, Refusal> {
+        let Some(external_id) = resource.external_id() else {
+            return Ok(None);
+        };
+        let source = self.context.source.id;
+        Ok(self.store.returned(resource.kind(), source, external_id)?)
+    }
+
+    /// Refuses what only one may have, and another has.
+    fn check_unique(&mut self, new: &Resource, old: Option<&Resource>) -> Result<(), Refusal> {
+        let (kind, source) = (new.kind(), self.context.source.id);
+        let name = fold(new.name());
+        let (attribute, what) = match kind {
+            Kind::Account => ("userName", "a user"),
+            Kind::Group => ("displayName", "a group"),
+        };
+        let keys = [
+            Some((attribute, Key::Name(&name))),
+            new.external_id()
+                .map(|id| ("externalId", Key::ExternalId(id))),
+        ];
+        for (attribute, key) in keys.into_iter().flatten() {
+            let found = self.store.find(kind, source, key, 2)?;
+            if found.iter().any(|record| record.resource.id() != new.id()) {
+                let detail = format!("there is {what} of this {attribute} already");
+                return Err(Refusal::new(ScimType::Uniqueness, detail));
+            }
+        }
+        let had =
+            |address: &&Address| old.is_none_or(|old| !old.addresses().any(|one| one == *address));
+        for address in new.addresses().filter(had) {
+            self.check_address(address, new.id())?;
+        }
+        Ok(())
+    }
+
+    fn check_address(&mut self, address: &Address, id: Id) -> Result<(), Refusal> {
+        let owner = self.store.owner(address.as_str())?;
+        let owner = owner.filter(|owner| owner.account != id);
+        let is_list = self.context.routes.list(address.as_str()).is_some();
+        if owner.is_none() && !is_list {
+            return Ok(());
+        }
+        self.notes.push(Note::AddressTaken {
+            address: address.clone(),
+            owner,
+        });
+        let address = quoted(address.as_str());
+        let detail = format!("the address {address} is another's already");
+        Err(Refusal::new(ScimType::Uniqueness, detail))
+    }
+
+    /// Notes of addresses that come from somebody else.
+    fn reused(&mut self, new: &Resource, old: Option<&Resource>) -> Result<Vec<Note>, Refusal> {
+        let mut notes = Vec::new();
+        for address in new.addresses() {
+            if old.is_some_and(|old| old.addresses().any(|one| one == address)) {
+                continue;
+            }
+            let before: Option<Owner> = self.store.former_owner(address.as_str())?;
+            if let Some(before) = before.filter(|before| before.account != new.id()) {
+                notes.push(Note::AddressReused {
+                    address: address.clone(),
+                    before,
+                    now: new.id(),
+                });
+            }
+        }
+        Ok(notes)
+    }
+
+    /// Whether a group has more members than the answer to a PATCH shows.
+    fn is_large(&mut self, kind: Kind, id: Id) -> Result<bool, Refusal> {
+        if kind != Kind::Group {
+            return Ok(false);
+        }
+        let members = self.store.members(id, None, MAX_MEMBERS_AFTER_PATCH + 1)?;
+        Ok(members.len() > MAX_MEMBERS_AFTER_PATCH)
+    }
+}
