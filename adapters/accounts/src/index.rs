@@ -7,6 +7,8 @@ mod entry;
 mod groups;
 mod mask;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

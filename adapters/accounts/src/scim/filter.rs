@@ -202,22 +202,22 @@ pub(crate) fn is_members(attribute: &Attribute) -> bool {
 
 impl Comparison {
     fn matches(&self, object: &Map<String, Value>) -> bool {
-        let is_exact = self.compared().is_case_exact;
-        let mut compared = values(object, &self.name).map(|value| match value {
-            Value::Object(parts) => parts.get("value").unwrap_or(&Value::Null),
-            value => value,
-        });
-        let is_met = |value: &Value| self.operand.is_met(self.operator, value, is_exact);
-        match (self.operator, &self.operand) {
-            (Operator::Equal, Operand::Null) => !compared.any(is_present),
-            (Operator::NotEqual, Operand::Null) => compared.any(is_present),
-            // What is not there differs.
-            (Operator::NotEqual, _) => {
-                let mut compared = compared.peekable();
-                compared.peek().is_none() || compared.any(is_met)
-            }
-            _ => compared.any(is_met),
+        let found = values(object, &self.name);
+        if self.operand == Operand::Null {
+            let is_there = found.into_iter().any(is_present);
+            return is_there == (self.operator == Operator::NotEqual);
         }
+        let is_exact = self.compared().is_case_exact;
+        let mut compared = found
+            .map(|value| match value {
+                Value::Object(parts) => parts.get("value").unwrap_or(&Value::Null),
+                value => value,
+            })
+            .peekable();
+        // What is not there differs.
+        let is_absent = compared.peek().is_none();
+        is_absent && self.operator == Operator::NotEqual
+            || compared.any(|value| self.operand.is_met(self.operator, value, is_exact))
     }
 
     /// The attribute whose type and case count: of a complex one without a part, its value.

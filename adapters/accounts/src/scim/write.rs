@@ -168,12 +168,12 @@ impl Call<'_> {
         members.check(Some(id), self.context.source.id, self.store)?;
         let reused = self.reused(&record.resource, Some(&old.resource))?;
 
+        self.has_written = true;
         let number = members.apply(id, self.store)?;
-        self.has_written = number > 0;
         if number == 0 && record.document == old.document {
+            self.has_written = false;
             return Ok(old.clone());
         }
-        self.has_written = true;
         let written = self.store.update(&record)?;
         record.resource.life_mut().version = written.version;
         self.notes.extend(reused);

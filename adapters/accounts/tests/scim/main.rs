@@ -15,6 +15,10 @@
 mod authentik;
 mod canaille;
 mod entra;
+mod hostile;
 mod okta;
 mod others;
+mod protocol;
+mod rules;
 mod service;
+mod whole;

@@ -1,0 +1,204 @@
+//! What the index costs: memory counted at the allocator, and the time of a look-up.
+//!
+//! The times are printed, not judged: `cargo test --release -p gatepost-accounts --test memory -- --nocapture`.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use gatepost_accounts::id::Id;
+use gatepost_accounts::index::{Cursor, Index};
+use gatepost_accounts::model::{Account, Change, Event, Group, Life, Resource, SourceId};
+use gatepost_accounts::name::Address;
+use gatepost_accounts::routes::Routes;
+use gatepost_accounts::time::Timestamp;
+
+/// Counts the bytes that are allocated, and the most that ever were.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// What the allocator of the C library takes for a block: its size and 8 bytes, in steps of 16, 32 at least.
+fn taken(size: usize) -> usize {
+    (size + 8).next_multiple_of(16).max(32)
+}
+
+// SAFETY: every call goes to the system's allocator as it came; counting touches no heap.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let size = taken(layout.size());
+        let live = LIVE.fetch_add(size, Ordering::Relaxed) + size;
+        PEAK.fetch_max(live, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(taken(layout.size()), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const ACCOUNTS: u64 = 100_000;
+const GROUPS: u64 = 1_000;
+const SOURCE: SourceId = SourceId(1);
+
+fn id(number: u64) -> Id {
+    // As a random id: spread over all bits.
+    let spread = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    Id::from_bytes(spread.to_be_bytes())
+}
+
+fn life(version: u64) -> Life {
+    let now = Timestamp::from_millis(0);
+    Life {
+        created: now,
+        modified: now,
+        version,
+        position: version,
+        deleted: None,
+    }
+}
+
+/// An account of three addresses, named by a UUID at its source as Entra and Keycloak do.
+fn account(number: u64) -> Change {
+    let address = |text: String| Address::parse(&text).unwrap();
+    let account = Account {
+        id: id(number),
+        source: SOURCE,
+        external_id: Some(id(number ^ 0xffff_ffff).to_string()),
+        user_name: format!("firstname.lastname{number:06}@example.com"),
+        display_name: Some(format!("Firstname Lastname {number}")),
+        mailbox: Some(address(format!(
+            "firstname.lastname{number:06}@example.com"
+        ))),
+        aliases: vec![
+            address(format!("f.lastname{number:06}@example.com")),
+            address(format!("user{number:06}@mail.example.org")),
+        ],
+        active: true,
+        quota: Some(1 << 30),
+        forwarding: Vec::new(),
+        life: life(number + 1),
+    };
+    Change {
+        sequence: number + 1,
+        event: Event::Put(Resource::Account(account)),
+    }
+}
+
+fn group(number: u64) -> [Change; 2] {
+    let group = Group {
+        id: id(1_000_000 + number),
+        source: SOURCE,
+        external_id: None,
+        display_name: format!("group {number}"),
+        life: life(ACCOUNTS + number),
+    };
+    let (sequence, group_id) = (ACCOUNTS + number, group.id);
+    let members = (number..ACCOUNTS).step_by(usize::try_from(GROUPS).unwrap());
+    let event = Event::Members {
+        group: group_id,
+        added: members.map(id).collect(),
+        removed: Vec::new(),
+    };
+    let put = Event::Put(Resource::Group(group));
+    [put, event].map(|event| Change { sequence, event })
+}
+
+fn live() -> usize {
+    LIVE.load(Ordering::Relaxed)
+}
+
+fn megabytes(bytes: usize) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+}
+
+/// The mean time of `look_up` over all accounts, in nanoseconds.
+fn time(what: &str, mut look_up: impl FnMut(u64) -> bool) {
+    let began = Instant::now();
+    let found = (0..ACCOUNTS).filter(|number| black_box(look_up(number * 7_919 % ACCOUNTS)));
+    assert_eq!(found.count() as u64, ACCOUNTS, "{what}");
+    println!(
+        "{what}: {} ns",
+        began.elapsed().as_nanos() / u128::from(ACCOUNTS)
+    );
+}
+
+#[test]
+fn a_hundred_thousand_accounts_of_three_addresses_take_forty_megabytes_at_most() {
+    let before = live();
+    let began = Instant::now();
+    let mut index = Index::new(Routes::new());
+    for number in 0..ACCOUNTS {
+        index.apply(&account(number));
+    }
+    let accounts = live() - before;
+    println!(
+        "{ACCOUNTS} accounts, 3 addresses each: {}",
+        megabytes(accounts)
+    );
+    let peak = PEAK.load(Ordering::Relaxed) - before;
+    println!("at most, while it was filled: {}", megabytes(peak));
+    for number in 0..GROUPS {
+        for change in group(number) {
+            index.apply(&change);
+        }
+    }
+    println!(
+        "with {GROUPS} groups of 100 members: {}",
+        megabytes(live() - before)
+    );
+    println!("filled in {} ms", began.elapsed().as_millis());
+    assert_eq!(index.len() as u64, ACCOUNTS);
+    assert!(
+        accounts <= 40_000_000 && peak <= 40_000_000,
+        "{accounts} bytes, {peak} at most"
+    );
+
+    let addresses: Vec<_> = (0..ACCOUNTS)
+        .map(|number| format!("user{number:06}@mail.example.org"))
+        .collect();
+    let address = |number: u64| &*addresses[usize::try_from(number).unwrap()];
+    let subjects: Vec<_> = (0..ACCOUNTS)
+        .map(|number| id(number ^ 0xffff_ffff).to_string())
+        .collect();
+    let subject = |number: u64| &*subjects[usize::try_from(number).unwrap()];
+    time("account of an alias", |number| {
+        index.by_address(address(number)).is_some()
+    });
+    time("mailbox of an alias", |number| {
+        index.mailbox(address(number)).is_none()
+    });
+    time("target of an alias", |number| {
+        index.aliases(address(number)).len() == 1
+    });
+    time("logins of an address", |number| {
+        index.may_send_as(address(number)).len() == 1
+    });
+    time("account of a subject", |number| {
+        index.by_subject(SOURCE, subject(number)).is_some()
+    });
+    time("account of an id", |number| {
+        index.account(id(number)).is_some()
+    });
+    time("nobody's address", |number| {
+        index.by_address(subject(number)).is_none()
+    });
+    time("groups of an account", |number| {
+        index.groups_of(id(number)).len() == 1
+    });
+    time("a domain", |_| index.domain("mail.example.org"));
+    let began = Instant::now();
+    let listed = index.matching("*", Cursor::default()).count() as u64;
+    assert_eq!(listed, ACCOUNTS);
+    println!("listing all: {} ms", began.elapsed().as_millis());
+}

@@ -1,0 +1,297 @@
+//! Requests that nobody's client sends, and somebody might.
+
+use gatepost_accounts::scim::limits::{MAX_FILTER_DEPTH, MAX_FILTER_TERMS};
+use serde_json::{Value, json};
+
+use crate::service::{PATCH_OP, Service, USER};
+
+#[test]
+fn filters_are_bounded() {
+    let mut service = Service::new();
+    let deep = |depth: usize| format!("{}userName pr{}", "(".repeat(depth), ")".repeat(depth));
+    service
+        .filter("/Users", &deep(MAX_FILTER_DEPTH))
+        .expect(200);
+    service
+        .filter("/Users", &deep(MAX_FILTER_DEPTH + 1))
+        .expect_error(400, "invalidFilter");
+    service
+        .filter("/Users", &"(".repeat(4_000))
+        .expect_error(400, "invalidFilter");
+    let nots = format!("{}userName pr{}", "not (".repeat(500), ")".repeat(500));
+    service
+        .filter("/Users", &nots)
+        .expect_error(400, "invalidFilter");
+    let wide = |terms: usize| vec!["a pr"; terms].join(" or ");
+    service
+        .filter("/Users", &wide(MAX_FILTER_TERMS))
+        .expect(200);
+    service
+        .filter("/Users", &wide(MAX_FILTER_TERMS + 1))
+        .expect_error(400, "invalidFilter");
+    let long = format!("userName eq \"{}\"", "a".repeat(5_000));
+    service
+        .filter("/Users", &long)
+        .expect_error(400, "invalidFilter");
+    service
+        .get(&format!("/Users?filter={}", "a".repeat(20_000)))
+        .expect_error(414, "");
+    let id = service.user("alice");
+    let path = format!("emails[{}value pr{}]", "(".repeat(200), ")".repeat(200));
+    service
+        .patch(
+            &format!("/Users/{id}"),
+            json!([{"op": "remove", "path": path}]),
+        )
+        .expect_error(400, "invalidFilter");
+}
+
+#[test]
+fn bodies_are_bounded() {
+    let mut service = Service::new();
+    let id = service.user("alice");
+    let url = format!("/Users/{id}");
+    let large = vec![b'x'; 10 << 20];
+    service
+        .send_bytes("POST", "/Users", &large)
+        .expect_error(413, "");
+    let text = json!({"userName": "bob", "title": "x".repeat(3 << 20)}).to_string();
+    service
+        .send_bytes("POST", "/Users", text.as_bytes())
+        .expect_error(400, "invalidValue");
+    let fields = ["title", "nickName", "locale"];
+    let most: Value = fields
+        .iter()
+        .map(|name| ((*name).to_owned(), json!("x".repeat(30_000))))
+        .collect();
+    let mut most = most;
+    most["userName"] = json!("bob");
+    service.send("POST", "/Users", most).expect_error(413, "");
+    let deep = format!(
+        "{{\"userName\":\"bob\",\"x\":{}{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    service
+        .send_bytes("POST", "/Users", deep.as_bytes())
+        .expect_error(400, "invalidSyntax");
+    let operation = "{\"op\":\"add\",\"path\":\"title\",\"value\":\"x\"},";
+    let operations = format!("{{\"Operations\":[{}{{}}]}}", operation.repeat(100_000));
+    service
+        .send_bytes("PATCH", &url, operations.as_bytes())
+        .expect_error(413, "");
+    let operation = "{\"op\":\"add\"},";
+    let operations = format!("{{\"Operations\":[{}{{}}]}}", operation.repeat(2_000));
+    service
+        .send_bytes("PATCH", &url, operations.as_bytes())
+        .expect_error(413, "");
+    let members: Vec<_> = (0..100_000).map(|_| json!({"value": id})).collect();
+    service
+        .send(
+            "POST",
+            "/Groups",
+            json!({"displayName": "g", "members": members}),
+        )
+        .expect_error(413, "");
+    let roles: Vec<_> = (0..501).map(|n| json!({"value": n.to_string()})).collect();
+    service
+        .send("POST", "/Users", json!({"userName": "bob", "roles": roles}))
+        .expect_error(400, "invalidValue");
+}
+
+#[test]
+fn a_name_twice_in_one_object_is_refused() {
+    let mut service = Service::new();
+    let url = format!("/Users/{}", service.user("alice"));
+    for body in [
+        r#"{"userName":"bob","userName":"eve"}"#,
+        r#"{"userName":"bob","USERNAME":"eve"}"#,
+        r#"{"userName":"bob","name":{"givenName":"a","givenname":"b"}}"#,
+        r#"{"userName":"bob","\u0075serName":"eve"}"#,
+    ] {
+        service
+            .send_bytes("POST", "/Users", body.as_bytes())
+            .expect_error(400, "invalidSyntax");
+    }
+    let body = format!(
+        r#"{{"schemas":["{PATCH_OP}"],"Operations":[{{"op":"add","OP":"remove","path":"title","value":"x"}}]}}"#
+    );
+    service
+        .send_bytes("PATCH", &url, body.as_bytes())
+        .expect_error(400, "invalidSyntax");
+}
+
+#[test]
+fn names_that_are_masks_paths_or_invisible_are_refused_everywhere() {
+    let mut service = Service::new();
+    let url = format!("/Users/{}", service.user("alice"));
+    for name in [
+        "*",
+        "alice?",
+        "*@example.org",
+        "?@example.org",
+        "../alice",
+        "a/b@example.org",
+        "..\\x",
+        ".",
+        "..",
+        "...",
+        "",
+        "\u{202e}alice",
+        "alice\u{200b}",
+        "a\u{2066}b@example.org",
+        "a\nb",
+        "a\rb@example.org",
+        "a\tb",
+        " alice",
+        "alice ",
+        "a b@example.org",
+        "\"a b\"@example.org",
+        "a@b@example.org",
+        "@example.org",
+        ".a@example.org",
+        "a\u{7f}",
+        "\u{feff}alice",
+        "alice\u{e0001}",
+    ] {
+        service
+            .send("POST", "/Users", json!({"userName": name}))
+            .expect_error(400, "invalidValue");
+        let replace = json!([{"op": "replace", "path": "userName", "value": name}]);
+        service
+            .patch(&url, replace)
+            .expect_error(400, "invalidValue");
+        if name.contains('@') {
+            let emails = json!({"userName": "bob", "emails": [{"value": name}]});
+            service
+                .send("POST", "/Users", emails)
+                .expect_error(400, "invalidValue");
+        }
+        if !name.contains('@') {
+            service
+                .send("POST", "/Groups", json!({"displayName": name}))
+                .expect_error(400, "invalidValue");
+        }
+    }
+    for body in [
+        r#"{"userName":"a\u0000b"}"#,
+        r#"{"userName":"bob","title":"\u0000"}"#,
+        r#"{"userName":"bob","\u0000":1}"#,
+    ] {
+        service
+            .send_bytes("POST", "/Users", body.as_bytes())
+            .expect_error(400, "invalidSyntax");
+    }
+    service
+        .send(
+            "POST",
+            "/Users",
+            json!({"userName": "bob", "externalId": "a\nb"}),
+        )
+        .expect_error(400, "invalidValue");
+    service
+        .send(
+            "POST",
+            "/Users",
+            json!({"userName": "bob", "externalId": "a".repeat(513)}),
+        )
+        .expect_error(400, "invalidValue");
+    // Hebrew and Arabic names are names.
+    service
+        .send(
+            "POST",
+            "/Users",
+            json!({"userName": "\u{5d0}\u{5dc}\u{5d9}\u{5e1}"}),
+        )
+        .expect(201);
+    service
+        .send(
+            "POST",
+            "/Users",
+            json!({"userName": "\u{645}\u{631}\u{64a}\u{645}@example.org"}),
+        )
+        .expect(201);
+}
+
+#[test]
+fn ids_of_others_and_of_nobody_are_not_found() {
+    let mut service = Service::new();
+    service.user("alice");
+    for id in [
+        "..",
+        "%2e%2e%2f",
+        "*",
+        "%00",
+        "%27%20or%201=1",
+        "00000000-0000-0000-0000-00000000000A",
+        "%ff",
+        &"a".repeat(10_000),
+        "%f0%9f%92%a9",
+    ] {
+        for method in ["GET", "DELETE"] {
+            service
+                .send(method, &format!("/Users/{id}"), Value::Null)
+                .expect_error(404, "");
+        }
+        let patch = json!([{"op": "add", "path": "title", "value": "x"}]);
+        service
+            .patch(&format!("/Users/{id}"), patch)
+            .expect_error(404, "");
+    }
+}
+
+#[test]
+fn what_is_not_json_is_refused() {
+    let mut service = Service::new();
+    for body in [
+        &b""[..],
+        b"{",
+        b"null",
+        b"[]",
+        b"\"x\"",
+        b"\xff\xfe{}",
+        b"\xef\xbb\xbf{}",
+        b"{\"userName\":\"a\"}{}",
+        b"{\"userName\":NaN}",
+        b"{'userName':'a'}",
+    ] {
+        service
+            .send_bytes("POST", "/Users", body)
+            .expect_error(400, "invalidSyntax");
+    }
+}
+
+#[test]
+fn what_an_error_quotes_is_short_and_printable_and_no_password() {
+    let mut service = Service::new();
+    let url = format!("/Users/{}", service.user("alice"));
+    let long = "\u{1b}[31m".to_owned() + &"x".repeat(3_000);
+    for reply in [
+        service.filter("/Users", &long),
+        service.patch(&url, json!([{"op": "add", "path": long, "value": 1}])),
+        service.patch(&url, json!([{"op": long, "path": "title", "value": 1}])),
+        service.send("POST", "/Users", json!({"userName": long})),
+        service.get(&format!("/Users?count={long}")),
+    ] {
+        let detail = reply.body["detail"].as_str().unwrap().to_owned();
+        assert!(
+            reply.status == 400 && detail.len() < 400 && !detail.contains('\u{1b}'),
+            "{detail}"
+        );
+    }
+    for body in [
+        json!({"schemas": [USER], "userName": "bob", "password": {"a": "hunter2"}}),
+        json!({"schemas": [USER], "userName": "bob", "password": ["hunter2"]}),
+        json!({"schemas": [USER], "userName": "*", "password": "hunter2"}),
+    ] {
+        let reply = service.send("POST", "/Users", body);
+        assert!(
+            !reply.body.to_string().contains("hunter2"),
+            "{}",
+            reply.body
+        );
+    }
+    let set = json!([{"op": "replace", "path": "password", "value": "hunter2"}]);
+    let reply = service.patch(&url, set).expect(200);
+    assert!(reply.notes.is_empty());
+}
