@@ -199,10 +199,7 @@ impl Index {
     #[must_use]
     pub fn by_address(&self, address: &str) -> Option<&Entry> {
         let address = &*fold(address);
-        let is_it = |slot| {
-            let mut addresses = self.at(slot).into_iter().flat_map(Entry::addresses);
-            addresses.any(|one| one == address)
-        };
+        let is_it = |slot| self.at(slot).is_some_and(|entry| entry.has(address));
         self.at(self.addresses.find(self.hasher.hash_one(address), is_it)?)
     }
 

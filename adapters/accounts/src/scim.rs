@@ -178,7 +178,8 @@ impl Call<'_> {
             }
             (Route::Resources(kind), "GET") => self.list(kind),
             (Route::Resources(kind), "POST") => self.create(kind),
-            (Route::Search(kind), "POST") => self.search(kind),
+            (Route::Search(kind), "POST") => self.search(&[kind]),
+            (Route::SearchAll, "POST") => self.search(&[Kind::Account, Kind::Group]),
             (Route::Resource(kind, id), "GET") => self.read(kind, &id),
             (Route::Resource(kind, id), "PUT") => self.replace(kind, &id),
             (Route::Resource(kind, id), "PATCH") => self.patch(kind, &id),

@@ -31,6 +31,24 @@ struct Page {
     total: u64,
 }
 
+/// An answer with resources, while it grows.
+#[derive(Default)]
+struct Listing {
+    resources: Body,
+    /// How many there are in it.
+    number: usize,
+    /// How many members they have.
+    members: usize,
+    /// How many there are to be asked for.
+    total: u64,
+}
+
+impl Listing {
+    fn respond(self, start_index: u64) -> Response {
+        list(self.total, start_index, self.number, self.resources)
+    }
+}
+
 impl Page {
     /// Takes what matches next, if it is of the page.
     fn take(&mut self, record: Record, query: &Query) {
@@ -68,36 +86,47 @@ impl Call<'_> {
 
     pub(super) fn list(&mut self, kind: Kind) -> Result<Response, Refusal> {
         let query = Query::parse(ResourceType::of(kind), self.request.query)?;
-        self.listed(kind, &query)
+        let mut listing = Listing::default();
+        let start_index = query.start_index;
+        self.add(kind, query, &mut listing)?;
+        Ok(listing.respond(start_index))
     }
 
-    pub(super) fn search(&mut self, kind: Kind) -> Result<Response, Refusal> {
+    /// As [`list`](Self::list), of several kinds one after the other; what is asked for is in the body.
+    pub(super) fn search(&mut self, kinds: &[Kind]) -> Result<Response, Refusal> {
         self.check_content_type()?;
         let body = json::object(self.request.body)?;
-        let query = Query::of_search(ResourceType::of(kind), body)?;
-        self.listed(kind, &query)
+        let (mut listing, mut start_index) = (Listing::default(), 1);
+        for kind in kinds {
+            let mut query = Query::of_search(ResourceType::of(*kind), &body)?;
+            start_index = query.start_index;
+            query.start_index = start_index.saturating_sub(listing.total).max(1);
+            query.count = query.count.saturating_sub(listing.number);
+            self.add(*kind, query, &mut listing)?;
+        }
+        Ok(listing.respond(start_index))
     }
 
-    fn listed(&mut self, kind: Kind, query: &Query) -> Result<Response, Refusal> {
+    fn add(&mut self, kind: Kind, query: Query, listing: &mut Listing) -> Result<(), Refusal> {
         let page = match &query.filter {
-            None => self.page(kind, query)?,
-            Some(filter) => self.matching(kind, filter, query)?,
+            None => self.page(kind, &query)?,
+            Some(filter) => self.matching(kind, filter, &query)?,
         };
-        let (mut resources, mut number, mut members) = (Body::default(), 0, 0);
+        listing.total += page.total;
         for record in &page.records {
             let shown = self.shown(record, &query.projection)?;
-            members += shown.weight();
+            listing.members += shown.weight();
             // The client asks for the rest from behind what it was given.
-            if number > 0 && members > MAX_MEMBERS_OF_PAGE {
+            if listing.number > 0 && listing.members > MAX_MEMBERS_OF_PAGE {
                 break;
             }
-            if number > 0 {
-                resources.push_text(",");
+            if listing.number > 0 {
+                listing.resources.push_text(",");
             }
-            shown.push(self.context.base_url, &mut resources);
-            number += 1;
+            shown.push(self.context.base_url, &mut listing.resources);
+            listing.number += 1;
         }
-        Ok(list(page.total, query.start_index, number, resources))
+        Ok(())
     }
 
     fn page(&mut self, kind: Kind, query: &Query) -> Result<Page, Refusal> {

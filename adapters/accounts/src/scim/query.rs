@@ -54,12 +54,12 @@ impl Query {
     /// Reads the body of a search.
     pub(super) fn of_search(
         resource_type: &'static ResourceType,
-        body: Object,
+        body: &Object,
     ) -> Result<Self, Refusal> {
         let mut parameters = Parameters::default();
         for (name, value) in body {
             let text = match value {
-                Value::String(text) => text,
+                Value::String(text) => text.clone(),
                 Value::Number(number) => number.to_string(),
                 Value::Array(names) => {
                     let names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
@@ -68,7 +68,7 @@ impl Query {
                 _ => continue,
             };
             if name != "schemas" {
-                parameters.set(&name, text)?;
+                parameters.set(name, text)?;
             }
         }
         parameters.read(resource_type)

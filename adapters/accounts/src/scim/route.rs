@@ -12,6 +12,8 @@ pub(super) enum Route {
     Resources(Kind),
     /// A question that is too long for a URL.
     Search(Kind),
+    /// The same about all kinds.
+    SearchAll,
     /// The resource of that id, which need not be one.
     Resource(Kind, String),
 }
@@ -54,6 +56,7 @@ impl Route {
             ("ResourceTypes", Some(name)) => Self::Discovery(Document::ResourceType(name)),
             ("Schemas", None) => Self::Discovery(Document::Schemas),
             ("Schemas", Some(urn)) => Self::Discovery(Document::Schema(urn)),
+            (".search", None) => Self::SearchAll,
             ("Bulk" | "Me", None) => {
                 return Err(Refusal::of_status(501, "Bulk and Me are not implemented"));
             }

@@ -345,6 +345,31 @@ fn a_search_is_a_list_whose_question_is_the_body() {
     let reply = service.send("POST", "/Users/.search", body).expect(200);
     assert_eq!(reply.names(), ["bob"]);
     assert!(reply.body["Resources"][0].get("emails").is_none());
+    // Of all kinds: users first, and then groups.
+    service.group("staff", &[]);
+    for (start, count, expected) in [
+        (1, 10, &["alice", "bob", "staff"][..]),
+        (2, 1, &["bob"]),
+        (2, 2, &["bob", "staff"]),
+        (3, 5, &["staff"]),
+        (4, 5, &[]),
+    ] {
+        let reply = service
+            .send(
+                "POST",
+                "/.search",
+                json!({"startIndex": start, "count": count}),
+            )
+            .expect(200);
+        assert_eq!(reply.names(), expected);
+        assert_eq!(reply.body["totalResults"], 3);
+        assert_eq!(reply.body["startIndex"], start);
+    }
+    let either = json!({"filter": "userName eq bob or displayName eq staff"});
+    assert_eq!(
+        service.send("POST", "/.search", either).expect(200).names(),
+        ["bob", "staff"]
+    );
 }
 
 #[test]

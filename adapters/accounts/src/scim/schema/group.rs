@@ -27,6 +27,4 @@ static MEMBERS: &[Attribute] = &[
     Attribute::text("type", "What the member is.")
         .canonical(&["User", "Group"])
         .mutability(Mutability::Immutable),
-    Attribute::text("display", "The member's name; accepted, and not kept.")
-        .mutability(Mutability::Immutable),
 ];
