@@ -141,6 +141,12 @@ impl Verb {
 }
 
 impl Patched {
+    /// Everything but members.
+    #[must_use]
+    pub fn resource(&self) -> &Object {
+        &self.resource
+    }
+
     fn apply(
         &mut self,
         resource_type: &'static ResourceType,

@@ -14,6 +14,7 @@
 
 mod authentik;
 mod canaille;
+mod drawn;
 mod entra;
 mod hostile;
 mod okta;

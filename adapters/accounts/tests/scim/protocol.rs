@@ -320,7 +320,7 @@ fn what_cannot_be_read_as_a_filter_is_refused() {
     }
     for filter in [
         "members pr",
-        "members.display co \"a\"",
+        "members.type co \"a\"",
         "members[value ne \"a\"]",
         "members[type eq \"User\"]",
     ] {

@@ -12,17 +12,17 @@ use serde_json::{Value, json};
 use crate::service::{ENTERPRISE, MAIL, Service, USER};
 
 /// Numbers that look random, and are the same each time (xorshift64).
-struct Numbers(u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 % bound as u64).unwrap()
     }
 
-    fn one_of<'v>(&mut self, values: &[&'v str]) -> &'v str {
+    pub(crate) fn one_of<'v>(&mut self, values: &[&'v str]) -> &'v str {
         values[self.below(values.len())]
     }
 }
