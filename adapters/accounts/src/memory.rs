@@ -6,6 +6,7 @@ use crate::id::Id;
 use crate::model::{Change, Event, Kind, SourceId};
 use crate::name::fold;
 use crate::store::{Key, Member, Owner, Record, Transaction, Unavailable, Written};
+use crate::time::Timestamp;
 
 /// A store in memory, and all its changes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -124,16 +125,21 @@ impl Memory {
         self.unlink(record.resource.id());
         self.log(Event::Put(record.resource.clone()));
         if record.resource.life().deleted.is_some() {
-            self.leave(record.resource.id());
+            let life = *record.resource.life();
+            self.leave(record.resource.id(), life.modified);
         }
         self.link(record);
         Written { version }
     }
 
     /// Takes something out of all groups, and everything out of it.
-    fn leave(&mut self, id: Id) {
+    fn leave(&mut self, id: Id, now: Timestamp) {
         for group in self.groups.get(&id).cloned().unwrap_or_default() {
             self.change_members(group, &[], &[id]);
+            if let Some(mut group) = self.records.get(&group).cloned() {
+                group.resource.life_mut().modified = now;
+                self.put(group, false);
+            }
         }
         let members: Vec<_> = self
             .members

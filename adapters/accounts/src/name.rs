@@ -56,7 +56,7 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Judges a user name or a group's name, which need not be an address.
+/// Judges a user name, which need not be an address.
 ///
 /// # Errors
 /// [`NameError`]: the first rule that it breaks.
@@ -77,10 +77,31 @@ pub fn check(name: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// Judges a group's name, which becomes no path and no mask: only what turns a line of text into another is refused.
+///
+/// # Errors
+/// [`NameError`]: the first rule that it breaks.
+pub fn check_label(name: &str) -> Result<(), NameError> {
+    if name.trim().is_empty() {
+        return Err(NameError::Empty);
+    }
+    if name.len() > MAX_NAME {
+        return Err(NameError::TooLong);
+    }
+    let is_odd = |c: char| {
+        let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
+    };
+    if name.chars().any(is_odd) {
+        return Err(NameError::Invisible);
+    }
+    Ok(())
+}
+
 fn character(c: char) -> Result<(), NameError> {
     match c {
         '*' | '?' => Err(NameError::Mask),
-        '/' | '\\' => Err(NameError::Path),
+        '/' => Err(NameError::Path),
         _ if c.is_control() => Err(NameError::Invisible),
         _ if c.is_ascii() => Ok(()),
         _ => {
@@ -253,6 +274,7 @@ mod tests {
     #[test]
     fn a_name_is_no_mask_no_path_and_visible() {
         for name in [
+            "DOMAIN\\alice",
             "alice",
             "Alice Smith",
             "alice@example.org",
@@ -268,7 +290,6 @@ mod tests {
             ("*", NameError::Mask),
             ("alice?", NameError::Mask),
             ("../../etc", NameError::Path),
-            ("a\\b", NameError::Path),
             (".", NameError::Path),
             ("...", NameError::Path),
             ("a\0b", NameError::Invisible),
@@ -283,6 +304,26 @@ mod tests {
         }
         assert_eq!(check(&"a".repeat(MAX_NAME)), Ok(()));
         assert_eq!(check(&"a".repeat(MAX_NAME + 1)), Err(NameError::TooLong));
+    }
+
+    #[test]
+    fn a_group_s_name_is_one_line_of_text() {
+        for name in ["/staff/admins", "Sales, *", "a?", "\u{2764}\u{fe0f} team"] {
+            assert_eq!(check_label(name), Ok(()), "{name}");
+        }
+        for (name, why) in [
+            ("", NameError::Empty),
+            ("  ", NameError::Empty),
+            ("a\nb", NameError::Invisible),
+            ("a\u{202e}b", NameError::Invisible),
+            ("a\u{2028}b", NameError::Invisible),
+        ] {
+            assert_eq!(check_label(name), Err(why), "{name:?}");
+        }
+        assert_eq!(
+            check_label(&"a".repeat(MAX_NAME + 1)),
+            Err(NameError::TooLong)
+        );
     }
 
     #[test]

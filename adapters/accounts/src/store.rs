@@ -140,7 +140,7 @@ pub trait Transaction {
     fn insert(&mut self, record: &Record) -> Result<Written, Unavailable>;
 
     /// Keeps a new state of a resource, at its position; its version is the number of this change. One that is deleted
-    /// leaves all groups, and a group loses its members.
+    /// leaves all groups, which makes new states of them, and a group loses its members.
     ///
     /// # Errors
     /// [`Unavailable`]: it is not kept.

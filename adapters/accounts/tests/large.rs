@@ -3,7 +3,11 @@
 //!
 //! `cargo test --release -p gatepost-accounts --test large -- --nocapture`
 
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
 
 use gatepost_accounts::id::Id;
 use gatepost_accounts::memory::Memory;

@@ -88,14 +88,12 @@ impl Groups {
 
     /// A slot for a group; `None` only for the four thousand millionth.
     fn new_slot(&mut self, id: Id) -> Option<u32> {
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                let slot = u32::try_from(self.slots.len()).ok()?;
-                self.slots.push(None);
-                slot
-            }
-        };
+        let slot = self.free.pop();
+        let slot = slot.or_else(|| {
+            let slot = u32::try_from(self.slots.len()).ok()?;
+            self.slots.push(None);
+            Some(slot)
+        })?;
         self.known.insert(id, slot);
         Some(slot)
     }

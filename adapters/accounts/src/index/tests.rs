@@ -72,7 +72,9 @@ fn members(group: u128, added: &[u128], removed: &[u128]) -> Change {
 
 fn index(changes: &[Change]) -> Index {
     let mut index = Index::default();
-    changes.iter().for_each(|change| index.apply(change));
+    for change in changes {
+        index.apply(change);
+    }
     index
 }
 

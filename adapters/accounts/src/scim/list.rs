@@ -88,7 +88,7 @@ impl Call<'_> {
         let query = Query::parse(ResourceType::of(kind), self.request.query)?;
         let mut listing = Listing::default();
         let start_index = query.start_index;
-        self.add(kind, query, &mut listing)?;
+        self.add(kind, &query, &mut listing)?;
         Ok(listing.respond(start_index))
     }
 
@@ -102,15 +102,15 @@ impl Call<'_> {
             start_index = query.start_index;
             query.start_index = start_index.saturating_sub(listing.total).max(1);
             query.count = query.count.saturating_sub(listing.number);
-            self.add(*kind, query, &mut listing)?;
+            self.add(*kind, &query, &mut listing)?;
         }
         Ok(listing.respond(start_index))
     }
 
-    fn add(&mut self, kind: Kind, query: Query, listing: &mut Listing) -> Result<(), Refusal> {
+    fn add(&mut self, kind: Kind, query: &Query, listing: &mut Listing) -> Result<(), Refusal> {
         let page = match &query.filter {
-            None => self.page(kind, &query)?,
-            Some(filter) => self.matching(kind, filter, &query)?,
+            None => self.page(kind, query)?,
+            Some(filter) => self.matching(kind, filter, query)?,
         };
         listing.total += page.total;
         for record in &page.records {

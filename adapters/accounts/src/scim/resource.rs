@@ -9,7 +9,9 @@ use super::refusal::{Refusal, quoted};
 use super::schema::MAIL_USER;
 use crate::id::Id;
 use crate::model::{Account, Group, Kind, Life, Resource};
-use crate::name::{Address, Email, Unusable, check, fold, mailbox_and_aliases};
+use crate::name::{
+    Address, Email, NameError, Unusable, check, check_label, fold, mailbox_and_aliases,
+};
 use crate::store::Record;
 
 /// The record of a resource of that content.
@@ -32,11 +34,11 @@ pub(super) fn record(
             id,
             source,
             external_id,
-            display_name: name(content, "displayName")?.to_owned(),
+            display_name: name(content, "displayName", check_label)?.to_owned(),
             life,
         }),
         Kind::Account => {
-            let user_name = name(content, "userName")?;
+            let user_name = name(content, "userName", check)?;
             let listed = emails(content);
             let found = mailbox_and_aliases(user_name, &listed, &ours.source.domains);
             let (mailbox, aliases) = found.map_err(|unusable| {
@@ -67,9 +69,13 @@ pub(super) fn record(
 }
 
 /// A name that has to be there.
-fn name<'o>(content: &'o Object, attribute: &str) -> Result<&'o str, Refusal> {
+fn name<'o>(
+    content: &'o Object,
+    attribute: &str,
+    judge: fn(&str) -> Result<(), NameError>,
+) -> Result<&'o str, Refusal> {
     let name = text(content, attribute).ok_or_else(|| missing(attribute))?;
-    check(name).map_err(|why| {
+    judge(name).map_err(|why| {
         let name = quoted(name);
         Refusal::value(format!("{attribute} cannot be \"{name}\": {why}"))
     })?;

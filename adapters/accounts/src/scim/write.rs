@@ -1,6 +1,6 @@
 //! Writing: a request is read and judged as a whole before anything is written.
 
-use super::attribute::{Named, resolve};
+use super::attribute::{Name, Named, resolve};
 use super::clean::{self, Object};
 use super::filter::is_members;
 use super::limits::MAX_MEMBERS_AFTER_PATCH;
@@ -34,8 +34,13 @@ impl Call<'_> {
     pub(super) fn create(&mut self, kind: Kind) -> Result<Response, Refusal> {
         let projection = self.projection(kind)?;
         let Body {
-            content, members, ..
+            mut content,
+            members,
+            ..
         } = self.body(kind)?;
+        if kind == Kind::Account {
+            content.entry("active").or_insert_with(|| true.into());
+        }
         let now = self.context.now;
         let mut life = Life {
             created: now,
@@ -135,11 +140,14 @@ impl Call<'_> {
         let resource_type = ResourceType::of(kind);
         let (mut members, mut unsaid) = (None, KEPT.to_vec());
         for (name, value) in &body {
-            let Named::Attribute(name) = resolve(resource_type, name) else {
+            let Named::Attribute(Name { attribute, .. }) = resolve(resource_type, name) else {
                 continue;
             };
-            unsaid.retain(|kept| *kept != name.attribute.name);
-            if is_members(name.attribute) {
+            let name = attribute.name;
+            // That nobody says so does not let anybody in.
+            let is_said = name != "active" || !value.is_null();
+            unsaid.retain(|kept| *kept != name || !is_said);
+            if is_members(attribute) {
                 let mut edits = MemberEdits::default();
                 edits.clear();
                 edits.add(value)?;

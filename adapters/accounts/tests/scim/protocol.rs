@@ -223,9 +223,12 @@ fn filters_compare_as_the_schema_says() {
         ("externalId eq \"A-1\"", &[]),
         ("title pr", &[]),
         ("not (title pr)", &["alice@example.org", "bob"]),
-        ("NOT(title pr) AND active eq true", &["bob"]),
+        (
+            "NOT(title pr) AND active eq true",
+            &["alice@example.org", "bob"],
+        ),
         ("active ne false", &["alice@example.org", "bob"]),
-        ("active eq \"True\"", &["bob"]),
+        ("active eq \"True\"", &["alice@example.org", "bob"]),
         ("externalId eq null", &[]),
         ("name eq null", &["bob"]),
         ("name.familyName ne null", &["alice@example.org"]),
@@ -563,6 +566,7 @@ fn a_put_replaces_everything_that_it_may() {
     assert!(body["name"].is_null() && body["emails"].is_null() && body[ENTERPRISE].is_null());
     assert_eq!(body["externalId"], "a-1");
     assert_eq!(body["meta"]["created"], created.body["meta"]["created"]);
+    assert_eq!(body["active"], true);
     let unbound = json!({"userName": "alice@example.org", "externalId": null});
     assert!(
         service
@@ -625,4 +629,53 @@ fn what_is_not_there_or_not_done_is_said() {
     service
         .send("POST", "/Groups", json!({"schemas": [GROUP]}))
         .expect_error(400, "invalidValue");
+}
+
+#[test]
+fn nobody_is_let_in_by_what_is_not_said() {
+    let mut service = Service::new();
+    let created = service
+        .send("POST", "/Users", json!({"userName": "alice"}))
+        .expect(201);
+    assert_eq!(
+        created.body["active"], true,
+        "it is said even if nobody did"
+    );
+    let url = format!("/Users/{}", created.id());
+    service
+        .patch(&url, json!([{"op": "replace", "value": {"active": false}}]))
+        .expect(200);
+    for body in [
+        json!({"userName": "alice"}),
+        json!({"userName": "alice", "active": null}),
+    ] {
+        assert_eq!(
+            service.send("PUT", &url, body).expect(200).body["active"],
+            false
+        );
+    }
+    for operation in [
+        json!({"op": "remove", "path": "active"}),
+        json!({"op": "replace", "path": "active", "value": null}),
+        json!({"op": "replace", "value": {"active": null}}),
+    ] {
+        assert_eq!(
+            service.patch(&url, json!([operation])).expect(200).body["active"],
+            false
+        );
+    }
+}
+
+#[test]
+fn a_group_is_another_state_once_a_member_is_gone() {
+    let mut service = Service::new();
+    let (alice, bob) = (service.user("alice"), service.user("bob"));
+    let url = format!("/Groups/{}", service.group("staff", &[&alice, &bob]));
+    let before = service.get(&url).etag;
+    service
+        .send("DELETE", &format!("/Users/{alice}"), Value::Null)
+        .expect(204);
+    let after = service.get(&url);
+    assert_ne!(after.etag, before);
+    assert_eq!(after.body["members"].as_array().map(Vec::len), Some(1));
 }
