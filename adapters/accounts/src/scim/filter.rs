@@ -95,6 +95,11 @@ impl Filter {
         self.0.matches(resource)
     }
 
+    /// How many comparisons it has.
+    pub(crate) fn terms(&self) -> usize {
+        self.0.terms()
+    }
+
     /// How a store finds what matches.
     pub(crate) fn lookup(&self) -> Lookup<'_> {
         self.0.lookup()
@@ -125,6 +130,15 @@ impl Expression {
                 elements.any(|element| expression.matches(element))
             }
             Self::Nothing => false,
+        }
+    }
+
+    /// How many comparisons it has.
+    pub(crate) fn terms(&self) -> usize {
+        match self {
+            Self::And(several) | Self::Or(several) => several.iter().map(Self::terms).sum(),
+            Self::Not(one) | Self::Element(_, one) => one.terms(),
+            Self::Compare(_) | Self::Present(_) | Self::Nothing => 1,
         }
     }
 

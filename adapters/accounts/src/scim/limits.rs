@@ -31,6 +31,9 @@ pub const MAX_QUERY: usize = 16 << 10;
 /// Most bytes of a filter or a path.
 pub const MAX_FILTER: usize = 4 << 10;
 
+/// How many elements the operations of a PATCH may compare with others: about a tenth of a second.
+pub const MAX_COMPARISONS: usize = 1_000_000;
+
 /// How deep a filter may be nested.
 pub const MAX_FILTER_DEPTH: usize = 16;
 
@@ -45,6 +48,13 @@ pub const DEFAULT_PAGE: usize = 100;
 
 /// Most resources that are looked at for a filter that no index answers.
 pub const MAX_SCAN: usize = 20_000;
+
+/// Most bytes that are looked at for such a filter, each once for each of its comparisons: 20,000 resources of 1 KiB by
+/// three.
+pub const MAX_SCAN_BYTES: usize = 64 << 20;
+
+/// Most bytes of a page, members not counted; it ends before the resource that would be more.
+pub const MAX_PAGE_BYTES: usize = 8 << 20;
 
 /// Most members in all groups of one page; it ends before the group that would be more.
 pub const MAX_MEMBERS_OF_PAGE: usize = 200_000;

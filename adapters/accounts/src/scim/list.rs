@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::clean::Object;
 use super::filter::{Filter, Lookup, is_members};
-use super::limits::{MAX_MEMBERS_OF_PAGE, MAX_PAGE, MAX_SCAN};
+use super::limits::{MAX_MEMBERS_OF_PAGE, MAX_PAGE, MAX_PAGE_BYTES, MAX_SCAN, MAX_SCAN_BYTES};
 use super::projection::Projection;
 use super::query::Query;
 use super::refusal::{Refusal, ScimType, quoted};
@@ -29,6 +29,8 @@ const RECORDS_AT_ONCE: usize = 500;
 struct Page {
     records: Vec<Record>,
     total: u64,
+    /// How much has been looked at to find them.
+    bytes: usize,
 }
 
 /// An answer with resources, while it grows.
@@ -39,8 +41,12 @@ struct Listing {
     number: usize,
     /// How many members they have.
     members: usize,
+    /// How long they are without their members.
+    bytes: usize,
     /// How many there are to be asked for.
     total: u64,
+    /// Whether something did not fit.
+    is_full: bool,
 }
 
 impl Listing {
@@ -115,9 +121,12 @@ impl Call<'_> {
         listing.total += page.total;
         for record in &page.records {
             let shown = self.shown(record, &query.projection)?;
-            listing.members += shown.weight();
+            listing.members += shown.members();
+            listing.bytes += record.document.len();
+            let is_large = listing.members > MAX_MEMBERS_OF_PAGE || listing.bytes > MAX_PAGE_BYTES;
+            listing.is_full |= listing.number > 0 && is_large;
             // The client asks for the rest from behind what it was given.
-            if listing.number > 0 && listing.members > MAX_MEMBERS_OF_PAGE {
+            if listing.is_full {
                 break;
             }
             if listing.number > 0 {
@@ -137,7 +146,11 @@ impl Call<'_> {
             0 => Vec::new(),
             count => self.store.page(kind, source, offset, count)?,
         };
-        Ok(Page { records, total })
+        Ok(Page {
+            records,
+            total,
+            bytes: 0,
+        })
     }
 
     fn matching(&mut self, kind: Kind, filter: &Filter, query: &Query) -> Result<Page, Refusal> {
@@ -148,9 +161,7 @@ impl Call<'_> {
             Lookup::Key(key) => {
                 let found = self.store.find(kind, source, key, MAX_SCAN)?;
                 for record in found {
-                    if self.is_match(filter, &record)? {
-                        page.take(record, query);
-                    }
+                    self.look_at(record, filter, query, &mut page)?;
                 }
             }
             Lookup::Scan => {
@@ -163,14 +174,31 @@ impl Call<'_> {
                     let Some(last) = records.last() else { break };
                     position = last.resource.life().position;
                     for record in records {
-                        if self.is_match(filter, &record)? {
-                            page.take(record, query);
-                        }
+                        self.look_at(record, filter, query, &mut page)?;
                     }
                 }
             }
         }
         Ok(page)
+    }
+
+    /// Takes a record if it matches, unless too much has been looked at already.
+    fn look_at(
+        &mut self,
+        record: Record,
+        filter: &Filter,
+        query: &Query,
+        page: &mut Page,
+    ) -> Result<(), Refusal> {
+        let bytes = record.document.len().saturating_mul(filter.terms());
+        page.bytes = page.bytes.saturating_add(bytes);
+        if page.bytes > MAX_SCAN_BYTES {
+            return Err(too_many());
+        }
+        if self.is_match(filter, &record)? {
+            page.take(record, query);
+        }
+        Ok(())
     }
 
     fn is_match(&mut self, filter: &Filter, record: &Record) -> Result<bool, Refusal> {
@@ -238,7 +266,7 @@ impl Call<'_> {
 
 fn too_many() -> Refusal {
     let detail = format!(
-        "no index answers this filter, and there are more than {MAX_SCAN} resources to look at; filter by id, userName, \
+        "no index answers this filter, and there is too much to look at: more than {MAX_SCAN} resources, or large ones; filter by id, userName, \
          externalId, emails.value or displayName with eq, or list everything"
     );
     Refusal::new(ScimType::TooMany, detail)

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::attribute::{Name, Named, resolve};
 use super::clean::{Object, is_kept, parts};
-use super::filter::is_members;
-use super::limits::MAX_OPERATIONS;
+use super::filter::{Expression, is_members};
+use super::limits::{MAX_COMPARISONS, MAX_OPERATIONS};
 use super::members::MemberEdits;
 use super::path::{Path, Target};
 use super::refusal::{Refusal, ScimType, quoted};
@@ -47,6 +47,8 @@ pub struct Patched {
     pub(crate) resource: Object,
     /// What becomes of the members.
     pub(crate) members: MemberEdits,
+    /// How many elements have been compared so far, at most.
+    comparisons: usize,
 }
 
 impl Patch {
@@ -84,6 +86,7 @@ impl Patch {
         let mut patched = Patched {
             resource,
             members: MemberEdits::default(),
+            comparisons: 0,
         };
         for operation in self.operations {
             patched.apply(self.resource_type, id, operation)?;
@@ -202,9 +205,35 @@ impl Patched {
                 if !is_kept(attribute) {
                     return Ok(());
                 }
-                attribute::change(&mut self.resource, verb, &name, selection.as_ref(), value)
+                self.change(verb, &name, selection.as_ref(), value)
             }
         }
+    }
+
+    /// Changes an attribute that is kept, unless the request has made too much work already: each element that is
+    /// there may be compared with each that comes, or by each term of a filter.
+    fn change(
+        &mut self,
+        verb: Verb,
+        name: &Name,
+        selection: Option<&Expression>,
+        value: Value,
+    ) -> Result<(), Refusal> {
+        let number = |value: &Value| value.as_array().map_or(1, Vec::len);
+        let home = match name.extension {
+            Some(schema) => self.resource.get(schema.urn),
+            None => None,
+        };
+        let home = home.map_or(Some(&self.resource), Value::as_object);
+        let old = home.and_then(|home| home.get(name.attribute.name));
+        let factor = selection.map_or(number(&value), Expression::terms);
+        let comparisons = old.map_or(1, number).saturating_mul(factor.max(1));
+        self.comparisons = self.comparisons.saturating_add(comparisons);
+        if self.comparisons > MAX_COMPARISONS {
+            let detail = "the operations compare too many values; send fewer in one request";
+            return Err(Refusal::of_status(413, detail));
+        }
+        attribute::change(&mut self.resource, verb, name, selection, value)
     }
 
     /// A whole extension.
@@ -227,7 +256,7 @@ impl Patched {
                 attribute,
                 part: None,
             };
-            attribute::change(&mut self.resource, verb, &name, None, value)?;
+            self.change(verb, &name, None, value)?;
         }
         Ok(())
     }
@@ -238,7 +267,7 @@ impl Patched {
         &mut self,
         verb: Verb,
         name: &Name,
-        selection: Option<&super::filter::Expression>,
+        selection: Option<&Expression>,
         value: &Value,
     ) -> Result<(), Refusal> {
         let members = &mut self.members;

@@ -26,7 +26,7 @@ pub(super) struct Shown {
 
 impl Shown {
     /// How many members there are to show.
-    pub(super) fn weight(&self) -> usize {
+    pub(super) fn members(&self) -> usize {
         self.members.as_ref().map_or(0, Vec::len)
     }
 

@@ -104,7 +104,9 @@ impl Call<'_> {
         let body = json::object(self.request.body)?;
         let patch = Patch::parse(ResourceType::of(kind), body)?;
         let old = self.find_to_change(kind, id)?;
-        let Patched { resource, members } = patch.apply(old.resource.id(), content(&old))?;
+        let Patched {
+            resource, members, ..
+        } = patch.apply(old.resource.id(), content(&old))?;
         let record = self.save(&old, &resource, &members)?;
         if self.request.query.is_empty() && self.is_large(kind, record.resource.id())? {
             let mut response = Response::of_status(204);

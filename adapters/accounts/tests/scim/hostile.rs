@@ -295,3 +295,61 @@ fn what_an_error_quotes_is_short_and_printable_and_no_password() {
     let reply = service.patch(&url, set).expect(200);
     assert!(reply.notes.is_empty());
 }
+
+#[test]
+fn the_work_of_a_request_is_bounded() {
+    let mut service = Service::new();
+    let url = format!("/Users/{}", service.user("alice"));
+    let roles: Vec<_> = (0..500).map(|n| json!({"value": n.to_string()})).collect();
+    service
+        .patch(
+            &url,
+            json!([{"op": "add", "path": "roles", "value": roles}]),
+        )
+        .expect(200);
+    // Each of 500 compared with each of 500, many times over.
+    let again = json!({"op": "add", "path": "roles", "value": roles});
+    service.patch(&url, json!(vec![&again; 3])).expect(200);
+    service
+        .patch(&url, json!(vec![&again; 30]))
+        .expect_error(413, "");
+    let path = format!("roles[{}]", vec!["value eq \"x\""; 50].join(" or "));
+    let remove = json!({"op": "remove", "path": path});
+    service.patch(&url, json!(vec![&remove; 30])).expect(200);
+    service
+        .patch(&url, json!(vec![&remove; 100]))
+        .expect_error(413, "");
+}
+
+#[test]
+fn what_a_filter_looks_at_and_a_page_holds_is_bounded() {
+    let mut service = Service::new();
+    let title = "x".repeat(60_000);
+    for number in 0..200 {
+        let body = json!({"userName": format!("u{number}"), "title": title}).to_string();
+        assert_eq!(
+            service.answer("POST", "/Users", body.as_bytes()).status,
+            201
+        );
+    }
+    assert_eq!(
+        service
+            .answer("GET", "/Users?filter=title+co+%22y%22", b"")
+            .status,
+        200
+    );
+    let filter = vec!["title+co+%22y%22"; 10].join("+or+");
+    let refused = service.answer("GET", &format!("/Users?filter={filter}"), b"");
+    refused.expect_error(400, "tooMany");
+    // The page ends early, and the next begins where it ended.
+    let (mut start, mut pages) = (1, 0);
+    while start <= 200 {
+        let page = service
+            .answer("GET", &format!("/Users?count=1000&startIndex={start}"), b"")
+            .expect(200);
+        assert_eq!(page.body["totalResults"], 200);
+        start += page.body["itemsPerPage"].as_u64().unwrap();
+        pages += 1;
+    }
+    assert_eq!((start, pages), (201, 2));
+}
