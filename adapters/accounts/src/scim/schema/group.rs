@@ -27,4 +27,6 @@ static MEMBERS: &[Attribute] = &[
     Attribute::text("type", "What the member is.")
         .canonical(&["User", "Group"])
         .mutability(Mutability::Immutable),
+    // Some clients raise, and send nothing, where a part is missing that they fill.
+    Attribute::text("display", "The member's name; not kept.").read_only(),
 ];
