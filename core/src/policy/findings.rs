@@ -176,7 +176,9 @@ impl Policy<'_> {
         if claimed.as_str().is_some_and(|claimed| user.is(claimed)) {
             return alone();
         }
-        let claimed = UserName::decoded(claimed.as_str(), claimed.chars(), self.user_case)?;
+        // What can be nobody's name is not this user's.
+        let claimed = UserName::decoded(claimed.as_str(), claimed.chars(), self.user_case)
+            .map_err(|_| Violation::WrongUser)?;
         if claimed == *user {
             return alone();
         }

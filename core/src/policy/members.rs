@@ -52,11 +52,8 @@ struct Place<'m, 'p> {
 
 impl<'m> Place<'m, '_> {
     /// Takes what one member leads to: two ways to one place would be a duplicate.
-    fn take(&mut self, led_to: LedTo<'m>) -> Result<(), Error> {
-        for (place, value) in [
-            (&mut self.found, led_to.value),
-            (&mut self.beside, led_to.beside),
-        ] {
+    fn take(&mut self, LedTo { value, beside }: LedTo<'m>) -> Result<(), Error> {
+        for (place, value) in [(&mut self.found, value), (&mut self.beside, beside)] {
             if value.is_some() && core::mem::replace(place, value).is_some() {
                 return Err(Error::Duplicate);
             }

@@ -252,7 +252,7 @@ fn the_client_may_only_be_whom_the_token_names() {
     assert_eq!(login(Some("bob@example.com")).code(), Err("wrong_user"));
     assert_eq!(login(Some("alice")).code(), Err("wrong_user"));
     // What can be nobody's name is not the token's user's: nothing is wrong with the token.
-    for nobodys in ["alice@example.com ", "a@b@c", ""] {
+    for nobodys in ["alice@example.com ", "a@b@c"] {
         assert_eq!(login(Some(nobodys)).code(), Err("wrong_user"), "{nobodys}");
     }
 }
