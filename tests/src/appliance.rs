@@ -5,6 +5,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -72,6 +73,86 @@ pub fn emulator(image: &Path, board: &str) -> io::Result<Command> {
     Ok(command)
 }
 
+/// How a device is booted.
+#[derive(Clone, Copy, Debug)]
+pub struct Boot<'b> {
+    /// The name of its image.
+    pub image: &'b str,
+    /// The board.
+    pub board: &'b str,
+    /// Where on loopback its port is reached.
+    pub port: u16,
+    /// Where its log and seed are written.
+    pub directory: &'b Path,
+    /// Whether there is a new seed where `entropy = "seed"` has it.
+    pub has_seed: bool,
+    /// Whether anybody tells it the time, so that it is not up before that.
+    pub has_time: bool,
+    /// Puts it on a hub with whoever sends frames from the first of these UDP ports to the second.
+    pub wire: Option<[u16; 2]>,
+    /// How its time goes, in QEMU's words for `-icount`; as that of its host where nothing is said.
+    pub icount: Option<&'b str>,
+    /// Where on loopback a debugger is let in.
+    pub debugger: Option<u16>,
+}
+
+impl<'b> Boot<'b> {
+    /// With nothing beside its network, and somebody who tells the time.
+    #[must_use]
+    pub fn new(image: &'b str, board: &'b str, port: u16, directory: &'b Path) -> Self {
+        Self {
+            image,
+            board,
+            port,
+            directory,
+            has_seed: false,
+            has_time: true,
+            wire: None,
+            icount: None,
+            debugger: None,
+        }
+    }
+
+    /// QEMU's words for all that.
+    fn words(&self) -> io::Result<Vec<String>> {
+        let mut words = Vec::new();
+        let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
+        let host = host_network(self.port, DEVICE_PORT);
+        if let Some([from, to]) = self.wire {
+            let wire = format!("socket,id=wire,udp=127.0.0.1:{from},localaddr=127.0.0.1:{to}");
+            add("-netdev", format!("{host},id=host"));
+            add("-netdev", wire);
+            for end in ["host", "wire"] {
+                add(
+                    "-netdev",
+                    format!("hubport,id=to-{end},hubid=0,netdev={end}"),
+                );
+            }
+            add("-nic", "hubport,hubid=0,model=lan9118".to_owned());
+        } else {
+            add("-nic", format!("{host},model=lan9118"));
+        }
+        if self.has_seed {
+            let mut seed = [0; 32];
+            aws_lc_rs::rand::fill(&mut seed).map_err(|_| io::Error::other("no entropy"))?;
+            let path = self.directory.join("seed");
+            fs::write(&path, seed)?;
+            let (path, address) = (path.display(), seed_address(self.board));
+            add(
+                "-device",
+                format!("loader,file={path},addr={address:#x},force-raw=on"),
+            );
+        }
+        if let Some(icount) = self.icount {
+            add("-icount", icount.to_owned());
+        }
+        if let Some(port) = self.debugger {
+            add("-gdb", format!("tcp:127.0.0.1:{port}"));
+        }
+        Ok(words)
+    }
+}
+
 /// A running device, ended when it goes out of scope.
 #[derive(Debug)]
 pub struct Appliance {
@@ -82,86 +163,41 @@ pub struct Appliance {
 }
 
 impl Appliance {
-    /// Boots `image` on `board`, reached at `port`; its UART is written to a log in `directory`.
+    /// Boots a device; its UART is written to a log.
     ///
     /// # Errors
     /// When it does not answer: tells what it logged.
-    pub fn start(image: &Path, board: &str, port: u16, directory: &Path) -> io::Result<Self> {
-        let network = nic(port);
-        Self::boot(image, board, port, directory, &["-nic", &network])
-    }
-
-    /// As [`Self::start`], with a new seed where `entropy = "seed"` has it.
-    ///
-    /// # Errors
-    /// When it does not answer: tells what it logged.
-    pub fn start_with_entropy(
-        image: &Path,
-        board: &str,
-        port: u16,
-        directory: &Path,
-    ) -> io::Result<Self> {
-        let mut seed = [0; 32];
-        aws_lc_rs::rand::fill(&mut seed).map_err(|_| io::Error::other("no entropy"))?;
-        let path = directory.join("seed");
-        fs::write(&path, seed)?;
-        let (path, address) = (path.display(), seed_address(board));
-        let seed = format!("loader,file={path},addr={address:#x},force-raw=on");
-        let devices = ["-nic", &nic(port), "-device", &seed];
-        Self::boot(image, board, port, directory, &devices)
-    }
-
-    /// As [`Self::start`], on a hub with whoever sends frames from the first of the UDP ports `wire` to the
-    /// second.
-    ///
-    /// # Errors
-    /// When it does not answer: tells what it logged.
-    pub fn start_on_a_hub(
-        image: &Path,
-        board: &str,
-        port: u16,
-        directory: &Path,
-        wire: [u16; 2],
-    ) -> io::Result<Self> {
-        let host = format!("{},id=host", host_network(port, DEVICE_PORT));
-        let [from, to] = wire;
-        let wire = format!("socket,id=wire,udp=127.0.0.1:{from},localaddr=127.0.0.1:{to}");
-        let network = [
-            ["-netdev", &host],
-            ["-netdev", "hubport,id=to-host,hubid=0,netdev=host"],
-            ["-netdev", &wire],
-            ["-netdev", "hubport,id=to-wire,hubid=0,netdev=wire"],
-            ["-nic", "hubport,hubid=0,model=lan9118"],
-        ];
-        Self::boot(image, board, port, directory, network.as_flattened())
-    }
-
-    fn boot(
-        image: &Path,
-        board: &str,
-        port: u16,
-        directory: &Path,
-        devices: &[&str],
-    ) -> io::Result<Self> {
-        let log = directory.join(format!("{board}-{port}.log"));
-        let child = emulator(image, board)?
-            .args(devices)
+    pub fn start(boot: &Boot<'_>) -> io::Result<Self> {
+        let log = format!("{}-{}.log", boot.board, boot.port);
+        let log = boot.directory.join(log);
+        let child = emulator(&image(boot.image)?, boot.board)?
+            .args(boot.words()?)
             .arg("-serial")
             .arg(format!("file:{}", log.display()))
             .stdout(Stdio::null())
             .spawn()?;
-        let address = Address::port(port);
+        let address = Address::port(boot.port);
         let appliance = Self {
             address,
             child,
             log,
         };
-        // QEMU takes connections before the device listens: only an answer tells.
-        let answers = || AuthClient::open(&appliance.address).is_ok();
-        wait_until("the device's greeting", answers)
-            .and_then(|()| appliance.wait_for("clock set"))
-            .map_err(|error| io::Error::other(format!("{error}\n{}", appliance.logged())))?;
+        let up = if boot.has_time {
+            // QEMU takes connections before the device listens: only an answer tells.
+            let answers = || AuthClient::open(&appliance.address).is_ok();
+            let answered = wait_until("the device's greeting", answers);
+            answered.and_then(|()| appliance.wait_for("clock set"))
+        } else {
+            appliance.wait_for("started")
+        };
+        up.map_err(|error| io::Error::other(format!("{error}\n{}", appliance.logged())))?;
         Ok(appliance)
+    }
+
+    /// How often it has started, itself or by its watchdog.
+    #[must_use]
+    pub fn starts(&self) -> usize {
+        self.logged().matches("started board=").count()
     }
 
     /// Waits until it has logged `words`.
@@ -170,6 +206,14 @@ impl Appliance {
     /// When it does not.
     pub fn wait_for(&self, words: &str) -> io::Result<()> {
         wait_until(words, || self.logged().contains(words))
+    }
+
+    /// Waits until it has logged `words` so many times.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_for_again(&self, words: &str, times: usize) -> io::Result<()> {
+        wait_until(words, || self.logged().matches(words).count() >= times)
     }
 
     /// The bytes of its static memory, and the most that its stack has taken: it logs them whenever they grow.
@@ -205,35 +249,63 @@ impl Drop for Appliance {
     }
 }
 
-/// The device's own controller, in such a network alone.
-fn nic(port: u16) -> String {
-    format!("{},model=lan9118", host_network(port, DEVICE_PORT))
+/// Who tells what time it is on a port of loopback (RFC 4330), for as long as the program runs.
+#[derive(Clone, Debug, Default)]
+pub struct TimeServer(Arc<Mutex<Said>>);
+
+/// What a time server says.
+#[derive(Clone, Copy, Debug, Default)]
+enum Said {
+    #[default]
+    Nothing,
+    /// The time that it will be in so many seconds.
+    Ahead(u64),
 }
 
-/// Tells whoever asks on a port of loopback what time it is (RFC 4330), for as long as the program runs.
+impl TimeServer {
+    /// One that says nothing yet.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn silent(port: u16) -> io::Result<Self> {
+        let socket = UdpSocket::bind(("127.0.0.1", port))?;
+        let server = Self::default();
+        let said = Arc::clone(&server.0);
+        thread::spawn(move || {
+            let mut asked = [0; 128];
+            while let Ok((length, from)) = socket.recv_from(&mut asked) {
+                let said = *said.lock().unwrap_or_else(PoisonError::into_inner);
+                if let (48.., Said::Ahead(ahead)) = (length, said) {
+                    // Whoever asked may be gone.
+                    let _ = socket.send_to(&time_answer(&asked, ahead), from);
+                }
+            }
+        });
+        Ok(server)
+    }
+
+    /// From now on it tells the time that it will be in so many seconds.
+    pub fn tell(&self, ahead: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Said::Ahead(ahead);
+    }
+}
+
+/// Tells whoever asks on a port of loopback what time it is, for as long as the program runs.
 ///
 /// # Errors
 /// Those of the system.
 pub fn serve_time(port: u16) -> io::Result<()> {
-    let socket = UdpSocket::bind(("127.0.0.1", port))?;
-    thread::spawn(move || {
-        let mut asked = [0; 128];
-        while let Ok((length, from)) = socket.recv_from(&mut asked) {
-            if length >= 48 {
-                // Whoever asked may be gone.
-                let _ = socket.send_to(&time_answer(&asked), from);
-            }
-        }
-    });
+    let server = TimeServer::silent(port)?;
+    server.tell(0);
     Ok(())
 }
 
-fn time_answer(asked: &[u8]) -> [u8; 48] {
+fn time_answer(asked: &[u8], ahead: u64) -> [u8; 48] {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let fraction = (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000;
-    let now = ((since.as_secs() + NTP_EPOCH) << 32 | fraction).to_be_bytes();
+    let now = ((since.as_secs() + ahead + NTP_EPOCH) << 32 | fraction).to_be_bytes();
     let mut answer = [0; 48];
     // No leap second, version 4, a server; stratum 2; the precision of a microsecond.
     answer[..4].copy_from_slice(&[0x24, 2, 0, 0xec]);

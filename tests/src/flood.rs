@@ -67,7 +67,7 @@ pub struct Rates {
 
 impl Times {
     /// Waits for an answer.
-    fn take(&mut self, good: Good, answer: io::Result<std::sync::mpsc::Receiver<Answer>>) {
+    pub fn take(&mut self, good: Good, answer: io::Result<std::sync::mpsc::Receiver<Answer>>) {
         let answer = answer.map_err(|error| error.to_string());
         let answer = answer.and_then(|answer| {
             let answer = answer.recv_timeout(PATIENCE);

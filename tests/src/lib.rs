@@ -16,6 +16,7 @@ pub mod dovecot;
 pub mod emulators;
 pub mod exim;
 pub mod flood;
+pub mod frames;
 pub mod fuzz;
 pub mod imap;
 pub mod lab;

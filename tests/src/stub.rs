@@ -1,15 +1,18 @@
 //! A provider that does what a test wants: the faults that no real one can be made to have.
 //!
-//! It listens on loopback, reads one request after another from each connection, and answers by the path.
+//! It listens on loopback, over TLS where it is given a certificate, reads one request after another from each
+//! connection, and answers by the path.
 //! What was asked last is kept, so that a test can say how often, and with what.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use socket2::SockRef;
 
@@ -47,6 +50,8 @@ pub struct Page {
     pub headers: Vec<String>,
     /// The body.
     pub body: Vec<u8>,
+    /// The size of the chunks that it comes in (RFC 9112 section 7.1), where its length is not told ahead.
+    pub chunk: Option<usize>,
 }
 
 impl Page {
@@ -62,7 +67,15 @@ impl Page {
             status,
             headers: vec![format!("Content-Type: {content_type}")],
             body: body.into(),
+            chunk: None,
         }
+    }
+
+    /// The same in chunks of `size` bytes.
+    #[must_use]
+    pub fn in_chunks(mut self, size: usize) -> Self {
+        self.chunk = Some(size);
+        self
     }
 
     /// With one more header line.
@@ -78,8 +91,18 @@ impl Page {
             head += header;
             head += "\r\n";
         }
-        let length = format!("Content-Length: {}\r\n\r\n", self.body.len());
-        [head.as_bytes(), length.as_bytes(), &self.body].concat()
+        let Some(size) = self.chunk else {
+            let length = format!("Content-Length: {}\r\n\r\n", self.body.len());
+            return [head.as_bytes(), length.as_bytes(), &self.body].concat();
+        };
+        head += "Transfer-Encoding: chunked\r\n\r\n";
+        let mut bytes = head.into_bytes();
+        for chunk in self.body.chunks(size) {
+            bytes.extend(format!("{:x}\r\n", chunk.len()).bytes());
+            bytes.extend([chunk, b"\r\n"].concat());
+        }
+        bytes.extend(b"0\r\n\r\n");
+        bytes
     }
 }
 
@@ -100,6 +123,7 @@ pub struct Seen {
 pub struct Stub {
     state: Arc<State>,
     port: u16,
+    origin: String,
 }
 
 #[derive(Default)]
@@ -107,10 +131,21 @@ struct State {
     pages: Mutex<HashMap<String, Behaviour>>,
     seen: Mutex<VecDeque<Seen>>,
     open: Mutex<Vec<TcpStream>>,
+    /// What it presents over TLS; in clear where there is none.
+    presented: Mutex<Option<Arc<ServerConfig>>>,
+    connections: AtomicUsize,
     is_closed: Mutex<bool>,
 }
 
 impl State {
+    fn behaviour(&self, seen: &Seen) -> Option<Behaviour> {
+        let path = path_of(&seen.target);
+        let host = seen.headers.get("host").map(String::as_str);
+        let at_host = format!("{}{path}", host.unwrap_or_default());
+        let pages = lock(&self.pages);
+        pages.get(&at_host).or_else(|| pages.get(path)).cloned()
+    }
+
     fn keep(&self, request: Seen) {
         let mut seen = lock(&self.seen);
         if seen.len() >= MAX_SEEN {
@@ -130,12 +165,58 @@ impl Stub {
     /// # Errors
     /// Where it cannot.
     pub fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        Self::listen(0, None)
+    }
+
+    /// As [`start`](Self::start), on `port`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn at(port: u16) -> io::Result<Self> {
+        Self::listen(port, None)
+    }
+
+    /// As [`at`](Self::at), over TLS as the server of `origin`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn over_tls(port: u16, origin: &str, presented: Arc<ServerConfig>) -> io::Result<Self> {
+        let mut stub = Self::listen(port, Some(presented))?;
+        origin.clone_into(&mut stub.origin);
+        Ok(stub)
+    }
+
+    fn listen(port: u16, presented: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port))?;
         let port = listener.local_addr()?.port();
         let state = Arc::new(State::default());
+        *lock(&state.presented) = presented;
         let served = Arc::clone(&state);
         thread::spawn(move || serve(&listener, &served));
-        Ok(Self { state, port })
+        Ok(Self {
+            state,
+            port,
+            origin: format!("http://127.0.0.1:{port}"),
+        })
+    }
+
+    /// What it presents to those who connect from now on.
+    pub fn present(&self, presented: Arc<ServerConfig>) {
+        *lock(&self.state.presented) = Some(presented);
+    }
+
+    /// Ends all connections.
+    pub fn hang_up(&self) {
+        for stream in lock(&self.state.open).drain(..) {
+            // One that is gone needs no closing.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// How often somebody has connected, and shaken hands where it speaks TLS.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::Relaxed)
     }
 
     /// A free port's provider with metadata and an empty JWK Set, ready to be changed.
@@ -144,9 +225,14 @@ impl Stub {
     /// As [`start`](Self::start).
     pub fn provider() -> io::Result<Self> {
         let stub = Self::start()?;
-        stub.set_json("/.well-known/openid-configuration", &stub.metadata());
-        stub.set_json("/jwks", &json!({"keys": []}));
+        stub.publish(&json!({"keys": []}));
         Ok(stub)
+    }
+
+    /// Serves metadata, and this JWK Set.
+    pub fn publish(&self, keys: &Value) {
+        self.set_json("/.well-known/openid-configuration", &self.metadata());
+        self.set_json("/jwks", keys);
     }
 
     /// The metadata of [`provider`](Self::provider).
@@ -168,12 +254,17 @@ impl Stub {
     /// The URL of a path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("{}{path}", self.origin)
     }
 
     /// What a path does from now on.
     pub fn set(&self, path: &str, behaviour: Behaviour) {
         lock(&self.state.pages).insert(path.to_owned(), behaviour);
+    }
+
+    /// What a path of one host's does from now on, where it has several names.
+    pub fn set_at(&self, host: &str, path: &str, behaviour: Behaviour) {
+        self.set(&format!("{host}{path}"), behaviour);
     }
 
     /// A path that answers 200 with JSON from now on.
@@ -193,10 +284,7 @@ impl Stub {
 impl Drop for Stub {
     fn drop(&mut self) {
         *lock(&self.state.is_closed) = true;
-        for stream in lock(&self.state.open).drain(..) {
-            // One that is gone needs no closing.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.hang_up();
         // Wakes the thread that accepts.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
@@ -218,36 +306,52 @@ fn serve(listener: &TcpListener, state: &Arc<State>) {
         let state = Arc::clone(state);
         thread::spawn(move || {
             // A client that leaves is what some tests are about.
-            let _ = converse(&stream, &state);
+            let _ = greet(&stream, &state);
             let _ = stream.shutdown(Shutdown::Both);
         });
     }
 }
 
-fn converse(mut stream: &TcpStream, state: &State) -> io::Result<()> {
-    let mut reader = BufReader::new(stream);
+fn greet(stream: &TcpStream, state: &State) -> io::Result<()> {
+    let presented = lock(&state.presented).clone();
+    let Some(presented) = presented else {
+        state.connections.fetch_add(1, Ordering::Relaxed);
+        return converse(stream, stream, state);
+    };
+    let mut tls = ServerConnection::new(presented).map_err(io::Error::other)?;
+    let mut raw = stream;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut raw)?;
+    }
+    state.connections.fetch_add(1, Ordering::Relaxed);
+    converse(StreamOwned::new(tls, stream), stream, state)
+}
+
+/// Speaks HTTP over a connection that `raw` carries.
+fn converse(connection: impl Read + Write, raw: &TcpStream, state: &State) -> io::Result<()> {
+    let mut reader = BufReader::new(connection);
     while let Some(seen) = read_request(&mut reader)? {
-        let behaviour = lock(&state.pages).get(path_of(&seen.target)).cloned();
+        let behaviour = state.behaviour(&seen);
         state.keep(seen.clone());
         let not_found = || Behaviour::Answer(Page::json(404, &json!({"error": "not_found"})));
         match behaviour.unwrap_or_else(not_found) {
-            Behaviour::Judge(judge) => stream.write_all(&judge(&seen).bytes())?,
-            Behaviour::Answer(page) => stream.write_all(&page.bytes())?,
+            Behaviour::Judge(judge) => say(&mut reader, &judge(&seen).bytes())?,
+            Behaviour::Answer(page) => say(&mut reader, &page.bytes())?,
             Behaviour::After(pause, page) => {
                 thread::sleep(pause);
-                stream.write_all(&page.bytes())?;
+                say(&mut reader, &page.bytes())?;
             }
             Behaviour::Drip(pause, page) => {
                 for byte in page.bytes() {
-                    stream.write_all(&[byte])?;
+                    say(&mut reader, &[byte])?;
                     thread::sleep(pause);
                 }
             }
             Behaviour::Half(page) => {
                 let bytes = page.bytes();
-                return stream.write_all(&bytes[..bytes.len() - page.body.len() / 2]);
+                return say(&mut reader, &bytes[..bytes.len() - page.body.len() / 2]);
             }
-            Behaviour::Reset => return SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+            Behaviour::Reset => return SockRef::from(raw).set_linger(Some(Duration::ZERO)),
             Behaviour::Silence => {
                 // Ends when the other side closes.
                 return reader.read(&mut [0]).map(drop);
@@ -257,7 +361,13 @@ fn converse(mut stream: &TcpStream, state: &State) -> io::Result<()> {
     Ok(())
 }
 
-fn read_request(reader: &mut BufReader<&TcpStream>) -> io::Result<Option<Seen>> {
+fn say(reader: &mut BufReader<impl Read + Write>, bytes: &[u8]) -> io::Result<()> {
+    let connection = reader.get_mut();
+    connection.write_all(bytes)?;
+    connection.flush()
+}
+
+fn read_request(reader: &mut BufReader<impl Read>) -> io::Result<Option<Seen>> {
     let mut head = reader.take(MAX_HEAD);
     let mut line = String::new();
     if head.read_line(&mut line)? == 0 {

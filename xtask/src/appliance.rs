@@ -15,11 +15,12 @@ use crate::workspace::{cargo, install_targets, output, root, succeeds, target_di
 const TARGET: &str = "thumbv7em-none-eabihf";
 
 /// The configurations of the end-to-end tests.
-const TESTED: [&str; 4] = [
+const TESTED: [&str; 5] = [
     "tests/appliance/online.toml",
     "tests/appliance/online-an500.toml",
     "tests/appliance/online-tls.toml",
     "tests/appliance/pinned-an500.toml",
+    "tests/appliance/wellknown.toml",
 ];
 
 /// The package of the image that judges vectors and measures logins, and what its image is called.

@@ -1,6 +1,7 @@
 //! `cargo xtask test --long`: what takes a night, with the same closing line as the quick run.
 
 use crate::Outcome;
+use crate::appliance;
 use crate::budget;
 use crate::fuzz;
 use crate::mutants;
@@ -76,6 +77,11 @@ fn members() -> Result<Vec<Member>, Box<dyn std::error::Error>> {
         lacking: vec![],
         run: Box::new(floods),
     });
+    members.push(Member {
+        name: "floods: each kind alone on an emulated board".to_owned(),
+        lacking: vec![],
+        run: Box::new(board_floods),
+    });
     Ok(members)
 }
 
@@ -93,6 +99,26 @@ fn floods() -> Outcome {
     ]);
     floods.env("GATEPOST_FLOOD_SECONDS", FLOOD_SECONDS);
     Ok(succeeds(&mut cargo(build))? && succeeds(&mut floods)?)
+}
+
+/// The same of the firmware, which needs its images, an emulator and the right to make namespaces.
+fn board_floods() -> Outcome {
+    let roots = ["run", "-p", "gatepost-tests", "--bin", "roots"];
+    let build = ["build", "-p", "gatepost"];
+    let mut floods = cargo([
+        "test",
+        "--workspace",
+        "--test",
+        "board",
+        "--",
+        "--nocapture",
+        "invariant_7",
+    ]);
+    floods.env("GATEPOST_FLOOD_SECONDS", FLOOD_SECONDS);
+    Ok(succeeds(&mut cargo(roots))?
+        && succeeds(&mut cargo(build))?
+        && appliance::build_tested()?
+        && succeeds(&mut floods)?)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -113,6 +114,11 @@ impl Connection {
             thread::yield_now();
         }
         self.send(&line)
+    }
+
+    /// Ends it; what has no answer yet has none.
+    pub fn close(&self) {
+        lock(&self.writer).shutdown(Shutdown::Both);
     }
 
     /// How much junk has been answered.

@@ -40,7 +40,8 @@ impl Junk {
     ];
 
     /// Another message for each number.
-    pub(super) fn message(self, number: u64, issuer: &str) -> Message {
+    #[must_use]
+    pub fn message(self, number: u64, issuer: &str) -> Message {
         let token = match self {
             Self::Opaque => format!("junk-{number}"),
             Self::UnknownKey => forged("ES256", &format!("unknown-{number}"), number, issuer),
@@ -74,7 +75,7 @@ fn forged(algorithm: &str, key: &str, number: u64, issuer: &str) -> String {
 fn claims(issuer: &str) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| since.as_secs());
-    json!({"iss": issuer, "aud": "mail", "sub": "1", "email": ALICE, "exp": now + 3600})
+    json!({"iss": issuer, "aud": "mail", "sub": ALICE, "email": ALICE, "exp": now + 3600})
 }
 
 fn bearer(token: &str) -> Message {
@@ -101,14 +102,18 @@ impl Good {
     #[must_use]
     pub fn message(self, number: u64, provider: &Provider) -> Message {
         match self {
-            Self::Signed => {
-                let mut claims = claims(&provider.stub.issuer());
-                claims["jti"] = json!(format!("good-{number}"));
-                bearer(&provider.issuer.sign("ES256", &claims))
-            }
+            Self::Signed => Self::signed("ES256", number, provider),
             Self::Opaque => bearer(&format!("good-{number}")),
             Self::Password => ("PLAIN", format!("\0{ALICE}\0right")),
         }
+    }
+
+    /// A good login by a JWT of `algorithm`, another for each number.
+    #[must_use]
+    pub fn signed(algorithm: &str, number: u64, provider: &Provider) -> Message {
+        let mut claims = claims(&provider.stub.issuer());
+        claims["jti"] = json!(format!("good-{number}"));
+        bearer(&provider.issuer.sign(algorithm, &claims))
     }
 }
 
@@ -126,11 +131,24 @@ impl Provider {
     /// # Errors
     /// As [`Stub::start`].
     pub fn start() -> io::Result<Self> {
-        let (stub, issuer) = (Stub::provider()?, Issuer::new());
-        stub.set_json("/jwks", &issuer.jwk_set());
-        stub.set("/introspect", Behaviour::Judge(introspect));
-        stub.set("/token", Behaviour::Judge(grant));
-        Ok(Self { stub, issuer })
+        let issuer = Issuer::new();
+        let keys = issuer.jwk_set();
+        Ok(Self::behind(Stub::start()?, issuer, &keys))
+    }
+
+    /// Behind `stub`, with the keys of `issuer` that it publishes.
+    #[must_use]
+    pub fn behind(stub: Stub, issuer: Issuer, keys: &Value) -> Self {
+        stub.publish(keys);
+        let provider = Self { stub, issuer };
+        provider.behave();
+        provider
+    }
+
+    /// Answers questions about tokens and passwords from now on, whatever it did before.
+    pub fn behave(&self) {
+        self.stub.set("/introspect", Behaviour::Judge(introspect));
+        self.stub.set("/token", Behaviour::Judge(grant));
     }
 
     /// What a configuration says of it.

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use gatepost_tests::appliance::{self, Appliance};
+use gatepost_tests::appliance::{self, Appliance, Boot};
 use gatepost_tests::auth_client::{Answer, AuthClient};
 use gatepost_tests::clients::Client;
 use gatepost_tests::daemon::wait_until;
@@ -90,8 +90,8 @@ fn open(lab: &Lab) -> io::Result<MutexGuard<'static, Device>> {
         let directory = lab.directory_for("appliance")?;
         serve_time()?;
         let provider = OidcProvider::start(&roots::directory()?, PROVIDER, &directory)?;
-        let image = appliance::image(IMAGES[0])?;
-        let appliance = Appliance::start(&image, "mps2-an386", APPLIANCE_GATEPOST, &directory)?;
+        let boot = Boot::new(IMAGES[0], "mps2-an386", APPLIANCE_GATEPOST, &directory);
+        let appliance = Appliance::start(&boot)?;
         appliance.wait_for("provider found")?;
         // Cases run one after the other.
         let _ = DEVICE.set(Mutex::new(Device {
@@ -104,7 +104,7 @@ fn open(lab: &Lab) -> io::Result<MutexGuard<'static, Device>> {
 }
 
 /// Tells devices the time, from the first case that needs it on.
-pub(crate) fn serve_time() -> io::Result<()> {
+fn serve_time() -> io::Result<()> {
     static SERVED: OnceLock<()> = OnceLock::new();
     match SERVED.set(()) {
         Ok(()) => appliance::serve_time(TIME),
@@ -388,7 +388,7 @@ fn garbage(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
     // The code of README.md, for whoever filters the log.
     device.appliance.wait_for("reason=response_too_long")?;
     accept(&mut client, &device.token(lab, Kind::Jwt("ES256"), "mail")?)?;
-    assert_eq!(device.appliance.logged().matches("started").count(), 1);
+    assert_eq!(device.appliance.starts(), 1);
     Ok(())
 }
 
@@ -464,8 +464,7 @@ fn endurance(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
         let (_, answer) = log_in(&mut client, Mechanism::Xoauth2, token)?;
         assert!(matches!(answer, Answer::Ok { .. }), "{number}: {answer:?}");
     }
-    let logged = device.appliance.logged();
-    assert_eq!(logged.matches("started").count(), 1, "it never restarted");
+    assert_eq!(device.appliance.starts(), 1, "it never restarted");
     Ok(())
 }
 
@@ -480,8 +479,8 @@ fn memory(_: &Lab, device: &mut Device) -> Result<(), Failed> {
 fn other_board(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
     device.provider.rotate_to(4096)?;
     let directory = lab.directory_for("appliance")?;
-    let image = appliance::image(IMAGES[1])?;
-    let appliance = Appliance::start(&image, "mps2-an500", OTHER_BOARD, &directory)?;
+    let boot = Boot::new(IMAGES[1], "mps2-an500", OTHER_BOARD, &directory);
+    let appliance = Appliance::start(&boot)?;
     appliance.wait_for("provider found")?;
     let mut client = AuthClient::open(&appliance.address)?;
     for algorithm in ALGORITHMS {
@@ -514,6 +513,6 @@ fn full_house(lab: &Lab, appliance: &Appliance) -> Result<(), Failed> {
         let user = USER.to_owned();
         assert_eq!(client.answer()?.1, Answer::Ok { user });
     }
-    assert_eq!(appliance.logged().matches("started").count(), 1);
+    assert_eq!(appliance.starts(), 1);
     Ok(())
 }

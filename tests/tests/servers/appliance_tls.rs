@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use gatepost_tests::appliance::{self, Appliance};
+use gatepost_tests::appliance::{self, Appliance, Boot};
 use gatepost_tests::auth_client::AuthClient;
 use gatepost_tests::certificates::{self, Certificate};
 use gatepost_tests::daemon::wait_until;
@@ -64,8 +64,10 @@ fn open(lab: &Lab) -> io::Result<MutexGuard<'static, Behind>> {
         certificates::write(&directory, Certificate::Good, HOST)?;
         let roots = roots::directory()?;
         let provider = OidcProvider::start_behind_tls(&roots, PROVIDER, &directory, ISSUER)?;
-        let image = appliance::image(IMAGES[0])?;
-        let appliance = Appliance::start_with_entropy(&image, "mps2-an386", PORT, &directory)?;
+        let appliance = Appliance::start(&Boot {
+            has_seed: true,
+            ..Boot::new(IMAGES[0], "mps2-an386", PORT, &directory)
+        })?;
         // Cases run one after the other.
         let _ = BEHIND.set(Mutex::new(Behind {
             directory,
@@ -137,8 +139,10 @@ fn wrong_servers(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
 fn pinned(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
     behind.present(Certificate::Pinned)?;
     let directory = lab.directory_for("appliance_pinned")?;
-    let image = appliance::image(IMAGES[1])?;
-    let appliance = Appliance::start_with_entropy(&image, "mps2-an500", OTHER_PORT, &directory)?;
+    let appliance = Appliance::start(&Boot {
+        has_seed: true,
+        ..Boot::new(IMAGES[1], "mps2-an500", OTHER_PORT, &directory)
+    })?;
     let found = appliance.wait_for("provider found");
     found.map_err(|error| format!("{error}; it logged:\n{}", appliance.logged()))?;
     let mut client = AuthClient::open(&appliance.address)?;
@@ -153,8 +157,8 @@ fn pinned(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
 
 fn unseeded(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
     let directory = lab.directory_for("appliance_unseeded")?;
-    let image = appliance::image(IMAGES[0])?;
-    let appliance = Appliance::start(&image, "mps2-an386", OTHER_PORT, &directory)?;
+    let boot = Boot::new(IMAGES[0], "mps2-an386", OTHER_PORT, &directory);
+    let appliance = Appliance::start(&boot)?;
     appliance.wait_for("no TLS: no seed")?;
     let mut client = AuthClient::open(&appliance.address)?;
     refuse_for_now(&mut client, &behind.token(lab, Kind::Jwt("ES256"))?)?;

@@ -7,7 +7,6 @@ mod appliance;
 mod appliance_tls;
 mod chaos;
 mod django;
-mod frames;
 mod lifecycle;
 mod limits;
 mod logins;
@@ -59,7 +58,6 @@ fn cases() -> Vec<Case> {
     cases.extend(django::cases());
     cases.extend(chaos::cases());
     cases.extend(appliance::cases());
-    cases.extend(frames::cases());
     cases.extend(appliance_tls::cases());
     cases.extend(secrets::cases());
     cases

@@ -293,6 +293,7 @@ fn docker_mailservers_own_token_logs_in_and_no_other() {
         status: 401,
         headers: Vec::new(),
         body: Vec::new(),
+        chunk: None,
     };
     stub.set("/userinfo", Behaviour::Answer(refusal));
     is_bad_token(&daemon.connect().userinfo("another"), 401);

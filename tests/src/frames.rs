@@ -5,21 +5,6 @@ use std::iter;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use gatepost_tests::appliance::{self, Appliance};
-use gatepost_tests::auth_client::{Answer, AuthClient};
-use gatepost_tests::daemon::wait_until;
-use gatepost_tests::lab::Lab;
-use gatepost_tests::login::Mechanism;
-use libtest_mimic::Failed;
-
-use crate::Case;
-use crate::appliance::{IMAGES, serve_time};
-
-const BOARD: u16 = 12352;
-
-/// From where frames are sent, and to where: UDP on loopback, which QEMU takes frames from.
-const WIRE: [u16; 2] = [12353, 12354];
-
 /// What QEMU calls the first board's network card, and everybody.
 const DEVICE: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 const EVERYBODY: [u8; 6] = [0xff; 6];
@@ -27,6 +12,8 @@ const STRANGER: [u8; 6] = [2, 0, 0, 0, 0, 9];
 
 const ADDRESS: [u8; 4] = [10, 0, 2, 15];
 const STRANGERS_ADDRESS: [u8; 4] = [10, 0, 2, 77];
+/// The device's host, which its time server is on.
+const HOST: [u8; 4] = [10, 0, 2, 2];
 
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
@@ -35,30 +22,41 @@ const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-pub(crate) fn cases() -> Vec<Case> {
-    vec![Case::new(
-        "appliance::hostile_frames_neither_stop_nor_restart_it".to_owned(),
-        hostile,
-    )]
-}
-
 /// A place on the wire of the device.
-struct Wire(UdpSocket);
+#[derive(Debug)]
+pub struct Wire(UdpSocket);
 
 impl Wire {
-    fn open() -> io::Result<Self> {
-        let socket = UdpSocket::bind(("127.0.0.1", WIRE[0]))?;
-        socket.connect(("127.0.0.1", WIRE[1]))?;
+    /// Sends from one UDP port of loopback, which QEMU takes frames from, to the other.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn open([from, to]: [u16; 2]) -> io::Result<Self> {
+        let socket = UdpSocket::bind(("127.0.0.1", from))?;
+        socket.connect(("127.0.0.1", to))?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
         Ok(Self(socket))
     }
 
-    fn send(&self, frame: &[u8]) -> io::Result<()> {
+    /// A second handle of the same place.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn another(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+
+    /// Sends a frame.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         self.0.send(frame).map(drop)
     }
 
     /// Whether the device answers a neighbour, so that frames do arrive.
-    fn is_answered(&self) -> bool {
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
         let mut frame = [0; 2048];
         let asked = self.send(&ethernet(EVERYBODY, ARP, &arp_request()));
         // There may be other frames before the answer; the next question finds it.
@@ -69,36 +67,9 @@ impl Wire {
     }
 }
 
-fn hostile(lab: &Lab) -> Result<(), Failed> {
-    let directory = lab.directory_for("frames")?;
-    serve_time()?;
-    let wire = Wire::open()?;
-    let image = appliance::image(IMAGES[0])?;
-    let device = Appliance::start_on_a_hub(&image, "mps2-an386", BOARD, &directory, WIRE)?;
-    for frames in [malformed(), lies(), mutations(), forged_connections()] {
-        for frame in frames {
-            wire.send(&frame)?;
-        }
-        wait_until("an answer on the wire", || wire.is_answered())?;
-        wait_until("an answer to a login", || is_answered(&device))?;
-    }
-    let logged = device.logged();
-    assert_eq!(logged.matches("started").count(), 1, "{logged}");
-    Ok(())
-}
-
-/// Whether a login gets its verdict: no provider is there, and this token needs none to be refused.
-fn is_answered(device: &Appliance) -> bool {
-    let answer = || {
-        let mut client = AuthClient::open(&device.address)?;
-        client.request("XOAUTH2", &Mechanism::Xoauth2.response("e30.e30.e30"))?;
-        Ok::<_, io::Error>(client.answer()?.1)
-    };
-    matches!(answer(), Ok(Answer::Continue(_)))
-}
-
 /// Of every length, and of none of the protocols.
-fn malformed() -> Vec<Vec<u8>> {
+#[must_use]
+pub fn malformed() -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     for length in [
         1, 13, 14, 15, 18, 33, 34, 41, 42, 59, 60, 1513, 1514, 1515, 1518, 1600, 2000,
@@ -115,7 +86,8 @@ fn malformed() -> Vec<Vec<u8>> {
 }
 
 /// Headers that say something else than what follows.
-fn lies() -> Vec<Vec<u8>> {
+#[must_use]
+pub fn lies() -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     let segment = tcp(40_000, *b"\x02\x04\x05\xb4");
     for (protocol, payload) in [
@@ -167,7 +139,8 @@ fn lies() -> Vec<Vec<u8>> {
 }
 
 /// Good frames with some of their bytes changed, the same in every run.
-fn mutations() -> Vec<Vec<u8>> {
+#[must_use]
+pub fn mutations() -> Vec<Vec<u8>> {
     let mut state = 0x9e37_79b9_u32;
     let mut random = move || {
         state ^= state << 13;
@@ -198,9 +171,26 @@ fn mutations() -> Vec<Vec<u8>> {
 }
 
 /// More connections that are never completed than the device has sockets.
-fn forged_connections() -> Vec<Vec<u8>> {
+#[must_use]
+pub fn forged_connections() -> Vec<Vec<u8>> {
     let connection = |port| ethernet(DEVICE, IPV4, &ipv4(TCP, &tcp(port, *b"\x02\x04\x05\xb4")));
     (42_000..42_064).map(connection).collect()
+}
+
+/// Answers of a time server of the host's that nobody asked for, at ports that the device may ask from: it will be the
+/// 1st of January 2036.
+#[must_use]
+pub fn wrong_times(server: u16) -> Vec<Vec<u8>> {
+    let mut answer = [0; 48];
+    answer[..4].copy_from_slice(&[0x24, 2, 0, 0xec]);
+    for place in [16, 32, 40] {
+        answer[place..place + 4].copy_from_slice(&4_291_747_200_u32.to_be_bytes());
+    }
+    let answered = |port| {
+        let datagram = udp_from(server, port, &answer);
+        ethernet(DEVICE, IPV4, &ipv4_from(HOST, UDP, &datagram))
+    };
+    (1024..=u16::MAX).step_by(97).map(answered).collect()
 }
 
 fn ethernet(to: [u8; 6], kind: u16, payload: &[u8]) -> Vec<u8> {
@@ -208,13 +198,17 @@ fn ethernet(to: [u8; 6], kind: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 fn ipv4(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    ipv4_from(STRANGERS_ADDRESS, protocol, payload)
+}
+
+fn ipv4_from(source: [u8; 4], protocol: u8, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(20 + payload.len())
         .expect("a packet")
         .to_be_bytes();
     let mut packet = vec![
         0x45, 0, length[0], length[1], 0, 1, 0, 0, 64, protocol, 0, 0,
     ];
-    packet.extend(STRANGERS_ADDRESS);
+    packet.extend(source);
     packet.extend(ADDRESS);
     packet.extend(payload);
     seal(&mut packet);
@@ -240,8 +234,12 @@ fn checksum(bytes: &[u8]) -> [u8; 2] {
 
 /// A datagram to `port`, without checksum (RFC 768).
 fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
+    udp_from(67, port, payload)
+}
+
+fn udp_from(source: u16, port: u16, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(8 + payload.len()).expect("a datagram");
-    let header = [67_u16, port, length, 0].map(u16::to_be_bytes);
+    let header = [source, port, length, 0].map(u16::to_be_bytes);
     [header.as_flattened(), payload].concat()
 }
 
