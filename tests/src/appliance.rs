@@ -260,6 +260,8 @@ enum Said {
     Nothing,
     /// The time that it will be in so many seconds.
     Ahead(u64),
+    /// The same, and the next time so many seconds later, whatever time has passed.
+    Steps { ahead: u64, step: u64 },
 }
 
 impl TimeServer {
@@ -274,11 +276,20 @@ impl TimeServer {
         thread::spawn(move || {
             let mut asked = [0; 128];
             while let Ok((length, from)) = socket.recv_from(&mut asked) {
-                let said = *said.lock().unwrap_or_else(PoisonError::into_inner);
-                if let (48.., Said::Ahead(ahead)) = (length, said) {
-                    // Whoever asked may be gone.
-                    let _ = socket.send_to(&time_answer(&asked, ahead), from);
+                if length < 48 {
+                    continue;
                 }
+                let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                let ahead = match &mut *said {
+                    Said::Nothing => continue,
+                    Said::Ahead(ahead) => *ahead,
+                    Said::Steps { ahead, step } => {
+                        *ahead += *step;
+                        *ahead - *step
+                    }
+                };
+                // Whoever asked may be gone.
+                let _ = socket.send_to(&time_answer(&asked, ahead), from);
             }
         });
         Ok(server)
@@ -286,7 +297,17 @@ impl TimeServer {
 
     /// From now on it tells the time that it will be in so many seconds.
     pub fn tell(&self, ahead: u64) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Said::Ahead(ahead);
+        self.say(Said::Ahead(ahead));
+    }
+
+    /// From now on it tells the time, and the next time what it will be `step` seconds later: to a device whose time
+    /// passes otherwise than ours, and which asks as often.
+    pub fn tell_in_steps(&self, step: u64) {
+        self.say(Said::Steps { ahead: 0, step });
+    }
+
+    fn say(&self, said: Said) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = said;
     }
 }
 

@@ -26,7 +26,13 @@ const AS_SOON_AS_IDLE: &str = "shift=0,sleep=off";
 /// How far ahead the first answer is, in seconds.
 const AHEAD: u64 = 400 * 86_400;
 
-/// How long a quarter of an hour of the board's and four looks a minute apart may take.
+/// How often the board asks for the time as long as it is told another one than its own, in seconds.
+const DOUBT: u64 = 60;
+
+/// After how many seconds of the board's a wrong time may be refused for the last time that was set first.
+const HEALED: i64 = 300;
+
+/// How long that may take.
 const LONG: Duration = Duration::from_secs(120);
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -67,7 +73,7 @@ fn heal(device: &Appliance, time: &TimeServer, provider: &Provider) -> Result<()
     device.wait_for("clock set")?;
     let expired = asked(device, &good());
     assert!(format!("{expired:?}").contains("expired"), "{expired:?}");
-    time.tell(0);
+    time.tell_in_steps(DOUBT);
     let since = Instant::now();
     while !device.logged().contains("clock corrected") {
         if since.elapsed() > LONG {
@@ -76,7 +82,14 @@ fn heal(device: &Appliance, time: &TimeServer, provider: &Provider) -> Result<()
         // No other event tells.
         std::thread::sleep(Duration::from_millis(50));
     }
-    println!("a wrong first answer healed after {:?}", since.elapsed());
+    let logged = device.logged();
+    let (set, refused) = (
+        told(&logged, "clock set; "),
+        told(&logged, "too far from ours; "),
+    );
+    let took = refused.zip(set).map(|(refused, set)| refused - set);
+    println!("a wrong first answer healed after {took:?} s of its own");
+    assert!(took.is_some_and(|took| took < HEALED), "{took:?}");
     // What is known was fetched before the clock was set, and stays good where no look succeeds.
     provider
         .stub
@@ -89,6 +102,13 @@ fn heal(device: &Appliance, time: &TimeServer, provider: &Provider) -> Result<()
     assert!(matches!(accepted, Answer::Ok { .. }), "{accepted:?}");
     assert_eq!(device.starts(), 1);
     Ok(())
+}
+
+/// What time the board took it for when it last logged `words`.
+fn told(logged: &str, words: &str) -> Option<i64> {
+    let line = logged.lines().rfind(|line| line.contains(words))?;
+    let (_, seconds) = line.split_once("unix=")?;
+    seconds.parse().ok()
 }
 
 /// The end of a login. Its time passes so fast that a connection may be over before it has begun.
