@@ -18,7 +18,7 @@ const INTERVAL: Duration = Duration::from_secs(900);
 /// The first pause between two looks.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Between two looks as long as servers agree on another time than ours.
+/// Between two looks as long as servers agree on another time than ours, and behind the first.
 const DOUBT: Duration = Duration::from_secs(60);
 
 /// How long a server may take for its answer.
@@ -44,10 +44,10 @@ pub async fn keep_time(
             Some(start) => {
                 let told = clock.hear(start);
                 report(told, clock);
-                if told == Told::TooFar {
-                    DOUBT
-                } else {
-                    INTERVAL
+                match told {
+                    // Nothing vouches for the first answer but the next ones.
+                    Told::TooFar | Told::Taken(None) => DOUBT,
+                    Told::Taken(Some(_)) | Told::TooEarly => INTERVAL,
                 }
             }
             None => (pause * 2).min(INTERVAL),
