@@ -628,6 +628,14 @@ fn one_bad_key_does_not_spoil_a_set() {
 }
 
 #[test]
+fn what_is_printed_of_a_set_is_a_short_name() {
+    let name = ShortName::new("AKP");
+    assert_eq!(format!("{name} {name:?}"), r#"AKP "AKP""#);
+    let reader = JwkSetReader::new();
+    assert_eq!(format!("{reader:?}"), "JwkSetReader(..)");
+}
+
+#[test]
 fn sets_are_bounded() {
     let set = |count| {
         let key = format!(r#"{{"kty":"oct","k":"{SECRET}"}}"#);
