@@ -71,6 +71,10 @@ fn replayed_a_user_who_is_there_is_found_after_the_conflict_without_quotes() {
     let found = service.get("/Users?filter=userName+eq+alice").expect(200);
     assert_eq!(found.body["totalResults"], 1);
     assert_eq!(found.body["Resources"][0]["id"], json!(id));
+    let body = json!({"schemas": [USER], "userName": "Bob (Ops) Smith"});
+    let id = service.send("POST", "/Users", body).expect(201).id();
+    let found = service.get("/Users?filter=userName+eq+bob+(ops)+smith");
+    assert_eq!(found.expect(200).body["Resources"][0]["id"], json!(id));
     let found = service
         .get("/Users?filter=userName%20eq%20%22ALICE%22")
         .expect(200);

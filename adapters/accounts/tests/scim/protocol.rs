@@ -272,6 +272,8 @@ fn filters_compare_as_the_schema_says() {
             &["alice@example.org", "bob"],
         ),
         ("userName eq bob smith", &[]),
+        ("userName eq bob (smith)", &[]),
+        ("(userName eq bob)", &["bob"]),
         ("password pr", &[]),
         ("id eq \"nobody\"", &[]),
     ] {
