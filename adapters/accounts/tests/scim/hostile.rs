@@ -338,7 +338,7 @@ fn what_a_filter_looks_at_and_a_page_holds_is_bounded() {
             .status,
         200
     );
-    let filter = vec!["title+co+%22y%22"; 10].join("+or+");
+    let filter = ["title+co+%22y%22"; 10].join("+or+");
     let refused = service.answer("GET", &format!("/Users?filter={filter}"), b"");
     refused.expect_error(400, "tooMany");
     // The page ends early, and the next begins where it ended.
