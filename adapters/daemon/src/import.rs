@@ -124,6 +124,9 @@ fn take_for_passwords(
 }
 
 #[cfg(test)]
+mod destinations;
+
+#[cfg(test)]
 mod rows;
 
 #[cfg(test)]
