@@ -195,6 +195,34 @@ fn a_password_grant_with_a_proxy_behind_it_is_taken_over() {
     );
 }
 
+/// An answer that names no audience is taken, also where Dovecot wants several of a JWT.
+#[test]
+fn several_audiences_are_required_of_jwts_alone() {
+    let text = |mode: &str| {
+        format!(
+            "oauth2 {{\n  introspection_url = https://id/u\n  introspection_mode = {mode}\n  \
+             audience = mail webmail third\n  local_validation {{\n    fs_posix_prefix = /k\n  }}\n}}\n"
+        )
+    };
+    let imported = check(
+        &text("auth"),
+        &[
+            "audience = \"mail\"",
+            "allow_missing_audience = true",
+            "# audience: webmail third cannot be required",
+        ],
+    );
+    assert!(!imported.contains("require ="), "{imported}");
+    let imported = check(
+        &text("local"),
+        &[
+            "require = { aud = \"webmail\" }",
+            "# audience: third cannot",
+        ],
+    );
+    assert!(!imported.contains("allow_missing_audience"), "{imported}");
+}
+
 /// Milliseconds without units in 2.3, as C's `%i` reads them; with units in 2.4.
 #[test]
 fn times_have_the_units_of_their_version() {
