@@ -3,6 +3,7 @@
 //! A file goes through `source` (includes), `lexer` (lines), `v2_3` or `v2_4` (blocks), `settings` (what each means
 //! here) and `write`, in this order.
 
+mod client;
 mod dialect;
 mod dovecot;
 mod draft;
@@ -11,6 +12,7 @@ mod found;
 mod glob;
 mod lexer;
 mod names;
+mod passwords;
 mod provider;
 mod read;
 mod settings;
@@ -28,7 +30,6 @@ use draft::Draft;
 use error::ImportError;
 use found::Found;
 use lexer::Dialect;
-use value::Setting;
 
 /// Options of `gatepost import`.
 #[derive(clap::Args)]
@@ -80,47 +81,11 @@ fn find(path: &Path, text: &str) -> Result<Found, ImportError> {
 fn import(path: &Path, text: &str) -> Result<String, ImportError> {
     let found = find(path, text)?;
     let mut draft = Draft::new(found.version);
-    draft.uses_grant = found.passwords.is_some();
-    for setting in found
-        .tokens
-        .iter()
-        .filter(|setting| setting.name != "use_grant_password")
-    {
-        settings::take(&mut draft, setting)?;
-        draft.names.push(setting.name.clone());
-    }
-    for setting in found.passwords.iter().flatten() {
-        take_for_passwords(&mut draft, setting, &found.tokens)?;
-    }
+    passwords::take(&mut draft, &found)?;
     for other in found.others {
         draft.say(other);
     }
     write::write(draft, found.version, &found.path.to_string_lossy())
-}
-
-/// Takes over what a database has of its own that passwords are exchanged by.
-fn take_for_passwords(
-    draft: &mut Draft,
-    setting: &Setting,
-    tokens: &[Setting],
-) -> Result<(), ImportError> {
-    let common = tokens.iter().find(|other| other.name == setting.name);
-    let is_wanted = match &*setting.name {
-        "use_grant_password" => return Ok(()),
-        "grant_url" | "fields" | "pass_attrs" => true,
-        // A database that is the only one judges tokens as well.
-        _ => common.is_none_or(|other| other.text().is_empty()),
-    };
-    if is_wanted {
-        return settings::take(draft, setting);
-    }
-    if common.is_none_or(|other| other.value != setting.value) {
-        draft.remark(
-            setting,
-            "counts for passwords alone in Dovecot, and is not taken over",
-        );
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub(super) fn lines(draft: &Draft, version: Version, file: &str, attribute: &str
         text += "#   }\n";
     }
     // Dovecot itself shows them when it exchanges passwords.
-    let is_kept = |name: &str| draft.uses_grant && name.starts_with("client_");
+    let is_kept = |name: &str| draft.exchanges_passwords && name.starts_with("client_");
     let is_obsolete = |name: &&String| OBSOLETE.contains(&name.as_str()) && !is_kept(name);
     let obsolete: Vec<&str> = draft
         .names

@@ -1,5 +1,7 @@
 //! What the settings amount to, before it is written.
 
+use std::fmt;
+
 use super::value::{Setting, Version};
 
 /// Dovecot's introspection modes.
@@ -11,10 +13,25 @@ pub(super) enum Mode {
     Local,
 }
 
+/// Who Dovecot is to a provider.
+#[derive(Clone, Eq, PartialEq)]
+pub(super) struct Client {
+    pub(super) id: String,
+    pub(super) secret: String,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client(..)")
+    }
+}
+
 /// A URL without credentials, and the setting that it comes from.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     pub(super) url: String,
+    /// The credentials that stood in it.
+    pub(super) client: Option<Client>,
     pub(super) is_plain_and_remote: bool,
     pub(super) setting: Setting,
 }
@@ -39,6 +56,8 @@ pub(super) struct Draft {
     pub(super) introspection: Option<Endpoint>,
     pub(super) grant: Option<Endpoint>,
     /// Whether Dovecot exchanges passwords at all.
+    pub(super) exchanges_passwords: bool,
+    /// Whether the provider does so as well.
     pub(super) uses_grant: bool,
     pub(super) force_introspection: bool,
     pub(super) send_auth_headers: bool,
@@ -51,8 +70,6 @@ pub(super) struct Draft {
     pub(super) active_value: Option<Setting>,
     pub(super) client_id: Option<String>,
     pub(super) client_secret: Option<String>,
-    /// Whether a URL held the credentials.
-    pub(super) is_client_in_url: bool,
     pub(super) openid_configuration: Option<Setting>,
     /// The directory of keys.
     pub(super) keys: Option<String>,

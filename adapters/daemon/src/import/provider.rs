@@ -3,6 +3,7 @@
 use gatepost_tokio::{ProviderSettings, Template};
 use toml::Value;
 
+use super::client::client;
 use super::dovecot::LISTEN;
 use super::draft::{Draft, Endpoint, Mode};
 use super::error::ImportError;
@@ -87,17 +88,23 @@ fn audience(draft: &mut Draft, lines: &mut Lines) {
         return;
     };
     lines.push(line("audience", first.as_str()));
-    // Dovecot wants all of them, and one of a list is enough here.
-    if let Some(second) = others.first() {
+    // Dovecot wants all of them of a JWT, and one of a list is enough here. An answer may name none.
+    let second = others.first().filter(|_| draft.is_local());
+    if let Some(second) = second {
         lines.push(format!(
             "require = {{ aud = {} }}",
             Value::from(second.as_str())
         ));
     }
-    let further = others.get(1..).unwrap_or_default().join(" ");
+    let (required, words) = match second {
+        Some(_) => (2, "two"),
+        None => (1, "one"),
+    };
+    let further = draft.audience.get(required..).unwrap_or_default();
+    let further = further.join(" ");
     if !further.is_empty() {
         draft.say(format!(
-            "audience: {} cannot be required besides the first two",
+            "audience: {} cannot be required besides the first {words}",
             one_line(&further)
         ));
     }
@@ -130,62 +137,6 @@ fn active(draft: &mut Draft, version: Version, lines: &mut Lines) -> Result<(), 
     lines.push(line("active_attribute", attribute));
     lines.extend(text.map(|text| line("active_value", text)));
     Ok(())
-}
-
-/// Who asks, and what is granted to whom.
-fn client(draft: &mut Draft, version: Version, lines: &mut Lines) {
-    let (id, secret) = (draft.client_id.take(), draft.client_secret.take());
-    let is_needed = !draft.is_local() || draft.uses_grant;
-    let is_whole = id.is_some() && secret.is_some();
-    match (&id, &secret) {
-        (Some(_), _) if !is_needed => draft.say(
-            "client_id: newer versions of Dovecot take it as the audience; write it as audience",
-        ),
-        (Some(id), Some(secret)) => {
-            lines.push(line("client_id", id.as_str()));
-            lines.push(line("client_secret", secret.as_str()));
-            if !draft.is_client_in_url && version == Version::V2_3 {
-                lines.push(line("client_place", "parameters"));
-            }
-        }
-        (Some(id), None) => draft.say(format!(
-            "client_id = {}: not taken over without client_secret; write both",
-            one_line(id)
-        )),
-        (None, Some(_)) => draft.say("client_secret: not taken over without client_id; write both"),
-        (None, None) => {}
-    }
-    if is_needed
-        && is_whole
-        && matches!(draft.mode, None | Some(Mode::Auth))
-        && draft.is_client_in_url
-    {
-        draft.say(
-            "credentials in the URL replaced the token in mode auth, so that no login ever succeeded; they are \
-             not sent there any more",
-        );
-    }
-    let Some(grant) = draft.grant.clone() else {
-        return;
-    };
-    if !draft.uses_grant {
-        let words = "Dovecot exchanges no passwords by it, and no more does Gatepost: they stay where they are";
-        draft.remark(&grant.setting, words);
-    } else if !is_whole {
-        draft.remark(
-            &grant.setting,
-            "not taken over without client_id and client_secret",
-        );
-    } else {
-        lines.push(line("grant_url", grant.url.as_str()));
-        if !draft.scopes.is_empty() {
-            lines.push(line("grant_scope", draft.scopes.join(" ")));
-        }
-        draft.say(
-            "grant_url: Dovecot goes on exchanging passwords; Gatepost does so for those who ask it about \
-             logins, at a [[listener]]",
-        );
-    }
 }
 
 /// Dovecot fills its own fields in, as long as it is Dovecot that is asked.

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::draft::{Draft, Endpoint, Field, Mode};
+use super::draft::{Client, Draft, Endpoint, Field, Mode};
 use super::error::ImportError;
 use super::value::{Setting, Value, Version};
 use crate::config::WebUrl;
@@ -16,7 +16,6 @@ pub(super) fn take(draft: &mut Draft, setting: &Setting) -> Result<(), ImportErr
         "introspection_mode" => draft.mode = Some(mode(setting)?),
         "force_introspection" => draft.force_introspection = setting.is_yes()?,
         "send_auth_headers" => draft.send_auth_headers = setting.is_yes()?,
-        "use_grant_password" => draft.uses_grant = setting.is_yes()?,
         "scope" => draft.scopes = setting.entries()?,
         "issuers" => draft.issuers = setting.entries()?,
         "audience" => draft.audience = setting.entries()?,
@@ -29,8 +28,8 @@ pub(super) fn take(draft: &mut Draft, setting: &Setting) -> Result<(), ImportErr
             setting.plain()?;
             draft.active_value = Some(setting.clone());
         }
-        "client_id" => draft.client_id = filled(setting)?.or(draft.client_id.take()),
-        "client_secret" => draft.client_secret = filled(setting)?.or(draft.client_secret.take()),
+        "client_id" => draft.client_id = filled(setting)?,
+        "client_secret" => draft.client_secret = filled(setting)?,
         "openid_configuration_url" => {
             draft.openid_configuration = filled(setting)?.map(|_| setting.clone());
         }
@@ -134,7 +133,7 @@ fn take_timeout(draft: &mut Draft, setting: &Setting) -> Result<(), ImportError>
     Ok(())
 }
 
-/// A URL, whose credentials become ours (RFC 3986 section 3.2.1 has them deprecated).
+/// A URL, whose credentials are taken out of it (RFC 3986 section 3.2.1 has them deprecated).
 fn endpoint(draft: &mut Draft, setting: &Setting) -> Result<Option<Endpoint>, ImportError> {
     let value = setting.plain()?;
     if value.is_empty() {
@@ -143,13 +142,21 @@ fn endpoint(draft: &mut Draft, setting: &Setting) -> Result<Option<Endpoint>, Im
     let no_url = || setting.fault("is no URL");
     let (scheme, rest) = value.split_once("://").ok_or_else(no_url)?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let mut client = None;
     let url = match rest[..end].rsplit_once('@') {
         None => value.to_owned(),
         Some((userinfo, _)) => {
             let (id, secret) = userinfo.split_once(':').ok_or_else(no_url)?;
-            draft.client_id = decoded(setting, id)?;
-            draft.client_secret = decoded(setting, secret)?;
-            draft.is_client_in_url = true;
+            client = match (decoded(setting, id)?, decoded(setting, secret)?) {
+                (Some(id), Some(secret)) => Some(Client { id, secret }),
+                (None, None) => None,
+                _ => {
+                    let words =
+                        "the credentials in it are not taken over: a name or a password is missing";
+                    draft.remark(setting, words);
+                    None
+                }
+            };
             format!("{scheme}://{}", &rest[userinfo.len() + 1..])
         }
     };
@@ -157,6 +164,7 @@ fn endpoint(draft: &mut Draft, setting: &Setting) -> Result<Option<Endpoint>, Im
     let checked = checked.map_err(|hint| setting.fault(&format!("is no URL: {hint}")))?;
     Ok(Some(Endpoint {
         url,
+        client,
         is_plain_and_remote: checked.is_plain_and_remote(),
         setting: setting.clone(),
     }))
