@@ -7,6 +7,7 @@ use super::*;
 mod examples;
 mod faults;
 mod listeners;
+mod mistakes;
 mod policy;
 mod providers;
 mod upstream;
