@@ -20,6 +20,8 @@ fn main() {
     let mut trials = vec![
         trial("accepts every algorithm", accepts_every_algorithm),
         trial("says why it rejects", says_why_it_rejects),
+        trial("names the option for several tokens", names_lines),
+        trial("blames the claim that names the user", blames_one_claim),
         trial("reads SASL responses", reads_sasl_responses),
         trial("judges a signature alone", judges_a_signature_alone),
         trial("reads keys as files and as Dovecot's directory", reads_keys),
@@ -152,6 +154,48 @@ fn says_what_it_waits_for() {
     assert!(said.contains("waiting for a token"), "{said}");
     assert!(said.contains("Ctrl-D"), "{said}");
     assert_eq!(output.status.code(), Some(2), "{said}");
+}
+
+/// Several tokens, a line each, are no broken one.
+fn names_lines() {
+    let (issuer, root) = issuer();
+    let token = issuer.sign("ES256", &claims());
+    let several = format!("{token}\n{token}\n");
+    let keys = root.path().join("keys.json");
+    let (objects, code) = check(&keys, &STRICT, &several);
+    assert_eq!((objects.len(), code), (1, 1));
+    let advice = objects[0]["advice"].as_str().expect("advice");
+    assert!(advice.contains("--lines"), "{objects:?}");
+    let (objects, code) = check(&keys, &[&STRICT[..], &["--lines"]].concat(), &several);
+    assert_eq!((objects.len(), code), (2, 0));
+}
+
+/// The first of several claims that a token has names the user: the others are not to blame.
+fn blames_one_claim() {
+    let (issuer, root) = issuer();
+    let token = |email: &str| {
+        let mut claims = claims();
+        claims["email"] = json!(email);
+        issuer.sign("ES256", &claims)
+    };
+    let options = [&STRICT[..], &["--username-claim", "sub"]].concat();
+    let keys = root.path().join("keys.json");
+    let other = [&options[..], &["--user", "bob@example.com"]].concat();
+    for (options, token, user) in [
+        (other, token("alice@example.com"), "alice@example.com"),
+        (options, token("no name"), ""),
+    ] {
+        let (objects, code) = check(&keys, &options, &token);
+        assert_eq!(code, 1, "{objects:?}");
+        let rows = objects[0]["claims"].as_array().expect("a table");
+        let blamed = rows
+            .iter()
+            .find(|row| row["verdict"] == objects[0]["reason"]);
+        let blamed = blamed.expect("a claim is blamed");
+        assert_eq!(blamed["claim"], "email", "{objects:?}");
+        let advice = objects[0]["advice"].as_str().expect("advice");
+        assert!(advice.contains(user) && !advice.contains(", 1"), "{advice}");
+    }
 }
 
 fn says_why_it_rejects() {
