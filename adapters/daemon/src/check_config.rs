@@ -1,9 +1,14 @@
 //! `gatepost check-config`: reads a configuration as the daemon would, without network.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use nix::errno::Errno;
+use nix::unistd::Uid;
+
 use crate::config::Config;
+use crate::process::prepare;
 
 /// Options of `gatepost check-config`.
 #[derive(clap::Args)]
@@ -36,7 +41,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn report(path: &Path, _is_file_only: bool) -> Report {
+fn report(path: &Path, is_file_only: bool) -> Report {
     let mut report = Report::default();
     let config = match Config::read(path) {
         Ok(config) => config,
@@ -48,17 +53,41 @@ fn report(path: &Path, _is_file_only: bool) -> Report {
     for word in config.looser_words() {
         report.lines.push(format!("relaxed: {word}"));
     }
+    report.is_good = true;
+    let shown = path.display();
+    if is_file_only {
+        let good =
+            format!("{shown}: nothing is wrong in the file; what it names was not looked for");
+        report.lines.push(good);
+        return report;
+    }
     for file in config.exposed_secrets(path) {
         report.lines.push(format!(
             "warning: {} holds a secret and can be read by others: let its group be gatepost's (chgrp), then chmod o= it",
             file.display()
         ));
     }
+    for fault in prepare::rehearse(path, &config) {
+        let fault = fault.to_string();
+        if is_for_lack_of_rights(&fault, Uid::effective().is_root()) {
+            report.lines.push(format!(
+                "warning: {fault} (not checked: run check-config as root, or as gatepost's user)"
+            ));
+        } else {
+            report.lines.push(format!("{shown}: {fault}"));
+            report.is_good = false;
+        }
+    }
+    if report.is_good {
+        report.lines.push(format!("{shown}: nothing is wrong"));
+    }
     report
-        .lines
-        .push(format!("{}: nothing is wrong", path.display()));
-    report.is_good = true;
-    report
+}
+
+/// Whether only somebody else may read what the daemon reads. Faults of files hold the system's words alone.
+fn is_for_lack_of_rights(fault: &str, is_root: bool) -> bool {
+    let denied = io::Error::from(Errno::EACCES).to_string();
+    !is_root && fault.contains(&denied)
 }
 
 #[cfg(test)]

@@ -41,9 +41,9 @@ fn what_ends_a_start_is_a_fault() {
         ),
         (
             end(&format!(
-                "{other}{asked}client_secret = \"y\"\nca_file = \"HERE/none\""
+                "{asked}client_secret = \"y\"\nca_file = \"HERE/none\""
             )),
-            "provider \"q\": ",
+            "provider \"p\": ",
         ),
         (
             end("[users]\npasswd_file = \"HERE/none\""),
@@ -106,4 +106,14 @@ fn a_file_for_another_machine_is_checked_by_itself() {
     assert!(is_good, "{told}");
     let (told, is_good) = said(top, "skew_seconds = 900", true);
     assert!(!is_good, "{told}");
+}
+
+/// Whoever is not root may not read what the daemon reads.
+#[test]
+fn what_may_not_be_read_is_a_warning_to_others_than_root() {
+    let denied = std::io::Error::from_raw_os_error(13).to_string();
+    let fault = format!("provider \"p\": /keys: {denied}");
+    assert!(is_for_lack_of_rights(&fault, false));
+    assert!(!is_for_lack_of_rights(&fault, true));
+    assert!(!is_for_lack_of_rights("/keys: No such file", false));
 }

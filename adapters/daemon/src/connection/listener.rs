@@ -98,6 +98,19 @@ pub(crate) fn rehearse(listener: &Listener) -> Result<(), BindError> {
     }
 }
 
+/// Tries what of [`bind`] needs neither network nor a socket: whose the socket is to be, and whether other hosts may
+/// connect, where that does not depend on a name.
+pub(crate) fn look_up(listener: &Listener) -> Result<(), BindError> {
+    match &listener.address {
+        Address::Unix(_) => unix::look_up(listener),
+        Address::Tcp(host) => match host.parse() {
+            Ok(address) => check_remote(listener, address),
+            Err(_) => Ok(()),
+        },
+        Address::Systemd(_) => Ok(()),
+    }
+}
+
 fn bind_tcp(listener: &Listener, host: &str) -> Result<Vec<Bound>, BindError> {
     let sockets = tcp_addresses(listener, host)?.into_iter().map(|address| {
         let socket = socket_at(listener, address)?.listen(BACKLOG);

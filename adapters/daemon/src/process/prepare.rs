@@ -88,16 +88,72 @@ async fn prepare_as_account(
     }
     let generation = Generation::load(config, None);
     ready.generation = ready.take(generation).map(Arc::new);
-    let users = config.users.clone().map(users::load).transpose();
-    ready.users = ready.take(users).flatten();
-    let http = config.http.as_ref().map(http).transpose();
-    ready.http = ready.take(http).flatten();
+    read_others(config, ready);
     ready.kept = kept(config);
     if let Some(generation) = &ready.generation {
         // What is found is kept on disk as well: now, and not with the rights of root.
         let found = timeout(patience, generation.providers.looked_for()).await;
         ready.has_looked = found.is_ok();
     }
+}
+
+/// Reads what is named outside of `[[provider]]`.
+fn read_others(config: &Config, ready: &mut Preparation) {
+    let users = config.users.clone().map(users::load).transpose();
+    ready.users = ready.take(users).flatten();
+    let http = config.http.as_ref().map(http).transpose();
+    ready.http = ready.take(http).flatten();
+}
+
+/// Everything that keeps a daemon from starting with the file at `path`, which says `config`, as far as it is known
+/// without network, without its sockets, and by others than root.
+pub(crate) fn rehearse(path: &Path, config: &Config) -> Vec<StartError> {
+    let mut ready = Preparation::default();
+    if let Some(name) = config.user.as_deref() {
+        match Account::find(name) {
+            // Whoever checks need not be who starts it.
+            Err(AccountError::NotRoot(_)) => {}
+            found => ready.account = ready.take(found).flatten(),
+        }
+    }
+    let lowered = ready.account.as_ref().map(Account::lower).transpose();
+    if ready.take(lowered).is_some() {
+        if ready.account.is_some() {
+            ready.take(Config::read(path));
+        }
+        rehearse_providers(config, &mut ready);
+        read_others(config, &mut ready);
+    }
+    let raised = ready.account.as_ref().map(Account::raise).transpose();
+    ready.take(raised);
+    for listener in listeners(config) {
+        ready.take(listener::look_up(&listener));
+    }
+    ready.faults
+}
+
+/// Loads each provider by itself, so that each tells its fault, and then all together.
+fn rehearse_providers(config: &Config, ready: &mut Preparation) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let Some(runtime) = ready.take(runtime) else {
+        return;
+    };
+    // Nobody is asked anything: nothing drives this runtime.
+    let inside = runtime.enter();
+    let faults = ready.faults.len();
+    for provider in &config.providers {
+        let mut alone = config.clone();
+        alone.providers = vec![provider.clone()];
+        alone.dict = None;
+        ready.take(Generation::load(&alone, None));
+    }
+    if ready.faults.len() == faults {
+        ready.take(Generation::load(config, None));
+    }
+    drop(inside);
+    runtime.shutdown_background();
 }
 
 fn http(settings: &config::Http) -> Result<Responder, StartError> {

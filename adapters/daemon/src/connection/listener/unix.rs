@@ -195,6 +195,12 @@ impl Drop for Staging {
     }
 }
 
+/// Whether there are the user and the group that it is to have.
+pub(super) fn look_up(listener: &Listener) -> Result<(), BindError> {
+    owner(listener)?;
+    group(listener).map(drop)
+}
+
 fn owner(listener: &Listener) -> Result<Option<Uid>, BindError> {
     let Some(name) = listener.owner.as_deref() else {
         return Ok(None);
