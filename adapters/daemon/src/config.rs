@@ -197,7 +197,7 @@ keys! {
     #[derive(Default)]
     pub(crate) struct DiscoverySettings in "[discovery]" {
         pub(crate) scope: Option<OneLine>,
-        pub(crate) openid_configuration: Option<OneLine>,
+        pub(crate) openid_configuration: Option<WebUrl>,
     }
 }
 
@@ -312,7 +312,7 @@ impl Config {
             let mut url = String::new();
             // A string always has room.
             let _ = gatepost_core::provider::write_oidc_url(issuer, &mut url);
-            filled.openid_configuration = OneLine::try_from(url).ok();
+            filled.openid_configuration = WebUrl::try_from(url).ok();
             if filled.scope.is_none() {
                 let scopes = provider.scopes().collect::<Vec<_>>().join(" ");
                 filled.scope = OneLine::try_from(scopes).ok();

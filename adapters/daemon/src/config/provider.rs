@@ -4,13 +4,14 @@ mod checks;
 mod online;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::PathBuf;
 
 use gatepost_core::introspection::About;
 use gatepost_core::{DEFAULT_SKEW, UserCase, crypto::AlgorithmSet};
 use gatepost_tokio::ProviderSettings;
 
-use super::claims::{ClaimPath, UsernameClaim};
+use super::claims::{ClaimPath, DomainName, Scope, UsernameClaim};
 use super::reader::keys;
 use super::secret::Secret;
 use super::values::{
@@ -23,7 +24,7 @@ keys! {
         name: Option<OneLine>,
         issuer: Option<OneLine>,
         any_issuer: bool,
-        tenants: BTreeMap<String, Vec<OneLine>>,
+        tenants: BTreeMap<String, Vec<DomainName>>,
         audience: Option<Vec<OneLine>>,
         any_audience: bool,
         allow_missing_audience: bool,
@@ -32,8 +33,8 @@ keys! {
         discovery: Option<bool>,
         metadata_url: Option<WebUrl>,
         algorithms: Algorithms = Algorithms(AlgorithmSet::ALL),
-        domains: Vec<OneLine>,
-        scopes: Vec<OneLine>,
+        domains: Vec<DomainName>,
+        scopes: Vec<Scope>,
         require: BTreeMap<ClaimPath, Vec<OneLine>>,
         username_claims: Vec<UsernameClaim> = subject(),
         username: Vec<UsernameClaim>,
@@ -260,18 +261,12 @@ impl Provider {
 
     /// The settings as the judging takes them.
     pub(crate) fn settings(&self) -> Result<ProviderSettings, String> {
-        let owned = |list: &[OneLine]| list.iter().map(|text| text.to_string()).collect();
         let audience = self.audience.as_ref().map(|list| owned(list));
         let mut settings = ProviderSettings::new(self.name(), audience);
         settings.issuer = self.issuer.as_ref().map(|issuer| issuer.to_string());
         settings.authorized_parties = owned(&self.authorized_parties);
         settings.scopes = owned(&self.scopes);
         settings.domains = owned(&self.domains);
-        let rows = |rows: &BTreeMap<String, Vec<OneLine>>| {
-            let rows = rows.iter();
-            rows.map(|(name, values)| (name.clone(), owned(values)))
-                .collect()
-        };
         let required = self.require.iter();
         settings.required = required
             .map(|(path, values)| (path.to_string(), owned(values)))
@@ -303,6 +298,16 @@ impl Provider {
         settings.online = self.online()?;
         Ok(settings)
     }
+}
+
+fn owned<T: Deref<Target = str>>(list: &[T]) -> Vec<String> {
+    list.iter().map(|text| text.to_string()).collect()
+}
+
+fn rows<T: Deref<Target = str>>(rows: &BTreeMap<String, Vec<T>>) -> Vec<(String, Vec<String>)> {
+    let rows = rows.iter();
+    rows.map(|(name, values)| (name.clone(), owned(values)))
+        .collect()
 }
 
 fn subject() -> Vec<UsernameClaim> {

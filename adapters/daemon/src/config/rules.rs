@@ -46,7 +46,25 @@ impl Config {
         }
         self.check_distinct(faults);
         self.check_upstream(faults);
+        self.check_names(faults);
         self.check_routes(faults);
+    }
+
+    /// The log, `[dict]` and stored keys tell providers apart by their names.
+    fn check_names(&self, faults: &mut Faults) {
+        for (index, provider) in self.providers.iter().enumerate() {
+            let name = provider.name();
+            let mut earlier = self.providers.iter().take(index);
+            provider.places.forbid(
+                faults,
+                &["name", "issuer"],
+                !name.is_empty() && earlier.any(|earlier| earlier.name() == name),
+                format_args!(
+                    "provider: another one is called {name:?}; write name = \"..\", a name of its own, or remove one \
+                     of the two"
+                ),
+            );
+        }
     }
 
     /// Two providers that might both be asked about one opaque token: it would be shown to the wrong one.

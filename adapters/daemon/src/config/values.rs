@@ -365,6 +365,7 @@ macro_rules! read_as_text {
 read_as_text!(
     OneLine,
     super::claims::DomainName,
+    super::claims::Scope,
     super::claims::UsernameClaim,
     super::claims::ClaimPath,
     WebUrl,

@@ -148,6 +148,7 @@ fn what_is_written_loads() {
                 }
                 "local_validation_key_dict" => VALUES[16 + below(3)],
                 "timeout_msecs" | "max_parallel_connections" => VALUES[19 + below(4)],
+                "tokeninfo_url" => ["https://id.example.org/a?token=", "http://[::1]/?"][below(2)],
                 name if name.ends_with("_url") => VALUES[8 + below(8)],
                 _ => value,
             };

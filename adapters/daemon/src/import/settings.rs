@@ -10,13 +10,13 @@ use crate::config::WebUrl;
 /// Takes one setting over, or says why it is not.
 pub(super) fn take(draft: &mut Draft, setting: &Setting) -> Result<(), ImportError> {
     match setting.name.as_str() {
-        "tokeninfo_url" => draft.tokeninfo = endpoint(draft, setting)?,
+        "tokeninfo_url" => draft.tokeninfo = tokeninfo(draft, setting)?,
         "introspection_url" => draft.introspection = endpoint(draft, setting)?,
         "grant_url" => draft.grant = endpoint(draft, setting)?,
         "introspection_mode" => draft.mode = Some(mode(setting)?),
         "force_introspection" => draft.force_introspection = setting.is_yes()?,
         "send_auth_headers" => draft.send_auth_headers = setting.is_yes()?,
-        "scope" => draft.scopes = setting.entries()?,
+        "scope" => draft.scopes = scopes(setting)?,
         "issuers" => draft.issuers = setting.entries()?,
         "audience" => draft.audience = setting.entries()?,
         "username_attribute" => {
@@ -106,7 +106,7 @@ fn filled(setting: &Setting) -> Result<Option<String>, ImportError> {
 /// The name of a member of an answer, which is a claim here.
 fn claim(setting: &Setting) -> Result<String, ImportError> {
     let name = setting.plain()?;
-    if name.contains("%{") {
+    if name.contains('%') {
         return Err(setting.fault("has a variable in it; write the name of the claim"));
     }
     Ok(name.to_owned())
@@ -168,6 +168,31 @@ fn endpoint(draft: &mut Draft, setting: &Setting) -> Result<Option<Endpoint>, Im
         is_plain_and_remote: checked.is_plain_and_remote(),
         setting: setting.clone(),
     }))
+}
+
+/// A URL that the token is appended to.
+fn tokeninfo(draft: &mut Draft, setting: &Setting) -> Result<Option<Endpoint>, ImportError> {
+    let endpoint = endpoint(draft, setting)?;
+    let is_path = |url: &str| !url.contains('?') && !url.ends_with('/');
+    if endpoint
+        .as_ref()
+        .is_some_and(|endpoint| is_path(&endpoint.url))
+    {
+        return Err(setting.fault(
+            "has no parameter, so that Dovecot makes the token part of its path; write what takes it, such as \
+             ?access_token=",
+        ));
+    }
+    Ok(endpoint)
+}
+
+/// Scopes, which hold no blanks (RFC 6749 section 3.3).
+fn scopes(setting: &Setting) -> Result<Vec<String>, ImportError> {
+    let scopes = setting.entries()?;
+    if scopes.iter().any(|scope| scope.contains(' ')) {
+        return Err(setting.fault("holds a scope with a blank in it, which no token has"));
+    }
+    Ok(scopes)
 }
 
 fn decoded(setting: &Setting, text: &str) -> Result<Option<String>, ImportError> {

@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::error::ImportError;
 use super::provider::{common, is_attribute, line, local, online};
 use super::value::{Version, one_line};
-use crate::config::Config;
+use crate::config::{Config, WebUrl};
 
 /// The whole text, which the daemon takes.
 pub(super) fn write(mut draft: Draft, version: Version, file: &str) -> Result<String, ImportError> {
@@ -81,6 +81,10 @@ fn discovery(draft: &mut Draft) -> String {
         openid_configuration: Some(url),
         ..Discovery::default()
     };
+    if WebUrl::try_from(url.to_owned()).is_err() {
+        draft.remark(&setting, "is no URL, and not taken over");
+        return String::new();
+    }
     if !told.fits() {
         draft.remark(&setting, "too long for a reply to a client");
         return String::new();

@@ -8,6 +8,13 @@ use super::super::claims::UsernameClaim;
 use super::super::fault::Faults;
 use super::Provider;
 
+/// Hosts of Microsoft Entra: of the public cloud, and of national ones.
+const MICROSOFT: [&str; 3] = [
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.partner.microsoftonline.cn",
+];
+
 impl Provider {
     pub(in super::super) fn check(&self, faults: &mut Faults) {
         let mut forbid = |keys: &[&str], is_broken, sentence| {
@@ -42,7 +49,9 @@ impl Provider {
             "provider: none of its URLs has a host to call it by; write name = \"...\"",
         );
         self.check_claims(faults);
+        self.check_delegates(faults);
         self.check_tenants(faults);
+        self.check_everybodys_tenant(faults);
         self.check_online(faults);
     }
 
@@ -94,6 +103,53 @@ impl Provider {
             &["delegates", "delegates_claim"],
             may_delegate && (!self.delegates.is_empty() || self.delegates_claim.is_some()),
             "provider: delegates need domains = [\"...\"]: nobody logs in as a user of another provider",
+        );
+    }
+
+    /// Both of whom log in within the provider's domains, or its tenants'.
+    fn check_delegates(&self, faults: &mut Faults) {
+        let domains: Vec<&str> = self
+            .domains()
+            .chain(self.tenants.values().flatten().map(|domain| &**domain))
+            .collect();
+        let is_ours = |user: &str| {
+            let (_, domain) = user.rsplit_once('@').unwrap_or_default();
+            let mut domains = domains.iter();
+            domains.any(|ours| ours.eq_ignore_ascii_case(domain))
+        };
+        let users = self.delegates.iter().flat_map(|(user, others)| {
+            let others = others.iter().map(|other| &**other);
+            std::iter::once(&**user).chain(others)
+        });
+        let foreign = users.into_iter().find(|user| !is_ours(user));
+        self.places.forbid(
+            faults,
+            &["delegates", "domains", "tenants"],
+            !domains.is_empty() && foreign.is_some(),
+            format_args!(
+                "provider: delegates: {:?} is of none of its domains; write an address in one of them, or add \
+                 its domain",
+                foreign.unwrap_or_default()
+            ),
+        );
+    }
+
+    /// Entra's addresses for users of all tenants, which are no issuer: `iss` names the tenant.
+    fn check_everybodys_tenant(&self, faults: &mut Faults) {
+        let issuer = self.issuer.as_deref().unwrap_or_default();
+        let host = MICROSOFT
+            .iter()
+            .find(|host| issuer.starts_with(&format!("https://{host}/")));
+        let tenant = issuer.split('/').nth(3).unwrap_or_default();
+        self.places.forbid(
+            faults,
+            &["issuer"],
+            host.is_some() && matches!(tenant, "common" | "organizations" | "consumers"),
+            format_args!(
+                "provider: no token is from {tenant:?}; write \"https://{}/{{tenantid}}/v2.0\" and the tenants, or \
+                 your tenant's id in place of {tenant}",
+                host.unwrap_or(&"")
+            ),
         );
     }
 

@@ -13,6 +13,7 @@ impl Provider {
         self.check_keys(faults);
         self.check_client(faults);
         self.check_asked(faults);
+        self.check_tokeninfo(faults);
     }
 
     fn check_issuer(&self, faults: &mut Faults) {
@@ -178,6 +179,22 @@ impl Provider {
             !self.can_ask() && !matches!(self.validate, None | Some(Validate::Local)),
             "provider: nobody can be asked; write introspection_url, client_id and client_secret, or userinfo = \
              true",
+        );
+    }
+
+    /// The token follows the URL as it is written.
+    fn check_tokeninfo(&self, faults: &mut Faults) {
+        let url = self.tokeninfo_url.as_deref().unwrap_or_default();
+        let path = url.split_once("://").map_or("", |(_, rest)| rest);
+        let has_parameter = path.contains('?') || path.contains('/') && path.ends_with('/');
+        self.places.forbid(
+            faults,
+            &["tokeninfo_url"],
+            self.tokeninfo_url.is_some() && !has_parameter,
+            format_args!(
+                "provider: the token is appended to tokeninfo_url, and would become part of its path; write the \
+                 parameter that takes it: \"{url}?access_token=\""
+            ),
         );
     }
 

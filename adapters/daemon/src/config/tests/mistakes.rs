@@ -43,11 +43,11 @@ fn domains_are_domains() {
     let with = |domain: &str| format!("{PROVIDER}domains = [{domain:?}]");
     check(
         &with("@example.com"),
-        ":5: domains: write \"example.com\", without the @",
+        ":5: domains: write a domain, \"example.com\", without the @",
     );
     check(
         &with("alice@example.com"),
-        ":5: domains: write \"example.com\"",
+        ":5: domains: write a domain, \"example.com\"",
     );
     check(&with("*.example.com"), ":5: domains: ");
     check(&with("*.example.com"), "name each subdomain");
@@ -55,7 +55,7 @@ fn domains_are_domains() {
     taken(&with("b\u{fc}cher.example"));
     let tenant = "issuer = \"https://login.microsoftonline.com/{tenantid}/v2.0\"\naudience = \"mail\"\n\
                   username = \"preferred_username\"\ntenants = { \"t\" = [\"@example.com\"] }";
-    check(tenant, ":6: tenants: write \"example.com\"");
+    check(tenant, ":6: t: write a domain, \"example.com\"");
 }
 
 #[test]
