@@ -174,6 +174,20 @@ mod tests {
     }
 
     #[test]
+    fn characters_that_are_foreign_do_not_make_up_for_each_other() {
+        for places in [[0, 1], [0, 2], [1, 3], [2, 3], [0, 4], [3, 31], [15, 16]] {
+            let mut block = [b'A'; BLOCK.0];
+            for place in places {
+                block[place] = b'!';
+            }
+            let (words, mut out) = (&mut [0; 4], [[0; BLOCK.1]]);
+            let of_lanes = lanes::decode_blocks::<b'-', b'_'>(&[block], &mut out, words);
+            let of_table = table::decode_blocks::<b'-', b'_'>(&[block], &mut out);
+            assert_eq!((of_lanes, of_table), (false, false), "{places:?}");
+        }
+    }
+
+    #[test]
     fn never_writes_beyond_the_buffer() {
         check("AAECAwQ", Err(Error::TooLong));
     }
