@@ -1,6 +1,7 @@
 //! A store in memory, for tests and for trying things out: nothing is kept when it is dropped.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use crate::id::Id;
 use crate::model::{Change, Event, Kind, SourceId};
@@ -292,8 +293,9 @@ impl Transaction for Memory {
         after: Option<Id>,
         limit: usize,
     ) -> Result<Vec<Member>, Unavailable> {
-        let members = self.members.get(&group).into_iter().flatten();
-        let rest = members.filter(|id| after.is_none_or(|after| **id > after));
+        let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let members = self.members.get(&group).into_iter();
+        let rest = members.flat_map(|members| members.range((first, Bound::Unbounded)));
         let known = rest.filter_map(|id| {
             let kind = self.records.get(id)?.resource.kind();
             Some(Member { id: *id, kind })

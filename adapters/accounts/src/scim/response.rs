@@ -122,21 +122,39 @@ impl Piece {
         match self {
             Self::Text(text) => Box::new(std::iter::once(text.clone())),
             Self::Members(base_url, members) => {
+                let base_url = Value::from(&**base_url).to_string();
                 let chunks = members.chunks(MEMBERS_A_CHUNK).enumerate();
-                Box::new(chunks.map(|(number, chunk)| {
-                    let shown = chunk.iter().map(|one| member(base_url, one).to_string());
-                    let comma = if number == 0 { "" } else { "," };
-                    comma.to_owned() + &shown.collect::<Vec<_>>().join(",")
+                Box::new(chunks.map(move |(number, chunk)| {
+                    let mut text = String::new();
+                    for (at, one) in chunk.iter().enumerate() {
+                        if number > 0 || at > 0 {
+                            text.push(',');
+                        }
+                        push_member(&mut text, base_url.trim_matches('"'), one);
+                    }
+                    text
                 }))
             }
         }
     }
 }
 
-fn member(base_url: &str, member: &Member) -> Value {
+/// Writes a member; `base_url` is escaped already.
+fn push_member(text: &mut String, base_url: &str, member: &Member) {
     let Member { id, kind } = member;
-    let resource_type = ResourceType::of(*kind);
+    let ResourceType { name, endpoint, .. } = ResourceType::of(*kind);
     let id = id.to_string();
-    let location = format!("{base_url}{}/{id}", resource_type.endpoint);
-    json!({"value": id, "$ref": location, "type": resource_type.name})
+    let parts = [
+        r#"{"value":""#,
+        &id,
+        r#"","$ref":""#,
+        base_url,
+        endpoint,
+        "/",
+        &id,
+        r#"","type":""#,
+        name,
+        r#""}"#,
+    ];
+    text.extend(parts);
 }
