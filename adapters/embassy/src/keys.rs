@@ -29,10 +29,7 @@ pub(crate) use wanted::{IsWanted, WantedKey};
 const LATELY: u32 = 60;
 
 /// Up to `KEYS` keys whose numbers and identifiers take up to `ARENA` bytes together.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact about the set that is read"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "none follows from another")]
 pub(crate) struct KeyRing<const KEYS: usize, const ARENA: usize> {
     types: &'static [KeyType],
     arena: Vec<u8, ARENA>,

@@ -1,6 +1,6 @@
 //! What the watchdog takes for a hang, and what not (D9).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatepost_tests::certificates::Certificate;
 use gatepost_tests::daemon::wait_until;
@@ -17,8 +17,12 @@ use crate::{Case, shared};
 const CONNECTIONS: u64 = 6;
 const AT_ONCE: u64 = 2;
 
-/// Milliseconds after which the board may restart, at the earliest and at the latest.
-const PATIENCE: std::ops::RangeInclusive<u64> = 5_000..=8_000;
+/// Milliseconds of silence after which the board restarts at the latest: sooner where it hangs with interrupts masked,
+/// as its time stands still then.
+const PATIENCE: u64 = 8_000;
+
+/// How long the provider may be left alone, and some logins more.
+const LEFT_ALONE: Duration = Duration::from_secs(60);
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -63,8 +67,7 @@ fn legal_load(site: &mut Site) -> Result<(), Failed> {
 }
 
 fn stuck_provider(site: &mut Site) -> Result<(), Failed> {
-    let asked = |site: &mut Site| site.log_in(&[Good::Opaque], 1, Duration::ZERO).refused;
-    wait_until("the provider's return", || asked(site).is_empty())?;
+    wait_for_provider(site)?;
     let page = Page::json(200, &json!({"active": false, "x": "x".repeat(500)}));
     let stub = &site.provider.stub;
     // One byte, and then nothing.
@@ -72,13 +75,26 @@ fn stuck_provider(site: &mut Site) -> Result<(), Failed> {
         "/introspect",
         Behaviour::Drip(Duration::from_secs(60), page),
     );
-    let refused = asked(site);
+    let asked = site.log_in(&[Good::Opaque], 1, Duration::ZERO);
     site.provider.behave();
-    assert!(refused[0].contains("temp_fail"), "{refused:?}");
+    let refused = asked.refused.concat();
+    assert!(refused.contains("temp_fail"), "{refused}");
     let signed = site.log_in(&[Good::Signed], 1, Duration::ZERO);
     assert_eq!(signed.refused, [""; 0]);
-    wait_until("the provider's return", || asked(site).is_empty())?;
+    wait_for_provider(site)?;
     assert_eq!(site.appliance.starts(), 1);
+    Ok(())
+}
+
+/// Waits until it is asked again.
+fn wait_for_provider(site: &mut Site) -> Result<(), Failed> {
+    let since = Instant::now();
+    let pause = Duration::from_millis(250);
+    while !site.log_in(&[Good::Opaque], 1, pause).refused.is_empty() {
+        if since.elapsed() > LEFT_ALONE {
+            return Err("the provider is left alone for ever".into());
+        }
+    }
     Ok(())
 }
 
@@ -96,7 +112,8 @@ fn hang(site: &mut Site) -> Result<(), Failed> {
         .split_once("thread mode silent for ")
         .ok_or("no word of the watchdog")?;
     let silent: u64 = rest.split(' ').next().unwrap_or_default().parse()?;
-    assert!(PATIENCE.contains(&silent), "{silent} ms");
+    println!("thread mode was silent for {silent} ms");
+    assert!(silent <= PATIENCE, "{silent} ms");
     // It is whole again.
     site.appliance.wait_for_again("provider found", 2)?;
     site.reconnect()?;

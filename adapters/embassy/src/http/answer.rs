@@ -9,10 +9,7 @@ use super::head::{AnswerHead, Fields, Framing, chunk_size, trimmed};
 ///
 /// The first `body` bytes of the buffer are body, and nobody has looked yet at those up to `filled`.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact about what has come"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "none follows from another")]
 pub struct AnswerReader {
     filled: usize,
     body: usize,
