@@ -355,6 +355,7 @@ mod tests {
                 "typ in its header is not at+jwt",
             ),
             (Rejection::UnknownKey, "a key that is not known here"),
+            (jose::Error::Encrypted.into(), "encrypted (JWE)"),
         ] {
             let reason: Rejection = rejection;
             assert!(reason.reason().contains(expected), "{reason:?}: {reason}");

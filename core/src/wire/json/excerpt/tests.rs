@@ -165,6 +165,36 @@ fn grammar_is_checked_where_nobody_reads_as_well() {
 }
 
 #[test]
+fn a_document_is_an_object() {
+    for text in ["[]", "[1]", "1 ", "null ", "\"a\""] {
+        for piece in [1, 100] {
+            let found = read(&DOCUMENT, text.as_bytes(), piece, 100);
+            assert_eq!(found, Err(Error::Syntax), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_number_is_bounded_and_has_to_fit() {
+    let text = |digits| format!(r#"{{"keys":[{}]}}"#, "1".repeat(digits));
+    let longest = "1".repeat(MAX_SCALAR);
+    check(&SET, &text(MAX_SCALAR), &[&longest], "");
+    refuse(text(MAX_SCALAR + 1).as_bytes(), Error::Syntax);
+    let small = read(&SET, text(20).as_bytes(), 5, 16);
+    assert_eq!(small, Err(Error::TooLong));
+}
+
+/// What follows it need not fit.
+#[test]
+fn a_wrong_escape_is_found_where_it_stands() {
+    let text = format!(r#"{{"x":"\x{}","keys":[]}}"#, "y".repeat(200));
+    for room in [64, 100, 1000] {
+        let found = read(&SET, text.as_bytes(), 7, room);
+        assert_eq!(found, Err(Error::Syntax), "{room}");
+    }
+}
+
+#[test]
 fn it_is_as_deep_as_any_other_reader_takes() {
     for depth in 10..20_u8 {
         let inside = usize::from(depth) - 3;
