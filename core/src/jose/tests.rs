@@ -635,6 +635,27 @@ fn what_is_printed_of_a_set_is_a_short_name() {
     assert_eq!(format!("{reader:?}"), "JwkSetReader(..)");
 }
 
+/// An administrator reads it, and looks for the member.
+#[test]
+fn what_is_wrong_with_a_member_names_it() {
+    for (members, said) in [
+        (r#""n":"AA""#, "Its kty is missing"),
+        (r#""kty":"RSA","e":"AQAB""#, "Its n is missing"),
+        (r#""kty":"RSA","n":"AA","e":7"#, "Its e is not a string"),
+        (
+            r#""kty":"oct","k":"AA","key_ops":"verify""#,
+            "Its key_ops is not an array of strings",
+        ),
+        (r#""kty":"oct","k":"AA","alg":1"#, "Its alg is not a string"),
+    ] {
+        let json = format!("{{{members}}}");
+        let mut buffer = KeyBuffer::new();
+        let read = Jwk::parse(json.as_bytes())
+            .and_then(|jwk| jwk.material_or_secret(&mut buffer).map(drop));
+        assert_eq!(format!("{}", read.unwrap_err()), said, "{json}");
+    }
+}
+
 #[test]
 fn sets_are_bounded() {
     let set = |count| {
