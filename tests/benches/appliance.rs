@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use gatepost_device::Login;
 use gatepost_tests::appliance;
-use gatepost_tests::device::{Cost, IMAGE, Script};
+use gatepost_tests::device::{Cost, M4, M33, Script};
 use gatepost_tests::judge::xoauth2;
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::typical::{self, AUDIENCE, ISSUER, NOW, SCOPE, USER, USERNAME_CLAIM};
@@ -82,17 +82,22 @@ const fn row(name: &'static str, alg: &'static str, signature: usize) -> Row {
 
 fn main() -> io::Result<()> {
     let script = script();
-    for (image, title) in [
-        (IMAGE, "opt-level s, on which the targets are set"),
-        (FAST_IMAGE, "opt-level s, the libraries of cryptography 3"),
+    for (board, image, title) in [
+        (M4, M4.image, "opt-level s, on which the targets are set"),
+        (M33, M33.image, "opt-level s"),
+        (
+            M4,
+            FAST_IMAGE,
+            "opt-level s, the libraries of cryptography 3",
+        ),
     ] {
         let directory = tempfile::tempdir()?;
-        let report = script.run(&appliance::image(image)?, directory.path())?;
+        let report = script.run(board, &appliance::image(image)?, directory.path())?;
         if !report.is_good || report.costs.len() != ROWS.len() * DRAWS {
             return Err(io::Error::other(format!("the device says {report:?}")));
         }
         let costs: Vec<Cost> = report.costs.chunks(DRAWS).map(mean).collect();
-        print(title, &costs);
+        print(&format!("{}, {title}", board.processor), &costs);
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ const NTP_EPOCH: u64 = 2_208_988_800;
 fn seed_address(board: &str) -> u32 {
     match board {
         "mps2-an500" => 0x6000_0000,
+        "mps2-an505" => 0x8000_0000,
         _ => 0x2100_0000,
     }
 }

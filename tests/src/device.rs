@@ -5,13 +5,38 @@ use std::io;
 use std::path::Path;
 use std::process::Stdio;
 
-use gatepost_device::{Login, MAX_SCRIPT, Request, SCRIPT};
+use gatepost_device::{Login, MAX_SCRIPT, Request, SCRIPT_ON_M4, SCRIPT_ON_M33};
 
 use crate::emulators;
 use crate::vectors::Case;
 
-/// The image that `cargo xtask test` builds.
-pub const IMAGE: &str = "device";
+/// A board, and the image for it that `cargo xtask test` builds.
+#[derive(Clone, Copy, Debug)]
+pub struct Board {
+    /// What QEMU calls it.
+    name: &'static str,
+    /// Its processor.
+    pub processor: &'static str,
+    /// The image.
+    pub image: &'static str,
+    script: usize,
+}
+
+/// The board on which targets are set.
+pub const M4: Board = Board {
+    name: "mps2-an386",
+    processor: "Cortex-M4",
+    image: "device",
+    script: SCRIPT_ON_M4,
+};
+
+/// The board with the newer processor.
+pub const M33: Board = Board {
+    name: "mps2-an505",
+    processor: "Cortex-M33",
+    image: "device-m33",
+    script: SCRIPT_ON_M33,
+};
 
 /// What the device has been asked, in its order.
 #[derive(Clone, Debug, Default)]
@@ -81,12 +106,12 @@ impl Script {
         self.bytes = postcard::to_extend(&Some(request), bytes).expect("room in a vector");
     }
 
-    /// Boots `image` with this script, which is written below `directory`; an instruction takes a
+    /// Boots `image` on `board` with this script, which is written below `directory`; an instruction takes a
     /// nanosecond of the board's time.
     ///
     /// # Errors
     /// When it cannot be booted, or the script is too long for its memory.
-    pub fn run(&self, image: &Path, directory: &Path) -> io::Result<Report> {
+    pub fn run(&self, board: Board, image: &Path, directory: &Path) -> io::Result<Report> {
         // What follows is zero: the end.
         if self.bytes.len() >= MAX_SCRIPT {
             return Err(io::Error::other("more than the device's memory holds"));
@@ -94,13 +119,14 @@ impl Script {
         let file = directory.join("script");
         fs::write(&file, &self.bytes)?;
         let loaded = format!(
-            "loader,file={},addr={SCRIPT:#x},force-raw=on",
-            file.display()
+            "loader,file={},addr={:#x},force-raw=on",
+            file.display(),
+            board.script
         );
         let output = emulators::board()?
             .args([
                 "-M",
-                "mps2-an386",
+                board.name,
                 "-nographic",
                 "-monitor",
                 "none",

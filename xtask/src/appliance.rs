@@ -4,6 +4,7 @@ pub(crate) mod size;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,20 +12,25 @@ use self::size::{Size, kibibytes};
 use crate::Outcome;
 use crate::workspace::{cargo, install_targets, output, root, succeeds, target_dir};
 
-/// What it is built for.
+/// What it is built for: boards with Cortex-M4 and M7.
 const TARGET: &str = "thumbv7em-none-eabihf";
+
+/// Another board, and what it is built for: Cortex-M33.
+const M33: (&str, &str) = ("mps2-an505", "thumbv8m.main-none-eabihf");
 
 /// The configurations of the end-to-end tests.
 const TESTED: [&str; 5] = [
     "tests/appliance/online.toml",
     "tests/appliance/online-an500.toml",
+    "tests/appliance/online-an505.toml",
     "tests/appliance/online-tls.toml",
     "tests/appliance/pinned-an500.toml",
     "tests/appliance/wellknown.toml",
 ];
 
-/// The package of the image that judges vectors and measures logins, and what its image is called.
-const DEVICE: (&str, &str) = ("gatepost-device", "device");
+/// The package of the images that judge vectors and measure logins, and what they are called: by their targets.
+const DEVICE: &str = "gatepost-device";
+const DEVICE_IMAGES: [(&str, &str); 2] = [(TARGET, "device"), (M33.1, "device-m33")];
 
 /// The libraries that do the arithmetic of a signature.
 const CRYPTOGRAPHY: [&str; 13] = [
@@ -80,7 +86,9 @@ pub(crate) fn build_tested() -> Outcome {
     for configuration in TESTED {
         images.push(build(&root().join(configuration), &[])?);
     }
-    images.push(build_device(Cryptography::Small)?);
+    for device in DEVICE_IMAGES {
+        images.push(build_device(device, Cryptography::Small)?);
+    }
     let mut are_good = true;
     for image in images {
         are_good &= match image {
@@ -91,13 +99,19 @@ pub(crate) fn build_tested() -> Outcome {
     Ok(are_good)
 }
 
-/// Builds the image that measures logins in both ways, and says what the faster one takes of flash.
+/// Builds the images that measure logins, the first in both ways, and says what the faster one takes of flash.
 pub(crate) fn build_measuring() -> Outcome {
     let configuration = root().join(size::ALL.configuration);
     let mut flash = Vec::new();
+    let [device, others @ ..] = DEVICE_IMAGES;
+    for other in others {
+        if build_device(other, Cryptography::Small)?.is_none() {
+            return Ok(false);
+        }
+    }
     for cryptography in [Cryptography::Small, Cryptography::Fast] {
         let (Some(_), Some(image)) = (
-            build_device(cryptography)?,
+            build_device(device, cryptography)?,
             build_with(cryptography, &configuration, size::ALL.arguments)?,
         ) else {
             return Ok(false);
@@ -112,10 +126,9 @@ pub(crate) fn build_measuring() -> Outcome {
     Ok(true)
 }
 
-fn build_device(cryptography: Cryptography) -> Built {
-    let (package, name) = DEVICE;
-    let build = cargo(["build", "-p", package]);
-    build_image(build, cryptography, package, name.as_ref())
+fn build_device((target, name): (&str, &str), cryptography: Cryptography) -> Built {
+    let build = cargo(["build", "-p", DEVICE]);
+    build_image(build, target, cryptography, DEVICE, name.as_ref())
 }
 
 /// Builds the image of a configuration, or of one that is made up, boots it, and leaves it serving; with
@@ -178,20 +191,32 @@ fn build_with(cryptography: Cryptography, configuration: &Path, more: &[&str]) -
     let mut build = cargo(["build", "-p", "appliance"]);
     build.args(more).env("APPLIANCE_CONFIG", configuration);
     let name = configuration.file_stem().unwrap_or_default();
-    build_image(build, cryptography, "appliance", name)
+    let target = target(configuration)?;
+    build_image(build, target, cryptography, "appliance", name)
 }
 
-/// Runs `build`, and keeps what it has made of `package` as the image `name`.
+/// What the image of a configuration is built for. That the configuration is right is seen when it is built.
+fn target(configuration: &Path) -> io::Result<&'static str> {
+    let (board, target) = M33;
+    let text = fs::read_to_string(configuration)?;
+    let mut settings = text.lines().filter_map(|line| line.split_once('='));
+    let is_m33 = settings
+        .any(|(key, value)| key.trim() == "board" && value.split('"').nth(1) == Some(board));
+    Ok(if is_m33 { target } else { TARGET })
+}
+
+/// Runs `build` for `target`, and keeps what it has made of `package` as the image `name`.
 fn build_image(
     mut command: Command,
+    target: &str,
     cryptography: Cryptography,
     package: &str,
     name: &OsStr,
 ) -> Built {
     command
-        .args(["--target", TARGET, "--profile", "firmware"])
+        .args(["--target", target, "--profile", "firmware"])
         .args(cryptography.arguments());
-    if !install_targets(&[TARGET])? || !succeeds(&mut command)? {
+    if !install_targets(&[target])? || !succeeds(&mut command)? {
         return Ok(None);
     }
     let images = target_dir().join("appliance");
@@ -199,7 +224,7 @@ fn build_image(
     let mut name = name.to_owned();
     name.push(cryptography.suffix());
     let image = images.join(name);
-    let built = target_dir().join(TARGET).join("firmware").join(package);
+    let built = target_dir().join(target).join("firmware").join(package);
     fs::copy(built, &image)?;
     Ok(Some(image))
 }

@@ -1,11 +1,20 @@
 //! Keys as numbers, prepared anew for each signature, as the appliance has them.
 
 use gatepost_core::crypto::{
-    Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519Key, Ed25519PublicKey, HmacKey, HmacSecret,
-    InvalidSignature, KeyMaterial, RsaKey, RsaPublicKey, Unsupported, VerifyingKey,
+    Algorithm, AlgorithmSet, Curve, EcPublicKey, Ed25519PublicKey, HmacSecret, InvalidSignature,
+    KeyMaterial, KeyType, RsaPublicKey, Unsupported, VerifyingKey,
 };
-use gatepost_cortex_m::{P256Key, P384Key, P521Key};
 use serde::{Deserialize, Serialize};
+
+/// The key types of an image for all algorithms: by the processor's multiplier where that serves.
+pub const TYPES: &[KeyType] = &[
+    KeyType::HMAC,
+    gatepost_cortex_m::RSA,
+    gatepost_cortex_m::P256,
+    gatepost_cortex_m::P384,
+    gatepost_cortex_m::P521,
+    KeyType::ED25519,
+];
 
 /// The numbers of a key.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -63,29 +72,8 @@ impl Lent<'_> {
         &self,
         use_it: &mut dyn FnMut(&dyn VerifyingKey),
     ) -> Result<(), Unsupported> {
-        let algorithms = self.algorithms;
-        match &self.material {
-            KeyMaterial::Hmac(secret) => lend(&|| HmacKey::new(*secret, algorithms), use_it),
-            KeyMaterial::Rsa(key) => lend(&|| RsaKey::new(key, algorithms), use_it),
-            KeyMaterial::Ed25519(key) => lend(&|| Ed25519Key::new(key), use_it),
-            KeyMaterial::Ec(key) => match key.curve() {
-                Curve::P256 => lend(&|| P256Key::new(key), use_it),
-                Curve::P384 => lend(&|| P384Key::new(key), use_it),
-                Curve::P521 => lend(&|| P521Key::new(key), use_it),
-            },
-            _ => Err(Unsupported::NoAlgorithm),
-        }
+        KeyType::lend(TYPES, &self.material, self.algorithms, use_it)
     }
-}
-
-// Not inlined: a frame with room for keys of every type would make each of them look as deep as the largest.
-#[inline(never)]
-fn lend<K: VerifyingKey>(
-    prepare: &dyn Fn() -> Result<K, Unsupported>,
-    use_it: &mut dyn FnMut(&dyn VerifyingKey),
-) -> Result<(), Unsupported> {
-    use_it(&prepare()?);
-    Ok(())
 }
 
 impl VerifyingKey for Lent<'_> {

@@ -9,13 +9,17 @@ mod vector;
 
 use serde::{Deserialize, Serialize};
 
-pub use key::{Key, Lent};
+pub use key::{Key, Lent, TYPES};
 pub use vector::Vector;
 
-/// Where the script begins in the device's memory, which is zero where the host wrote nothing.
-pub const SCRIPT: usize = 0x2100_0000;
+/// Where the script begins in the memory of the device with a Cortex-M4: at its PSRAM, which is zero where the host
+/// wrote nothing.
+pub const SCRIPT_ON_M4: usize = 0x2100_0000;
 
-/// Room for the script, in bytes: the board's PSRAM.
+/// As [`SCRIPT_ON_M4`], of the one with a Cortex-M33.
+pub const SCRIPT_ON_M33: usize = 0x8000_0000;
+
+/// Room for the script, in bytes: the PSRAM of either board.
 pub const MAX_SCRIPT: usize = 16 << 20;
 
 /// One thing that is asked.

@@ -2,7 +2,9 @@
 
 use core::fmt::{self, Write};
 
-use gatepost_core::crypto::{Algorithm, AlgorithmSet, Backend, VerifyingKey as _};
+use gatepost_core::crypto::{
+    Algorithm, AlgorithmSet, Backend, KeyMaterial, KeyType, Unsupported, VerifyingKey,
+};
 use gatepost_core::exchange::MAX_PAYLOAD;
 use gatepost_core::jose::{Jwk, KeyBuffer, UnverifiedJwt};
 use gatepost_core::sasl::{ClientResponse, Compat, Credential, Mechanism};
@@ -55,6 +57,23 @@ impl Vector<'_> {
     /// # Errors
     /// Where `out` has no room.
     pub fn outcome(&self, backend: &impl Backend, out: &mut impl Write) -> fmt::Result {
+        self.tell(out, &|material, algorithms, to| {
+            to(&backend.prepare(material, algorithms)?);
+            Ok(())
+        })
+    }
+
+    /// As [`outcome`](Self::outcome), with the cryptography of `types`.
+    ///
+    /// # Errors
+    /// Where `out` has no room.
+    pub fn outcome_by(&self, types: &[KeyType], out: &mut impl Write) -> fmt::Result {
+        self.tell(out, &|material, algorithms, to| {
+            KeyType::lend(types, material, algorithms, to)
+        })
+    }
+
+    fn tell(&self, out: &mut impl Write, lend: Lend<'_>) -> fmt::Result {
         match *self {
             Self::Signature {
                 key,
@@ -63,12 +82,11 @@ impl Vector<'_> {
                 signature,
             } => {
                 let algorithm = Algorithm::from_name(algorithm);
-                let is_good =
-                    algorithm.and_then(|name| holds(backend, key, name, message, signature));
+                let is_good = algorithm.and_then(|name| holds(lend, key, name, message, signature));
                 out.write_str(verdict(is_good.is_some()))
             }
             Self::Token { jwk, token } => {
-                out.write_str(verdict(verifies(backend, jwk, token).is_some()))
+                out.write_str(verdict(verifies(lend, jwk, token).is_some()))
             }
             Self::Response {
                 mechanism,
@@ -79,32 +97,44 @@ impl Vector<'_> {
     }
 }
 
+/// Prepares a key, and lends it once.
+type Lend<'l> = &'l dyn Fn(
+    &KeyMaterial<'_>,
+    AlgorithmSet,
+    &mut dyn FnMut(&dyn VerifyingKey),
+) -> Result<(), Unsupported>;
+
 fn verdict(is_good: bool) -> &'static str {
     if is_good { Vector::GOOD } else { Vector::BAD }
 }
 
 fn holds(
-    backend: &impl Backend,
+    lend: Lend<'_>,
     key: Key<'_>,
     algorithm: Algorithm,
     message: &[u8],
     signature: &[u8],
 ) -> Option<()> {
     let material = key.material().ok()?;
-    let key = backend.prepare(&material, AlgorithmSet::ALL).ok()?;
-    key.verify(algorithm, message, signature).ok()
+    let mut verdict = None;
+    let lent = lend(&material, AlgorithmSet::ALL, &mut |key| {
+        verdict = key.verify(algorithm, message, signature).ok();
+    });
+    lent.ok().and(verdict)
 }
 
-fn verifies(backend: &impl Backend, jwk: &[u8], token: &str) -> Option<()> {
+fn verifies(lend: Lend<'_>, jwk: &[u8], token: &str) -> Option<()> {
     let jwk = Jwk::parse(jwk).ok()?;
     let mut buffer = KeyBuffer::new();
     let material = jwk.material_or_secret(&mut buffer).ok()?;
-    let key = backend.prepare(&material, jwk.algorithms()).ok()?;
     let jwt = UnverifiedJwt::parse(token).ok()?;
     let kid = jwt.header().kid();
     let is_wanted = kid.is_none() || kid == jwk.kid();
-    let verified = jwt.verify(&key, &mut [0; MAX_PAYLOAD]).ok().map(drop);
-    verified.filter(|()| is_wanted)
+    let mut verdict = None;
+    let lent = lend(&material, jwk.algorithms(), &mut |key| {
+        verdict = jwt.verify(key, &mut [0; MAX_PAYLOAD]).ok().map(drop);
+    });
+    lent.ok().and(verdict).filter(|()| is_wanted)
 }
 
 fn parsed(mechanism: &str, loose: bool, message: &[u8], out: &mut impl Write) -> fmt::Result {

@@ -24,13 +24,14 @@ use serde_json::{Value, json};
 use crate::Case;
 
 /// The images of these cases, by their configurations in `tests/appliance`.
-pub(crate) const IMAGES: [&str; 2] = ["online", "online-an500"];
+pub(crate) const IMAGES: [&str; 3] = ["online", "online-an500", "online-an505"];
 
 const PROVIDER: u16 = 13200;
 const TIME: u16 = 12300;
 const OTHER_BOARD: u16 = 12351;
+const M33_BOARD: u16 = 12358;
 
-/// Those of the other board.
+/// Those of the other boards.
 const CONNECTIONS: usize = 64;
 
 /// Signatures of everything that a device verifies, HMAC by a secret that is part of its image.
@@ -82,6 +83,7 @@ pub(crate) fn cases() -> Vec<Case> {
             "the_other_board_does_the_same_with_keys_of_4096_bits_and_64_connections",
             other_board,
         ),
+        case("a_cortex_m33_does_the_same", cortex_m33),
     ]
 }
 
@@ -477,9 +479,24 @@ fn memory(_: &Lab, device: &mut Device) -> Result<(), Failed> {
 }
 
 fn other_board(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
+    on_board(lab, device, IMAGES[1], "mps2-an500", OTHER_BOARD)
+}
+
+fn cortex_m33(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
+    on_board(lab, device, IMAGES[2], "mps2-an505", M33_BOARD)
+}
+
+/// Boots `image` on `board` and logs in with everything.
+fn on_board(
+    lab: &Lab,
+    device: &mut Device,
+    image: &str,
+    board: &str,
+    port: u16,
+) -> Result<(), Failed> {
     device.provider.rotate_to(4096)?;
     let directory = lab.directory_for("appliance")?;
-    let boot = Boot::new(IMAGES[1], "mps2-an500", OTHER_BOARD, &directory);
+    let boot = Boot::new(image, board, port, &directory);
     let appliance = Appliance::start(&boot)?;
     appliance.wait_for("provider found")?;
     let mut client = AuthClient::open(&appliance.address)?;

@@ -17,8 +17,8 @@ pub(super) fn client(draft: &mut Draft, version: Version, lines: &mut Lines) {
         Some(asked) if asked.client.is_some() => asked.client,
         Some(asked) => written.clone().filter(|_| {
             // Written for grant_url, which may be somebody else's.
-            let mut granted = grant.iter();
-            granted.all(|grant| origin(&grant.url) == origin(&asked.url))
+            let is_same = |grant: &Endpoint| origin(&grant.url) == origin(&asked.url);
+            grant.as_ref().is_none_or(is_same)
         }),
         None if draft.is_local() && grant.is_none() => None,
         None => grantee.clone(),
@@ -69,8 +69,8 @@ fn say_unsent(draft: &mut Draft) {
         return;
     }
     let is_auth = matches!(draft.mode, None | Some(Mode::Auth));
-    let held = |endpoint: &&Endpoint| endpoint.client.is_some();
-    if is_auth && draft.introspection.as_ref().filter(held).is_some() {
+    let introspection = draft.introspection.as_ref();
+    if is_auth && introspection.is_some_and(|endpoint| endpoint.client.is_some()) {
         draft.say(
             "credentials in the URL replaced the token in mode auth, so that no login ever succeeded; they are \
              not sent there any more",

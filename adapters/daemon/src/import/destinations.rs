@@ -155,7 +155,7 @@ fn passwords_of_the_same_provider_are_taken_over() {
     assert!(provider.contains_key("grant_url"), "{written}");
 }
 
-/// Dovecot's later versions show `client_secret` to grant_url alone.
+/// Dovecot's later versions show `client_secret` to `grant_url` alone.
 #[test]
 fn a_secret_for_passwords_is_not_shown_to_another_host() {
     let text = format!(
@@ -171,7 +171,7 @@ fn a_secret_for_passwords_is_not_shown_to_another_host() {
     );
 }
 
-/// Credentials in a URL are that endpoint's, and client_id is grant_url's.
+/// Credentials in a URL are that endpoint's, and `client_id` is `grant_url`'s.
 #[test]
 fn each_secret_stays_where_it_went() {
     let asked = "introspection_url = https://dovecot:url-secret@a.example/introspect\n\
@@ -221,7 +221,7 @@ fn credentials_in_one_url_are_not_shown_to_another() {
     says(&written, &["tokeninfo_url = https://b.example/ti"]);
 }
 
-/// Where each URL has the same credentials, or client_id is also those, nothing is lost.
+/// Where each URL has the same credentials, or `client_id` is also those, nothing is lost.
 #[test]
 fn the_same_credentials_everywhere_are_one_client() {
     let text = "introspection_url = https://me:mine@a.example/introspect\nintrospection_mode = post\n\

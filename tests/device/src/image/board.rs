@@ -1,10 +1,16 @@
-//! The board's interrupts, faults and end.
+//! The board's constants, interrupts, faults and end.
+
+#[cfg_attr(armv8m, path = "board/m33.rs")]
+#[cfg_attr(not(armv8m), path = "board/m4.rs")]
+mod constants;
 
 use core::panic::PanicInfo;
 
 use cortex_m_rt::{ExceptionFrame, exception};
 use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
 use cortex_m_semihosting::hprintln;
+
+pub(crate) use constants::{INSTRUCTIONS_PER_COUNT, SCRIPT, TIMER};
 
 /// What follows the processor's own vectors in the table at address 0; none of them is enabled.
 #[unsafe(link_section = ".vector_table.interrupts")]

@@ -1,18 +1,17 @@
 //! What work costs: instructions, and how deep it goes on the stack.
 //!
 //! With `-icount shift=0` an instruction of the emulated processor takes a nanosecond of the board's time,
-//! which a timer counts in clocks of 25 MHz.
+//! which a timer counts in clocks of 20 or 25 MHz.
 
 use core::arch::asm;
 use core::ptr;
 
 use cortex_m::register::msp;
 
-/// The first CMSDK timer: control, value (counting down), and what it starts from.
-const TIMER: *mut u32 = 0x4000_0000 as *mut u32;
+use super::board::{self, INSTRUCTIONS_PER_COUNT};
 
-/// Instructions between two counts of the timer.
-const INSTRUCTIONS_PER_COUNT: u32 = 40;
+/// The timer: control, value (counting down), and what it starts from.
+const TIMER: *mut u32 = board::TIMER as *mut u32;
 
 /// What nobody leaves on the stack by chance.
 const PAINT: u32 = 0xc5c5_c5c5;
@@ -24,7 +23,7 @@ unsafe extern "C" {
 /// The cost of some work.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
-    /// Instructions, to the nearest 40.
+    /// Instructions, to the nearest of the timer's counts.
     pub(crate) instructions: u32,
     /// Bytes of stack below where it was called.
     pub(crate) stack: usize,
