@@ -19,7 +19,7 @@ const TARGET: &str = "thumbv7em-none-eabihf";
 const M33: (&str, &str) = ("mps2-an505", "thumbv8m.main-none-eabihf");
 
 /// The configurations of the end-to-end tests.
-const TESTED: [&str; 5] = [
+const TESTED: [&str; 6] = [
     "tests/appliance/online.toml",
     "tests/appliance/online-an500.toml",
     "tests/appliance/online-an505.toml",
