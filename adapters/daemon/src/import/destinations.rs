@@ -66,7 +66,7 @@ fn passwords_of_another_provider_stay_in_dovecot() {
     says(
         &written,
         &[
-            "grant_url = https://b.example/token: not taken over",
+            "plain.ext, line 2, grant_url = https://b.example/token: not taken over",
             "tokeninfo_url = https://b.example/tokeninfo",
             "client_id = at-b: ",
             "client_secret = (not shown): ",

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::error::{ImportError, NOTHING_TO_CLOSE, Place};
 use super::found::Found;
@@ -47,7 +48,13 @@ pub(super) fn main(path: &Path, text: &str) -> Result<Found, ImportError> {
         if passdb.driver == "oauth2" {
             let path = Path::new(BASE_DIRECTORY).join(&passdb.args);
             let text = read(&path).map_err(|fault| passdb.fault(&path, &fault))?;
-            let settings = settings(&path, &text)?;
+            let mut settings = settings(&path, &text)?;
+            // The file that was named is another one.
+            let named: Rc<Path> = Rc::from(&*path);
+            for setting in &mut settings {
+                let included = &mut setting.place.included;
+                included.get_or_insert_with(|| Rc::clone(&named));
+            }
             let takes_passwords = takes_passwords(&settings)?;
             databases.push((passdb, path, settings, takes_passwords));
         }
