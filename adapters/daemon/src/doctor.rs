@@ -1,6 +1,7 @@
 //! `gatepost doctor`: walks through a configuration as the daemon would use it, and says in words what is
 //! wrong and what to do.
 
+mod heard;
 mod network;
 mod sockets;
 mod token;
@@ -10,8 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::config::{Config, Log, LogLevel};
-use crate::log;
+use crate::config::Config;
 use crate::process::prepare::{Kept, prepare};
 
 /// How long providers may take to be found.
@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    log::start(&Log::of(LogLevel::Warn));
+    heard::say();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

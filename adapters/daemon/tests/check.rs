@@ -181,9 +181,14 @@ fn blames_one_claim() {
     let options = [&STRICT[..], &["--username-claim", "sub"]].concat();
     let keys = root.path().join("keys.json");
     let other = [&options[..], &["--user", "bob@example.com"]].concat();
-    for (options, token, user) in [
-        (other, token("alice@example.com"), "alice@example.com"),
-        (options, token("no name"), ""),
+    for (options, token, claim, user) in [
+        (
+            other,
+            token("alice@example.com"),
+            "user",
+            "alice@example.com",
+        ),
+        (options, token("no name"), "email", "email holds"),
     ] {
         let (objects, code) = check(&keys, &options, &token);
         assert_eq!(code, 1, "{objects:?}");
@@ -192,7 +197,7 @@ fn blames_one_claim() {
             .iter()
             .find(|row| row["verdict"] == objects[0]["reason"]);
         let blamed = blamed.expect("a claim is blamed");
-        assert_eq!(blamed["claim"], "email", "{objects:?}");
+        assert_eq!(blamed["claim"], claim, "{objects:?}");
         let advice = objects[0]["advice"].as_str().expect("advice");
         assert!(advice.contains(user) && !advice.contains(", 1"), "{advice}");
     }

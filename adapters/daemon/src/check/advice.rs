@@ -62,7 +62,7 @@ impl Refusal<'_> {
         let is_long = self.rejection == Rejection::Response(sasl::Error::TokenTooLong);
         let shape = Shape::of(self.token).filter(|_| may_be);
         // What else is too long was pasted whole.
-        shape.filter(|shape| !is_long || matches!(shape, Shape::Answer | Shape::Json))
+        shape.filter(|shape| !is_long || shape.explains_length())
     }
 
     fn about_token(&self, error: jose::Error) -> String {

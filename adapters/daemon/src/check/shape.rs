@@ -15,6 +15,8 @@ pub(super) enum Shape {
     /// A header line, or its value.
     Header,
     Quoted,
+    /// A JWT a line.
+    Several,
     LineBreak,
     Space,
     /// A JWT whose beginning was not copied.
@@ -45,6 +47,9 @@ impl Shape {
         if text.starts_with(['"', '\'', '`']) || text.ends_with(['"', '\'', '`']) {
             return Some(Self::Quoted);
         }
+        if has_several(text) {
+            return Some(Self::Several);
+        }
         if text.contains(['\n', '\r']) {
             return Some(Self::LineBreak);
         }
@@ -70,6 +75,11 @@ impl Shape {
         }
     }
 
+    /// Whether it tells more than that the text is too long.
+    pub(super) const fn explains_length(self) -> bool {
+        matches!(self, Self::Answer | Self::Json | Self::Several)
+    }
+
     /// What to do about it.
     pub(super) fn advice(self) -> &'static str {
         match self {
@@ -77,6 +87,9 @@ impl Shape {
             Self::Json => "this is JSON that holds no access_token: paste the access token alone",
             Self::Header => "leave out the word Bearer and what stands before it",
             Self::Quoted => "paste the token without the quotes around it",
+            Self::Several => {
+                "these are several tokens: give one, or have each line judged by `gatepost check --lines`"
+            }
             Self::LineBreak => {
                 "there is a line break inside the token: paste it as one line, or pass it in a file"
             }
@@ -98,6 +111,15 @@ impl Shape {
             Self::Ellipsis => "it was cut off where it was shown: copy it from where it is whole",
         }
     }
+}
+
+/// Whether more than one line is a whole JWT.
+fn has_several(text: &str) -> bool {
+    let is_jwt = |line: &&str| {
+        let parts: Vec<&str> = line.trim().split('.').collect();
+        matches!(*parts, [header, payload, _] if is_object(header) && is_object(payload))
+    };
+    text.lines().filter(is_jwt).nth(1).is_some()
 }
 
 /// Whether base64url text begins as an object does.

@@ -176,17 +176,20 @@ impl<'a> Wanted<'a> {
         rows
     }
 
-    /// The claims that name the user: those that are there, or else all that might be.
+    /// The claims that name the user: of the first candidate that the token has, or else all that might.
     fn user(&self, wants: impl Into<String>) -> Row {
-        let all: Vec<&str> = self.paths().collect();
-        let there: Vec<&str> = self
-            .paths()
-            .filter(|path| at(self.claims, path).is_some())
-            .collect();
+        let is_there = |path: &&str| at(self.claims, path).is_some();
+        let candidates: Vec<Vec<&str>> = self.candidates().collect();
+        let naming = candidates.iter().find(|paths| paths.iter().all(is_there));
+        let all = || candidates.iter().flatten().copied();
+        let there: Vec<&str> = match naming {
+            Some(paths) => paths.clone(),
+            None => all().filter(is_there).collect(),
+        };
         let values = there.iter().filter_map(|path| at(self.claims, path));
         let values = values.map(plain).collect::<Vec<_>>().join(", ");
         let claim = if there.is_empty() {
-            all.join(" or ")
+            all().collect::<Vec<_>>().join(" or ")
         } else {
             there.join(", ")
         };
@@ -194,11 +197,11 @@ impl<'a> Wanted<'a> {
         Row::new(&claim, says.as_ref(), wants)
     }
 
-    /// The paths of the claims that candidates for the name are made of.
-    fn paths(&self) -> impl Iterator<Item = &str> {
+    /// The paths of the claims that each candidate for the name is made of.
+    fn candidates(&self) -> impl Iterator<Item = Vec<&str>> {
         let candidates = self.settings.username_claims.iter();
         let templates = candidates.filter_map(|candidate| UsernameTemplate::parse(candidate).ok());
-        templates.flat_map(|template| template.paths())
+        templates.map(|template| template.paths().collect())
     }
 }
 

@@ -438,6 +438,11 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
     stub.set_json("/.well-known/openid-configuration", &foreign);
     let (said, code) = doctor(&config, "");
     assert!(code == Some(1) && said.contains("has no keys"), "{said}");
+    // The reason stands above it.
+    assert!(
+        said.contains("note   ") && said.contains("other.example"),
+        "{said}"
+    );
     let (said, code) = doctor("nonsense", "");
     assert!(
         code == Some(2) && said.contains("gatepost.toml:1"),
