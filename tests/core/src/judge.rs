@@ -159,6 +159,18 @@ impl<'k> Grouped<'k> {
             keys: grouped,
         }
     }
+
+    /// `rules` for these providers.
+    fn settings<'r>(&'r self, rules: LoginSettings<'r>) -> LoginSettings<'r> {
+        LoginSettings {
+            providers: &self.providers,
+            ..rules
+        }
+    }
+
+    fn name(&self, place: usize) -> String {
+        self.providers[place].policy.provider.to_owned()
+    }
 }
 
 /// What came of a login.
@@ -293,6 +305,13 @@ pub fn judge(
     judge_asking(rules, mechanism, message, Some(keys), now, &mut ask)
 }
 
+/// Whose the token is by what vouches for it, whatever became of the login.
+fn vouched(exchange: &Exchange<'_>, answer: &Answer<'_>, scratch: &mut [u8]) -> Option<String> {
+    let signed = exchange.vouched_user(scratch);
+    let named = signed.or_else(|| exchange.user_in(answer, scratch));
+    named.map(|name| name.as_str().to_owned())
+}
+
 /// Judges one message with `keys`, or where newer ones are due and cannot be fetched, and with what providers
 /// answer.
 pub fn judge_asking(
@@ -306,17 +325,12 @@ pub fn judge_asking(
     let mut scratch = vec![0; MAX_PAYLOAD.max(Answer::MAX_LEN)];
     let mut reply;
     let mut answer = NO_ANSWER;
-    let mut challenges = vec![];
-    let mut attempts = 0;
-    let mut actor = None;
+    let (mut challenges, mut attempts, mut actor) = (vec![], 0, None);
     let mut room = vec![0; BearerToken::MAX_LEN];
     let now = now.into();
     let grouped = Grouped::new(rules.providers, keys.unwrap_or_default());
     let lists: Vec<&[TrustedKey<'_>]> = grouped.keys.iter().map(Vec::as_slice).collect();
-    let rules = LoginSettings {
-        providers: &grouped.providers,
-        ..rules
-    };
+    let rules = grouped.settings(rules);
     let mut exchange = Exchange::new(rules, mechanism, message).with_grant_buffer(&mut room);
     let mut input = Input::Start;
     let verdict = loop {
@@ -358,16 +372,12 @@ pub fn judge_asking(
             Output::Reject(rejection) => break Err(rejection),
         };
     };
-    let signed = exchange.vouched_user(&mut scratch);
-    let named = signed.or_else(|| exchange.user_in(&answer, &mut scratch));
     Outcome {
         verdict,
         actor,
         claimed: exchange.claimed_user().map(|name| name.chars().collect()),
-        vouched: named.map(|name| name.as_str().to_owned()),
-        provider: exchange
-            .provider()
-            .map(|place| grouped.providers[place].policy.provider.to_owned()),
+        vouched: vouched(&exchange, &answer, &mut scratch),
+        provider: exchange.provider().map(|place| grouped.name(place)),
         challenges,
         attempts,
     }
