@@ -175,7 +175,16 @@ mod tests {
 
     #[test]
     fn characters_that_are_foreign_do_not_make_up_for_each_other() {
-        for places in [[0, 1], [0, 2], [1, 3], [2, 3], [0, 4], [3, 31], [15, 16]] {
+        for places in [
+            [0, 1],
+            [1, 2],
+            [0, 2],
+            [1, 3],
+            [2, 3],
+            [0, 4],
+            [3, 31],
+            [15, 16],
+        ] {
             let mut block = [b'A'; BLOCK.0];
             for place in places {
                 block[place] = b'!';

@@ -124,6 +124,9 @@ fn refuses_bad_numbers() {
     ] {
         check(&std::format!("{{\"a\":{number}}}"), Err(Error::Syntax));
         check(&std::format!("{{\"a\":[{number}]}}"), Err(Error::Syntax));
+        // Digits are read eight bytes at a time, where there are as many.
+        let longer = std::format!("{{\"a\":{number},\"padding\":\"eight and more\"}}");
+        check(&longer, Err(Error::Syntax));
     }
 }
 

@@ -83,7 +83,8 @@ fn tokeninfo_comes_first_and_is_a_bearer_in_mode_auth_only() {
     both.tokeninfo = Some(TOKENINFO);
     let asked_both = asked(both);
     assert_eq!(asked_both[0], request("GET", &url, "", ""));
-    assert_eq!(asked_both[1].method, "POST");
+    let form = "token=opaque%2F%2Btoken~1%3D";
+    assert_eq!(asked_both[1], request("POST", URL, BASIC, form));
     both.mode = Mode::Auth;
     let bearer = "Bearer opaque/+token~1=";
     assert_eq!(asked(both)[0], request("GET", &url, bearer, ""));
