@@ -195,3 +195,36 @@ fn why_a_login_fails_is_known_before_the_client_replies() {
     assert_eq!(verdict(&ended), Err("opaque_token"));
     assert_eq!(exchange.rejection().map(Rejection::code), why);
 }
+
+/// They are looked for once a login, and tried from the first on, however many have failed before.
+#[test]
+fn newer_keys_are_looked_for_once_and_all_of_them_tried() {
+    let policy = policy();
+    let providers = [of(&policy)];
+    let jwks: Vec<_> = KEYS[..4].iter().map(|one| one.jwk("ES256")).collect();
+    let prepared = BACKENDS[0].prepare_all(&jwks);
+    let all = nameless(&prepared);
+    let [before, after]: [&[&[TrustedKey<'_>]]; 2] = [&[&all[1..3]], &[&all[..3]]];
+    let header = json!({"alg": "ES256"});
+    for (signer, expected) in [(0, ALICE), (3, Err("bad_signature"))] {
+        let payload = claims().to_string();
+        let token = KEYS[signer].sign_with_header("ES256", &header, payload.as_bytes());
+        let mut exchange = Exchange::of_token(settings(&providers), token.as_bytes());
+        let mut scratch = [0; MAX_PAYLOAD];
+        let (mut keys, mut looks, mut input) = (before, 0, Input::Start);
+        let ended = loop {
+            match exchange.step(now(), input) {
+                Output::FindKeys(_) => {}
+                Output::FindNewerKeys(_) => {
+                    looks += 1;
+                    assert_eq!(looks, 1, "one look");
+                    keys = after;
+                }
+                ended => break verdict(&ended),
+            }
+            let scratch = &mut scratch;
+            input = Input::Keys { keys, scratch };
+        };
+        assert_eq!(ended.as_deref(), expected.as_ref().copied(), "{signer}");
+    }
+}
