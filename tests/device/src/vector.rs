@@ -117,10 +117,10 @@ fn holds(
 ) -> Option<()> {
     let material = key.material().ok()?;
     let mut verdict = None;
-    let lent = lend(&material, AlgorithmSet::ALL, &mut |key| {
+    let prepared = lend(&material, AlgorithmSet::ALL, &mut |key| {
         verdict = key.verify(algorithm, message, signature).ok();
     });
-    lent.ok().and(verdict)
+    prepared.ok().and(verdict)
 }
 
 fn verifies(lend: Lend<'_>, jwk: &[u8], token: &str) -> Option<()> {
@@ -131,10 +131,10 @@ fn verifies(lend: Lend<'_>, jwk: &[u8], token: &str) -> Option<()> {
     let kid = jwt.header().kid();
     let is_wanted = kid.is_none() || kid == jwk.kid();
     let mut verdict = None;
-    let lent = lend(&material, jwk.algorithms(), &mut |key| {
+    let prepared = lend(&material, jwk.algorithms(), &mut |key| {
         verdict = jwt.verify(key, &mut [0; MAX_PAYLOAD]).ok().map(drop);
     });
-    lent.ok().and(verdict).filter(|()| is_wanted)
+    prepared.ok().and(verdict).filter(|()| is_wanted)
 }
 
 fn parsed(mechanism: &str, loose: bool, message: &[u8], out: &mut impl Write) -> fmt::Result {
