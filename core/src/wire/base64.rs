@@ -185,13 +185,13 @@ mod tests {
             [3, 31],
             [15, 16],
         ] {
-            let mut block = [b'A'; BLOCK.0];
+            let mut text = [b'A'; 32];
             for place in places {
-                block[place] = b'!';
+                text[place] = b'!';
             }
-            let (words, mut out) = (&mut [0; 4], [[0; BLOCK.1]]);
-            let of_lanes = lanes::decode_blocks::<b'-', b'_'>(&[block], &mut out, words);
-            let of_table = table::decode_blocks::<b'-', b'_'>(&[block], &mut out);
+            let table = &table::sextets(b'-', b'_');
+            let of_lanes = lanes::decode::<b'-', b'_'>(&text, &mut [0; 24]);
+            let of_table = table::decode(&text, &mut [0; 24], table);
             assert_eq!((of_lanes, of_table), (false, false), "{places:?}");
         }
     }

@@ -111,7 +111,7 @@ fn read_keys(data: &[u8], size: usize, room: usize) -> Keys {
     (keys, reader.finish())
 }
 
-/// Metadata of [`ISSUER`].
+/// Metadata of one issuer.
 ///
 /// # Panics
 /// Where the pieces change what is read of them, or the whole says something else.

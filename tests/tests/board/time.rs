@@ -33,7 +33,7 @@ const DOUBT: u64 = 60;
 const HEALED: i64 = 300;
 
 /// How long that may take.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![Case::new(

@@ -22,7 +22,7 @@ const AT_ONCE: u64 = 2;
 const PATIENCE: u64 = 8_000;
 
 /// How long the provider may be left alone, and some logins more.
-const LEFT_ALONE: Duration = Duration::from_secs(60);
+const LEFT_ALONE: Duration = Duration::from_mins(1);
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -71,10 +71,7 @@ fn stuck_provider(site: &mut Site) -> Result<(), Failed> {
     let page = Page::json(200, &json!({"active": false, "x": "x".repeat(500)}));
     let stub = &site.provider.stub;
     // One byte, and then nothing.
-    stub.set(
-        "/introspect",
-        Behaviour::Drip(Duration::from_secs(60), page),
-    );
+    stub.set("/introspect", Behaviour::Drip(Duration::from_mins(1), page));
     let asked = site.log_in(&[Good::Opaque], 1, Duration::ZERO);
     site.provider.behave();
     let refused = asked.refused.concat();

@@ -52,7 +52,7 @@ impl Published {
         Ok(rest.split_at(rest.find('/').unwrap_or(rest.len())))
     }
 
-    /// The host and path of its metadata (OpenID Connect Discovery 1.0 section 4), and of its keys.
+    /// The host and path of its metadata (`OpenID` Connect Discovery 1.0 section 4), and of its keys.
     fn places(&self) -> Result<[(String, String); 2], Failed> {
         let (host, path) = self.url("issuer")?;
         // What stands for a tenant, whose metadata are those of all organizations.

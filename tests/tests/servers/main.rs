@@ -25,7 +25,7 @@ use gatepost_tests::oidc_provider::INSTALLATION;
 type Case = cases::Case<Lab>;
 
 fn main() -> ExitCode {
-    let images = [appliance::IMAGES, appliance_tls::IMAGES].concat();
+    let images = [&appliance::IMAGES[..], &appliance_tls::IMAGES].concat();
     let appliance = Need {
         what: "the appliance",
         themes: &["appliance::", "appliance_tls::"],

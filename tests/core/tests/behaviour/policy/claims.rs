@@ -263,7 +263,7 @@ fn an_unverified_address_is_seen_by_the_name_beside_its_own() {
         // The order of members says nothing.
         let reversed = raw(
             &[],
-            &format!("{:?}:false,{:?}:\"alice@example.com\"", verified, name),
+            &format!("{verified:?}:false,{name:?}:\"alice@example.com\""),
         );
         let claims = [name];
         let mut policy = policy();
