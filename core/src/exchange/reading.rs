@@ -42,7 +42,7 @@ pub(super) fn check_active(question: Question, object: Object<'_>) -> Result<(),
             Some(_) => Err(Rejection::TokenRefused),
         },
         Question::Introspection(Mode::Get | Mode::Post) => match active {
-            Some(Value::Bool(true)) => check_error(error, ok),
+            Some(Value::Bool(true)) => Ok(()),
             Some(Value::Bool(false)) => Err(Rejection::TokenRefused),
             // RFC 7662 section 2.2: required, a boolean.
             _ => Err(Rejection::UnusableAnswer),

@@ -254,10 +254,12 @@ fn behind_a_member_that_does_not_fit_nothing_stays() {
     let long = "x".repeat(80);
     let text = format!(r#"{{"issuer":"a","{long}":1,"jwks_uri":"b"}}"#);
     let (mut excerpt, mut buffer) = (Excerpt::new(&DOCUMENT), [b'?'; 64]);
-    let mut stays = 0;
-    for piece in text.as_bytes().chunks(7) {
+    let (mut stays, mut rest) = (0, text.as_bytes());
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(rest.len().min(buffer.len() - stays).min(7));
         let length = stays + piece.len();
         buffer[stays..length].copy_from_slice(piece);
+        rest = behind;
         stays = excerpt.read(&mut buffer, length, |_| ()).unwrap();
         assert!(stays <= length);
     }
