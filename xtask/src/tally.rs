@@ -178,7 +178,7 @@ mod tests {
         };
         let budget = tally.plan.of("core").1.as_secs();
         let text = format!(
-            "     1.5 s  core\nbudget:      1.5 s of {budget:>4} s  all else\nbudget:      1.5 s of 1860 s  everything\n\
+            "     1.5 s  core\nbudget:      1.5 s of {budget:>4} s  all else\nbudget:      1.5 s of 2040 s  everything\n\
              skipped: b: no reason\nfailed: a\n3 passed, 1 failed, 1 skipped"
         );
         assert_eq!(tally.to_string(), text);
