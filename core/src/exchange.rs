@@ -156,7 +156,8 @@ impl<'b> Exchange<'b> {
     /// `now` is `None` where the clock has not been set yet: signatures are verified then, but no claim is
     /// judged ([`Rejection::ClockNotSet`]). An input that was not asked for fails the login:
     /// [`Rejection::OutOfOrder`].
-    // Inlined, as `advance`, so that a program that is never given an answer holds no code for one.
+    // Inlined, as `advance`, so that a program that is never given an answer holds no code for one; `output` is not,
+    // as each place would have room for it on the stack.
     #[inline]
     pub fn step<'o>(
         &'o mut self,
@@ -359,6 +360,7 @@ impl<'b> Exchange<'b> {
         }
     }
 
+    #[inline(never)]
     fn output(&self) -> Output<'_> {
         match &self.state {
             State::AwaitingKeys(verification) => {

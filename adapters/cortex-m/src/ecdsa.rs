@@ -115,7 +115,8 @@ ecdsa_key!(
     P256Key, P256, Curve::P256, Sha256, U256,
     order: "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
     b: P256::B, multiples: generator::P256, length: 32,
-    bits: 256, key_multiples: 8
+    // Twice as many take 0.6 KiB more of the stack, and save less than 2 % of the instructions.
+    bits: 256, key_multiples: 4
 );
 ecdsa_key!(
     /// A point on P-384, for ES384.
@@ -155,7 +156,8 @@ fn sum<F: Field, const DIGITS: usize, const KEYS: usize, const GENERATORS: usize
     // As many bits as half the digits, which are odd, have, and two: that of 1, and the sign.
     let key_digits = Digits::<DIGITS>::new(key_scalar, KEYS.ilog2() as usize + 2);
     let digits = Digits::<DIGITS>::new(scalar, GENERATORS.ilog2() as usize + 2);
-    let key_multiples = odd_multiples::<F, KEYS>(key);
+    let mut key_multiples = [Prepared::NONE; KEYS];
+    compute_odd_multiples(key, &mut key_multiples);
     let mut sum = Point::INFINITY;
     for power in (0..DIGITS).rev() {
         if !sum.is_infinite() {
@@ -175,17 +177,17 @@ fn sum<F: Field, const DIGITS: usize, const KEYS: usize, const GENERATORS: usize
     sum
 }
 
-/// `[1, 3, 5, ..]` times `point`.
-fn odd_multiples<F: Field, const KEYS: usize>(point: &Affine<F>) -> [Prepared<F>; KEYS] {
+/// Computes `[1, 3, 5, ..]` times `point`, where they stay: they are most of what `sum` has on the stack.
+#[inline(never)]
+fn compute_odd_multiples<F: Field>(point: &Affine<F>, multiples: &mut [Prepared<F>]) {
     let mut next = Point::from(*point);
     let mut twice = next;
     twice.double();
     let twice = twice.prepare();
-    core::array::from_fn(|_| {
-        let multiple = next.prepare();
+    for multiple in multiples {
+        *multiple = next.prepare();
         next.add(&twice, false);
-        multiple
-    })
+    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,15 @@ pub(crate) struct Prepared<F> {
     z_cubed: F,
 }
 
+impl<F: Field> Prepared<F> {
+    /// The point at infinity: what is not yet computed.
+    pub(crate) const NONE: Self = Self {
+        point: Point::INFINITY,
+        z_squared: F::ZERO,
+        z_cubed: F::ZERO,
+    };
+}
+
 impl<F: Field> Affine<F> {
     /// Whether the point is on the curve with this `b`: `y² = x³ - 3 x + b`.
     pub(crate) fn is_on_curve(&self, b: &F) -> bool {

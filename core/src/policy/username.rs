@@ -223,6 +223,17 @@ impl<'p> Policy<'p> {
         {
             return user.assign(name, self.user_case).map(|()| true);
         }
+        self.compose(candidate, members, user)
+    }
+
+    /// The name that a template makes.
+    #[inline(never)] // Its room for one is off the stack of those that need none.
+    fn compose(
+        &self,
+        candidate: &str,
+        members: &Members<'_, '_>,
+        user: &mut UserName,
+    ) -> Result<bool, Violation> {
         let mut name = Text::new();
         for piece in pieces(candidate) {
             match piece.map_err(|_| Violation::UnusableUserName)? {

@@ -9,6 +9,7 @@ use critical_section::Mutex;
 use heapless::Deque;
 
 use super::board;
+use super::config::LIMITS;
 
 const DATA: usize = 0x0;
 const STATE: usize = 0x4;
@@ -27,8 +28,11 @@ const BAUD: u32 = 115_200;
 /// A byte takes 87 µs at 25 MHz and 115,200 baud: some 2,200 cycles.
 const PATIENCE: u32 = 10_000;
 
-/// Some ten lines. What comes faster than the wire takes it is lost, and not waited for.
-static BUFFER: Mutex<RefCell<Deque<u8, 1024>>> = Mutex::new(RefCell::new(Deque::new()));
+/// Some ten lines, and half as many where there are few connections to tell of, and little memory. What comes faster
+/// than the wire takes it is lost, and not waited for.
+type Buffer = Deque<u8, { if LIMITS.connections > 4 { 1024 } else { 512 } }>;
+
+static BUFFER: Mutex<RefCell<Buffer>> = Mutex::new(RefCell::new(Deque::new()));
 
 /// Switches the transmitter on.
 pub(crate) fn start() {
@@ -71,7 +75,7 @@ pub(crate) extern "C" fn on_interrupt() {
 }
 
 /// Hands the transmitter what it takes.
-fn pump(buffer: &mut Deque<u8, 1024>) {
+fn pump(buffer: &mut Buffer) {
     while read(STATE) & TX_FULL == 0 {
         let Some(byte) = buffer.pop_front() else {
             return;
@@ -92,7 +96,7 @@ fn await_transmitter() -> bool {
 }
 
 /// Writes into the buffer.
-struct Queued<'b>(&'b mut Deque<u8, 1024>);
+struct Queued<'b>(&'b mut Buffer);
 
 impl Write for Queued<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
