@@ -25,8 +25,8 @@ use stored::{Label, Lent, Stored, now, take_apart};
 
 pub(crate) use wanted::{IsWanted, WantedKey};
 
-/// How long a key that has verified a signature makes no room, in seconds: logins that come every minute keep theirs.
-const LATELY: u32 = 60;
+/// How long a key that has verified a signature makes no room, in seconds: logins that come as often keep theirs.
+const LATELY: u32 = 10;
 
 /// Up to `KEYS` keys whose numbers and identifiers take up to `ARENA` bytes together.
 #[expect(clippy::struct_excessive_bools, reason = "none follows from another")]
