@@ -223,7 +223,7 @@ impl<'p> Policy<'p> {
         {
             return user.assign(name, self.user_case).map(|()| true);
         }
-        self.compose(candidate, members, user)
+        self.compose(candidate, members, domains, user)
     }
 
     /// The name that a template makes.
@@ -232,6 +232,7 @@ impl<'p> Policy<'p> {
         &self,
         candidate: &str,
         members: &Members<'_, '_>,
+        domains: &[&str],
         user: &mut UserName,
     ) -> Result<bool, Violation> {
         let mut name = Text::new();
