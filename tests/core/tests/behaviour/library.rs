@@ -1,7 +1,7 @@
 //! The core as a library: keys from JWK Sets, and tokens verified with them.
 
 use gatepost_core::{
-    Audience, KeyProblem, KeySet, Policy, Rejection, UnixTime,
+    Audience, KeyProblem, KeySet, Policy, Rejection, Requirement, UnixTime,
     crypto::{Backend as _, RustCrypto},
     exchange::MAX_PAYLOAD,
     jose::{JwkSet, KeyBuffer, KeyError, Member, MemberFault, ShortName, UnverifiedJwt},
@@ -239,4 +239,41 @@ fn a_rejection_says_whose_fault_it_is() {
     check("", &keys, NOW, MAX_PAYLOAD, "no_token", false);
     check(TOKEN, &no_keys, NOW, MAX_PAYLOAD, "no_keys", true);
     check(TOKEN, &keys, NOW, 16, "internal_error", true);
+}
+
+#[test]
+fn a_policy_that_asks_for_too_much_is_not_the_tokens_fault() {
+    let mut keys = KeySet::<4>::new();
+    add(&mut keys, &set(&[&jwk(EXAMPLE, r#""kid":"2026-11""#)]));
+    let claims: Vec<String> = (0..80).map(|i| format!("claim{i}")).collect();
+    let of_one: Vec<_> = (0..80)
+        .map(|_| Requirement {
+            claim: "mail",
+            any_of: &["a"],
+        })
+        .collect();
+    let of_each: Vec<_> = claims
+        .iter()
+        .map(|claim| Requirement {
+            claim,
+            any_of: &["a"],
+        })
+        .collect();
+    let check = |required: &[Requirement<'_>], code| {
+        let mut policy = policy();
+        policy.required = required;
+        let mut scratch = [0; MAX_PAYLOAD];
+        let rejection = verify(TOKEN, &keys, &policy, NOW, &mut scratch).err();
+        assert_eq!(
+            rejection.map(Rejection::code),
+            Some(code),
+            "{}",
+            required.len()
+        );
+    };
+    // `iss`, `aud` and their like are read beside these.
+    check(&of_each[..8], "unmet_requirement");
+    check(&of_each[..17], "internal_error");
+    check(&of_one[..40], "unmet_requirement");
+    check(&of_one, "internal_error");
 }
