@@ -67,7 +67,8 @@ pub struct Policy<'p> {
     pub user_case: UserCase,
     /// Domains that the provider may name users of, without case; empty for any.
     pub domains: &'p [&'p str],
-    /// Claims that a token must have, and what each must hold: 16 paths at most, names and all.
+    /// Claims that a token must have, and what each must hold: 52 at most, of 16 paths, those of names included.
+    /// More are [`Violation::PolicyTooLarge`].
     pub required: &'p [Requirement<'p>],
     /// A claim that must be there, and what it must be.
     pub active: Option<Active<'p>>,
@@ -165,6 +166,8 @@ pub enum Violation {
     UnusableUserName,
     /// The client claims to be somebody else than the token says.
     WrongUser,
+    /// The policy asks for more claims than can be read: whoever wrote it is at fault, and no token.
+    PolicyTooLarge,
 }
 
 impl Violation {
@@ -190,6 +193,7 @@ impl Violation {
             Self::Inactive => "The account is not active",
             Self::UnusableUserName => "The token's user name cannot be used",
             Self::WrongUser => "The token belongs to another user",
+            Self::PolicyTooLarge => "Temporary failure: the policy asks for too many claims",
         }
     }
 }

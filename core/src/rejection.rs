@@ -106,6 +106,7 @@ impl Rejection {
             Self::Claims(Violation::InsufficientScope | Violation::UnmetRequirement { .. }) => {
                 Some(Status::InsufficientScope)
             }
+            Self::Claims(Violation::PolicyTooLarge) => None,
             Self::Token(_)
             | Self::OpaqueToken
             | Self::UnknownKey
@@ -246,6 +247,7 @@ const fn claims_code(violation: Violation) -> &'static str {
         Violation::Inactive => "inactive",
         Violation::UnusableUserName => "unusable_user_name",
         Violation::WrongUser => "wrong_user",
+        Violation::PolicyTooLarge => "internal_error",
     }
 }
 

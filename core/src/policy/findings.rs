@@ -10,6 +10,7 @@ use super::{
     identity::UserName,
     kind::Kind,
     members::Members,
+    required::MAX_REQUIREMENTS,
     rules::{Rule, RuleOutcome},
     source::{Context, Source},
     username::Named,
@@ -69,8 +70,10 @@ impl Policy<'_> {
         let mut members = Members::default();
         let mut wanted = Ok(());
         self.each_path(&mut |path| wanted = wanted.and(members.want(path)));
-        let read = wanted.and_then(|()| members.read(object));
-        read.map_err(|_| Violation::Malformed)?;
+        if wanted.is_err() || self.required.len() > MAX_REQUIREMENTS {
+            return Err(Violation::PolicyTooLarge);
+        }
+        members.read(object).map_err(|_| Violation::Malformed)?;
         self.rules().for_each(|(place, rule)| {
             match rule.judge(self, &members, context, findings) {
                 Ok(RuleOutcome::Met) => findings.met |= bit(place),

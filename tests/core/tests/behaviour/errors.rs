@@ -78,6 +78,7 @@ pub(crate) const VIOLATIONS: [Violation; 19] = [
     Violation::Inactive,
     Violation::UnusableUserName,
     Violation::WrongUser,
+    Violation::PolicyTooLarge,
 ];
 
 const SOME_TIME: UnixTime = UnixTime::from_seconds(0);
