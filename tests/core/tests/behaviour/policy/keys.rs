@@ -2,7 +2,7 @@
 
 use gatepost_core::exchange::{Input, LoginSettings, Output, Provider, TrustedKey};
 use gatepost_core::sasl::Mechanism;
-use gatepost_core::{Exchange, Policy, Rejection, UnixTime};
+use gatepost_core::{Audience, Exchange, Policy, Rejection, UnixTime};
 use gatepost_core_tests::judge::{BACKENDS, Key, Outcome, judge, oauthbearer};
 use serde_json::{Value, json};
 
@@ -393,4 +393,35 @@ fn one_kid_may_stand_for_a_key_of_each_algorithm() {
             assert_eq!(outcome.code(), ALICE, "{alg}");
         }
     }
+}
+
+#[test]
+fn providers_of_one_issuer_take_each_its_own_tokens() {
+    // One realm, one key, two clients: an audience of its own each.
+    let mail = policy();
+    let groupware = policy_with(|policy| policy.audience = Audience::OneOf(&["groupware"]));
+    let of_app = policy_with(|policy| policy.authorized_parties = &["app"]);
+    let of_domain = policy_with(|policy| policy.domains = &["example.net"]);
+    let k = Some("k");
+    for (first, second) in [
+        (&mail, &groupware),
+        (&groupware, &mail),
+        (&of_app, &mail),
+        (&of_domain, &mail),
+    ] {
+        let list = [(0, k, None, first), (0, k, None, second)];
+        assert_eq!(choose(&list, 0, k, &claims()).code(), ALICE);
+        assert_eq!(choose(&list, 1, k, &claims()).code(), Err("bad_signature"));
+    }
+    let list = [(0, k, None, &mail), (0, k, None, &groupware)];
+    let groupware_user = with(&[("aud", json!("groupware"))]);
+    assert_eq!(choose(&list, 0, k, &groupware_user).code(), ALICE);
+    // What neither takes is refused as the first refuses it, and is no guess.
+    let foreign = with(&[("aud", json!("wiki"))]);
+    assert_eq!(choose(&list, 0, k, &foreign).code(), Err("wrong_audience"));
+    let list = [(0, k, None, &mail), (1, k, None, &groupware)];
+    assert_eq!(choose(&list, 0, k, &foreign).code(), Err("wrong_audience"));
+    // What is wrong with the token itself is wrong for all.
+    let late = with(&[("exp", json!(NOW - 300)), ("aud", json!("groupware"))]);
+    assert_eq!(choose(&list, 0, k, &late).code(), Err("expired"));
 }
