@@ -42,6 +42,16 @@ fn what_is_no_token_is_told_by_its_shape() {
             "without the quotes",
         ),
         (
+            token.chars().flat_map(|c| [c, '\0']).collect(),
+            "malformed_token",
+            "save it as UTF-8",
+        ),
+        (
+            format!("\u{feff}{token}"),
+            "malformed_token",
+            "save it as UTF-8",
+        ),
+        (
             format!("{}\n{}", &token[..middle], &token[middle..]),
             "malformed_token",
             "a line break inside",
