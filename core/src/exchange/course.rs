@@ -39,8 +39,10 @@ pub(super) enum Asked {
 /// A JWT on its way through the keys.
 pub(super) struct Verification<'b> {
     pub(super) jwt: UnverifiedJwt<'b>,
-    /// How many keys have failed.
+    /// How many keys have been tried.
     pub(super) attempt: usize,
+    /// Why a provider of several of one issuer, whose key has verified the token, does not take it.
+    pub(super) not_taken: Option<Rejection>,
     pub(super) asked: Asked,
     /// Whether newer keys have been looked for.
     pub(super) is_refreshed: bool,
@@ -51,6 +53,7 @@ impl<'b> Verification<'b> {
         Self {
             jwt,
             attempt: 0,
+            not_taken: None,
             asked,
             is_refreshed: false,
         }

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     claims::{Hints, VerifiedPayload},
     jose::VerifyError,
+    policy::{Claim, Violation},
     rejection::Rejection,
     time::UnixTime,
 };
@@ -24,6 +25,7 @@ impl Exchange<'_> {
             return Err(Rejection::OutOfOrder);
         };
         let (asked, attempt) = (verification.asked, verification.attempt);
+        let not_taken = verification.not_taken;
         let hints = Hints::of(verification.jwt.decode_payload(scratch)?);
         let providers = self.settings.providers;
         if let Some(asking) = self.ask_first(asked, || Origin::of(&hints, providers)) {
@@ -39,13 +41,22 @@ impl Exchange<'_> {
         };
         let why = match search.find(keys, attempt) {
             Ok(Some(candidate)) => match jwt.verify_decoded(candidate.key.key, hints.payload()) {
-                Ok(payload) => return self.judge(now, &candidate, &payload),
+                Ok(payload) => {
+                    let is_last = providers.len() == 1 || search.is_last(keys, attempt);
+                    return match self.judge(now, &candidate, &payload) {
+                        Err(why) if is_for_another(why) && !is_last => {
+                            self.try_next_key(Some(why));
+                            Ok(())
+                        }
+                        judged => judged,
+                    };
+                }
                 Err(VerifyError::Token(error)) => return Err(error.into()),
                 Err(VerifyError::Signature) if search.is_last(keys, attempt) => {
-                    Rejection::BadSignature
+                    not_taken.map_or(Ok(Rejection::BadSignature), Err)?
                 }
                 Err(VerifyError::Signature) => {
-                    self.try_next_key();
+                    self.try_next_key(None);
                     return Ok(());
                 }
             },
@@ -56,9 +67,10 @@ impl Exchange<'_> {
         self.look_for_newer_keys(origin, issued_at, why)
     }
 
-    fn try_next_key(&mut self) {
+    fn try_next_key(&mut self, not_taken: Option<Rejection>) {
         if let State::AwaitingKeys(verification) = &mut self.state {
             verification.attempt = verification.attempt.saturating_add(1);
+            verification.not_taken = not_taken.or(verification.not_taken);
         }
     }
 
@@ -79,4 +91,17 @@ impl Exchange<'_> {
             Err(violation) => Err(violation.into()),
         }
     }
+}
+
+/// Whether a good token may be meant for another provider of the same issuer.
+const fn is_for_another(why: Rejection) -> bool {
+    matches!(
+        why,
+        Rejection::Claims(
+            Violation::WrongAudience
+                | Violation::WrongAuthorizedParty
+                | Violation::WrongDomain
+                | Violation::Missing(Claim::Azp)
+        )
+    )
 }

@@ -8,6 +8,8 @@ use super::claims::part;
 /// The shape of what was pasted, where it is not that of a whole token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Shape {
+    /// A file of UTF-16, or of UTF-8 with a byte order mark, as Windows writes them.
+    Encoding,
     /// The JSON answer of a token endpoint.
     Answer,
     /// Other JSON.
@@ -35,6 +37,9 @@ pub(super) enum Shape {
 impl Shape {
     /// `None` for a whole JWT, and for whatever may be an opaque token.
     pub(super) fn of(pasted: &str) -> Option<Self> {
+        if pasted.contains('\0') || pasted.starts_with('\u{feff}') {
+            return Some(Self::Encoding);
+        }
         let text = pasted.trim();
         if text.starts_with(['{', '[']) {
             let is_answer = text.contains("\"access_token\"");
@@ -83,6 +88,9 @@ impl Shape {
     /// What to do about it.
     pub(super) fn advice(self) -> &'static str {
         match self {
+            Self::Encoding => {
+                "the file is UTF-16, or begins with a byte order mark: save it as UTF-8 without one"
+            }
             Self::Answer => "this is the JSON answer: paste the value of access_token",
             Self::Json => "this is JSON that holds no access_token: paste the access token alone",
             Self::Header => "leave out the word Bearer and what stands before it",

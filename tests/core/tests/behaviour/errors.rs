@@ -53,7 +53,7 @@ pub(crate) const TOKENS: [jose::Error; 15] = [
 ];
 
 /// What claims may break.
-pub(crate) const VIOLATIONS: [Violation; 19] = [
+pub(crate) const VIOLATIONS: [Violation; 20] = [
     Violation::Malformed,
     Violation::MalformedClaim(Claim::Exp),
     Violation::Missing(Claim::User),

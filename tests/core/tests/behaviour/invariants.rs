@@ -19,7 +19,7 @@ use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provide
 use gatepost_core::introspection::{Answer, FetchFailure};
 use gatepost_core::jose::{self, Jwk, JwkSet, KeyBuffer, UnverifiedJwt};
 use gatepost_core::sasl::{BearerToken, ClientResponse, Compat, Mechanism};
-use gatepost_core::{Audience, Claim, Exchange, Policy, Rejection, UnixTime};
+use gatepost_core::{Audience, Claim, Exchange, Policy, Rejection, UnixTime, Violation};
 use gatepost_core_tests::judge::{BACKENDS, Key, judge, oauthbearer, xoauth2};
 use gatepost_core_tests::mint::{ALGORITHMS, Issuer};
 use serde_json::{Value, json};
@@ -204,11 +204,13 @@ fn faults_of_the_client() -> Vec<Rejection> {
         Rejection::PasswordGrantRefused,
     ];
     let responses = RESPONSES.map(Rejection::Response);
-    // How much room there is, is no token's fault.
+    // How much room there is, or what a policy asks for, is no token's fault.
     let tokens = TOKENS.into_iter();
     let tokens = tokens.filter(|error| *error != jose::Error::PayloadTooLong);
     let tokens = tokens.map(Rejection::Token);
-    let claims = VIOLATIONS.map(Rejection::Claims);
+    let claims = VIOLATIONS.into_iter();
+    let claims = claims.filter(|violation| *violation != Violation::PolicyTooLarge);
+    let claims = claims.map(Rejection::Claims);
     alone
         .into_iter()
         .chain(responses)
@@ -217,7 +219,8 @@ fn faults_of_the_client() -> Vec<Rejection> {
         .collect()
 }
 
-const FAULTS_OF_OURS: [Rejection; 10] = [
+const FAULTS_OF_OURS: [Rejection; 11] = [
+    Rejection::Claims(Violation::PolicyTooLarge),
     Rejection::MalformedMember(Claim::Exp),
     Rejection::NoKeys,
     Rejection::ClockNotSet,

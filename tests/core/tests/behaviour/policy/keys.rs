@@ -416,7 +416,7 @@ fn providers_of_one_issuer_take_each_its_own_tokens() {
     let list = [(0, k, None, &mail), (0, k, None, &groupware)];
     let groupware_user = with(&[("aud", json!("groupware"))]);
     assert_eq!(choose(&list, 0, k, &groupware_user).code(), ALICE);
-    // What neither takes is refused as the first refuses it, and is no guess.
+    // What none takes is no guess.
     let foreign = with(&[("aud", json!("wiki"))]);
     assert_eq!(choose(&list, 0, k, &foreign).code(), Err("wrong_audience"));
     let list = [(0, k, None, &mail), (1, k, None, &groupware)];
