@@ -34,7 +34,7 @@ pub use dict::dict_lines;
 pub use exchange::exchange;
 pub use http::http_requests;
 pub use logins::relayed_logins;
-pub use mail::{front_lines, master_lines, passwd_file};
+pub use mail::{master_lines, passwd_file, relay_lines};
 pub use pieces::{http_answers, key_set_pieces, metadata_pieces};
 pub use socketmap::socketmap_lookups;
 
@@ -61,7 +61,7 @@ pub const TARGETS: &[Target] = &[
     Target::new("client_response", client_response),
     Target::new("dict_lines", dict_lines),
     Target::new("exchange", exchange),
-    Target::new("front_lines", front_lines),
+    Target::new("relay_lines", relay_lines),
     Target::new("http_answers", http_answers),
     Target::new("http_requests", http_requests),
     Target::new("jwk_set", jwk_set),

@@ -18,7 +18,7 @@ use super::is_tried_closely;
 /// # Panics
 /// Where something else than a whole line is written, a token goes to Dovecot, or the sizes of the pieces
 /// change what comes of them.
-pub fn front_lines(data: &[u8]) {
+pub fn relay_lines(data: &[u8]) {
     let whole = relay(data, usize::MAX);
     if is_tried_closely(data) {
         assert_eq!(relay(data, 1), whole, "in single bytes");
@@ -132,7 +132,7 @@ pub(super) fn offers() -> Vec<Offer> {
     greeting.offers().to_vec()
 }
 
-/// Lines of a master client (`c`) and of Dovecot (`u`), marked as for [`front_lines`].
+/// Lines of a master client (`c`) and of Dovecot (`u`), marked as for [`relay_lines`].
 ///
 /// # Panics
 /// Where something else than a whole line is written, or more is asked at once than a client may.
