@@ -61,7 +61,6 @@ pub const TARGETS: &[Target] = &[
     Target::new("client_response", client_response),
     Target::new("dict_lines", dict_lines),
     Target::new("exchange", exchange),
-    Target::new("relay_lines", relay_lines),
     Target::new("http_answers", http_answers),
     Target::new("http_requests", http_requests),
     Target::new("jwk_set", jwk_set),
@@ -70,6 +69,7 @@ pub const TARGETS: &[Target] = &[
     Target::new("master_lines", master_lines),
     Target::new("metadata_pieces", metadata_pieces),
     Target::new("passwd_file", passwd_file),
+    Target::new("relay_lines", relay_lines),
     Target::new("relayed_logins", relayed_logins),
     Target::new("socketmap_lookups", socketmap_lookups),
 ];
