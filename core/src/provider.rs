@@ -3,6 +3,7 @@
 
 mod breaker;
 mod finder;
+mod head;
 mod key_set_life;
 mod look;
 mod look_budget;
@@ -10,6 +11,7 @@ mod metadata;
 
 pub use breaker::{Asker, Breaker, Change, RequestOutcome};
 pub use finder::{Ended, Finder, Freshness, LookReason, Moment, Permit, Turn};
+pub use head::{http_date, max_age, retry_after};
 pub use look::{Document, Look, LookFailure, Source, Step};
 pub use look_budget::LookBudget;
 pub use metadata::{

@@ -106,7 +106,17 @@ impl Rejection {
             Self::Claims(Violation::InsufficientScope | Violation::UnmetRequirement { .. }) => {
                 Some(Status::InsufficientScope)
             }
-            Self::Claims(Violation::PolicyTooLarge) => None,
+            Self::Claims(Violation::PolicyTooLarge)
+            | Self::NoKeys
+            | Self::ClockNotSet
+            | Self::KeysUnavailable
+            | Self::ProviderUnavailable
+            | Self::UnusableAnswer
+            | Self::MalformedMember(_)
+            | Self::ClientRefused
+            | Self::Busy
+            | Self::OutOfOrder
+            | Self::NoRoom => None,
             Self::Token(_)
             | Self::OpaqueToken
             | Self::UnknownKey
@@ -118,16 +128,6 @@ impl Rejection {
             | Self::PasswordRefused
             | Self::PasswordGrantRefused
             | Self::Claims(_) => Some(Status::InvalidToken),
-            Self::NoKeys
-            | Self::ClockNotSet
-            | Self::KeysUnavailable
-            | Self::ProviderUnavailable
-            | Self::UnusableAnswer
-            | Self::MalformedMember(_)
-            | Self::ClientRefused
-            | Self::Busy
-            | Self::OutOfOrder
-            | Self::NoRoom => None,
         }
     }
 

@@ -276,18 +276,11 @@ impl Inner {
 /// What the outcome of a login's question tells of the provider.
 fn reported(kind: EndpointKind, outcome: &Result<Incoming, Fault>) -> RequestOutcome {
     match outcome {
-        // Of the token endpoint it may concern this user only, whose password somebody guesses.
-        Ok(incoming) if kind != EndpointKind::Token && incoming.status == 429 => {
-            RequestOutcome::AskedToWait(incoming.pause().unwrap_or_default())
+        Ok(incoming) => {
+            let is_of_one_user = kind == EndpointKind::Token;
+            RequestOutcome::of_answer(incoming.status, incoming.pause(), is_of_one_user)
         }
-        Ok(incoming) if incoming.status == 503 && incoming.pause().is_some() => {
-            RequestOutcome::AskedToWait(incoming.pause().unwrap_or_default())
-        }
-        Ok(incoming) if incoming.status < 500 => RequestOutcome::Answered,
-        // An answer, but of no use.
-        Ok(_) | Err(Fault::TooLarge) => RequestOutcome::ServerError,
-        Err(Fault::NotAsked | Fault::AskedToWait | Fault::Busy) => RequestOutcome::Abandoned,
-        Err(_) => RequestOutcome::NoAnswer,
+        Err(fault) => RequestOutcome::of_failure((*fault).into()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::iter::{Cycle, Peekable};
 use std::slice;
 
@@ -175,12 +176,15 @@ impl<'s> Server<'s> {
         self.logins += 1;
         let other = self.open.insert(id, self.logins);
         assert_eq!(other, None, "{id} is being judged already");
-        let response = self.buffer[..login.length].to_vec();
-        self.told.extend(response.iter().copied().map(char::from));
+        let response = &self.buffer[..login.length];
+        // A response is long, and would fill most of what is compared.
+        let mut digest = DefaultHasher::new();
+        digest.write(response);
+        writeln!(self.told, "{:x}", digest.finish()).expect("room in a string");
         if self.ways.next_if(|way| **way & 3 == 3).is_some() {
             self.held.push_back((login.ticket, self.logins));
         } else {
-            let user = String::from_utf8_lossy(&response).into_owned();
+            let user = String::from_utf8_lossy(response).into_owned();
             self.verdict(login.ticket, self.logins, &user);
         }
     }
@@ -258,7 +262,8 @@ fn assert_line(out: &str) -> Option<(&str, u32)> {
         assert_eq!(out, "", "half a line");
         return None;
     };
-    assert!(!line.contains(['\n', '\r', '\0']), "{line:?}");
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r' | b'\0');
+    assert!(!line.as_bytes().iter().any(is_end), "{line:?}");
     let mut fields = line.split('\t');
     let answer = fields.next()?;
     assert!(

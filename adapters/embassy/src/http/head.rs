@@ -1,6 +1,10 @@
 //! The head of an answer, line by line (RFC 9112).
 
+use core::time::Duration;
+
+use gatepost_core::UnixTime;
 use gatepost_core::introspection::FetchFailure;
+use gatepost_core::provider::{http_date, max_age, retry_after};
 
 /// What an answer says ahead of its body.
 #[derive(Debug, Default)]
@@ -13,6 +17,10 @@ pub struct AnswerHead {
     pub www_authenticate: heapless::String<128>,
     /// `max-age` of `Cache-Control`, in seconds; nought for `no-cache` and `no-store`.
     pub max_age: Option<u32>,
+    /// When it was given, by the clock of whoever gave it.
+    pub date: Option<UnixTime>,
+    /// When whoever gave it wants to be asked again, in its own words; cut off behind a date.
+    retry_after: heapless::String<32>,
     /// How much of the body has stayed in the buffer.
     pub length: usize,
 }
@@ -26,8 +34,15 @@ impl AnswerHead {
             content_type: heapless::String::new(),
             www_authenticate: heapless::String::new(),
             max_age: None,
+            date: None,
+            retry_after: heapless::String::new(),
             length: 0,
         }
+    }
+
+    /// How long whoever gave it wants not to be asked (RFC 9110 section 10.2.3).
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        retry_after(&self.retry_after, self.date)
     }
 }
 
@@ -114,6 +129,8 @@ impl Fields {
             b"cache-control" if head.max_age.is_none() && is_whole => {
                 head.max_age = max_age(value);
             }
+            b"date" if is_whole => head.date = http_date(value),
+            b"retry-after" => head.retry_after = cut(value),
             b"content-length" => {
                 let length = number(value, 10).filter(|_| is_whole);
                 let length = length.ok_or(FetchFailure::Connection)?;
@@ -196,19 +213,4 @@ fn other_type() -> heapless::String<48> {
 fn cut<const N: usize>(value: &str) -> heapless::String<N> {
     let start = value.get(..value.floor_char_boundary(N));
     start.unwrap_or_default().try_into().unwrap_or_default()
-}
-
-/// RFC 9111 section 5.2.2; the first that counts.
-fn max_age(value: &str) -> Option<u32> {
-    let mut directives = value.split(',').map(str::trim);
-    directives.find_map(|directive| {
-        let is = |name: &str| directive.eq_ignore_ascii_case(name);
-        if is("no-store") || is("no-cache") {
-            return Some(0);
-        }
-        let (name, seconds) = directive.split_once('=')?;
-        let seconds = number(seconds.trim_matches('"'), 10);
-        let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
-        seconds.filter(|_| name.eq_ignore_ascii_case("max-age"))
-    })
 }

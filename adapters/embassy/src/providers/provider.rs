@@ -146,11 +146,11 @@ impl Provider {
     pub(super) fn settle(&self, outcome: &Result<Incoming, FetchFailure>) {
         let mut breaker = self.breaker.borrow_mut();
         let outcome = match outcome {
-            Ok(incoming) if incoming.head().status < 500 => RequestOutcome::Answered,
-            Ok(_) | Err(FetchFailure::TooLarge) => RequestOutcome::ServerError,
-            // It was not asked: others took too long.
-            Err(FetchFailure::NotAsked) => RequestOutcome::Abandoned,
-            Err(_) => RequestOutcome::NoAnswer,
+            Ok(incoming) => {
+                let head = incoming.head();
+                RequestOutcome::of_answer(head.status, head.pause(), false)
+            }
+            Err(failure) => RequestOutcome::of_failure(*failure),
         };
         match breaker.report(uptime(), outcome) {
             Some(Change::Opened(pause)) => {

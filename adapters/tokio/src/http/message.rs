@@ -1,11 +1,14 @@
 //! One request to a provider, and one answer.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use gatepost_core::UnixTime;
 use gatepost_core::introspection::{Answer, Method};
-use reqwest::header::{self, HeaderMap};
+use gatepost_core::provider::{http_date, max_age, retry_after};
+use reqwest::header;
 use reqwest::{Response, Url};
 
+use crate::providers::now;
 use crate::statistics::EndpointKind;
 
 /// One request.
@@ -47,7 +50,7 @@ pub(crate) struct Incoming {
     /// When it wants to be asked again, in its own words.
     pub(crate) retry_after: String,
     /// When the provider says that it answered.
-    pub(crate) date: Option<SystemTime>,
+    pub(crate) date: Option<UnixTime>,
     /// `max-age` of `Cache-Control`, in seconds; nought for `no-cache` and `no-store`.
     pub(crate) max_age: Option<u32>,
     pub(crate) body: Vec<u8>,
@@ -65,12 +68,7 @@ impl Incoming {
 
     /// How long it wants not to be asked (RFC 9110 section 10.2.3), in seconds or until a date.
     pub(super) fn pause(&self) -> Option<Duration> {
-        let text = self.retry_after.trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let until = httpdate::parse_http_date(text).ok()?;
-        Some(until.duration_since(SystemTime::now()).unwrap_or_default())
+        retry_after(&self.retry_after, self.date.or_else(|| Some(now())))
     }
 
     /// Whether it says that it is a signed answer.
@@ -85,6 +83,8 @@ impl Incoming {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default()
         };
+        let controls = headers.get_all(header::CACHE_CONTROL).iter();
+        let mut controls = controls.filter_map(|value| value.to_str().ok());
         let content_type = text(header::CONTENT_TYPE).split(';').next();
         Self {
             status: response.status().as_u16(),
@@ -92,27 +92,11 @@ impl Incoming {
             www_authenticate: text(header::WWW_AUTHENTICATE).to_owned(),
             location: text(header::LOCATION).to_owned(),
             retry_after: text(header::RETRY_AFTER).to_owned(),
-            date: httpdate::parse_http_date(text(header::DATE)).ok(),
-            max_age: max_age(headers),
+            date: http_date(text(header::DATE)),
+            max_age: controls.find_map(max_age),
             body,
         }
     }
-}
-
-/// RFC 9111 section 5.2.2; the first `max-age` counts.
-fn max_age(headers: &HeaderMap) -> Option<u32> {
-    let values = headers.get_all(header::CACHE_CONTROL).iter();
-    let values = values.filter_map(|value| value.to_str().ok());
-    let mut directives = values.flat_map(|value| value.split(',')).map(str::trim);
-    directives.find_map(|directive| {
-        if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache")
-        {
-            return Some(0);
-        }
-        let (name, value) = directive.split_once('=')?;
-        let seconds = value.trim_matches('"').parse().ok();
-        seconds.filter(|_| name.eq_ignore_ascii_case("max-age"))
-    })
 }
 
 /// Where a redirect leads, if it stays within the origin (RFC 6454 section 4).

@@ -1,7 +1,5 @@
 //! Asking a provider for something public, for whoever looks for a fault.
 
-use std::time::SystemTime;
-
 use super::{Providers, now, public_url};
 use crate::http::Fault;
 use crate::statistics::EndpointKind;
@@ -46,11 +44,7 @@ impl Providers {
         }
         let answer = self.http(provider)?.get(kind, &url).await;
         let clock = answer.as_ref().ok().and_then(|incoming| incoming.date);
-        let clock = clock.map(|theirs| {
-            let theirs = theirs.duration_since(SystemTime::UNIX_EPOCH);
-            let theirs = theirs.map_or(0, |since| since.as_secs());
-            i64::try_from(theirs).unwrap_or(i64::MAX) - now().seconds()
-        });
+        let clock = clock.map(|theirs| theirs.seconds() - now().seconds());
         let trouble = document.and_then(|document| {
             let trouble = Trouble::of(document, &url, Ok(answer.as_ref().ok()?), false);
             let is_read = trouble.status == Some(200) && trouble.reason == Reason::Unusable;
