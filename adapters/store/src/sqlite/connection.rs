@@ -1,0 +1,79 @@
+//! A connection to the file, as everybody here needs it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::migration;
+use crate::trouble::Trouble;
+
+/// How long another process may hold the database: longer than an administrator's command takes, shorter than a source
+/// waits for an answer.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Statements that are kept prepared: as many as there are here, and some more.
+const STATEMENTS: usize = 64;
+
+/// SQLite's default.
+const PAGE_BYTES: u64 = 4_096;
+
+/// Most bytes that a log keeps after it was copied into the database.
+const LOG_BYTES: i64 = 64 << 20;
+
+/// Connects to write, and brings the schema to its last version.
+///
+/// # Errors
+/// [`Trouble`]: it is none that can be used.
+pub(super) fn to_write(path: &Path, max_bytes: u64) -> Result<Connection, Trouble> {
+    let mut connection = connect(path)?;
+    migration::migrate(&mut connection)?;
+    let pages = i64::try_from(max_bytes / PAGE_BYTES).unwrap_or(i64::MAX);
+    for (name, value) in [
+        // What is committed is on the disk, each time.
+        ("synchronous", "FULL"),
+        ("foreign_keys", "ON"),
+        // What a savepoint may have to undo stays in memory.
+        ("temp_store", "MEMORY"),
+    ] {
+        connection.pragma_update(None, name, value)?;
+    }
+    for (name, value) in [
+        ("max_page_count", pages),
+        ("journal_size_limit", LOG_BYTES),
+        // Negative: KiB.
+        ("cache_size", -16_384),
+    ] {
+        connection.pragma_update(None, name, value)?;
+    }
+    Ok(connection)
+}
+
+/// Connects to read what is committed.
+///
+/// # Errors
+/// [`Trouble`]: it is none that can be used.
+pub(super) fn to_read(path: &Path) -> Result<Connection, Trouble> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", "ON")?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> Result<Connection, Trouble> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // What a file's schema brings along is not run, and pages are looked at before they are believed.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.pragma_update(None, "cell_size_check", "ON")?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        // A file system without shared memory, such as that of a network.
+        return Err(Trouble::Disk(0));
+    }
+    Ok(connection)
+}

@@ -1,0 +1,180 @@
+//! The thread that writes.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use gatepost_accounts::store::Unavailable;
+use gatepost_accounts::time::Timestamp;
+
+use super::database::{Database, Done};
+use super::file::{Identity, Lock};
+use crate::job::Job;
+use crate::store::{Feed, State};
+use crate::trouble::Trouble;
+
+/// How often it looks for what other processes have changed, and for a database that is back, while there are no jobs.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// What others are told of the database.
+#[derive(Debug)]
+pub(super) struct Status(Mutex<State>);
+
+impl Status {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(State::Available))
+    }
+
+    pub(super) fn get(&self) -> State {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, state: State) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// It is away, since now or since it first was.
+    fn lose(&self, why: Trouble) {
+        let since = match self.get() {
+            State::Away { since, .. } => since,
+            State::Available => now(),
+        };
+        self.set(State::Away { since, why });
+    }
+}
+
+fn now() -> Timestamp {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = passed.unwrap_or_default().as_millis();
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+/// Does jobs, one commit after the other.
+pub(super) struct Worker {
+    pub(super) path: PathBuf,
+    pub(super) max_bytes: u64,
+    /// How long a database that is away is left alone.
+    pub(super) retry: Duration,
+    pub(super) jobs: Receiver<Box<dyn Job>>,
+    pub(super) feed: Box<dyn Feed>,
+    pub(super) database: Option<Database>,
+    /// The file that was told of, and up to which change.
+    pub(super) identity: Identity,
+    pub(super) told: u64,
+    pub(super) status: Arc<Status>,
+    /// When it was lost last.
+    pub(super) lost: Option<(Instant, Trouble)>,
+    pub(super) _lock: Option<Lock>,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.status.lose(Trouble::Stopped);
+    }
+}
+
+impl Worker {
+    /// Does jobs until nobody can hand over any.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.jobs.recv_timeout(IDLE) {
+                Ok(job) => self.batch(job),
+                Err(RecvTimeoutError::Timeout) => self.idle(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Does all jobs that wait, and tells them what came of it.
+    fn batch(&mut self, first: Box<dyn Job>) {
+        let mut done = Done::new();
+        let outcome = match self.connected() {
+            Ok(database) => self.commit(database, first, &mut done),
+            Err(trouble) => {
+                done.push((first, Err(Unavailable)));
+                Err(trouble)
+            }
+        };
+        if let Err(trouble) = outcome {
+            self.lose(trouble);
+        }
+        for (job, result) in done {
+            job.done(outcome.map_err(|_| Unavailable).and(result));
+        }
+    }
+
+    fn commit(
+        &mut self,
+        mut database: Database,
+        first: Box<dyn Job>,
+        done: &mut Done,
+    ) -> Result<(), Trouble> {
+        let (feed, told) = (&mut *self.feed, &mut self.told);
+        let jobs = &self.jobs;
+        let changes = database.commit(
+            first,
+            || jobs.try_recv().ok(),
+            done,
+            |database| {
+                *told = database.catch_up(*told, feed)?;
+                Ok(*told)
+            },
+        )?;
+        self.database = Some(database);
+        if let Some(last) = changes.last() {
+            self.told = last.sequence;
+            self.feed.changes(&changes);
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self) {
+        let looked = self.connected().and_then(|database| {
+            self.told = database.catch_up(self.told, &mut *self.feed)?;
+            self.database = Some(database);
+            Ok(())
+        });
+        if let Err(trouble) = looked {
+            self.lose(trouble);
+        }
+    }
+
+    fn lose(&mut self, trouble: Trouble) {
+        self.status.lose(trouble);
+        if self.lost.is_none() {
+            self.lost = Some((Instant::now(), trouble));
+        }
+    }
+
+    /// The database, opened again if it was lost or replaced.
+    fn connected(&mut self) -> Result<Database, Trouble> {
+        if let Some(database) = self.database.take() {
+            if Identity::of(&self.path) == Ok(database.identity) {
+                return Ok(database);
+            }
+            return self.reopen();
+        }
+        if let Some((when, trouble)) = self.lost {
+            if when.elapsed() < self.retry {
+                return Err(trouble);
+            }
+            self.lost = None;
+        }
+        self.reopen()
+    }
+
+    fn reopen(&mut self) -> Result<Database, Trouble> {
+        let database = Database::open(&self.path, self.max_bytes)?;
+        database.try_writing()?;
+        if database.identity == self.identity {
+            self.told = database.catch_up(self.told, &mut *self.feed)?;
+        } else {
+            self.identity = database.identity;
+            self.told = database.sequence()?;
+            self.feed.lost();
+        }
+        self.status.set(State::Available);
+        Ok(database)
+    }
+}
