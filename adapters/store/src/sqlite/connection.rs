@@ -19,6 +19,10 @@ const STATEMENTS: usize = 64;
 /// SQLite's default.
 const PAGE_BYTES: u64 = 4_096;
 
+/// Pages of the log that a commit copies into the database by itself: 64 MiB. Before it comes to that, they are copied
+/// while nobody waits.
+const LOG_PAGES: i64 = 16_384;
+
 /// Most bytes that a log keeps after it was copied into the database.
 const LOG_BYTES: i64 = 64 << 20;
 
@@ -41,6 +45,7 @@ pub(super) fn to_write(path: &Path, max_bytes: u64) -> Result<Connection, Troubl
     }
     for (name, value) in [
         ("max_page_count", pages),
+        ("wal_autocheckpoint", LOG_PAGES),
         ("journal_size_limit", LOG_BYTES),
         // Negative: KiB.
         ("cache_size", -16_384),

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use gatepost_accounts::model::Change;
+use gatepost_accounts::model::{Change, Event};
 use gatepost_accounts::scim::Effect;
 use gatepost_accounts::store::Unavailable;
 use rusqlite::Connection;
@@ -24,6 +24,9 @@ const MAX_JOBS: usize = 256;
 /// A commit that has as many changes as this takes no further jobs.
 const MAX_CHANGES: usize = 10_000;
 
+/// How many changes are copied from the log into the database at once.
+const CHECKPOINT: usize = 500;
+
 /// Changes that are told at once when another process made them.
 const CHUNK: usize = 1_000;
 
@@ -40,6 +43,8 @@ pub(super) struct Database {
     pub(super) identity: Identity,
     /// Bytes of changes of members that are kept.
     logged: u64,
+    /// Changes in the log, each member counted.
+    waiting: usize,
 }
 
 impl Database {
@@ -60,6 +65,7 @@ impl Database {
             connection,
             identity,
             logged,
+            waiting: 0,
         })
     }
 
@@ -155,7 +161,22 @@ impl Database {
         let logged = self.forget(self.logged.saturating_add(logged))?;
         self.connection.execute_batch("COMMIT")?;
         self.logged = logged;
+        self.waiting = self.waiting.saturating_add(changes.iter().map(size).sum());
         Ok(changes)
+    }
+
+    /// Copies the log into the database, if it is worth it: what a commit does not have to wait for.
+    ///
+    /// # Errors
+    /// [`Trouble`]: that failed. What was committed is in the log.
+    pub(super) fn tidy(&mut self) -> Result<(), Trouble> {
+        if self.waiting >= CHECKPOINT {
+            self.waiting = 0;
+            // Gives a row of whether somebody who reads was in the way; the next one goes on then.
+            let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
+            self.connection.query_row(checkpoint, (), |_| Ok(()))?;
+        }
+        Ok(())
     }
 
     /// Begins a transaction; gives the number of the last change, which `told` has told.
@@ -209,6 +230,14 @@ impl Database {
             self.execute(statement::SET_FORGOTTEN, last)?;
         }
         Ok(left)
+    }
+}
+
+/// How much of the log a change takes, as a number of rows.
+fn size(change: &Change) -> usize {
+    match &change.event {
+        Event::Members { added, removed, .. } => added.len().saturating_add(removed.len()),
+        Event::Put(_) => 1,
     }
 }
 

@@ -102,6 +102,15 @@ impl Worker {
         for (job, result) in done {
             job.done(outcome.map_err(|_| Unavailable).and(result));
         }
+        self.tidy();
+    }
+
+    fn tidy(&mut self) {
+        let tidied = self.database.as_mut().map_or(Ok(()), Database::tidy);
+        if let Err(trouble) = tidied {
+            self.database = None;
+            self.lose(trouble);
+        }
     }
 
     fn commit(
