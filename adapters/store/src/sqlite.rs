@@ -25,7 +25,7 @@ use crate::job::Job;
 use crate::store::{Feed, State, Store, Untold};
 use crate::trouble::Trouble;
 use database::Database;
-use file::Lock;
+use file::{Identity, Lock};
 use worker::{Status, Worker};
 
 /// Who opens a database.
@@ -89,6 +89,7 @@ impl Sqlite {
             Role::Command => None,
         };
         file::prepare(path)?;
+        let identity = Identity::of(path)?;
         let database = Database::open(path, settings.max_bytes)?;
         let (sender, jobs) = mpsc::sync_channel(settings.queue.max(1));
         let status = Arc::new(Status::new());
@@ -98,7 +99,7 @@ impl Sqlite {
             retry: settings.retry,
             jobs,
             feed: Box::new(feed),
-            identity: database.identity,
+            identity,
             told: database.sequence()?,
             database: Some(database),
             status: Arc::clone(&status),

@@ -38,8 +38,9 @@ pub trait Feed: Send {
     /// Takes changes that are kept, in order, before whoever made them is told so.
     fn changes(&mut self, changes: &[Change]);
 
-    /// What changed cannot be told: the database is another one, or another process changed more than is remembered.
-    /// Whatever was built of changes is to be built anew by [`Store::load`]; changes after it go on to be told.
+    /// What another process changed cannot be told: it is more than is remembered, or an earlier state is back. Whatever
+    /// was built of changes is to be built anew by [`Store::load`], which may be called here; changes after it go on to
+    /// be told.
     fn lost(&mut self);
 }
 

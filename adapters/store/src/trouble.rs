@@ -22,7 +22,8 @@ pub enum Trouble {
     NotOurs,
     /// It is no database, or a part of it is not what was written there.
     #[error(
-        "is damaged: put the last backup in its place, or move it away and let the sources send everything again"
+        "is damaged: stop gatepost, move the file and those beside it that end in -wal and -shm away, and put the last \
+         backup in its place or let the sources send everything again"
     )]
     Damaged,
     /// Another process serves from it.
@@ -43,8 +44,11 @@ pub enum Trouble {
     /// There is no such file, or no such directory.
     #[error("is not there: create its directory, or bring the file back")]
     Missing,
-    /// It was moved, removed or replaced while it was used.
-    #[error("was replaced or removed while gatepost used it")]
+    /// Another file was put in its place while it was used.
+    #[error(
+        "was replaced while gatepost used it: stop gatepost, remove the files beside it whose names end in -wal and \
+         -shm, and start it again"
+    )]
     Moved,
     /// The disk is full, or the database as large as it may be.
     #[error("cannot grow: the disk is full, or it has reached its largest size")]
@@ -68,6 +72,11 @@ impl Trouble {
     /// Whether only the statement failed, and the database is as good as before.
     pub(crate) fn is_of_one_statement(self) -> bool {
         matches!(self, Self::Refused(_))
+    }
+
+    /// Whether the database as it is open will be as good as before, and can be read meanwhile.
+    pub(crate) fn is_passing(self) -> bool {
+        matches!(self, Self::Full | Self::Busy)
     }
 }
 

@@ -10,7 +10,6 @@ use rusqlite::Connection;
 
 use super::connection;
 use super::feed::{self, Sequence};
-use super::file::Identity;
 use super::row::number;
 use super::session::Open;
 use super::statement;
@@ -37,10 +36,17 @@ const MAX_LOGGED: u64 = 64 << 20;
 /// Jobs that were done, each with what it is told.
 pub(super) type Done = Vec<(Box<dyn Job>, Result<(), Unavailable>)>;
 
+/// What a commit kept.
+pub(super) struct Kept {
+    /// What it changed of accounts and groups.
+    pub(super) changes: Vec<Change>,
+    /// Whether it wrote anything, of sources too.
+    pub(super) is_written: bool,
+}
+
 /// A database that is open.
 pub(super) struct Database {
     connection: Connection,
-    pub(super) identity: Identity,
     /// Bytes of changes of members that are kept.
     logged: u64,
     /// Changes in the log, each member counted.
@@ -53,17 +59,12 @@ impl Database {
     /// # Errors
     /// [`Trouble`]: it cannot be used.
     pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Self, Trouble> {
-        let identity = Identity::of(path)?;
         let connection = connection::to_write(path, max_bytes)?;
-        if Identity::of(path)? != identity {
-            return Err(Trouble::Moved);
-        }
         let logged = connection.query_row(statement::LOGGED_BYTES, (), |row| {
             super::row::unsigned(row, 0)
         })?;
         Ok(Self {
             connection,
-            identity,
             logged,
             waiting: 0,
         })
@@ -118,17 +119,17 @@ impl Database {
         Ok(last)
     }
 
-    /// Does `first` and the jobs of `more` in one transaction, and gives their changes once they are on disk.
+    /// Does `first` and the jobs of `more` in one transaction. What it gives is on disk.
     ///
     /// # Errors
-    /// [`Trouble`]: nothing of it is kept, whatever `done` says.
+    /// [`Trouble`]: nothing of it is kept, whatever `done` says, and the transaction may be open still.
     pub(super) fn commit(
         &mut self,
         first: Box<dyn Job>,
         mut more: impl FnMut() -> Option<Box<dyn Job>>,
         done: &mut Done,
         told: impl FnOnce(&Self) -> Result<u64, Trouble>,
-    ) -> Result<Vec<Change>, Trouble> {
+    ) -> Result<Kept, Trouble> {
         let mut next = Some(first);
         let begun = self.begin(told);
         let mut sequence = match begun {
@@ -155,14 +156,31 @@ impl Database {
         }
         if !is_written {
             self.connection.execute_batch("ROLLBACK")?;
-            return Ok(changes);
+            return Ok(Kept {
+                changes,
+                is_written,
+            });
         }
         self.execute(statement::SET_SEQUENCE, sequence)?;
         let logged = self.forget(self.logged.saturating_add(logged))?;
         self.connection.execute_batch("COMMIT")?;
         self.logged = logged;
         self.waiting = self.waiting.saturating_add(changes.iter().map(size).sum());
-        Ok(changes)
+        Ok(Kept {
+            changes,
+            is_written,
+        })
+    }
+
+    /// Undoes a transaction that failed.
+    ///
+    /// # Errors
+    /// [`Trouble`]: that failed as well.
+    pub(super) fn roll_back(&self) -> Result<(), Trouble> {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        Ok(())
     }
 
     /// Copies the log into the database, if it is worth it: what a commit does not have to wait for.

@@ -59,8 +59,9 @@ pub(super) struct Worker {
     pub(super) jobs: Receiver<Box<dyn Job>>,
     pub(super) feed: Box<dyn Feed>,
     pub(super) database: Option<Database>,
-    /// The file that was told of, and up to which change.
+    /// The file that was opened first.
     pub(super) identity: Identity,
+    /// The last change that was told.
     pub(super) told: u64,
     pub(super) status: Arc<Status>,
     /// When it was lost last.
@@ -105,14 +106,6 @@ impl Worker {
         self.tidy();
     }
 
-    fn tidy(&mut self) {
-        let tidied = self.database.as_mut().map_or(Ok(()), Database::tidy);
-        if let Err(trouble) = tidied {
-            self.database = None;
-            self.lose(trouble);
-        }
-    }
-
     fn commit(
         &mut self,
         mut database: Database,
@@ -121,7 +114,7 @@ impl Worker {
     ) -> Result<(), Trouble> {
         let (feed, told) = (&mut *self.feed, &mut self.told);
         let jobs = &self.jobs;
-        let changes = database.commit(
+        let kept = database.commit(
             first,
             || jobs.try_recv().ok(),
             done,
@@ -129,13 +122,46 @@ impl Worker {
                 *told = database.catch_up(*told, feed)?;
                 Ok(*told)
             },
-        )?;
+        );
+        let kept = match kept {
+            Ok(kept) => kept,
+            Err(trouble) => {
+                let is_good = trouble.is_passing() && database.roll_back().is_ok();
+                self.database = is_good.then_some(database);
+                return Err(trouble);
+            }
+        };
         self.database = Some(database);
-        if let Some(last) = changes.last() {
+        if kept.is_written {
+            self.find();
+        }
+        if let Some(last) = kept.changes.last() {
             self.told = last.sequence;
-            self.feed.changes(&changes);
+            self.feed.changes(&kept.changes);
         }
         Ok(())
+    }
+
+    /// What has to be done, and nobody waits for.
+    fn tidy(&mut self) {
+        let Some(database) = &mut self.database else {
+            return;
+        };
+        let mut tidied = database.tidy();
+        if let Some((when, _)) = self.lost
+            && when.elapsed() >= self.retry
+        {
+            self.lost = None;
+            tidied = tidied.and_then(|()| database.try_writing());
+            if tidied.is_ok() {
+                self.find();
+            }
+        }
+        if let Err(trouble) = tidied {
+            let is_good = trouble.is_passing();
+            self.database = self.database.take().filter(|_| is_good);
+            self.lose(trouble);
+        }
     }
 
     fn idle(&mut self) {
@@ -147,6 +173,13 @@ impl Worker {
         if let Err(trouble) = looked {
             self.lose(trouble);
         }
+        self.tidy();
+    }
+
+    /// It can be written to.
+    fn find(&mut self) {
+        self.status.set(State::Available);
+        self.lost = None;
     }
 
     fn lose(&mut self, trouble: Trouble) {
@@ -156,13 +189,11 @@ impl Worker {
         }
     }
 
-    /// The database, opened again if it was lost or replaced.
+    /// The database, opened again if it was lost.
     fn connected(&mut self) -> Result<Database, Trouble> {
         if let Some(database) = self.database.take() {
-            if Identity::of(&self.path) == Ok(database.identity) {
-                return Ok(database);
-            }
-            return self.reopen();
+            self.check_file()?;
+            return Ok(database);
         }
         if let Some((when, trouble)) = self.lost {
             if when.elapsed() < self.retry {
@@ -170,20 +201,20 @@ impl Worker {
             }
             self.lost = None;
         }
-        self.reopen()
-    }
-
-    fn reopen(&mut self) -> Result<Database, Trouble> {
+        self.check_file()?;
         let database = Database::open(&self.path, self.max_bytes)?;
         database.try_writing()?;
-        if database.identity == self.identity {
-            self.told = database.catch_up(self.told, &mut *self.feed)?;
-        } else {
-            self.identity = database.identity;
-            self.told = database.sequence()?;
-            self.feed.lost();
-        }
-        self.status.set(State::Available);
+        self.told = database.catch_up(self.told, &mut *self.feed)?;
+        self.find();
         Ok(database)
+    }
+
+    /// Refuses another file of the same name: the log beside it is that of the first, and must not get into it.
+    fn check_file(&self) -> Result<(), Trouble> {
+        if Identity::of(&self.path)? == self.identity {
+            Ok(())
+        } else {
+            Err(Trouble::Moved)
+        }
     }
 }

@@ -10,4 +10,10 @@
 
 mod behaviour;
 mod both;
+mod commit;
 mod drawn;
+mod feed;
+mod file;
+mod kill;
+mod sources;
+mod trouble;
