@@ -1,7 +1,7 @@
 //! Where accounts, groups and sources are kept: one trait, [`Store`], and SQLite behind it.
 //!
 //! No other crate has SQL. Reads of mail servers and logins never come here: they are answered by an
-//! [`Index`](gatepost_accounts::index::Index), which [`Store::load`] fills and the store's [`Feed`] keeps current.
+//! [`Index`](gatepost_accounts::index::Index), which the store's [`Feed`] fills and keeps current.
 //! Writes are [`Job`]s. Many of them share one commit, and none is told that it is kept before it is on disk.
 
 #![forbid(unsafe_code)]
@@ -28,5 +28,5 @@ pub use source::{
     Session, SourceError,
 };
 pub use sqlite::{Role, Settings, Sqlite};
-pub use store::{Feed, State, Store, Untold};
+pub use store::{Feed, Load, State, Store, Untold};
 pub use trouble::Trouble;

@@ -74,15 +74,15 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, of which nobody else may read anything; one that is not there is made. From now on
-    /// `feed` hears of every change.
+    /// Opens the database at `path`, of which nobody else may read anything; one that is not there is made. `feed`
+    /// has heard of everything that is in it when this returns, and hears of every change from then on.
     ///
     /// # Errors
     /// [`Trouble`]: it cannot be used, and what to do about it.
     pub fn open(
         path: &Path,
         settings: Settings,
-        feed: impl Feed + 'static,
+        mut feed: impl Feed + 'static,
     ) -> Result<Self, Trouble> {
         let lock = match settings.role {
             Role::Server => Some(Lock::take(path)?),
@@ -91,6 +91,7 @@ impl Sqlite {
         file::prepare(path)?;
         let identity = Identity::of(path)?;
         let database = Database::open(path, settings.max_bytes)?;
+        let told = database.tell_all(&mut feed)?;
         let (sender, jobs) = mpsc::sync_channel(settings.queue.max(1));
         let status = Arc::new(Status::new());
         let worker = Worker {
@@ -100,7 +101,7 @@ impl Sqlite {
             jobs,
             feed: Box::new(feed),
             identity,
-            told: database.sequence()?,
+            told,
             database: Some(database),
             status: Arc::clone(&status),
             lost: None,

@@ -33,22 +33,33 @@ pub trait Store: Send + Sync {
     fn state(&self) -> State;
 }
 
-/// Hears of changes. It is called on the store's thread: whoever waits for a job waits for it as well.
+/// Hears of everything that there is, and then of every change: what keeps an index current.
+///
+/// It is called on the thread that opens the store, and then on the store's: whoever waits for a job waits for it as
+/// well.
 pub trait Feed: Send {
+    /// Forgets everything, and takes everything that there is now from `load`; changes after that are told. This comes
+    /// first, and again if it cannot be told what another process changed: it is more than is remembered, or an earlier
+    /// state is back. What was known before serves until then.
+    ///
+    /// # Errors
+    /// [`Trouble`]: that of `load`. It comes again later.
+    fn reload(&mut self, load: &Load<'_>) -> Result<(), Trouble>;
+
     /// Takes changes that are kept, in order, before whoever made them is told so.
     fn changes(&mut self, changes: &[Change]);
-
-    /// What another process changed cannot be told: it is more than is remembered, or an earlier state is back. Whatever
-    /// was built of changes is to be built anew by [`Store::load`], which may be called here; changes after it go on to
-    /// be told.
-    fn lost(&mut self);
 }
+
+/// Tells everything that there is, as [`Store::load`] does, of one state of the store.
+pub type Load<'l> = dyn Fn(&mut dyn FnMut(Change)) -> Result<u64, Trouble> + 'l;
 
 /// Hears of nothing: for a process that only writes.
 impl Feed for () {
-    fn changes(&mut self, _changes: &[Change]) {}
+    fn reload(&mut self, _load: &Load<'_>) -> Result<(), Trouble> {
+        Ok(())
+    }
 
-    fn lost(&mut self) {}
+    fn changes(&mut self, _changes: &[Change]) {}
 }
 
 /// Whether a store can be asked.

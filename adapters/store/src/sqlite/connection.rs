@@ -9,9 +9,9 @@ use rusqlite::{Connection, OpenFlags};
 use super::migration;
 use crate::trouble::Trouble;
 
-/// How long another process may hold the database: longer than an administrator's command takes, shorter than a source
-/// waits for an answer.
-const BUSY: Duration = Duration::from_secs(5);
+/// How long another process may hold the database: longer than an administrator's command takes, shorter than the 5
+/// seconds that Keycloak's plugin waits for an answer.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// Statements that are kept prepared: as many as there are here, and some more.
 const STATEMENTS: usize = 64;
@@ -81,4 +81,33 @@ fn connect(path: &Path) -> Result<Connection, Trouble> {
         return Err(Trouble::Disk(0));
     }
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_committed_is_on_disk_and_what_a_file_brings_along_is_not_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        std::fs::write(&path, "").unwrap();
+        let connection = to_write(&path, 1 << 30).unwrap();
+        for (name, expected) in [
+            // FULL.
+            ("synchronous", 2),
+            ("foreign_keys", 1),
+            ("trusted_schema", 0),
+            ("cell_size_check", 1),
+            ("max_page_count", 1 << 18),
+            ("page_size", 4_096),
+        ] {
+            let value = connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            assert_eq!(value, Ok(expected), "{name}");
+        }
+        let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
+        assert_eq!(mode, Ok("wal".to_owned()));
+        let reader = to_read(&path).unwrap();
+        assert!(reader.execute("DELETE FROM state", ()).is_err());
+    }
 }

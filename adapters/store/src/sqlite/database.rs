@@ -76,20 +76,35 @@ impl Database {
     /// [`Trouble`]: it cannot.
     pub(super) fn try_writing(&self) -> Result<(), Trouble> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        let sequence = self.sequence()?;
+        let sequence = Sequence::read(&self.connection)?.last;
         self.execute(statement::SET_SEQUENCE, sequence)?;
         Ok(self.connection.execute_batch("COMMIT")?)
-    }
-
-    /// The number of the last change.
-    pub(super) fn sequence(&self) -> Result<u64, Trouble> {
-        Ok(Sequence::read(&self.connection)?.last)
     }
 
     fn execute(&self, statement: &str, parameter: u64) -> Result<(), Trouble> {
         let mut statement = self.connection.prepare_cached(statement)?;
         statement.execute([number(parameter)])?;
         Ok(())
+    }
+
+    /// Tells everything that there is; gives the number of the last change.
+    ///
+    /// # Errors
+    /// [`Trouble`]: it cannot be read.
+    pub(super) fn tell_all(&self, feed: &mut dyn Feed) -> Result<u64, Trouble> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let sequence = Sequence::read(&transaction)?.last;
+        feed.reload(&|each| feed::all(&transaction, each))?;
+        Ok(sequence)
+    }
+
+    /// As [`catch_up`](Self::catch_up), outside of a transaction.
+    ///
+    /// # Errors
+    /// [`Trouble`]: it cannot be read.
+    pub(super) fn look(&self, told: u64, feed: &mut dyn Feed) -> Result<u64, Trouble> {
+        let _transaction = self.connection.unchecked_transaction()?;
+        self.catch_up(told, feed)
     }
 
     /// Tells what other processes changed after `told`; gives the number of the last change.
@@ -102,7 +117,7 @@ impl Database {
             return Ok(last);
         }
         if told > last || told < forgotten {
-            feed.lost();
+            feed.reload(&|each| feed::all(&self.connection, each))?;
             return Ok(last);
         }
         let mut chunk = Vec::new();

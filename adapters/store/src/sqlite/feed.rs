@@ -41,8 +41,13 @@ impl Sequence {
 /// [`Trouble`]: it cannot be read.
 pub(super) fn load(connection: &Connection, each: &mut dyn FnMut(Change)) -> Result<u64, Trouble> {
     let transaction = connection.unchecked_transaction()?;
-    let sequence = Sequence::read(&transaction)?.last;
-    let mut all = transaction.prepare(statement::ALL)?;
+    all(&transaction, each)
+}
+
+/// As [`load`], within a transaction.
+pub(super) fn all(connection: &Connection, each: &mut dyn FnMut(Change)) -> Result<u64, Trouble> {
+    let sequence = Sequence::read(connection)?.last;
+    let mut all = connection.prepare(statement::ALL)?;
     let mut rows = all.query(())?;
     while let Some(row) = rows.next()? {
         let resource = resource(row)?;
@@ -51,7 +56,7 @@ pub(super) fn load(connection: &Connection, each: &mut dyn FnMut(Change)) -> Res
             event: Event::Put(resource),
         });
     }
-    let mut all = transaction.prepare(statement::ALL_MEMBERSHIPS)?;
+    let mut all = connection.prepare(statement::ALL_MEMBERSHIPS)?;
     let mut rows = all.query(())?;
     let (mut group, mut members) = (None, Vec::new());
     let mut tell = |group: Option<Id>, added: Vec<Id>| {

@@ -166,7 +166,7 @@ impl Worker {
 
     fn idle(&mut self) {
         let looked = self.connected().and_then(|database| {
-            self.told = database.catch_up(self.told, &mut *self.feed)?;
+            self.told = database.look(self.told, &mut *self.feed)?;
             self.database = Some(database);
             Ok(())
         });
@@ -204,7 +204,7 @@ impl Worker {
         self.check_file()?;
         let database = Database::open(&self.path, self.max_bytes)?;
         database.try_writing()?;
-        self.told = database.catch_up(self.told, &mut *self.feed)?;
+        self.told = database.look(self.told, &mut *self.feed)?;
         self.find();
         Ok(database)
     }

@@ -1,9 +1,10 @@
 //! A store in memory and one of SQLite, asked the same.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use gatepost_accounts::id::Id;
+use gatepost_accounts::index::Index;
 use gatepost_accounts::memory::Memory;
 use gatepost_accounts::model::{Account, Change, Group, Life, Resource, Source, SourceId};
 use gatepost_accounts::name::Address;
@@ -11,7 +12,7 @@ use gatepost_accounts::routes::Routes;
 use gatepost_accounts::scim::{self, Answer, Context, Effect, Request};
 use gatepost_accounts::store::{Record, Transaction, Unavailable};
 use gatepost_accounts::time::Timestamp;
-use gatepost_store::{Feed, Role, Settings, Sqlite, Store, run};
+use gatepost_store::{Feed, Load, Role, Settings, Sqlite, Store, Trouble, run};
 use tempfile::TempDir;
 
 /// The sources that there are.
@@ -33,27 +34,52 @@ impl Numbers {
     }
 }
 
-/// What a feed has heard.
+/// What a feed has heard, and the index that it keeps.
 #[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<(Vec<Change>, usize)>>);
+pub(crate) struct Heard(Arc<Mutex<Told>>);
+
+#[derive(Default)]
+struct Told {
+    changes: Vec<Change>,
+    reloads: usize,
+    index: Index,
+}
 
 impl Heard {
-    pub(crate) fn changes(&self) -> Vec<Change> {
-        self.0.lock().unwrap().0.clone()
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap()
     }
 
-    pub(crate) fn times_lost(&self) -> usize {
-        self.0.lock().unwrap().1
+    /// Everything since the first time that the store was opened.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        self.lock().changes.clone()
+    }
+
+    pub(crate) fn reloads(&self) -> usize {
+        self.lock().reloads
+    }
+
+    pub(crate) fn index(&self) -> Index {
+        self.lock().index.clone()
     }
 }
 
 impl Feed for Heard {
-    fn changes(&mut self, changes: &[Change]) {
-        self.0.lock().unwrap().0.extend_from_slice(changes);
+    fn reload(&mut self, load: &Load<'_>) -> Result<(), Trouble> {
+        let mut index = Index::default();
+        load(&mut |change| index.apply(&change))?;
+        let mut heard = self.lock();
+        heard.reloads += 1;
+        heard.index = index;
+        Ok(())
     }
 
-    fn lost(&mut self) {
-        self.0.lock().unwrap().1 += 1;
+    fn changes(&mut self, changes: &[Change]) {
+        let mut heard = self.lock();
+        for change in changes {
+            heard.index.apply(change);
+        }
+        heard.changes.extend_from_slice(changes);
     }
 }
 

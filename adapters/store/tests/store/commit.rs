@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use gatepost_accounts::model::{Change, Kind};
 use gatepost_accounts::scim::Effect;
 use gatepost_accounts::store::{Key, Unavailable};
-use gatepost_store::{Feed, Session, Settings, State, Store, job, run};
+use gatepost_store::{Feed, Load, Session, Settings, State, Store, Trouble, job, run};
 
 use crate::both::{Kept, SOURCES, deleted, group, id, user};
 
@@ -161,8 +161,9 @@ impl Feed for Noting {
         self.0.lock().unwrap().extend(numbers);
     }
 
-    fn lost(&mut self) {
-        self.0.lock().unwrap().push("lost".to_owned());
+    fn reload(&mut self, _: &Load<'_>) -> Result<(), Trouble> {
+        self.0.lock().unwrap().push("reloaded".to_owned());
+        Ok(())
     }
 }
 

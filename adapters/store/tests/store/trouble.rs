@@ -107,7 +107,7 @@ fn a_database_that_is_damaged_refuses_everybody_until_it_is_put_back() {
     assert_eq!(until_it_is_back(&kept), 200);
     assert_eq!(why(&kept), None);
     assert_eq!(insert(&kept, 1_000), Ok(201));
-    assert_eq!(kept.heard.times_lost(), 0);
+    assert_eq!(kept.heard.reloads(), 2, "when it was opened");
 }
 
 #[test]
@@ -132,11 +132,11 @@ fn a_file_that_is_taken_away_is_missed_and_no_other_is_taken_for_it() {
     assert_eq!(until_it_is_back(&kept), 1);
     assert_eq!(insert(&kept, 2), Ok(2));
     assert_eq!(why(&kept), None);
-    assert_eq!(kept.heard.times_lost(), 0);
+    assert_eq!(kept.heard.reloads(), 2, "when it was opened");
 }
 
 #[test]
-fn what_another_process_did_and_cannot_be_told_is_said_to_be_lost() {
+fn what_another_process_did_and_cannot_be_told_is_loaded() {
     let kept = Kept::new();
     insert(&kept, 1).unwrap();
     let other = rusqlite::Connection::open(kept.path()).unwrap();
@@ -144,12 +144,13 @@ fn what_another_process_did_and_cannot_be_told_is_said_to_be_lost() {
         .execute("UPDATE state SET sequence = 60, forgotten = 50", ())
         .unwrap();
     assert_eq!(insert(&kept, 2), Ok(61));
-    assert_eq!(kept.heard.times_lost(), 1);
+    assert_eq!(kept.heard.reloads(), 2);
     other
         .execute("UPDATE state SET sequence = 7, forgotten = 0", ())
         .unwrap();
     assert_eq!(insert(&kept, 3), Ok(8));
-    assert_eq!(kept.heard.times_lost(), 2);
+    assert_eq!(kept.heard.reloads(), 3);
+    assert_eq!(kept.heard.index().len(), 3);
     let numbers: Vec<_> = kept
         .heard
         .changes()
@@ -179,7 +180,9 @@ fn a_store_whose_thread_ended_says_so() {
         fn changes(&mut self, _: &[gatepost_accounts::model::Change]) {
             panic!("this feed was to panic");
         }
-        fn lost(&mut self) {}
+        fn reload(&mut self, _: &gatepost_store::Load<'_>) -> Result<(), Trouble> {
+            Ok(())
+        }
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("accounts.db");
