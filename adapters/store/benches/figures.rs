@@ -11,18 +11,19 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::process::Command;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use gatepost_accounts::id::Id;
 use gatepost_accounts::index::Index;
-use gatepost_accounts::model::{Account, Life, Resource, Source, SourceId};
+use gatepost_accounts::model::{Account, Change, Life, Resource, Source, SourceId};
 use gatepost_accounts::name::Address;
 use gatepost_accounts::routes::Routes;
 use gatepost_accounts::scim::{self, Answer, Context, Effect, Request};
 use gatepost_accounts::store::{Record, Transaction};
 use gatepost_accounts::time::Timestamp;
-use gatepost_store::{Settings, Sqlite, Store, job, run};
+use gatepost_store::{Feed, Load, Settings, Sqlite, Store, Trouble, job, run};
 use serde_json::json;
 
 const ACCOUNTS: u64 = 100_000;
@@ -237,17 +238,59 @@ fn members(op: &str, numbers: std::ops::Range<u64>) -> String {
     json!({"Operations": [{"op": op, "path": "members", "value": members}]}).to_string()
 }
 
+/// Keeps an index, as a daemon does.
+struct Indexing(Arc<Mutex<Index>>);
+
+impl Feed for Indexing {
+    fn reload(&mut self, load: &Load<'_>) -> Result<(), Trouble> {
+        let mut index = Index::new(Routes::new());
+        load(&mut |change| index.apply(&change))?;
+        *self.0.lock().unwrap() = index;
+        Ok(())
+    }
+
+    fn changes(&mut self, changes: &[Change]) {
+        let mut index = self.0.lock().unwrap();
+        for change in changes {
+            index.apply(change);
+        }
+    }
+}
+
+/// Opens a database and fills an index; what the system has of the file in memory is dropped before, if `dd` can.
+fn ready(path: &Path, is_cold: bool) -> (Sqlite, usize) {
+    if is_cold {
+        let mut of = std::ffi::OsString::from("of=");
+        of.push(path);
+        let dropped = Command::new("dd")
+            .arg(of)
+            .args([
+                "oflag=nocache",
+                "conv=notrunc,fdatasync",
+                "count=0",
+                "status=none",
+            ])
+            .status();
+        println!("dd: {dropped:?}");
+    }
+    let index = Arc::new(Mutex::new(Index::default()));
+    let feed = Indexing(Arc::clone(&index));
+    let what = if is_cold {
+        "ready, the file on disk alone"
+    } else {
+        "ready, the file in the system's memory"
+    };
+    let (store, _) = timed(what, || {
+        Sqlite::open(path, Settings::default(), feed).unwrap()
+    });
+    let number = index.lock().unwrap().len();
+    (store, number)
+}
+
 fn large(path: &Path) {
-    let (store, _) = timed("opened", || open(path));
-    let (index, _) = timed(
-        "loaded 101,000 accounts of 3 addresses, a group of 100,000",
-        || {
-            let mut index = Index::new(Routes::new());
-            store.load(&mut |change| index.apply(&change)).unwrap();
-            index
-        },
-    );
-    assert_eq!(index.len() as u64, ACCOUNTS + 1_000);
+    drop(ready(path, true));
+    let (store, number) = ready(path, false);
+    assert_eq!(number as u64, ACCOUNTS + 1_000);
     let url = format!("/Groups/{}", id(u64::MAX - 1));
     for (what, op, range) in [
         (

@@ -48,6 +48,9 @@ pub trait Feed: Send {
 
     /// Takes changes that are kept, in order, before whoever made them is told so.
     fn changes(&mut self, changes: &[Change]);
+
+    /// Takes what an operator should know: that the store went away, or that a job asked for what the database refuses.
+    fn trouble(&mut self, _trouble: Trouble) {}
 }
 
 /// Tells everything that there is, as [`Store::load`] does, of one state of the store.

@@ -61,6 +61,11 @@ pub enum Trouble {
         "refused what gatepost asked of it (SQLite's code {0}): this is a fault of gatepost's, please report it"
     )]
     Refused(i32),
+    /// Its file system cannot share memory between processes.
+    #[error(
+        "is on a file system without shared memory, such as that of a network: put it on a local disk"
+    )]
+    Remote,
     /// The thread of the store has ended.
     #[error(
         "is not served any more: restart gatepost, and please report what the log says before this"

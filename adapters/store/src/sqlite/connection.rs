@@ -77,8 +77,7 @@ fn connect(path: &Path) -> Result<Connection, Trouble> {
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
-        // A file system without shared memory, such as that of a network.
-        return Err(Trouble::Disk(0));
+        return Err(Trouble::Remote);
     }
     Ok(connection)
 }

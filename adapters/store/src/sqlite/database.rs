@@ -42,6 +42,8 @@ pub(super) struct Kept {
     pub(super) changes: Vec<Change>,
     /// Whether it wrote anything, of sources too.
     pub(super) is_written: bool,
+    /// What failed of a job that was undone alone.
+    pub(super) refused: Option<Trouble>,
 }
 
 /// A database that is open.
@@ -155,12 +157,14 @@ impl Database {
             }
         };
         let (mut changes, mut logged, mut is_written) = (Vec::new(), 0, false);
+        let mut refused = None;
         while let Some(mut job) = next {
             let attempt = self.attempt(&mut *job, sequence);
             let result = attempt.as_ref().map_or(Err(Unavailable), |one| one.result);
             done.push((job, result));
             let attempt = attempt?;
             is_written |= attempt.is_kept;
+            refused = refused.or(attempt.refused);
             if attempt.is_kept {
                 sequence = attempt.sequence;
                 logged += attempt.logged;
@@ -174,6 +178,7 @@ impl Database {
             return Ok(Kept {
                 changes,
                 is_written,
+                refused,
             });
         }
         self.execute(statement::SET_SEQUENCE, sequence)?;
@@ -184,6 +189,7 @@ impl Database {
         Ok(Kept {
             changes,
             is_written,
+            refused,
         })
     }
 
@@ -237,6 +243,7 @@ impl Database {
         Ok(Attempt {
             result: is_good.then_some(()).ok_or(Unavailable),
             is_kept,
+            refused: open.trouble,
             sequence: open.sequence,
             logged: open.logged,
             changes: open.changes,
@@ -278,6 +285,7 @@ fn size(change: &Change) -> usize {
 struct Attempt {
     result: Result<(), Unavailable>,
     is_kept: bool,
+    refused: Option<Trouble>,
     sequence: u64,
     logged: u64,
     changes: Vec<Change>,

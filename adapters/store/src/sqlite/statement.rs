@@ -187,6 +187,9 @@ mod tests {
             let steps: Vec<_> = steps.map(Result::unwrap).collect();
             let is_slow = |step: &String| step.starts_with("SCAN");
             assert!(!steps.iter().any(is_slow), "{statement}\n{steps:?}");
+            let lists = [AFTER, POSITION, COUNT].contains(&statement);
+            let reads_all = steps.iter().any(|step| step.contains("resources_in_order"));
+            assert_eq!(lists, reads_all, "{statement}\n{steps:?}");
             // Groups of a member, and accounts of an e-mail address, are few.
             let may_sort = [BY_EMAIL, BY_MEMBER, BY_ID].contains(&statement);
             let sorts = steps.iter().any(|step| step.contains("TEMP B-TREE"));

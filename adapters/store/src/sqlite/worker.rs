@@ -34,13 +34,16 @@ impl Status {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
-    /// It is away, since now or since it first was.
-    fn lose(&self, why: Trouble) {
-        let since = match self.get() {
+    /// It is away, since now or since it first was. Gives whether that, or why, is new.
+    fn lose(&self, why: Trouble) -> bool {
+        let before = self.get();
+        let since = match before {
             State::Away { since, .. } => since,
             State::Available => now(),
         };
-        self.set(State::Away { since, why });
+        let after = State::Away { since, why };
+        self.set(after);
+        before != after
     }
 }
 
@@ -139,6 +142,9 @@ impl Worker {
             self.told = last.sequence;
             self.feed.changes(&kept.changes);
         }
+        if let Some(trouble) = kept.refused {
+            self.feed.trouble(trouble);
+        }
         Ok(())
     }
 
@@ -183,7 +189,9 @@ impl Worker {
     }
 
     fn lose(&mut self, trouble: Trouble) {
-        self.status.lose(trouble);
+        if self.status.lose(trouble) {
+            self.feed.trouble(trouble);
+        }
         if self.lost.is_none() {
             self.lost = Some((Instant::now(), trouble));
         }

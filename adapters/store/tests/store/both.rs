@@ -43,6 +43,7 @@ struct Told {
     changes: Vec<Change>,
     reloads: usize,
     index: Index,
+    troubles: Vec<Trouble>,
 }
 
 impl Heard {
@@ -57,6 +58,10 @@ impl Heard {
 
     pub(crate) fn reloads(&self) -> usize {
         self.lock().reloads
+    }
+
+    pub(crate) fn troubles(&self) -> Vec<Trouble> {
+        self.lock().troubles.clone()
     }
 
     pub(crate) fn index(&self) -> Index {
@@ -80,6 +85,10 @@ impl Feed for Heard {
             heard.index.apply(change);
         }
         heard.changes.extend_from_slice(changes);
+    }
+
+    fn trouble(&mut self, trouble: Trouble) {
+        self.lock().troubles.push(trouble);
     }
 }
 

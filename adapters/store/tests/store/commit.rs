@@ -102,6 +102,7 @@ fn what_only_one_may_have_is_refused_to_one_job_alone() {
     assert_eq!(second.recv().unwrap(), Err(Unavailable));
     assert_eq!(third.recv().unwrap(), Ok(2));
     assert_eq!(kept.heard.changes().len(), 2);
+    assert!(matches!(kept.heard.troubles()[..], [Trouble::Refused(_)]));
     assert_eq!(
         kept.store().state(),
         State::Available,

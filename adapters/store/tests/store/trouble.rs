@@ -103,6 +103,11 @@ fn a_database_that_is_damaged_refuses_everybody_until_it_is_put_back() {
         why: Trouble::Damaged,
     };
     assert_eq!(kept.store().state(), away, "it is told since when");
+    assert_eq!(
+        kept.heard.troubles(),
+        [Trouble::Damaged],
+        "an operator is told once"
+    );
     fs::write(kept.path(), &good).unwrap();
     assert_eq!(until_it_is_back(&kept), 200);
     assert_eq!(why(&kept), None);
