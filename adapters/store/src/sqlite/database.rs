@@ -23,8 +23,11 @@ const MAX_JOBS: usize = 256;
 /// A commit that has as many changes as this takes no further jobs.
 const MAX_CHANGES: usize = 10_000;
 
-/// How many changes are copied from the log into the database at once.
-const CHECKPOINT: usize = 500;
+/// How many pages of the log are copied into the database though there are jobs: 32 MiB.
+const CHECKPOINT: usize = 8_192;
+
+/// Pages that a change of a resource alone in its commit writes, and one of a member among many: about, as measured.
+const PAGES: [usize; 2] = [16, 2];
 
 /// Changes that are told at once when another process made them.
 const CHUNK: usize = 1_000;
@@ -51,7 +54,7 @@ pub(super) struct Database {
     connection: Connection,
     /// Bytes of changes of members that are kept.
     logged: u64,
-    /// Changes in the log, each member counted.
+    /// About how many pages are in the log alone.
     waiting: usize,
 }
 
@@ -185,7 +188,7 @@ impl Database {
         let logged = self.forget(self.logged.saturating_add(logged))?;
         self.connection.execute_batch("COMMIT")?;
         self.logged = logged;
-        self.waiting = self.waiting.saturating_add(changes.iter().map(size).sum());
+        self.waiting = self.waiting.saturating_add(changes.iter().map(pages).sum());
         Ok(Kept {
             changes,
             is_written,
@@ -204,12 +207,13 @@ impl Database {
         Ok(())
     }
 
-    /// Copies the log into the database, if it is worth it: what a commit does not have to wait for.
+    /// Copies the log into the database, where there is little to do or much to copy: so a commit does not have to.
     ///
     /// # Errors
     /// [`Trouble`]: that failed. What was committed is in the log.
-    pub(super) fn tidy(&mut self) -> Result<(), Trouble> {
-        if self.waiting >= CHECKPOINT {
+    pub(super) fn tidy(&mut self, is_idle: bool) -> Result<(), Trouble> {
+        let worth = if is_idle { 1 } else { CHECKPOINT };
+        if self.waiting >= worth {
             self.waiting = 0;
             // Gives a row of whether somebody who reads was in the way; the next one goes on then.
             let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
@@ -273,11 +277,15 @@ impl Database {
     }
 }
 
-/// How much of the log a change takes, as a number of rows.
-fn size(change: &Change) -> usize {
+/// About how many pages of the log a change takes.
+fn pages(change: &Change) -> usize {
+    let [resource, member] = PAGES;
     match &change.event {
-        Event::Members { added, removed, .. } => added.len().saturating_add(removed.len()),
-        Event::Put(_) => 1,
+        Event::Members { added, removed, .. } => {
+            let members = added.len().saturating_add(removed.len());
+            members.saturating_mul(member)
+        }
+        Event::Put(_) => resource,
     }
 }
 

@@ -106,7 +106,7 @@ impl Worker {
         for (job, result) in done {
             job.done(outcome.map_err(|_| Unavailable).and(result));
         }
-        self.tidy();
+        self.tidy(false);
     }
 
     fn commit(
@@ -149,11 +149,11 @@ impl Worker {
     }
 
     /// What has to be done, and nobody waits for.
-    fn tidy(&mut self) {
+    fn tidy(&mut self, is_idle: bool) {
         let Some(database) = &mut self.database else {
             return;
         };
-        let mut tidied = database.tidy();
+        let mut tidied = database.tidy(is_idle);
         if let Some((when, _)) = self.lost
             && when.elapsed() >= self.retry
         {
@@ -179,7 +179,7 @@ impl Worker {
         if let Err(trouble) = looked {
             self.lose(trouble);
         }
-        self.tidy();
+        self.tidy(true);
     }
 
     /// It can be written to.
