@@ -94,7 +94,10 @@ impl Memory {
             self.keys.remove(&key);
         }
         for address in resource.addresses() {
-            if let Some(owner) = self.owners.remove(address.as_str()) {
+            // What somebody had before they were deleted may be another's by now.
+            let owner = self.owners.get(address.as_str()).copied();
+            if let Some(owner) = owner.filter(|owner| owner.account == id) {
+                self.owners.remove(address.as_str());
                 self.former_owners.insert(address.to_string(), owner);
             }
         }

@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::Complaints;
 
 /// The adapters that an adapter may use.
-const AMONG_ADAPTERS: [(&str, &[&str]); 1] = [("daemon", &["tokio", "mail", "aws-lc"])];
+const AMONG_ADAPTERS: [(&str, &[&str]); 2] = [
+    ("daemon", &["tokio", "mail", "aws-lc"]),
+    ("store", &["accounts"]),
+];
 
 /// Where a crate stands in the house.
 #[derive(Clone, Copy)]
@@ -174,10 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn among_adapters_only_the_daemon_uses_others() {
+    fn among_adapters_the_daemon_uses_others_and_the_store_accounts() {
         check("adapters/daemon", "adapters/aws-lc", true);
         check("adapters/daemon", "adapters/embassy", false);
         check("adapters/tokio", "adapters/mail", false);
+        check("adapters/store", "adapters/accounts", true);
+        check("adapters/store", "adapters/tokio", false);
+        check("adapters/accounts", "adapters/store", false);
     }
 
     #[test]

@@ -1,0 +1,112 @@
+//! A connection to the file, as everybody here needs it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::migration;
+use crate::trouble::Trouble;
+
+/// How long another process may hold the database: longer than an administrator's command takes, shorter than the 5
+/// seconds that Keycloak's plugin waits for an answer.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// Statements that are kept prepared: as many as there are here, and some more.
+const STATEMENTS: usize = 64;
+
+/// SQLite's default.
+const PAGE_BYTES: u64 = 4_096;
+
+/// Pages of the log that a commit copies into the database by itself: 64 MiB. Before it comes to that, they are copied
+/// while nobody waits.
+const LOG_PAGES: i64 = 16_384;
+
+/// Most bytes that a log keeps after it was copied into the database.
+const LOG_BYTES: i64 = 64 << 20;
+
+/// Connects to write, and brings the schema to its last version.
+///
+/// # Errors
+/// [`Trouble`]: it is none that can be used.
+pub(super) fn to_write(path: &Path, max_bytes: u64) -> Result<Connection, Trouble> {
+    let mut connection = connect(path)?;
+    migration::migrate(&mut connection)?;
+    let pages = i64::try_from(max_bytes / PAGE_BYTES).unwrap_or(i64::MAX);
+    for (name, value) in [
+        // What is committed is on the disk, each time.
+        ("synchronous", "FULL"),
+        ("foreign_keys", "ON"),
+        // What a savepoint may have to undo stays in memory.
+        ("temp_store", "MEMORY"),
+    ] {
+        connection.pragma_update(None, name, value)?;
+    }
+    for (name, value) in [
+        ("max_page_count", pages),
+        ("wal_autocheckpoint", LOG_PAGES),
+        ("journal_size_limit", LOG_BYTES),
+        // Negative: KiB.
+        ("cache_size", -16_384),
+    ] {
+        connection.pragma_update(None, name, value)?;
+    }
+    Ok(connection)
+}
+
+/// Connects to read what is committed.
+///
+/// # Errors
+/// [`Trouble`]: it is none that can be used.
+pub(super) fn to_read(path: &Path) -> Result<Connection, Trouble> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", "ON")?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> Result<Connection, Trouble> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // What a file's schema brings along is not run, and pages are looked at before they are believed.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.pragma_update(None, "cell_size_check", "ON")?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(Trouble::Remote);
+    }
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_committed_is_on_disk_and_what_a_file_brings_along_is_not_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        std::fs::write(&path, "").unwrap();
+        let connection = to_write(&path, 1 << 30).unwrap();
+        for (name, expected) in [
+            // FULL.
+            ("synchronous", 2),
+            ("foreign_keys", 1),
+            ("trusted_schema", 0),
+            ("cell_size_check", 1),
+            ("max_page_count", 1 << 18),
+            ("page_size", 4_096),
+        ] {
+            let value = connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            assert_eq!(value, Ok(expected), "{name}");
+        }
+        let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
+        assert_eq!(mode, Ok("wal".to_owned()));
+        let reader = to_read(&path).unwrap();
+        assert!(reader.execute("DELETE FROM state", ()).is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! The file of a database: whose it is, who may read it, and whether it is still the same.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::trouble::Trouble;
+
+/// Its owner may read and write it; nobody else may.
+const MODE: u32 = 0o600;
+
+/// Makes sure that there is a file that nobody else may read. SQLite gives its log the same mode.
+///
+/// # Errors
+/// [`Trouble`]: there is none, and none can be made; or others may read it, and that cannot be changed.
+pub(super) fn prepare(path: &Path) -> Result<(), Trouble> {
+    let created = options().create_new(true).open(path);
+    match created {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        created => {
+            created?;
+            // The name of the new file has to outlast a power cut as well.
+            return Ok(File::open(directory(path))?.sync_all()?);
+        }
+    }
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(Trouble::NotOurs);
+    }
+    let mut permissions = metadata.permissions();
+    if permissions.mode() & 0o777 != MODE {
+        permissions.set_mode(MODE);
+        fs::set_permissions(path, permissions)?;
+    }
+    Ok(())
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(MODE);
+    options
+}
+
+fn directory(path: &Path) -> &Path {
+    let parent = path.parent();
+    let named = parent.filter(|parent| !parent.as_os_str().is_empty());
+    named.unwrap_or_else(|| Path::new("."))
+}
+
+/// Keeps others from serving from the same database while it lives, and is let go by the system if the process ends.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of the database at `path`.
+    ///
+    /// # Errors
+    /// [`Trouble::InUse`]: another has it. Others: it cannot be taken.
+    pub(super) fn take(path: &Path) -> Result<Self, Trouble> {
+        // A file of its own: SQLite's locks on the database would be lost when another handle of it is closed.
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        let file = options()
+            .create(true)
+            .truncate(false)
+            .open(PathBuf::from(name))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(Trouble::InUse),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// Tells one file from another of the same name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// That of the file at `path` now.
+    ///
+    /// # Errors
+    /// [`Trouble::Missing`]: there is none.
+    pub(super) fn of(path: &Path) -> Result<Self, Trouble> {
+        let metadata = fs::metadata(path)?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+}
