@@ -7,6 +7,9 @@ pub(crate) const SERVERS: usize = 4;
 /// How far good servers may be apart beside the time that their answers took, in milliseconds.
 const TOLERANCE: i64 = 1_000;
 
+/// How far a provider's clock may be from the servers', in milliseconds: half of the skew that policies allow.
+pub(crate) const PROVIDERS_TOLERANCE: i64 = 30_000;
+
 /// When the device may have started by the word of one server, in milliseconds since 1970: both included.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Start {
@@ -21,6 +24,14 @@ impl Start {
         Self {
             earliest: told.saturating_sub(heard).saturating_sub(TOLERANCE),
             latest: told.saturating_sub(asked).saturating_add(TOLERANCE),
+        }
+    }
+
+    /// By a provider, whose answer over TLS says when the device started.
+    pub(crate) fn of_provider(start: i64) -> Self {
+        Self {
+            earliest: start.saturating_sub(PROVIDERS_TOLERANCE),
+            latest: start.saturating_add(PROVIDERS_TOLERANCE),
         }
     }
 

@@ -1,10 +1,13 @@
 //! What time it is. A device wakes up without knowing it, and is told by servers that prove nothing.
 
 use core::cell::Cell;
+use core::num::NonZeroI64;
 
 use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
 use embassy_time::{Duration, Instant, Timer};
 use gatepost_core::UnixTime;
+
+use crate::agreement::Start;
 
 /// Longest step of a clock that is set already, in milliseconds: half of the skew that policies allow, so that a
 /// lie moves a verdict by no more. Crystals drift by less than a second between two looks.
@@ -14,6 +17,9 @@ const MAX_STEP: u64 = 30_000;
 /// set to first was wrong.
 const WRONG: u8 = 4;
 
+/// Of how many providers it is kept what time they say it is.
+pub(crate) const PROVIDERS: usize = 2;
+
 /// Between two looks of one who waits for the time.
 const LOOKING: Duration = Duration::from_millis(100);
 
@@ -22,6 +28,9 @@ pub struct Clock {
     /// Times before this are wrong: the image was not built yet.
     earliest: UnixTime,
     state: Mutex<CriticalSectionRawMutex, Cell<State>>,
+    /// When the device started by the first provider, and by the one of the others that was heard last: what comes over
+    /// TLS is no stranger's.
+    providers: Mutex<CriticalSectionRawMutex, Cell<[Option<NonZeroI64>; PROVIDERS]>>,
 }
 
 /// Starts of the device in milliseconds since 1970.
@@ -54,6 +63,7 @@ impl Clock {
                 start: None,
                 other: (0, 0),
             })),
+            providers: Mutex::new(Cell::new([None; PROVIDERS])),
         }
     }
 
@@ -71,6 +81,29 @@ impl Clock {
             }
             Timer::after(LOOKING).await;
         }
+    }
+
+    /// Hears that it was `time` at a provider between a request at `asked` and its answer at `heard`, both since the
+    /// device's start, in milliseconds; over TLS.
+    pub(crate) fn hear_provider(&self, provider: usize, time: UnixTime, asked: i64, heard: i64) {
+        // In the midst of its second, and of the time that the answer took.
+        let told = time.seconds().saturating_mul(1_000).saturating_add(500);
+        let start = told.saturating_sub(asked.midpoint(heard));
+        self.providers.lock(|providers| {
+            let [first, other] = providers.get();
+            let start = NonZeroI64::new(start);
+            providers.set(if provider == 0 {
+                [start, other]
+            } else {
+                [first, start]
+            });
+        });
+    }
+
+    /// When the device started by its providers.
+    pub(crate) fn provider_starts(&self) -> impl Iterator<Item = Start> + use<> {
+        let starts = self.providers.lock(Cell::get).into_iter().flatten();
+        starts.map(|start| Start::of_provider(start.get()))
     }
 
     /// Hears that the device started at `start`, in milliseconds since 1970, as servers agree.

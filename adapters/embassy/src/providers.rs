@@ -20,7 +20,7 @@ use gatepost_core::{
 };
 use heapless::Vec;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::errands::{Errands, Incoming, Take, whole};
 use crate::http::{Writer, write_request};
 use crate::keys::{KeyRing, WantedKey};
@@ -235,10 +235,20 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         {
             return Err(FetchFailure::NotAsked);
         }
+        let asked = clock::uptime();
         let outcome = errands
             .ask((&url, online), &|out| write(out, &url), take)
             .await;
         provider.settle(&outcome);
+        if let Ok(incoming) = &outcome
+            && url.is_secure
+            && let Some(time) = incoming.head().time()
+        {
+            let is_it = |one: &Provider| core::ptr::eq(one, provider);
+            let place = self.all.iter().position(is_it).unwrap_or(0);
+            self.clock
+                .hear_provider(place, time, asked, clock::uptime());
+        }
         outcome
     }
 

@@ -1,4 +1,5 @@
-//! Asking what time it is (SNTP, RFC 4330). Servers prove nothing: what most of several say is believed.
+//! Asking what time it is (SNTP, RFC 4330). Servers prove nothing: what most of several say is believed, and what
+//! providers have said over TLS counts beside them.
 
 use core::net::{IpAddr, SocketAddr, SocketAddrV4};
 
@@ -9,7 +10,7 @@ use heapless::Vec;
 use sntpc::{NtpContext, NtpTimestampGenerator, NtpUdpSocket, fraction_to_milliseconds};
 
 use crate::agreement::{SERVERS, Start, agreement};
-use crate::clock::{Clock, Told, uptime};
+use crate::clock::{Clock, PROVIDERS, Told, uptime};
 use crate::network::resolve;
 
 /// Between two looks at the time, once it is known; before, it is looked for ever more slowly up to this.
@@ -40,7 +41,7 @@ pub async fn keep_time(
     let mut pause = RETRY;
     loop {
         stack.wait_config_up().await;
-        pause = match look(stack, servers, &mut nonce).await {
+        pause = match look(stack, servers, clock, &mut nonce).await {
             Some(start) => {
                 let told = clock.hear(start);
                 report(told, clock);
@@ -64,6 +65,7 @@ pub async fn keep_time(
 async fn look(
     stack: Stack<'_>,
     servers: &[(&str, u16)],
+    clock: &Clock,
     nonce: &mut impl FnMut() -> u64,
 ) -> Option<i64> {
     let mut starts = Vec::<Start, SERVERS>::new();
@@ -86,12 +88,27 @@ async fn look(
             }
         }
     }
-    let agreed = agreement(&starts, asked);
+    let agreed = agreement_with(&starts, asked, clock.provider_starts());
     if agreed.is_none() && !starts.is_empty() {
         let answered = starts.len();
         log::error!("no time: the servers do not agree; asked={asked} answered={answered}");
     }
     agreed
+}
+
+/// What most servers and providers agree on, or, failing that, the providers, who have proved who they are.
+fn agreement_with(
+    servers: &[Start],
+    asked: usize,
+    providers: impl Iterator<Item = Start>,
+) -> Option<i64> {
+    let providers: Vec<Start, PROVIDERS> = providers.collect();
+    let mut all = Vec::<Start, { SERVERS + PROVIDERS }>::new();
+    // There is room for all of them.
+    let _ = all.extend_from_slice(servers);
+    let _ = all.extend_from_slice(&providers);
+    let agreed = agreement(&all, asked.saturating_add(providers.len()));
+    agreed.or_else(|| agreement(&providers, providers.len()))
 }
 
 fn report(told: Told, clock: &Clock) {
@@ -191,5 +208,49 @@ impl NtpUdpSocket for Datagrams<'_> {
             length,
             SocketAddr::new(IpAddr::V4(address), from.endpoint.port),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatepost_core::UnixTime;
+
+    /// What servers and providers agree on, in seconds, where each is so many seconds ahead.
+    fn agreed(servers: &[i64], asked: usize, providers: &[i64]) -> Option<i64> {
+        let clock = Clock::new(UnixTime::from_seconds(0));
+        for (place, ahead) in providers.iter().enumerate() {
+            let time = UnixTime::from_seconds(1_000_000 + ahead);
+            clock.hear_provider(place, time, 0, 1_000);
+        }
+        let starts = servers.iter();
+        let starts = starts.map(|ahead| Start::of((1_000_000 + ahead) * 1_000, 0, 100));
+        let starts: std::vec::Vec<Start> = starts.collect();
+        let agreed = agreement_with(&starts, asked, clock.provider_starts())?;
+        Some((agreed + 500).div_euclid(1_000) - 1_000_000)
+    }
+
+    #[test]
+    fn a_provider_has_a_vote_and_servers_are_the_more_precise() {
+        assert_eq!(agreed(&[5], 1, &[0]), Some(5));
+        assert_eq!(agreed(&[5], 1, &[-20]), Some(5));
+        assert_eq!(agreed(&[5, 5], 2, &[900]), Some(5));
+        assert_eq!(agreed(&[86_400, 0], 2, &[0]), Some(0));
+        assert_eq!(agreed(&[5], 1, &[]), Some(5));
+    }
+
+    #[test]
+    fn whoever_has_proved_who_it_is_is_believed_where_servers_differ() {
+        assert_eq!(agreed(&[-86_400], 1, &[0]), Some(0));
+        assert_eq!(agreed(&[-86_400, -86_400], 2, &[0, 0]), Some(0));
+        assert_eq!(agreed(&[], 2, &[3]), Some(3));
+        assert_eq!(agreed(&[-86_400], 1, &[0, 500]), None);
+        assert_eq!(agreed(&[], 2, &[]), None);
+    }
+
+    #[test]
+    fn of_all_providers_but_the_first_the_last_one_heard_counts() {
+        assert_eq!(agreed(&[], 0, &[0, 700, 700, 0]), Some(0));
+        assert_eq!(agreed(&[], 0, &[0, 0, 700]), None);
     }
 }

@@ -18,7 +18,9 @@ pub struct AnswerHead {
     /// `max-age` of `Cache-Control`, in seconds; nought for `no-cache` and `no-store`.
     pub max_age: Option<u32>,
     /// When it was given, by the clock of whoever gave it.
-    pub date: Option<UnixTime>,
+    date: Option<UnixTime>,
+    /// Whether it comes out of a cache, where it may have lain since (RFC 9111 section 5.1).
+    is_cached: bool,
     /// When whoever gave it wants to be asked again, in its own words; cut off behind a date.
     retry_after: heapless::String<32>,
     /// How much of the body has stayed in the buffer.
@@ -35,9 +37,15 @@ impl AnswerHead {
             www_authenticate: heapless::String::new(),
             max_age: None,
             date: None,
+            is_cached: false,
             retry_after: heapless::String::new(),
             length: 0,
         }
+    }
+
+    /// What time it is, by the clock of whoever gave it.
+    pub(crate) fn time(&self) -> Option<UnixTime> {
+        self.date.filter(|_| !self.is_cached)
     }
 
     /// How long whoever gave it wants not to be asked (RFC 9110 section 10.2.3).
@@ -130,6 +138,7 @@ impl Fields {
                 head.max_age = max_age(value);
             }
             b"date" if is_whole => head.date = http_date(value),
+            b"age" => head.is_cached = true,
             b"retry-after" => head.retry_after = cut(value),
             b"content-length" => {
                 let length = number(value, 10).filter(|_| is_whole);

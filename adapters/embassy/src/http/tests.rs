@@ -7,6 +7,7 @@ use crate::url::Url;
 
 use core::fmt::{self, Write as _};
 use embassy_futures::{block_on, join::join};
+use gatepost_core::UnixTime;
 use gatepost_core::jose::{Jwk, JwkSet, JwkSetReader, KeyBuffer, KeyError};
 use gatepost_core::provider::{Metadata, MetadataReader};
 use std::{boxed::Box, format, string::String, string::ToString as _, vec::Vec};
@@ -205,6 +206,32 @@ fn a_head_says_what_is_asked_of_it() {
         let answer = format!("HTTP/1.1 200 OK\r\nCache-Control: {directives}\r\n\r\n");
         assert_eq!(ask_for_head(&answer).unwrap().max_age, expected);
     }
+}
+
+#[test]
+fn a_head_says_what_time_it_is_and_when_to_come_again() {
+    const DATE: &str = "Date: Mon, 30 Nov 2026 04:51:16 GMT\r\n";
+    let head = |fields: &str| {
+        let answer = format!("HTTP/1.1 503 Wait\r\n{fields}\r\n");
+        ask_for_head(&answer).unwrap()
+    };
+    let time = |fields: &str| head(fields).time().map(UnixTime::seconds);
+    assert_eq!(time(DATE), Some(1_796_014_276));
+    assert_eq!(time(""), None);
+    assert_eq!(time("Date: now\r\n"), None);
+    // It may have lain in a cache since.
+    assert_eq!(time(&format!("Age: 0\r\n{DATE}")), None);
+    let pause = |fields: &str| head(fields).pause().map(|pause| pause.as_secs());
+    assert_eq!(pause("Retry-After: 30\r\n"), Some(30));
+    let until = "Retry-After: Mon, 30 Nov 2026 04:52:16 GMT\r\n";
+    assert_eq!(pause(&format!("{until}{DATE}")), Some(60));
+    assert_eq!(pause(until), None);
+    assert_eq!(
+        pause(&format!("Retry-After: {}7\r\n", " ".repeat(90))),
+        Some(7)
+    );
+    assert_eq!(pause("Retry-After: soon\r\n"), None);
+    assert_eq!(pause(""), None);
 }
 
 /// What the head of an answer says.
