@@ -430,3 +430,25 @@ fn plain_holds_a_name_and_a_password() {
         assert_eq!(parse(message), Err(expected), "{message:?}");
     }
 }
+
+#[test]
+fn a_table_and_ranges_know_the_same_tokens() {
+    for place in 0..32 {
+        for byte in 0..=255 {
+            let mut chunk = *b"abcdefghijklmnopqrstuvwxyz012345";
+            chunk[place] = byte;
+            let is_token = is_b64token_byte(byte);
+            assert_eq!(is_b64token_by_table(&chunk), is_token, "{byte} at {place}");
+            assert_eq!(is_b64token_chunk(&chunk), is_token, "{byte} at {place}");
+        }
+    }
+    // Two that are foreign do not make up for each other.
+    for places in (0..32).flat_map(|one| (0..one).map(move |other| [one, other])) {
+        let mut chunk = [b'a'; 32];
+        for place in places {
+            chunk[place] = b' ';
+        }
+        assert!(!is_b64token_by_table(&chunk), "{places:?}");
+    }
+    assert!(!is_b64token_by_table(&[b' '; 32]));
+}
