@@ -43,7 +43,7 @@ fn what_is_no_token_is_told_by_its_shape() {
         ),
         (
             token.chars().flat_map(|c| [c, '\0']).collect(),
-            "malformed_token",
+            "malformed_response",
             "save it as UTF-8",
         ),
         (

@@ -421,6 +421,11 @@ fn providers_of_one_issuer_take_each_its_own_tokens() {
     assert_eq!(choose(&list, 0, k, &foreign).code(), Err("wrong_audience"));
     let list = [(0, k, None, &mail), (1, k, None, &groupware)];
     assert_eq!(choose(&list, 0, k, &foreign).code(), Err("wrong_audience"));
+    // Whom a token is meant for does not ask of it less than it has to have.
+    let strict = policy_with(|policy| policy.scopes = &["imap"]);
+    let list = [(0, k, None, &strict), (0, k, None, &mail)];
+    let outcome = choose(&list, 0, k, &claims());
+    assert_eq!(outcome.code(), Err("insufficient_scope"));
     // What is wrong with the token itself is wrong for all.
     let late = with(&[("exp", json!(NOW - 300)), ("aud", json!("groupware"))]);
     assert_eq!(choose(&list, 0, k, &late).code(), Err("expired"));
