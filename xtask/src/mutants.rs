@@ -126,7 +126,7 @@ const MUTANTS: &str = "27.1.0";
 
 /// What has not ended by then never does, in seconds: either tests take less than three, on a machine that does
 /// nothing else.
-const TIMEOUT: &str = "30";
+const TIMEOUT: &str = "15";
 
 /// Runs cargo-mutants over all rooms, or the one behind `--room`, or over what further `arguments` leave of
 /// them, then compares the survivors with the explained ones. `--shard 0/8`, say, takes the first eighth.
