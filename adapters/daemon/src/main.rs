@@ -1,5 +1,6 @@
 //! The command `gatepost`.
 
+mod accounts;
 mod check;
 mod check_config;
 mod config;

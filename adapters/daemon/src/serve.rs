@@ -19,6 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::accounts::Accounts;
 use crate::config::{Config, Listener, ListenerProtocol};
 use crate::connection::acceptor::Acceptor;
 use crate::connection::listener::{self, BindError, Bound};
@@ -195,6 +196,10 @@ async fn serve(
     if let Some(account) = account {
         account.become_it()?;
     }
+    if let Some(accounts) = &prepared.accounts {
+        // With the rights that the daemon keeps, for the file is made now.
+        accounts.start()?;
+    }
     let mut followed = JoinSet::new();
     if let (Some(upstream), Some(users)) = (upstream, follow) {
         followed.spawn(users);
@@ -204,7 +209,11 @@ async fn serve(
     }
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(Stage::Serving);
-    let service = Arc::new(service(&config, generation, stopping));
+    let accounts = prepared.accounts;
+    if let Some(accounts) = &accounts {
+        let _ = timeout(FIRST_LOOK, accounts.tried()).await;
+    }
+    let service = Arc::new(service(&config, generation, stopping, accounts.clone()));
     let workers = Arc::new(Workers::start(&service)?);
     let acceptors = endpoints
         .into_iter()
@@ -228,6 +237,9 @@ async fn serve(
     systemd::stopping();
     tracing::info!("stopping");
     drain(acceptors, &stop, patience).await;
+    if let Some(accounts) = accounts {
+        accounts.close(patience).await;
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -372,6 +384,7 @@ fn service(
     config: &Config,
     generation: watch::Receiver<Arc<Generation>>,
     stopping: watch::Receiver<Stage>,
+    accounts: Option<Arc<Accounts>>,
 ) -> Service {
     let limits = &config.limits;
     Service {
@@ -381,5 +394,6 @@ fn service(
         handshake: limits.handshake_seconds.duration(),
         line: limits.line_seconds.duration(),
         guesses: Guesses::new(limits.penalty_seconds.duration(), limits.trusted_networks()),
+        accounts,
     }
 }

@@ -74,7 +74,12 @@ pub(crate) async fn answer_watchers(
             path: request.head.uri.path(),
             accept: request.header(ACCEPT),
         };
-        Reply::from(service.metrics.answer(question, &service.generation))
+        let accounts = service.accounts.as_deref();
+        Reply::from(
+            service
+                .metrics
+                .answer(question, &service.generation, accounts),
+        )
     };
     let served = serve(stream, service.line, service.stopping.clone(), answer).await;
     note_end(served, number);

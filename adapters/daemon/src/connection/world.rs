@@ -70,6 +70,7 @@ impl World {
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),
             guesses: Guesses::new(Duration::from_secs(15), Vec::new()),
+            accounts: None,
         });
         Self {
             service,
