@@ -1,6 +1,7 @@
 //! Accounts that are known before anybody logs in: a database that sources write to, and an index of it in memory that
 //! mail servers are answered from. Nobody who asks waits for the database.
 
+pub(crate) mod gate;
 mod held;
 
 use std::fs;
@@ -11,9 +12,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::routes::{List, Routes};
+use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
 use gatepost_mail::users::Common;
-use gatepost_store::{Session, Settings, SourceError, Sqlite, State, Store, Trouble, run};
+use gatepost_store::{Job, Session, Settings, SourceError, Sqlite, State, Store, Trouble, run};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -33,9 +35,18 @@ pub(crate) struct Accounts {
     held: Arc<Held>,
     /// There once the database has been opened, until the daemon ends.
     store: Mutex<Option<Arc<Sqlite>>>,
-    /// The sources, in the order of the configuration, once their numbers are known.
-    sources: OnceLock<Vec<Source>>,
+    /// There once the numbers of the sources are known.
+    served: OnceLock<Served>,
     opening: watch::Sender<Opening>,
+}
+
+/// What is served, once the database has been opened.
+pub(crate) struct Served {
+    /// The sources, in the order of the configuration.
+    pub(crate) sources: Vec<Source>,
+    /// The URL of each one's endpoint, if it pushes accounts.
+    pub(crate) urls: Vec<Option<String>>,
+    pub(crate) routes: Routes,
 }
 
 /// Whether the database has been opened.
@@ -93,7 +104,7 @@ impl Accounts {
             settings: settings.clone(),
             held: Arc::default(),
             store: Mutex::default(),
-            sources: OnceLock::new(),
+            served: OnceLock::new(),
             opening: watch::Sender::new(Opening::Untried),
         }))
     }
@@ -163,9 +174,16 @@ impl Accounts {
                 domains: source.domains(),
             })
             .collect();
-        self.held.begin(self.routes(&sources));
+        let routes = self.routes(&sources);
+        self.held.begin(routes.clone());
+        let urls = self.settings.sources.iter();
+        let urls = urls.map(|source| source.public_url().map(str::to_owned));
         // Set once: this returns after the first success.
-        let _ = self.sources.set(sources);
+        let _ = self.served.set(Served {
+            urls: urls.collect(),
+            sources,
+            routes,
+        });
         *self.lock() = Some(Arc::new(store));
         Ok(())
     }
@@ -194,6 +212,20 @@ impl Accounts {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sqlite>>> {
         // Nothing in there is ever half done.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is served, once that is known.
+    pub(crate) fn served(&self) -> Option<&Served> {
+        self.served.get()
+    }
+
+    /// Hands over a job; where there is no database, it is done at once, as not available.
+    pub(crate) fn submit(&self, job: Box<dyn Job>) {
+        let store = self.lock().clone();
+        match store {
+            Some(store) => store.submit(job),
+            None => job.done(Err(Unavailable)),
+        }
     }
 
     /// How they are.

@@ -1,6 +1,7 @@
 //! `gatepost serve`: the life of the daemon.
 
 mod announce;
+mod endpoints;
 mod open_files;
 mod reload;
 mod systemd;
@@ -12,7 +13,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_mail::http::Responder;
 use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -20,13 +20,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::accounts::Accounts;
-use crate::config::{Config, Listener, ListenerProtocol};
+use crate::config::Config;
 use crate::connection::acceptor::Acceptor;
-use crate::connection::listener::{self, BindError, Bound};
+use crate::connection::http::Scim;
 use crate::connection::peer::Stage;
 use crate::connection::service::Service;
 use crate::connection::upstream::Upstream;
-use crate::connection::worker::{Protocol, Workers};
+use crate::connection::worker::Workers;
 use crate::judging::generation::Generation;
 use crate::judging::guesses::Guesses;
 use crate::judging::users::Followed;
@@ -35,6 +35,7 @@ use crate::metrics::{self, Metrics};
 use crate::process::prepare::{Kept, Preparation, StartError, prepare};
 use crate::process::{memory, vital};
 use announce::{announce, status};
+use endpoints::{Answerers, endpoints};
 use reload::Reload;
 
 /// How long a start waits for providers to be found, so that its first logins find them known.
@@ -192,11 +193,17 @@ async fn serve(
     }
     memory::keep_trimmed()?;
     let (upstream, follow) = upstream(&config, prepared.users)?.unzip();
-    let endpoints = endpoints(&config, upstream.as_ref(), prepared.http)?;
+    let accounts = prepared.accounts;
+    let answerers = Answerers {
+        upstream: upstream.clone(),
+        responder: prepared.http,
+        scim: accounts.as_ref().map(|accounts| scim(&config, accounts)),
+    };
+    let endpoints = endpoints(&config, answerers)?;
     if let Some(account) = account {
         account.become_it()?;
     }
-    if let Some(accounts) = &prepared.accounts {
+    if let Some(accounts) = &accounts {
         // With the rights that the daemon keeps, for the file is made now.
         accounts.start()?;
     }
@@ -209,7 +216,6 @@ async fn serve(
     }
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(Stage::Serving);
-    let accounts = prepared.accounts;
     if let Some(accounts) = &accounts {
         let _ = timeout(FIRST_LOOK, accounts.tried()).await;
     }
@@ -275,84 +281,6 @@ async fn all_ended(acceptors: &[Acceptor]) {
     }
 }
 
-/// The sockets of one protocol.
-struct Endpoint {
-    protocol: Protocol,
-    connections: u32,
-    bound: Vec<Bound>,
-}
-
-impl Endpoint {
-    fn bind<'l>(
-        protocol: Protocol,
-        connections: u32,
-        listeners: impl IntoIterator<Item = &'l Listener>,
-    ) -> Result<Self, BindError> {
-        let mut bound = Vec::new();
-        for listener in listeners {
-            bound.extend(listener::bind(listener)?);
-        }
-        Ok(Self {
-            protocol,
-            connections,
-            bound,
-        })
-    }
-
-    fn open(self, workers: &Arc<Workers>) -> Acceptor {
-        let (protocol, has_logins) = (self.protocol.name(), self.protocol.has_logins());
-        let mut acceptor = Acceptor::new(self.connections, self.protocol, workers);
-        for listener in self.bound {
-            tracing::info!(
-                address = listener.address(),
-                protocol,
-                trust_client_address = has_logins.then(|| listener.is_believed()),
-                "listening"
-            );
-            acceptor.open(listener);
-        }
-        acceptor
-    }
-}
-
-/// Binds every socket that the configuration names, each with the protocol that is spoken there.
-fn endpoints(
-    config: &Config,
-    upstream: Option<&Arc<Upstream>>,
-    responder: Option<Responder>,
-) -> Result<Vec<Endpoint>, BindError> {
-    let connections = config.limits.connections.get();
-    let auth = upstream.map_or(Protocol::Auth, |upstream| {
-        Protocol::RelayedAuth(Arc::clone(upstream))
-    });
-    let mut protocols = vec![(ListenerProtocol::Auth, auth)];
-    if let Some(upstream) = upstream {
-        let (one, other) = (Arc::clone(upstream), Arc::clone(upstream));
-        protocols.push((ListenerProtocol::Master, Protocol::Master(one)));
-        protocols.push((ListenerProtocol::Socketmap, Protocol::Socketmap(other)));
-    }
-    let mut endpoints = Vec::new();
-    for (written, protocol) in protocols {
-        let listeners = config.listeners.iter();
-        let listeners = listeners.filter(|listener| listener.protocol == written);
-        endpoints.push(Endpoint::bind(protocol, connections, listeners)?);
-    }
-    if let (Some(http), Some(responder)) = (&config.http, responder) {
-        let protocol = Protocol::Questions(Arc::new(responder));
-        let bound = Endpoint::bind(protocol, http.connections.get(), &http.listeners());
-        endpoints.push(bound?);
-    }
-    if let Some(dict) = &config.dict {
-        let bound = Endpoint::bind(Protocol::Dict, dict.connections.get(), [&dict.listener()]);
-        endpoints.push(bound?);
-    }
-    if let Some(metrics) = &config.metrics {
-        let bound = Endpoint::bind(Protocol::Metrics, WATCHERS, [&metrics.listener()]);
-        endpoints.push(bound?);
-    }
-    Ok(endpoints)
-}
-
 /// The Dovecot that is relayed to, or the users that are told of, and what keeps these current.
 fn upstream(
     config: &Config,
@@ -393,7 +321,17 @@ fn service(
         metrics: Metrics::new(),
         handshake: limits.handshake_seconds.duration(),
         line: limits.line_seconds.duration(),
-        guesses: Guesses::new(limits.penalty_seconds.duration(), limits.trusted_networks()),
+        guesses: guesses(config),
         accounts,
     }
+}
+
+fn guesses(config: &Config) -> Guesses {
+    let limits = &config.limits;
+    Guesses::new(limits.penalty_seconds.duration(), limits.trusted_networks())
+}
+
+/// What answers sources of accounts; their guesses are nobody's logins.
+fn scim(config: &Config, accounts: &Arc<Accounts>) -> Arc<Scim> {
+    Arc::new(Scim::new(accounts, guesses(config)))
 }

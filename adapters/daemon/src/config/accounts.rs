@@ -124,7 +124,6 @@ impl AccountSource {
     }
 
     /// The URL that it knows of its endpoint, if it pushes accounts.
-    #[expect(dead_code, reason = "SCIM is not spoken yet")]
     pub(crate) fn public_url(&self) -> Option<&str> {
         self.public_url.as_deref()
     }

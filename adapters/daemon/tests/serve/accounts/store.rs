@@ -2,8 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::json;
-
 use super::*;
 use crate::serving::refused;
 
@@ -40,6 +38,37 @@ fn a_database_that_is_gone_is_told_to_whoever_watches() {
             .starts_with("the database is not there")
     );
     assert!(accounts["since"].is_string());
+}
+
+#[test]
+fn what_is_pushed_while_the_database_is_away_is_to_come_again() {
+    let mut daemon = Daemon::start();
+    let (secret, id) = {
+        let idp = daemon.source("idp");
+        idp.create("alice@example.com");
+        (idp.secret.clone(), idp.id)
+    };
+    fs::remove_file(daemon.path("accounts.sqlite")).unwrap();
+    daemon
+        .serving
+        .wait_for("database of accounts: what is known from before is answered");
+    let idp = Pushing {
+        daemon: &daemon,
+        name: "idp".to_owned(),
+        secret,
+        id,
+    };
+    for answer in [
+        idp.get("/Users"),
+        idp.push(
+            "POST",
+            "/Users",
+            &json!({"schemas": [USER], "userName": "bob@example.com"}),
+        ),
+    ] {
+        assert!(answer.head.to_lowercase().contains("retry-after: "));
+        assert_eq!(answer.expect(503)["status"], "503");
+    }
 }
 
 #[test]
