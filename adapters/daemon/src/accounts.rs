@@ -3,6 +3,7 @@
 
 pub(crate) mod gate;
 mod held;
+mod maps;
 
 use std::fs;
 use std::io;
@@ -212,6 +213,11 @@ impl Accounts {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sqlite>>> {
         // Nothing in there is ever half done.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The accounts in memory.
+    pub(crate) fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held)
     }
 
     /// What is served, once that is known.

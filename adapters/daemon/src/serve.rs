@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Held};
 use crate::config::Config;
 use crate::connection::acceptor::Acceptor;
 use crate::connection::http::Scim;
@@ -192,7 +192,8 @@ async fn serve(
         tracing::warn!(path, error, "state_directory cannot be written");
     }
     memory::keep_trimmed()?;
-    let (upstream, follow) = upstream(&config, prepared.users)?.unzip();
+    let held = prepared.accounts.as_ref().map(|accounts| accounts.held());
+    let (upstream, follow) = upstream(&config, prepared.users, held)?.unzip();
     let accounts = prepared.accounts;
     let answerers = Answerers {
         upstream: upstream.clone(),
@@ -285,8 +286,9 @@ async fn all_ended(acceptors: &[Acceptor]) {
 fn upstream(
     config: &Config,
     users: Option<Followed>,
+    accounts: Option<Arc<Held>>,
 ) -> io::Result<Option<(Arc<Upstream>, impl Future<Output = ()> + Send + 'static)>> {
-    if config.upstream.is_none() && config.users.is_none() {
+    if config.upstream.is_none() && config.users.is_none() && accounts.is_none() {
         return Ok(None);
     }
     let (users, follow) = users
@@ -297,6 +299,7 @@ fn upstream(
     let upstream = Upstream::new(
         &config.upstream.clone().unwrap_or_default(),
         users.unwrap_or_else(|| watch::channel(None).1),
+        accounts,
         config.recipient_delimiter.get(),
         u32::from_ne_bytes(random),
     );

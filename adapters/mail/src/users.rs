@@ -167,6 +167,17 @@ impl Users {
         listed.flatten().or_else(|| self.find(&base))
     }
 
+    /// Whether users of that domain are known to exist; where every name exists, no domain is known.
+    #[must_use]
+    pub fn has_domain(&self, domain: &str) -> bool {
+        let domain = domain.to_ascii_lowercase();
+        match &self.exist {
+            Exist::Domains(domains) => domains.contains(&domain),
+            Exist::All => false,
+            Exist::Listed(file) => file.has_domain(&domain),
+        }
+    }
+
     /// The names that match `mask`, in which `*` is any text and `?` any character; `None` where nobody can
     /// list them.
     #[must_use]

@@ -1,5 +1,6 @@
 //! Accounts of the real command: pushed over HTTP, and what mail servers hear of them at once.
 
+mod maps;
 mod pushed;
 mod store;
 
@@ -85,7 +86,6 @@ impl Daemon {
         self.root.path().join(name)
     }
 
-    #[expect(dead_code, reason = "nobody is answered yet")]
     fn connect(&self, name: &str) -> Client<UnixStream> {
         Client::unix(&self.path(name))
     }
