@@ -4,6 +4,7 @@
 pub(crate) mod gate;
 mod held;
 mod maps;
+mod users;
 
 use std::fs;
 use std::io;
@@ -15,7 +16,6 @@ use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::routes::{List, Routes};
 use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
-use gatepost_mail::users::Common;
 use gatepost_store::{Job, Session, Settings, SourceError, Sqlite, State, Store, Trouble, run};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use crate::config::{AccountSettings, UsersError};
 use crate::process::vital;
 pub(crate) use held::Held;
+pub(crate) use users::Everybody;
 
 /// How long a database that cannot be opened is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -31,8 +32,6 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The accounts, and where they are kept.
 pub(crate) struct Accounts {
     settings: AccountSettings,
-    #[expect(dead_code, reason = "Dovecot is not answered from accounts yet")]
-    common: Common,
     held: Arc<Held>,
     /// There once the database has been opened, until the daemon ends.
     store: Mutex<Option<Arc<Sqlite>>>,
@@ -101,9 +100,8 @@ impl Accounts {
     pub(crate) fn new(settings: &AccountSettings) -> Result<Arc<Self>, SettingsError> {
         check_file(settings)?;
         Ok(Arc::new(Self {
-            common: settings.common()?,
             settings: settings.clone(),
-            held: Arc::default(),
+            held: Held::new(settings.common()?),
             store: Mutex::default(),
             served: OnceLock::new(),
             opening: watch::Sender::new(Opening::Untried),

@@ -4,6 +4,7 @@
 //! that a login can have, and no other: it can be a path, a log line and an address at once. So nobody is a
 //! catch-all (`@example.com`).
 
+mod directory;
 mod passwd_file;
 
 use std::str::FromStr;
@@ -12,6 +13,7 @@ use gatepost_core::Identity;
 
 use crate::socketmap::Delimiters;
 
+pub use directory::{Directory, Names, Unavailable};
 use passwd_file::Entry;
 pub use passwd_file::{LineError, PasswdFile, PasswdFileBuilder};
 

@@ -7,11 +7,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use gatepost_accounts::index::Index;
 use gatepost_accounts::model::Change;
 use gatepost_accounts::routes::Routes;
+use gatepost_mail::users::Common;
 use gatepost_store::{Feed, Load, Trouble};
 
 /// What is known of the accounts.
-#[derive(Default)]
-pub(crate) struct Held(RwLock<Known>);
+pub(crate) struct Held {
+    known: RwLock<Known>,
+    /// What every account has as a user of Dovecot's.
+    common: Common,
+}
 
 #[derive(Default)]
 struct Known {
@@ -21,10 +25,22 @@ struct Known {
 }
 
 impl Held {
+    /// Nobody is known yet.
+    pub(super) fn new(common: Common) -> Arc<Self> {
+        Arc::new(Self {
+            known: RwLock::default(),
+            common,
+        })
+    }
+
+    pub(super) fn common(&self) -> &Common {
+        &self.common
+    }
+
     /// Looks at the accounts; `None` where nobody is known yet, which is not that there is nobody.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&Index, &Routes) -> T) -> Option<T> {
         // Nothing in there is ever half done.
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let routes = known.routes.as_ref()?;
         Some(look(&known.index, routes))
     }
@@ -43,7 +59,7 @@ impl Held {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut known)
     }
 

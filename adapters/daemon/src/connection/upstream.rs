@@ -171,8 +171,8 @@ impl Upstream {
     }
 
     /// The accounts that are known before anybody logs in.
-    pub(crate) fn accounts(&self) -> Option<&Held> {
-        self.accounts.as_deref()
+    pub(crate) fn accounts(&self) -> Option<&Arc<Held>> {
+        self.accounts.as_ref()
     }
 
     /// What extensions of addresses begin with.

@@ -40,7 +40,7 @@ impl Handler for Socketmap {
         let users = self.upstream.users();
         let addresses = self.upstream.accounts();
         let sources = Sources {
-            addresses: addresses.map(|held| held as &dyn Addresses),
+            addresses: addresses.map(|held| &**held as &dyn Addresses),
             users: users.as_deref(),
             has_upstream: addresses.is_none() || self.upstream.has_master(),
             delimiters: self.upstream.delimiters(),

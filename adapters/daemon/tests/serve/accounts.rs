@@ -3,6 +3,7 @@
 mod maps;
 mod pushed;
 mod store;
+mod users;
 
 use std::fs;
 use std::io::Read as _;
@@ -35,7 +36,7 @@ const TABLES: &str = "log = { format = \"json\", level = \"debug\" }\n\
     [[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = \"mail\"\n\
     keys = [\"%/jwks.json\"]\n\
     [accounts]\ndatabase = \"%/accounts.sqlite\"\nuid = 5000\ngid = 5001\n\
-    home = \"/var/vmail/%{domain}/%{username}\"\nlisten = \"tcp:127.0.0.1:0\"\nLINES\n\
+    home = \"/var/vmail/%{id}\"\nlisten = \"tcp:127.0.0.1:0\"\nLINES\n\
     [[accounts.source]]\nname = \"idp\"\ndomains = [\"example.com\", \"example.net\"]\n\
     public_url = \"https://mail.example.com/scim/idp/v2\"\n\
     [[accounts.source]]\nname = \"other\"\ndomains = [\"example.com\"]\n\
@@ -84,6 +85,14 @@ impl Daemon {
 
     fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
+    }
+
+    /// A mail process, after the greeting.
+    fn master(&self) -> Client<UnixStream> {
+        let mut client = self.connect("master");
+        assert_eq!(client.ask("VERSION\t1\t0\n"), "VERSION\t1\t1");
+        assert!(client.line().starts_with("SPID\t"));
+        client
     }
 
     fn connect(&self, name: &str) -> Client<UnixStream> {
