@@ -162,18 +162,10 @@ impl Accounts {
             (gatepost_accounts::scim::Effect::Commit, known)
         });
         let known = known.map_err(SourceError::from).flatten()?;
-        let sources: Vec<Source> = self
-            .settings
-            .sources
-            .iter()
-            .zip(known)
-            .map(|(source, id)| Source {
-                id,
-                name: source.name.to_string(),
-                domains: source.domains(),
-            })
-            .collect();
-        let routes = self.routes(&sources);
+        let configured = self.settings.sources.iter().zip(known);
+        let sources = configured.map(|(source, id)| source.with_number(id));
+        let sources: Vec<Source> = sources.collect();
+        let routes = routes(&self.settings, &sources);
         self.held.begin(routes.clone());
         let urls = self.settings.sources.iter();
         let urls = urls.map(|source| source.public_url().map(str::to_owned));
@@ -185,27 +177,6 @@ impl Accounts {
         });
         *self.lock() = Some(Arc::new(store));
         Ok(())
-    }
-
-    /// What the configuration adds to accounts.
-    fn routes(&self, sources: &[Source]) -> Routes {
-        let mut routes = Routes::new();
-        routes.refuses_inactive = self.settings.refuses_disabled();
-        for list in &self.settings.lists {
-            let source = sources.iter().find(|source| *source.name == *list.source);
-            if let Some(source) = source {
-                routes.add_list(List {
-                    source: source.id,
-                    group: list.group.to_string(),
-                    address: list.address.get().clone(),
-                    may_members_send: list.members_may_send,
-                });
-            }
-        }
-        for (domain, target) in self.settings.catch_alls() {
-            routes.add_catch_all(domain, target.clone());
-        }
-        routes
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sqlite>>> {
@@ -260,8 +231,32 @@ impl Accounts {
     }
 }
 
+/// What the configuration adds to accounts.
+pub(crate) fn routes(settings: &AccountSettings, sources: &[Source]) -> Routes {
+    let mut routes = Routes::new();
+    routes.refuses_inactive = settings.refuses_disabled();
+    for list in &settings.lists {
+        let source = sources.iter().find(|source| *source.name == *list.source);
+        if let Some(source) = source {
+            routes.add_list(List {
+                source: source.id,
+                group: list.group.to_string(),
+                address: list.address.get().clone(),
+                may_members_send: list.members_may_send,
+            });
+        }
+    }
+    for (domain, target) in settings.catch_alls() {
+        routes.add_catch_all(domain, target.clone());
+    }
+    routes
+}
+
 /// The numbers of the sources of these names; those that are not there are added.
-fn know(session: &mut dyn Session, names: &[String]) -> Result<Vec<SourceId>, SourceError> {
+pub(crate) fn know(
+    session: &mut dyn Session,
+    names: &[String],
+) -> Result<Vec<SourceId>, SourceError> {
     let names = names.iter();
     let known = names.map(|name| match session.source(name)? {
         Some(known) => Ok(known.id),

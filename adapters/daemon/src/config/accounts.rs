@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use gatepost_accounts::name::{self, Address as Mailbox};
+use gatepost_accounts::model::{Source, SourceId};
+use gatepost_accounts::name::Address as Mailbox;
 use gatepost_mail::users::Common;
 
 use super::claims::DomainName;
@@ -117,10 +118,14 @@ impl Deref for SourceName {
 }
 
 impl AccountSource {
-    /// The domains in which it may give addresses.
-    pub(crate) fn domains(&self) -> name::Domains {
+    /// It, with the number that the database has given it.
+    pub(crate) fn with_number(&self, id: SourceId) -> Source {
         let domains = self.domains.iter();
-        domains.map(|domain| &**domain).collect()
+        Source {
+            id,
+            name: self.name.to_string(),
+            domains: domains.map(|domain| &**domain).collect(),
+        }
     }
 
     /// The URL that it knows of its endpoint, if it pushes accounts.

@@ -1,5 +1,6 @@
 //! Accounts of the real command: pushed over HTTP, and what mail servers hear of them at once.
 
+mod commands;
 mod maps;
 mod pushed;
 mod store;
