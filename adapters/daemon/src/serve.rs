@@ -187,39 +187,25 @@ async fn serve(
         _ => return Err(Error(prepared.faults)),
     };
     announce(&config, &exposed, &generation);
-    if let Kept::Unusable(path, error) = prepared.kept {
-        let (path, error) = (path.display().to_string(), error.to_string());
-        tracing::warn!(path, error, "state_directory cannot be written");
-    }
+    tell_kept(prepared.kept);
     memory::keep_trimmed()?;
     let held = prepared.accounts.as_ref().map(|accounts| accounts.held());
     let (upstream, follow) = upstream(&config, prepared.users, held)?.unzip();
     let accounts = prepared.accounts;
     let answerers = Answerers {
-        upstream: upstream.clone(),
-        responder: prepared.http,
         scim: accounts.as_ref().map(|accounts| scim(&config, accounts)),
+        ..Answerers::of(upstream.as_ref(), prepared.http)
     };
     let endpoints = endpoints(&config, answerers)?;
     if let Some(account) = account {
         account.become_it()?;
     }
-    if let Some(accounts) = &accounts {
-        // With the rights that the daemon keeps, for the file is made now.
-        accounts.start()?;
-    }
+    start_accounts(accounts.as_ref())?;
     let mut followed = JoinSet::new();
-    if let (Some(upstream), Some(users)) = (upstream, follow) {
-        followed.spawn(users);
-        let follow = Arc::clone(&upstream);
-        followed.spawn(async move { follow.follow().await });
-        let _ = timeout(FIRST_LOOK, upstream.tried()).await;
-    }
+    follow_users(upstream, follow, &mut followed).await;
+    accounts_tried(accounts.as_ref()).await;
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(Stage::Serving);
-    if let Some(accounts) = &accounts {
-        let _ = timeout(FIRST_LOOK, accounts.tried()).await;
-    }
     let service = Arc::new(service(&config, generation, stopping, accounts.clone()));
     let workers = Arc::new(Workers::start(&service)?);
     let acceptors = endpoints
@@ -231,24 +217,55 @@ async fn serve(
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 
     let patience = config.limits.drain_seconds.duration();
-    let reloading = Reload {
-        path: options.config.clone(),
-        current: config,
-        generations,
-        online,
-        hanging: None,
-    };
+    let reloading = Reload::new(&options.config, config, (generations, online));
     followed.spawn(reloading.follow(reload));
     // Its sender lives as long as the signals are waited for.
     let _ = end.await;
     systemd::stopping();
     tracing::info!("stopping");
     drain(acceptors, &stop, patience).await;
+    close_accounts(accounts, patience).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn tell_kept(kept: Kept) {
+    if let Kept::Unusable(path, error) = kept {
+        let (path, error) = (path.display().to_string(), error.to_string());
+        tracing::warn!(path, error, "state_directory cannot be written");
+    }
+}
+
+/// Keeps users and what Dovecot offers current; waits until Dovecot has been tried, for a while.
+async fn follow_users(
+    upstream: Option<Arc<Upstream>>,
+    follow: Option<impl Future<Output = ()> + Send + 'static>,
+    followed: &mut JoinSet<()>,
+) {
+    if let (Some(upstream), Some(users)) = (upstream, follow) {
+        followed.spawn(users);
+        let follow = Arc::clone(&upstream);
+        followed.spawn(async move { follow.follow().await });
+        let _ = timeout(FIRST_LOOK, upstream.tried()).await;
+    }
+}
+
+/// Begins to open the database of accounts, with the rights that the daemon keeps: the file is made now.
+fn start_accounts(accounts: Option<&Arc<Accounts>>) -> io::Result<()> {
+    accounts.map_or(Ok(()), Accounts::start)
+}
+
+async fn close_accounts(accounts: Option<Arc<Accounts>>, patience: Duration) {
     if let Some(accounts) = accounts {
         accounts.close(patience).await;
     }
-    tracing::info!("stopped");
-    Ok(())
+}
+
+/// Waits until it has been tried to open the database of accounts, for a while.
+async fn accounts_tried(accounts: Option<&Arc<Accounts>>) {
+    if let Some(accounts) = accounts {
+        let _ = timeout(FIRST_LOOK, accounts.tried()).await;
+    }
 }
 
 /// Lets nobody in any more, and logins that have begun end.

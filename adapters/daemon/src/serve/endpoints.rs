@@ -58,6 +58,17 @@ impl Endpoint {
     }
 }
 
+impl Answerers {
+    /// Those of logins and tokens.
+    pub(super) fn of(upstream: Option<&Arc<Upstream>>, responder: Option<Responder>) -> Self {
+        Self {
+            upstream: upstream.map(Arc::clone),
+            responder,
+            scim: None,
+        }
+    }
+}
+
 /// Binds every socket that the configuration names, each with the protocol that is spoken there.
 pub(super) fn endpoints(config: &Config, answerers: Answerers) -> Result<Vec<Endpoint>, BindError> {
     let Answerers {
