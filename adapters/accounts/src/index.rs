@@ -53,6 +53,11 @@ impl Index {
         }
     }
 
+    /// Goes on with other routes: what they name, a source's number, may be known after the accounts only.
+    pub fn set_routes(&mut self, routes: Routes) {
+        self.routes = routes;
+    }
+
     /// The number of the last change that it has.
     #[must_use]
     pub fn sequence(&self) -> u64 {

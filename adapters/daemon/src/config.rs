@@ -26,6 +26,7 @@
 //! 4. If it relaxes something: its words in `looser_words`.
 //! 5. **Its row in README.md**; a test compares names and defaults.
 
+mod accounts;
 mod address;
 mod claims;
 mod dict;
@@ -43,6 +44,7 @@ mod syntax;
 mod upstream;
 mod values;
 
+pub(crate) use accounts::{AccountSettings, AccountSource, MailingList};
 pub(crate) use address::Address;
 pub(crate) use dict::Dict;
 pub(crate) use fault::{ConfigError, Faults};
@@ -80,6 +82,8 @@ keys! {
         pub(crate) upstream: Option<Upstream>,
         /// The users, if they are not Dovecot's to know.
         pub(crate) users: Option<UserSettings>,
+        /// The accounts that are known before anybody logs in.
+        pub(crate) accounts: Option<AccountSettings>,
         /// Where metrics and health are served.
         pub(crate) metrics: Option<Metrics>,
         /// Where Dovecot's oauth2 database is answered.
@@ -338,6 +342,7 @@ impl Config {
         all.extend(self.metrics.as_ref().map(Metrics::listener));
         all.extend(self.http.iter().flat_map(Http::listeners));
         all.extend(self.dict.as_ref().map(Dict::listener));
+        all.extend(self.accounts.iter().flat_map(AccountSettings::listeners));
         all
     }
 

@@ -4,6 +4,7 @@
 //! can break a line or begin another one. Nobody waits for a line to be read (`queue.rs`), and of each kind but a
 //! login's there are a few a second (`limited.rs`).
 
+pub(crate) mod audit;
 mod limited;
 mod line;
 mod queue;

@@ -1,5 +1,7 @@
 //! The command `gatepost`.
 
+mod accounts;
+mod administration;
 mod check;
 mod check_config;
 mod config;
@@ -30,6 +32,8 @@ enum Verb {
     Demo(demo::Demo),
     /// Walks through a configuration, says what is wrong, and what to do.
     Doctor(doctor::Options),
+    Account(administration::AccountOptions),
+    ScimSource(administration::ScimSource),
     /// Writes a configuration that does what Dovecot's oauth2 settings do.
     Import(import::Options),
 }
@@ -45,6 +49,8 @@ fn main() -> ExitCode {
         Verb::CheckConfig(options) => check_config::run(&options),
         Verb::Demo(demo) => demo::run(&demo),
         Verb::Doctor(options) => doctor::run(&options),
+        Verb::Account(options) => administration::run_account(&options),
+        Verb::ScimSource(options) => administration::run_source(&options),
         Verb::Import(options) => import::run(&options),
     };
     log::flush();

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 pub(crate) use answers::{Answer, Question};
 pub(crate) use events::{Connected, Limit, limit_hit, loaded, reloaded};
 
+use crate::accounts::Accounts;
 use crate::judging::generation::Generation;
 use crate::log;
 use answers::Format;
@@ -113,9 +114,11 @@ impl Metrics {
         &self,
         question: Question<'_>,
         generation: &watch::Receiver<Arc<Generation>>,
+        accounts: Option<&Accounts>,
     ) -> Answer {
         let generation = Arc::clone(&generation.borrow());
-        answers::answer(question, &generation, |format| {
+        let health = accounts.map(Accounts::health);
+        answers::answer(question, &generation, health.as_ref(), |format| {
             self.figures(&generation, format)
         })
     }

@@ -1,6 +1,7 @@
 //! `gatepost serve`: the life of the daemon.
 
 mod announce;
+mod endpoints;
 mod open_files;
 mod reload;
 mod systemd;
@@ -12,20 +13,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_mail::http::Responder;
 use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::config::{Config, Listener, ListenerProtocol};
+use crate::accounts::{Accounts, Held};
+use crate::config::Config;
 use crate::connection::acceptor::Acceptor;
-use crate::connection::listener::{self, BindError, Bound};
+use crate::connection::http::Scim;
 use crate::connection::peer::Stage;
 use crate::connection::service::Service;
 use crate::connection::upstream::Upstream;
-use crate::connection::worker::{Protocol, Workers};
+use crate::connection::worker::Workers;
 use crate::judging::generation::Generation;
 use crate::judging::guesses::Guesses;
 use crate::judging::users::Followed;
@@ -34,6 +35,7 @@ use crate::metrics::{self, Metrics};
 use crate::process::prepare::{Kept, Preparation, StartError, prepare};
 use crate::process::{memory, vital};
 use announce::{announce, status};
+use endpoints::{Answerers, endpoints};
 use reload::Reload;
 
 /// How long a start waits for providers to be found, so that its first logins find them known.
@@ -185,26 +187,26 @@ async fn serve(
         _ => return Err(Error(prepared.faults)),
     };
     announce(&config, &exposed, &generation);
-    if let Kept::Unusable(path, error) = prepared.kept {
-        let (path, error) = (path.display().to_string(), error.to_string());
-        tracing::warn!(path, error, "state_directory cannot be written");
-    }
+    tell_kept(prepared.kept);
     memory::keep_trimmed()?;
-    let (upstream, follow) = upstream(&config, prepared.users)?.unzip();
-    let endpoints = endpoints(&config, upstream.as_ref(), prepared.http)?;
+    let held = prepared.accounts.as_ref().map(|accounts| accounts.held());
+    let (upstream, follow) = upstream(&config, prepared.users, held)?.unzip();
+    let accounts = prepared.accounts;
+    let answerers = Answerers {
+        scim: accounts.as_ref().map(|accounts| scim(&config, accounts)),
+        ..Answerers::of(upstream.as_ref(), prepared.http)
+    };
+    let endpoints = endpoints(&config, answerers)?;
     if let Some(account) = account {
         account.become_it()?;
     }
+    start_accounts(accounts.as_ref())?;
     let mut followed = JoinSet::new();
-    if let (Some(upstream), Some(users)) = (upstream, follow) {
-        followed.spawn(users);
-        let follow = Arc::clone(&upstream);
-        followed.spawn(async move { follow.follow().await });
-        let _ = timeout(FIRST_LOOK, upstream.tried()).await;
-    }
+    follow_users(upstream, follow, &mut followed).await;
+    accounts_tried(accounts.as_ref()).await;
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(Stage::Serving);
-    let service = Arc::new(service(&config, generation, stopping));
+    let service = Arc::new(service(&config, generation, stopping, accounts.clone()));
     let workers = Arc::new(Workers::start(&service)?);
     let acceptors = endpoints
         .into_iter()
@@ -215,21 +217,55 @@ async fn serve(
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 
     let patience = config.limits.drain_seconds.duration();
-    let reloading = Reload {
-        path: options.config.clone(),
-        current: config,
-        generations,
-        online,
-        hanging: None,
-    };
+    let reloading = Reload::new(&options.config, config, (generations, online));
     followed.spawn(reloading.follow(reload));
     // Its sender lives as long as the signals are waited for.
     let _ = end.await;
     systemd::stopping();
     tracing::info!("stopping");
     drain(acceptors, &stop, patience).await;
+    close_accounts(accounts, patience).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn tell_kept(kept: Kept) {
+    if let Kept::Unusable(path, error) = kept {
+        let (path, error) = (path.display().to_string(), error.to_string());
+        tracing::warn!(path, error, "state_directory cannot be written");
+    }
+}
+
+/// Keeps users and what Dovecot offers current; waits until Dovecot has been tried, for a while.
+async fn follow_users(
+    upstream: Option<Arc<Upstream>>,
+    follow: Option<impl Future<Output = ()> + Send + 'static>,
+    followed: &mut JoinSet<()>,
+) {
+    if let (Some(upstream), Some(users)) = (upstream, follow) {
+        followed.spawn(users);
+        let follow = Arc::clone(&upstream);
+        followed.spawn(async move { follow.follow().await });
+        let _ = timeout(FIRST_LOOK, upstream.tried()).await;
+    }
+}
+
+/// Begins to open the database of accounts, with the rights that the daemon keeps: the file is made now.
+fn start_accounts(accounts: Option<&Arc<Accounts>>) -> io::Result<()> {
+    accounts.map_or(Ok(()), Accounts::start)
+}
+
+async fn close_accounts(accounts: Option<Arc<Accounts>>, patience: Duration) {
+    if let Some(accounts) = accounts {
+        accounts.close(patience).await;
+    }
+}
+
+/// Waits until it has been tried to open the database of accounts, for a while.
+async fn accounts_tried(accounts: Option<&Arc<Accounts>>) {
+    if let Some(accounts) = accounts {
+        let _ = timeout(FIRST_LOOK, accounts.tried()).await;
+    }
 }
 
 /// Lets nobody in any more, and logins that have begun end.
@@ -263,90 +299,13 @@ async fn all_ended(acceptors: &[Acceptor]) {
     }
 }
 
-/// The sockets of one protocol.
-struct Endpoint {
-    protocol: Protocol,
-    connections: u32,
-    bound: Vec<Bound>,
-}
-
-impl Endpoint {
-    fn bind<'l>(
-        protocol: Protocol,
-        connections: u32,
-        listeners: impl IntoIterator<Item = &'l Listener>,
-    ) -> Result<Self, BindError> {
-        let mut bound = Vec::new();
-        for listener in listeners {
-            bound.extend(listener::bind(listener)?);
-        }
-        Ok(Self {
-            protocol,
-            connections,
-            bound,
-        })
-    }
-
-    fn open(self, workers: &Arc<Workers>) -> Acceptor {
-        let (protocol, has_logins) = (self.protocol.name(), self.protocol.has_logins());
-        let mut acceptor = Acceptor::new(self.connections, self.protocol, workers);
-        for listener in self.bound {
-            tracing::info!(
-                address = listener.address(),
-                protocol,
-                trust_client_address = has_logins.then(|| listener.is_believed()),
-                "listening"
-            );
-            acceptor.open(listener);
-        }
-        acceptor
-    }
-}
-
-/// Binds every socket that the configuration names, each with the protocol that is spoken there.
-fn endpoints(
-    config: &Config,
-    upstream: Option<&Arc<Upstream>>,
-    responder: Option<Responder>,
-) -> Result<Vec<Endpoint>, BindError> {
-    let connections = config.limits.connections.get();
-    let auth = upstream.map_or(Protocol::Auth, |upstream| {
-        Protocol::RelayedAuth(Arc::clone(upstream))
-    });
-    let mut protocols = vec![(ListenerProtocol::Auth, auth)];
-    if let Some(upstream) = upstream {
-        let (one, other) = (Arc::clone(upstream), Arc::clone(upstream));
-        protocols.push((ListenerProtocol::Master, Protocol::Master(one)));
-        protocols.push((ListenerProtocol::Socketmap, Protocol::Socketmap(other)));
-    }
-    let mut endpoints = Vec::new();
-    for (written, protocol) in protocols {
-        let listeners = config.listeners.iter();
-        let listeners = listeners.filter(|listener| listener.protocol == written);
-        endpoints.push(Endpoint::bind(protocol, connections, listeners)?);
-    }
-    if let (Some(http), Some(responder)) = (&config.http, responder) {
-        let protocol = Protocol::Questions(Arc::new(responder));
-        let bound = Endpoint::bind(protocol, http.connections.get(), &http.listeners());
-        endpoints.push(bound?);
-    }
-    if let Some(dict) = &config.dict {
-        let bound = Endpoint::bind(Protocol::Dict, dict.connections.get(), [&dict.listener()]);
-        endpoints.push(bound?);
-    }
-    if let Some(metrics) = &config.metrics {
-        let bound = Endpoint::bind(Protocol::Metrics, WATCHERS, [&metrics.listener()]);
-        endpoints.push(bound?);
-    }
-    Ok(endpoints)
-}
-
 /// The Dovecot that is relayed to, or the users that are told of, and what keeps these current.
 fn upstream(
     config: &Config,
     users: Option<Followed>,
+    accounts: Option<Arc<Held>>,
 ) -> io::Result<Option<(Arc<Upstream>, impl Future<Output = ()> + Send + 'static)>> {
-    if config.upstream.is_none() && config.users.is_none() {
+    if config.upstream.is_none() && config.users.is_none() && accounts.is_none() {
         return Ok(None);
     }
     let (users, follow) = users
@@ -357,6 +316,7 @@ fn upstream(
     let upstream = Upstream::new(
         &config.upstream.clone().unwrap_or_default(),
         users.unwrap_or_else(|| watch::channel(None).1),
+        accounts,
         config.recipient_delimiter.get(),
         u32::from_ne_bytes(random),
     );
@@ -372,6 +332,7 @@ fn service(
     config: &Config,
     generation: watch::Receiver<Arc<Generation>>,
     stopping: watch::Receiver<Stage>,
+    accounts: Option<Arc<Accounts>>,
 ) -> Service {
     let limits = &config.limits;
     Service {
@@ -380,6 +341,17 @@ fn service(
         metrics: Metrics::new(),
         handshake: limits.handshake_seconds.duration(),
         line: limits.line_seconds.duration(),
-        guesses: Guesses::new(limits.penalty_seconds.duration(), limits.trusted_networks()),
+        guesses: guesses(config),
+        accounts,
     }
+}
+
+fn guesses(config: &Config) -> Guesses {
+    let limits = &config.limits;
+    Guesses::new(limits.penalty_seconds.duration(), limits.trusted_networks())
+}
+
+/// What answers sources of accounts; their guesses are nobody's logins.
+fn scim(config: &Config, accounts: &Arc<Accounts>) -> Arc<Scim> {
+    Arc::new(Scim::new(accounts, guesses(config)))
 }

@@ -4,15 +4,21 @@
 //! `REQUEST` names a login by the connection over which it was made, and is answered once. One of our own is
 //! answered with its user's fields: those of the [`Users`] that Gatepost has, else those that Dovecot says.
 //! One of Dovecot's is passed on under Dovecot's names for it. `USER` and `LIST` are Gatepost's to answer
-//! where it has users, `PASS` and the rest always Dovecot's. Each client has a connection of its own to
+//! where it has users, `PASS` and the rest always Dovecot's. A [`Directory`] is asked first, and who is not in it is
+//! asked for there. Each client has a connection of its own to
 //! Dovecot, made when something is asked there first, so that request ids are the same on both.
+
+mod list;
+mod lookup;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::line::{escape, fields, id, key, unescape, value, write_line};
-use crate::users::{User, Users};
+use crate::line::{escape, fields, id, key, unescape, write_line};
+use crate::users::{Directory, User, Users};
 use crate::waiting::{By, Claim, Judged, Waiting};
+use list::{Listing, Others};
+pub use lookup::{Found, Lookup};
 
 /// Requests of one client that are not answered: Dovecot's own client sends one after the other.
 const MAX_PENDING: usize = 64;
@@ -72,7 +78,35 @@ pub struct Master {
     pub upstream: Vec<u8>,
     client_version: Option<Vec<u8>>,
     pending: BTreeMap<u32, Asked>,
+    listing: Option<Listing>,
     is_connected: bool,
+}
+
+/// What is known of a user that is asked for.
+enum Told {
+    User(User),
+    Nobody,
+    /// It cannot be told now.
+    Unavailable,
+    /// Only Dovecot can tell.
+    AskDovecot,
+}
+
+impl Others<'_> {
+    fn find(&self, name: &str) -> Told {
+        let first = self.directory.map(|directory| directory.find(name));
+        if let Some(Ok(Some(user))) = first {
+            return Told::User(user);
+        }
+        let user = self.users.and_then(|users| users.find(name));
+        match (user, first) {
+            (Some(user), _) => Told::User(user),
+            (None, Some(Err(_))) => Told::Unavailable,
+            (None, Some(_)) if self.users.is_some() || !self.has_upstream => Told::Nobody,
+            (None, None) if self.users.is_some() => Told::Nobody,
+            (None, _) => Told::AskDovecot,
+        }
+    }
 }
 
 /// What was asked of Dovecot.
@@ -94,6 +128,7 @@ impl Master {
             upstream: Vec::new(),
             client_version: None,
             pending: BTreeMap::new(),
+            listing: None,
             is_connected: false,
         }
     }
@@ -150,10 +185,19 @@ impl Master {
     ///
     /// # Errors
     /// [`MasterError`]: close the connection.
-    pub fn client_line(
+    pub fn client_line(&mut self, line: &[u8], sources: Sources<'_>) -> Result<(), MasterError> {
+        self.client_line_with(line, sources, None)
+    }
+
+    /// As [`client_line`](Self::client_line), where a directory is asked first.
+    ///
+    /// # Errors
+    /// [`MasterError`]: close the connection.
+    pub fn client_line_with(
         &mut self,
         line: &[u8],
         mut sources: Sources<'_>,
+        directory: Option<&dyn Directory>,
     ) -> Result<(), MasterError> {
         let words: Vec<&[u8]> = fields(line).collect();
         let command = words.first().copied().unwrap_or_default();
@@ -168,16 +212,24 @@ impl Master {
             _ => return Err(MasterError::UnknownCommand),
         }
         let id = id(words.get(1).copied()).ok_or(MasterError::InvalidId)?;
-        if self.pending.contains_key(&id) {
+        let is_listed = self
+            .listing
+            .as_ref()
+            .is_some_and(|listing| listing.id == id);
+        if is_listed || self.pending.contains_key(&id) {
             return Err(MasterError::DuplicateId);
         }
         let rest = words.get(2..).unwrap_or_default();
-        match (command, sources.users) {
-            (b"REQUEST", _) => self.request(id, rest, &mut sources),
-            (b"USER", Some(users)) => self.user(id, rest, users),
-            (b"LIST", Some(users)) => self.list(id, rest, users),
-            (b"LIST", None) => self.ask(id, Asked::List, line, sources.has_upstream),
-            (b"PASS", _) if !sources.has_upstream => self.answer(b"NOTFOUND", id, &[]),
+        let others = Others {
+            directory,
+            users: sources.users,
+            has_upstream: sources.has_upstream,
+        };
+        match command {
+            b"REQUEST" => self.request(id, rest, (&mut sources, others)),
+            b"USER" => self.user(id, (rest, line), others),
+            b"LIST" => self.list(id, (rest, line), others),
+            b"PASS" if !sources.has_upstream => self.answer(b"NOTFOUND", id, &[]),
             _ => self.ask(id, Asked::Same, line, sources.has_upstream),
         }
         Ok(())
@@ -194,7 +246,12 @@ impl Master {
     }
 
     /// Answers what names a login: process id of the login process, id of its login, cookie, parameters.
-    fn request(&mut self, id: u32, words: &[&[u8]], sources: &mut Sources<'_>) {
+    fn request(
+        &mut self,
+        id: u32,
+        words: &[&[u8]],
+        (sources, others): (&mut Sources<'_>, Others<'_>),
+    ) {
         let Some((claim, parameters)) = claim(words) else {
             return self.answer(b"FAIL", id, &[]);
         };
@@ -209,45 +266,36 @@ impl Master {
                 let line = [&names, &*parameters].concat().join(&b'\t');
                 self.ask(id, Asked::Same, &line, sources.has_upstream);
             }
-            Some(By::Gatepost(judged)) => self.own(id, judged, sources),
+            Some(By::Gatepost(judged)) => self.own(id, judged, others),
         }
     }
 
     /// Answers with the user of a login of our own, or asks who it is.
-    fn own(&mut self, id: u32, judged: Judged, sources: &Sources<'_>) {
-        let Some(users) = sources.users else {
-            let lookup = id.to_string();
-            let head = [b"USER", lookup.as_bytes(), &judged.user];
-            let origin = judged.origin.iter().map(Vec::as_slice);
-            let line: Vec<&[u8]> = head.into_iter().chain(origin).collect();
-            let line = line.join(&b'\t');
-            return self.ask(id, Asked::UserOf(judged), &line, sources.has_upstream);
-        };
+    fn own(&mut self, id: u32, judged: Judged, others: Others<'_>) {
         let name = unescape(&judged.user).unwrap_or_default();
-        match users.find(&name) {
-            Some(user) => self.answer(b"USER", id, &with_login(user_fields(&user), &judged)),
-            None => self.answer(b"NOTFOUND", id, &[]),
+        match others.find(&name) {
+            Told::User(user) => self.answer(b"USER", id, &with_login(user_fields(&user), &judged)),
+            Told::Nobody => self.answer(b"NOTFOUND", id, &[]),
+            Told::Unavailable => self.answer(b"FAIL", id, &[]),
+            Told::AskDovecot => {
+                let lookup = id.to_string();
+                let head = [b"USER", lookup.as_bytes(), &judged.user];
+                let origin = judged.origin.iter().map(Vec::as_slice);
+                let line: Vec<&[u8]> = head.into_iter().chain(origin).collect();
+                let line = line.join(&b'\t');
+                self.ask(id, Asked::UserOf(judged), &line, others.has_upstream);
+            }
         }
     }
 
-    fn user(&mut self, id: u32, words: &[&[u8]], users: &Users) {
+    fn user(&mut self, id: u32, (words, line): (&[&[u8]], &[u8]), others: Others<'_>) {
         let name = words.first().and_then(|name| unescape(name));
-        match users.find(&name.unwrap_or_default()) {
-            Some(user) => self.answer(b"USER", id, &user_fields(&user)),
-            None => self.answer(b"NOTFOUND", id, &[]),
+        match others.find(&name.unwrap_or_default()) {
+            Told::User(user) => self.answer(b"USER", id, &user_fields(&user)),
+            Told::Nobody => self.answer(b"NOTFOUND", id, &[]),
+            Told::Unavailable => self.answer(b"FAIL", id, &[]),
+            Told::AskDovecot => self.ask(id, Asked::Same, line, others.has_upstream),
         }
-    }
-
-    fn list(&mut self, id: u32, words: &[&[u8]], users: &Users) {
-        let mask = words.iter().find_map(|field| value(field, "user"));
-        let mask = mask.and_then(unescape).unwrap_or_else(|| "*".to_owned());
-        let Some(names) = users.matching(&mask) else {
-            return self.answer(b"DONE", id, &[b"fail".to_vec()]);
-        };
-        for name in names {
-            self.answer(b"LIST", id, &[escape(name)]);
-        }
-        self.answer(b"DONE", id, &[]);
     }
 
     fn answer(&mut self, word: &[u8], id: u32, rest: &[Vec<u8>]) {
@@ -312,63 +360,6 @@ fn with_login(mut said: Vec<Vec<u8>>, judged: &Judged) -> Vec<Vec<u8>> {
     said.extend(judged.userdb.iter().cloned());
     said.push([b"auth_mech=", &judged.mechanism[..]].concat());
     said
-}
-
-/// A question of our own: whether there is a user.
-pub struct Lookup {
-    id: u32,
-    user: Vec<u8>,
-    service: &'static str,
-}
-
-/// What Dovecot says to it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Found {
-    /// There is one, of this name.
-    User(String),
-    /// There is none.
-    Nobody,
-    /// It cannot be told now.
-    Failed,
-}
-
-impl Lookup {
-    /// What a connection begins with.
-    pub const VERSION: &'static [u8] = b"VERSION\t1\t0\n";
-
-    /// Asks for `user`, for a service such as `lmtp`; `id` is this question's alone on its connection.
-    #[must_use]
-    pub fn new(id: u32, user: &str, service: &'static str) -> Self {
-        let user = escape(user);
-        Self { id, user, service }
-    }
-
-    /// Writes the question.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        let id = self.id.to_string();
-        // Dovecot 2.3 knows the service by the first name, 2.4 by the second.
-        let service = ["service=", "protocol="].map(|key| key.to_owned() + self.service);
-        let [old, new] = service.each_ref().map(String::as_bytes);
-        write_line(out, [b"USER", id.as_bytes(), &self.user, old, new]);
-    }
-
-    /// What a line of Dovecot's says to it, if anything.
-    #[must_use]
-    pub fn read(&self, line: &[u8]) -> Option<Found> {
-        let mut words = fields(line);
-        let word = words.next()?;
-        if !ANSWERS.contains(&word) || id(words.next()) != Some(self.id) {
-            return None;
-        }
-        Some(match word {
-            b"USER" => words
-                .next()
-                .and_then(unescape)
-                .map_or(Found::Failed, Found::User),
-            b"NOTFOUND" => Found::Nobody,
-            _ => Found::Failed,
-        })
-    }
 }
 
 #[cfg(test)]

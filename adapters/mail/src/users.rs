@@ -4,6 +4,7 @@
 //! that a login can have, and no other: it can be a path, a log line and an address at once. So nobody is a
 //! catch-all (`@example.com`).
 
+mod directory;
 mod passwd_file;
 
 use std::str::FromStr;
@@ -12,10 +13,12 @@ use gatepost_core::Identity;
 
 use crate::socketmap::Delimiters;
 
+pub use directory::{Directory, Names, Unavailable};
 use passwd_file::Entry;
 pub use passwd_file::{LineError, PasswdFile, PasswdFileBuilder};
 
-/// Text with variables: `%u` or `%{user}`, `%n` or `%{username}` (before the @), `%d` or `%{domain}`.
+/// Text with variables: `%u` or `%{user}`, `%n` or `%{username}` (before the @), `%d` or `%{domain}`, and `%{id}`
+/// where users have ids.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Template(Vec<Part>);
 
@@ -25,6 +28,7 @@ enum Part {
     User,
     Local,
     Domain,
+    Id,
 }
 
 /// What is no template.
@@ -65,19 +69,27 @@ fn variable(text: &str) -> Option<(Part, &str)> {
         ("{username}", Part::Local),
         ("d", Part::Domain),
         ("{domain}", Part::Domain),
+        ("{id}", Part::Id),
     ];
     let mut known = known.into_iter();
     known.find_map(|(name, part)| Some((part, text.strip_prefix(name)?)))
 }
 
 impl Template {
-    fn fill(&self, user: &str) -> String {
+    /// Whether it names the user's id.
+    #[must_use]
+    pub fn has_id(&self) -> bool {
+        self.0.contains(&Part::Id)
+    }
+
+    fn fill(&self, user: &str, id: &str) -> String {
         let (local, domain) = user.rsplit_once('@').unwrap_or((user, ""));
         let text = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::User => user.to_owned(),
             Part::Local => local.to_owned(),
             Part::Domain => domain.to_owned(),
+            Part::Id => id.to_owned(),
         };
         self.0.iter().map(text).collect()
     }
@@ -142,7 +154,7 @@ impl Users {
             }
             Exist::Listed(file) => Some(file.find(&name)?),
         };
-        let fields = self.common.fields(&name, entry);
+        let fields = self.common.fields((&name, ""), entry);
         Some(User { name, fields })
     }
 
@@ -155,6 +167,17 @@ impl Users {
         };
         let listed = matches!(self.exist, Exist::Listed(_)).then(|| self.find(address));
         listed.flatten().or_else(|| self.find(&base))
+    }
+
+    /// Whether users of that domain are known to exist; where every name exists, no domain is known.
+    #[must_use]
+    pub fn has_domain(&self, domain: &str) -> bool {
+        let domain = domain.to_ascii_lowercase();
+        match &self.exist {
+            Exist::Domains(domains) => domains.contains(&domain),
+            Exist::All => false,
+            Exist::Listed(file) => file.has_domain(&domain),
+        }
     }
 
     /// The names that match `mask`, in which `*` is any text and `?` any character; `None` where nobody can
@@ -170,11 +193,21 @@ impl Users {
 }
 
 impl Common {
+    /// What everybody has, of the user of that name, in lower case, and id.
+    #[must_use]
+    pub fn of(&self, name: &str, id: &str) -> Vec<(String, String)> {
+        self.fields((name, id), None)
+    }
+
     /// What a user has, as its entry or else everybody.
-    fn fields(&self, name: &str, entry: Option<Entry<'_>>) -> Vec<(String, String)> {
+    fn fields(
+        &self,
+        (name, user_id): (&str, &str),
+        entry: Option<Entry<'_>>,
+    ) -> Vec<(String, String)> {
         let own = entry.map_or([None; 3], |entry| entry.first());
         let id = |id: Option<u32>| id.map(|id| id.to_string());
-        let home = self.home.as_ref().map(|home| home.fill(name));
+        let home = self.home.as_ref().map(|home| home.fill(name, user_id));
         let common = ["uid", "gid", "home"]
             .into_iter()
             .zip([id(self.uid), id(self.gid), home]);
@@ -184,7 +217,7 @@ impl Common {
         let further = self
             .fields
             .iter()
-            .map(|(key, value)| (key.clone(), value.fill(name)));
+            .map(|(key, value)| (key.clone(), value.fill(name, user_id)));
         let mut fields: Vec<_> = first.chain(further).collect();
         for (key, value) in entry.iter().flat_map(Entry::further) {
             match fields.iter_mut().find(|(known, _)| known == key) {

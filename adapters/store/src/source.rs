@@ -19,6 +19,9 @@ pub const MAX_LABEL: usize = 256;
 /// What every secret begins with, by which a scanner of repositories finds those that leaked.
 const PREFIX: &str = "gatepost_scim_";
 
+/// Digits of a secret of 256 bits, in base64url.
+const DIGITS: usize = 43;
+
 /// One transaction of a store: what SCIM needs, and what is known of sources.
 pub trait Session: Transaction {
     /// All sources, in the order of their numbers.
@@ -135,6 +138,14 @@ impl BearerSecret {
         Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bits)))
     }
 
+    /// Whether `presented` may be a secret at all: no look-up finds anything else.
+    #[must_use]
+    pub fn has_form(presented: &str) -> bool {
+        let is_digit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let digits = presented.strip_prefix(PREFIX);
+        digits.is_some_and(|digits| digits.len() == DIGITS && digits.chars().all(is_digit))
+    }
+
     /// What the operator gives to the source: characters of a bearer token (RFC 6750 section 2.1).
     #[must_use]
     pub fn reveal(&self) -> &str {
@@ -212,6 +223,14 @@ mod tests {
             secret.reveal(),
             "gatepost_scim_q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s"
         );
+        assert!(BearerSecret::has_form(secret.reveal()));
+        for other in [
+            "",
+            "gatepost_scim_",
+            "gatepost_scim_q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6",
+        ] {
+            assert!(!BearerSecret::has_form(other), "{other}");
+        }
         assert_eq!(format!("{secret:?}"), "BearerSecret(..)");
         assert_eq!(format!("{:?}", secret.hash()), "SecretHash(..)");
         assert_eq!(secret.hash(), SecretHash::of(secret.reveal()));

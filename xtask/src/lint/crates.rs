@@ -10,7 +10,7 @@ use super::Complaints;
 
 /// The adapters that an adapter may use.
 const AMONG_ADAPTERS: [(&str, &[&str]); 2] = [
-    ("daemon", &["tokio", "mail", "aws-lc"]),
+    ("daemon", &["tokio", "mail", "aws-lc", "accounts", "store"]),
     ("store", &["accounts"]),
 ];
 

@@ -110,6 +110,11 @@ impl Body {
         self.0.iter().flat_map(Piece::chunks)
     }
 
+    /// Its text, piece by piece, each of which is made when it is asked for.
+    pub fn into_chunks(self) -> impl Iterator<Item = String> + 'static {
+        self.0.into_iter().flat_map(Piece::into_chunks)
+    }
+
     /// Its whole text.
     #[must_use]
     pub fn text(&self) -> String {
@@ -124,19 +129,36 @@ impl Piece {
             Self::Members(base_url, members) => {
                 let base_url = Value::from(&**base_url).to_string();
                 let chunks = members.chunks(MEMBERS_A_CHUNK).enumerate();
-                Box::new(chunks.map(move |(number, chunk)| {
-                    let mut text = String::new();
-                    for (at, one) in chunk.iter().enumerate() {
-                        if number > 0 || at > 0 {
-                            text.push(',');
-                        }
-                        push_member(&mut text, base_url.trim_matches('"'), one);
-                    }
-                    text
+                Box::new(chunks.map(move |(number, chunk)| chunk_text(&base_url, number, chunk)))
+            }
+        }
+    }
+
+    fn into_chunks(self) -> Box<dyn Iterator<Item = String>> {
+        match self {
+            Self::Text(text) => Box::new(std::iter::once(text)),
+            Self::Members(base_url, members) => {
+                let base_url = Value::from(&*base_url).to_string();
+                let numbers = 0..members.len().div_ceil(MEMBERS_A_CHUNK);
+                Box::new(numbers.map(move |number| {
+                    let chunk = members.chunks(MEMBERS_A_CHUNK).nth(number);
+                    chunk_text(&base_url, number, chunk.unwrap_or_default())
                 }))
             }
         }
     }
+}
+
+/// The members of the chunk of that number; `base_url` is a JSON text.
+fn chunk_text(base_url: &str, number: usize, chunk: &[Member]) -> String {
+    let mut text = String::new();
+    for (at, one) in chunk.iter().enumerate() {
+        if number > 0 || at > 0 {
+            text.push(',');
+        }
+        push_member(&mut text, base_url.trim_matches('"'), one);
+    }
+    text
 }
 
 /// Writes a member; `base_url` is escaped already.
@@ -157,4 +179,26 @@ fn push_member(text: &mut String, base_url: &str, member: &Member) {
         r#""}"#,
     ];
     text.extend(parts);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+    use crate::model::Kind;
+
+    #[test]
+    fn a_body_that_is_given_away_has_the_same_chunks() {
+        let members = (0..2_500_u128).map(|id| Member {
+            id: Id::from_bytes(id.to_be_bytes()),
+            kind: Kind::Account,
+        });
+        let mut body = Body::default();
+        body.push_text("[");
+        body.push_members("https://x/\"y", members.collect());
+        body.push_text("]");
+        let chunks: Vec<_> = body.chunks().collect();
+        assert_eq!(chunks.len(), 5);
+        assert_eq!(body.into_chunks().collect::<Vec<_>>(), chunks);
+    }
 }

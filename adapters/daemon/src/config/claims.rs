@@ -100,7 +100,7 @@ impl Deref for Scope {
 }
 
 /// A domain of users' names.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct DomainName(String);
 
 impl TryFrom<String> for DomainName {

@@ -2,12 +2,12 @@
 
 use super::reader::Keys;
 use super::{
-    Config, Dict, DiscoverySettings, Http, Limits, Listener, Log, Metrics, Provider, Upstream,
-    UserSettings,
+    AccountSettings, AccountSource, Config, Dict, DiscoverySettings, Http, Limits, Listener, Log,
+    MailingList, Metrics, Provider, Upstream, UserSettings,
 };
 
 /// Every table, by its header, with its keys.
-pub(super) const TABLES: [(&str, &[&str]); 11] = [
+pub(super) const TABLES: [(&str, &[&str]); 14] = [
     (Config::HEADER, Config::KEYS),
     (Log::HEADER, Log::KEYS),
     (Limits::HEADER, Limits::KEYS),
@@ -18,6 +18,9 @@ pub(super) const TABLES: [(&str, &[&str]); 11] = [
     (Dict::HEADER, Dict::KEYS),
     (Upstream::HEADER, Upstream::KEYS),
     (UserSettings::HEADER, UserSettings::KEYS),
+    (AccountSettings::HEADER, AccountSettings::KEYS),
+    (AccountSource::HEADER, AccountSource::KEYS),
+    (MailingList::HEADER, MailingList::KEYS),
     (Provider::HEADER, Provider::KEYS),
 ];
 

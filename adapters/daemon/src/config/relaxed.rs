@@ -16,6 +16,7 @@ impl Config {
             ("[users]", self.users != new.users),
             ("[http]", self.http != new.http),
             ("[dict]", self.dict != new.dict),
+            ("[accounts]", self.accounts != new.accounts),
         ];
         let changed = parts.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(part, _)| part).collect()
@@ -55,6 +56,9 @@ impl Config {
         }
         if let Some(dict) = &self.dict {
             dict.looser_words(&mut words);
+        }
+        if let Some(accounts) = &self.accounts {
+            accounts.looser_words(&mut words);
         }
         for provider in &self.providers {
             provider.looser_words(&mut words);

@@ -1,7 +1,7 @@
 //! What tables must not say together.
 
 use super::fault::Faults;
-use super::{Address, Config, Dict, Http, Listener, ListenerProtocol, Provider};
+use super::{AccountSettings, Address, Config, Dict, Http, Listener, ListenerProtocol, Provider};
 
 impl Config {
     pub(super) fn check(&self, faults: &mut Faults) {
@@ -15,8 +15,8 @@ impl Config {
         }
         self.places.demand(
             faults,
-            &["listen", "listener", "http", "dict"],
-            !self.listeners.is_empty() || self.http.is_some() || self.dict.is_some(),
+            &["listen", "listener", "http", "dict", "accounts"],
+            !self.every_listener().is_empty(),
             "nowhere to listen: write listen = \"tcp:127.0.0.1:12345\", or a [[listener]] with address = \
              \"unix:/path\" and its rights, or [http], or [dict]",
         );
@@ -43,6 +43,9 @@ impl Config {
         }
         if let Some(dict) = &self.dict {
             self.check_dict(dict, faults);
+        }
+        if let Some(accounts) = &self.accounts {
+            self.check_accounts(accounts, faults);
         }
         self.check_distinct(faults);
         self.check_upstream(faults);
@@ -136,6 +139,20 @@ impl Config {
             &["address"],
             others.any(|other| other.address == ours),
             "dict: a listener has this address; give the dict one of its own",
+        );
+    }
+
+    fn check_accounts(&self, accounts: &AccountSettings, faults: &mut Faults) {
+        accounts.check(faults);
+        let ours = accounts.listeners();
+        let others = self.listeners.iter().cloned();
+        let others = others.chain(self.http.iter().flat_map(Http::listeners));
+        let mut others = others.map(|other| other.address);
+        accounts.places.forbid(
+            faults,
+            &["listen"],
+            others.any(|other| ours.iter().any(|our| our.address == other)),
+            "accounts: another listener has this address; give SCIM one of its own",
         );
     }
 

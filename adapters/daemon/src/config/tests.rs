@@ -4,6 +4,7 @@ use std::path::Path;
 use super::values::Mode as SocketMode;
 use super::*;
 
+mod accounts;
 mod examples;
 mod faults;
 mod listeners;
@@ -15,6 +16,11 @@ mod upstream;
 const REFERENCE: &str = include_str!("../../README.md");
 const LISTENER: &str = "[[listener]]\naddress = \"unix:/run/auth\"\n";
 const PROVIDER: &str = "[[provider]]\nname = \"p\"\nissuer = \"https://i\"\n# its keys are found\naudience = [\"mail\"]\n";
+
+const ACCOUNTS: &str = "[accounts]\ndatabase = \"/a\"\n";
+const ADMINISTRATOR: &str = "[[accounts.source]]\nname = \"local\"\ndomains = [\"example.com\"]\n";
+const LIST: &str =
+    "[[accounts.list]]\nsource = \"local\"\ngroup = \"Staff\"\naddress = \"staff@example.com\"\n";
 
 /// The keys of each section of the reference, with their defaults.
 fn reference() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
@@ -51,6 +57,11 @@ fn with(section: &str, line: &str) -> String {
         }
         "metrics" if !line.starts_with("listen") => {
             format!("[metrics]\nlisten = \"tcp:127.0.0.1:1\"\n{line}\n{LISTENER}{PROVIDER}")
+        }
+        "accounts" => format!("{ACCOUNTS}{line}\n{ADMINISTRATOR}{LISTENER}{PROVIDER}"),
+        "accounts.source" => format!("{ACCOUNTS}{ADMINISTRATOR}{line}\n{LISTENER}{PROVIDER}"),
+        "accounts.list" => {
+            format!("{ACCOUNTS}{ADMINISTRATOR}{LIST}{line}\n{LISTENER}{PROVIDER}")
         }
         "upstream" => format!("[upstream]\nmaster = \"unix:/m\"\n{line}\n{LISTENER}{PROVIDER}"),
         "users" => format!("[users]\npasswd_file = \"/u\"\n{line}\n{LISTENER}{PROVIDER}"),
@@ -252,7 +263,11 @@ fn invariant_8_every_looser_word_is_named() {
     let http =
         "[http]\nlisten = \"tcp:0.0.0.0:2\"\nallow_remote = true\ntrust_client_address = true\n";
     let dict = "[dict]\naddress = \"unix:/d\"\nprovider = \"p\"\nsecrets = true\n";
-    let text = format!("compat = \"dovecot\"\n{http}{dict}{listener}{anybody}{grants}{any}{words}");
+    let accounts = "[accounts]\ndatabase = \"/a\"\nlisten = \"tcp:0.0.0.0:3\"\nallow_remote = true\n\
+                    [[accounts.source]]\nname = \"s\"\ndomains = \"x.test\"\npublic_url = \"https://x\"\n";
+    let text = format!(
+        "compat = \"dovecot\"\n{http}{dict}{accounts}{listener}{anybody}{grants}{any}{words}"
+    );
     let named = Config::parse(&text).unwrap().looser_words().join("\n");
     for word in [
         "compat",
@@ -270,6 +285,7 @@ fn invariant_8_every_looser_word_is_named() {
         "grant_url",
         "fields with %{token}",
         "[http]: allow_remote",
+        "[accounts]: allow_remote",
         "listener tcp:0.0.0.0:1: trust_client_address",
         "listener tcp:0.0.0.0:2: trust_client_address",
         "[dict]: Dovecot judges",
@@ -286,6 +302,8 @@ fn parts_that_need_a_restart_are_told() {
     assert_eq!(old.parts_for_a_restart(&new), ["[log]"]);
     let new = Config::parse(&with("http", "")).unwrap();
     assert_eq!(old.parts_for_a_restart(&new), ["[http]"]);
+    let new = Config::parse(&with("accounts", "")).unwrap();
+    assert_eq!(old.parts_for_a_restart(&new), ["[accounts]"]);
     let new = Config::parse(&with("dict", "")).unwrap();
     assert_eq!(old.parts_for_a_restart(&new), ["[dict]"]);
     assert!(old.parts_for_a_restart(&old).is_empty());

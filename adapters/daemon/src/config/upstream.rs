@@ -86,7 +86,7 @@ impl Config {
             users.check(faults);
         }
         let is_known = |key: &str| self.places.is_sound(faults, &[key]);
-        if is_known("upstream") && is_known("users") {
+        if is_known("upstream") && is_known("users") && is_known("accounts") {
             for listener in &self.listeners {
                 self.check_asked(listener, faults);
             }
@@ -96,8 +96,9 @@ impl Config {
     /// Whether anybody can answer what this listener is asked.
     fn check_asked(&self, listener: &Listener, faults: &mut Faults) {
         let dovecot = self.upstream.as_ref();
-        let has_users =
-            self.users.is_some() || dovecot.is_some_and(|dovecot| dovecot.master.is_some());
+        let has_users = self.users.is_some()
+            || self.accounts.is_some()
+            || dovecot.is_some_and(|dovecot| dovecot.master.is_some());
         let relays =
             dovecot.is_some_and(|dovecot| dovecot.login.is_some() || dovecot.client.is_some());
         let relays_logins =
@@ -120,7 +121,7 @@ impl Config {
             &["protocol"],
             protocol != ListenerProtocol::Auth && !has_users,
             "listener: nobody knows the users that are asked for here; write [upstream] with master = \
-             \"unix:/run/dovecot/auth-master\", or [users]",
+             \"unix:/run/dovecot/auth-master\", or [users], or [accounts]",
         );
         places.forbid(
             faults,
@@ -170,7 +171,7 @@ keys! {
 
 /// A user or group of the system: its number or its name.
 #[derive(Clone, Debug, PartialEq)]
-enum SystemId {
+pub(super) enum SystemId {
     Number(u32),
     Name(OneLine),
 }
@@ -211,6 +212,26 @@ impl TryFrom<String> for RecipientDelimiter {
 pub(super) struct UserTemplate(Template);
 
 impl TryFrom<String> for UserTemplate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let template: Template = text
+            .parse()
+            .map_err(|error: TemplateError| error.to_string())?;
+        if template.has_id() {
+            return Err(
+                "only the users of [accounts] have a %{id}; write another variable".to_owned(),
+            );
+        }
+        Ok(Self(template))
+    }
+}
+
+/// Text with an account's name or id in it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct AccountTemplate(Template);
+
+impl TryFrom<String> for AccountTemplate {
     type Error = TemplateError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -218,13 +239,26 @@ impl TryFrom<String> for UserTemplate {
     }
 }
 
+impl AccountTemplate {
+    pub(super) fn get(&self) -> Template {
+        self.0.clone()
+    }
+}
+
 /// Why users cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsersError {
-    #[error("[users]: there is no {kind} {name:?}; create it, or write a number")]
-    Unknown { kind: &'static str, name: String },
-    #[error("[users]: {0} = 0 would be root; name the user that mail belongs to")]
-    Root(&'static str),
+    #[error("{table}: there is no {kind} {name:?}; create it, or write a number")]
+    Unknown {
+        table: &'static str,
+        kind: &'static str,
+        name: String,
+    },
+    #[error("{table}: {kind} = 0 would be root; name the user that mail belongs to")]
+    Root {
+        table: &'static str,
+        kind: &'static str,
+    },
     #[error("[users]: passwd_file {}: {source}; give a file that gatepost can read", .path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error(
@@ -265,9 +299,10 @@ impl UserSettings {
     /// Makes them of what the system knows now. Lines that cannot be used are logged.
     pub(crate) fn load(&self) -> Result<Users, UsersError> {
         let fields = self.fields.iter();
+        let (uid, gid) = owners("[users]", self.uid.as_ref(), self.gid.as_ref())?;
         let common = Common {
-            uid: system_id("uid", self.uid.as_ref(), user_id)?,
-            gid: system_id("gid", self.gid.as_ref(), group_id)?,
+            uid,
+            gid,
             home: self.home.as_ref().map(|home| home.0.clone()),
             fields: fields
                 .map(|(name, value)| (name.to_string(), value.0.clone()))
@@ -289,8 +324,18 @@ impl UserSettings {
     }
 }
 
+/// The numbers of the user and the group that mail belongs to, as `table` names them.
+pub(super) fn owners(
+    table: &'static str,
+    uid: Option<&SystemId>,
+    gid: Option<&SystemId>,
+) -> Result<(Option<u32>, Option<u32>), UsersError> {
+    let uid = system_id((table, "uid"), uid, user_id)?;
+    Ok((uid, system_id((table, "gid"), gid, group_id)?))
+}
+
 fn system_id(
-    kind: &'static str,
+    (table, kind): (&'static str, &'static str),
     id: Option<&SystemId>,
     find: impl Fn(&str) -> Option<u32>,
 ) -> Result<Option<u32>, UsersError> {
@@ -298,12 +343,13 @@ fn system_id(
         None => return Ok(None),
         Some(SystemId::Number(number)) => *number,
         Some(SystemId::Name(name)) => find(name).ok_or_else(|| UsersError::Unknown {
+            table,
             kind,
             name: name.to_string(),
         })?,
     };
     if id == 0 {
-        return Err(UsersError::Root(kind));
+        return Err(UsersError::Root { table, kind });
     }
     Ok(Some(id))
 }

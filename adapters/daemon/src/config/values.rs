@@ -374,6 +374,9 @@ read_as_text!(
     super::SocketPath,
     super::address::IpNetwork,
     super::upstream::UserTemplate,
+    super::upstream::AccountTemplate,
+    super::accounts::MailAddress,
+    super::accounts::SourceName,
     super::upstream::RecipientDelimiter,
     super::secret::Secret
 );

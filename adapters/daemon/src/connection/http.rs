@@ -2,6 +2,8 @@
 //! `gatepost-mail`, HTTP's grammar in hyper.
 
 mod connection;
+mod content;
+mod scim;
 #[cfg(test)]
 mod tests;
 mod timed;
@@ -15,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 pub(crate) use connection::{Reply, Request, serve};
+pub(crate) use scim::{Scim, answer_sources};
 
 use crate::connection::client::Client;
 use crate::connection::service::{Service, now};
@@ -54,8 +57,12 @@ pub(crate) async fn answer_questions(
         Reply {
             status: reply.status,
             content_type: "application/json",
-            headers: reply.headers,
-            body: reply.body,
+            headers: reply
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name, value.into()))
+                .collect(),
+            body: reply.body.into(),
         }
     };
     let served = serve(stream, service.line, service.stopping.clone(), answer).await;
@@ -74,7 +81,12 @@ pub(crate) async fn answer_watchers(
             path: request.head.uri.path(),
             accept: request.header(ACCEPT),
         };
-        Reply::from(service.metrics.answer(question, &service.generation))
+        let accounts = service.accounts.as_deref();
+        Reply::from(
+            service
+                .metrics
+                .answer(question, &service.generation, accounts),
+        )
     };
     let served = serve(stream, service.line, service.stopping.clone(), answer).await;
     note_end(served, number);

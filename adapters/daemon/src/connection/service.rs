@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use gatepost_core::UnixTime;
 use tokio::sync::watch;
 
+use crate::accounts::Accounts;
 use crate::connection::peer::Stage;
 use crate::judging::generation::Generation;
 use crate::judging::guesses::Guesses;
@@ -22,6 +23,8 @@ pub(crate) struct Service {
     /// How long it may take to end a line, and to take an answer.
     pub(crate) line: Duration,
     pub(crate) guesses: Guesses,
+    /// The accounts that are known before anybody logs in.
+    pub(crate) accounts: Option<Arc<Accounts>>,
 }
 
 /// The time of the system's clock.

@@ -17,6 +17,7 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::accounts::Held;
 use crate::config;
 
 /// How long Dovecot may take to greet.
@@ -45,6 +46,7 @@ pub(crate) struct Upstream {
     offers: watch::Sender<Offers>,
     waiting: Mutex<Waiting>,
     users: watch::Receiver<Option<Arc<Users>>>,
+    accounts: Option<Arc<Held>>,
     delimiters: Delimiters,
     pids: AtomicU32,
 }
@@ -64,6 +66,7 @@ impl Upstream {
     pub(crate) fn new(
         dovecot: &config::Upstream,
         users: watch::Receiver<Option<Arc<Users>>>,
+        accounts: Option<Arc<Held>>,
         delimiters: Delimiters,
         random: u32,
     ) -> Arc<Self> {
@@ -76,6 +79,7 @@ impl Upstream {
             offers: watch::Sender::new(Offers::Untried),
             waiting: Mutex::default(),
             users,
+            accounts,
             delimiters,
             pids: AtomicU32::new(random),
         })
@@ -164,6 +168,11 @@ impl Upstream {
     /// The users that are not Dovecot's to know.
     pub(crate) fn users(&self) -> Option<Arc<Users>> {
         self.users.borrow().clone()
+    }
+
+    /// The accounts that are known before anybody logs in.
+    pub(crate) fn accounts(&self) -> Option<&Arc<Held>> {
+        self.accounts.as_ref()
     }
 
     /// What extensions of addresses begin with.

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::LocalSet;
 
 use crate::connection::client::Client;
-use crate::connection::http;
+use crate::connection::http::{self, Scim};
 use crate::connection::peer::{self, Handler, Output, Reader};
 use crate::connection::service::Service;
 use crate::connection::upstream::Upstream;
@@ -61,6 +61,8 @@ pub(crate) enum Protocol {
     Dict,
     /// HTTP, as Dovecot's oauth2 database speaks it.
     Questions(Arc<Responder>),
+    /// HTTP, as sources of accounts speak it.
+    Scim(Arc<Scim>),
     /// HTTP, for whoever watches.
     Metrics,
 }
@@ -74,6 +76,7 @@ impl Protocol {
             Self::Socketmap(_) => Socketmap::PROTOCOL,
             Self::Dict => Dict::PROTOCOL,
             Self::Questions(_) => "http",
+            Self::Scim(_) => "scim",
             Self::Metrics => "metrics",
         }
     }
@@ -195,6 +198,10 @@ fn speak(
             Box::pin(async move {
                 http::answer_questions(stream, &responder, &service, client).await;
             })
+        }
+        Protocol::Scim(scim) => {
+            let service = Arc::clone(service);
+            Box::pin(async move { http::answer_sources(stream, &scim, &service, client).await })
         }
         Protocol::Metrics => {
             let service = Arc::clone(service);

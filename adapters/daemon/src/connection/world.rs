@@ -46,7 +46,13 @@ impl World {
     /// One without a Dovecot upstream, and one whose Dovecot is away.
     pub(crate) fn both() -> [Self; 2] {
         let away = crate::config::Upstream::default();
-        let upstream = Upstream::new(&away, watch::channel(None).1, Delimiters::default(), 0);
+        let upstream = Upstream::new(
+            &away,
+            watch::channel(None).1,
+            None,
+            Delimiters::default(),
+            0,
+        );
         [Self::new(), Self::with(Some(upstream))]
     }
 
@@ -70,6 +76,7 @@ impl World {
             handshake: Duration::from_secs(30),
             line: Duration::from_secs(30),
             guesses: Guesses::new(Duration::from_secs(15), Vec::new()),
+            accounts: None,
         });
         Self {
             service,

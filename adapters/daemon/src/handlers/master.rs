@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use gatepost_mail::line::Lines;
 use gatepost_mail::master::{Master as Protocol, Sources};
+use gatepost_mail::users::Directory;
 use tokio::time::Instant;
 
+use crate::accounts::Everybody;
 use crate::connection::peer::{Closed, Handler, Io, Output, Relayed, Status};
 use crate::connection::upstream::{Socket, Upstream};
 
@@ -39,13 +41,16 @@ impl Master {
     }
 
     fn take_lines(&mut self, io: &mut Io<()>) -> Result<(), Closed> {
-        while self.protocol.has_room() {
+        self.list_on(io);
+        while self.protocol.has_room() && !self.protocol.is_listing() {
             let Some(line) = self.lines.next_line().map_err(Closed::protocol)? else {
                 break;
             };
             io.line_ended();
             let users = self.upstream.users();
             let has_upstream = self.upstream.has_master();
+            let everybody = self.upstream.accounts().map(Everybody::of);
+            let directory = everybody.as_ref().map(|held| held as &dyn Directory);
             let taken = self.upstream.with_waiting(|waiting| {
                 let sources = Sources {
                     waiting,
@@ -53,12 +58,27 @@ impl Master {
                     has_upstream,
                     now: Instant::now().into_std(),
                 };
-                self.protocol.client_line(&line, sources)
+                self.protocol.client_line_with(&line, sources, directory)
             });
             self.tell(&mut io.output);
             taken.map_err(Closed::protocol)?;
         }
         Ok(())
+    }
+
+    /// Tells more of a list, as long as the client takes it.
+    fn list_on(&mut self, io: &mut Io<()>) {
+        if !self.protocol.is_listing() {
+            return;
+        }
+        if let Some(held) = self.upstream.accounts() {
+            let users = self.upstream.users();
+            let has_upstream = self.upstream.has_master();
+            let everybody = Everybody::of(held);
+            self.protocol
+                .go_on(users.as_deref(), has_upstream, &everybody);
+        }
+        self.tell(&mut io.output);
     }
 }
 
@@ -86,7 +106,7 @@ impl Handler for Master {
         Status {
             is_handshaken: self.protocol.is_handshaken(),
             is_line_begun: self.lines.is_unfinished(),
-            is_begun: self.protocol.pending() > 0,
+            is_begun: self.protocol.pending() > 0 || self.protocol.is_listing(),
         }
     }
 

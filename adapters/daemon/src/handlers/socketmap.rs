@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_mail::socketmap::Connection;
+use gatepost_mail::socketmap::{Addresses, Connection, Sources};
 
 use crate::connection::peer::{Closed, Handler, Io, Output, Relayed, Status};
 use crate::connection::upstream::{Socket, Upstream};
@@ -38,10 +38,16 @@ impl Handler for Socketmap {
 
     fn receive(&mut self, input: &[u8], io: &mut Io<()>) -> Result<usize, Closed> {
         let users = self.upstream.users();
-        let delimiters = self.upstream.delimiters();
+        let addresses = self.upstream.accounts();
+        let sources = Sources {
+            addresses: addresses.map(|held| &**held as &dyn Addresses),
+            users: users.as_deref(),
+            has_upstream: addresses.is_none() || self.upstream.has_master(),
+            delimiters: self.upstream.delimiters(),
+        };
         let used = self
             .protocol
-            .receive(input, users.as_deref(), delimiters)
+            .receive_from(input, &sources)
             .map_err(Closed::protocol)?;
         if !self.protocol.is_unfinished() {
             io.line_ended();

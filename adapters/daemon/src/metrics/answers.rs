@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::accounts::Health;
 use crate::judging::generation::Generation;
 
 /// The methods that every path takes.
@@ -91,6 +92,7 @@ impl Format {
 pub(super) fn answer(
     question: Question<'_>,
     generation: &Generation,
+    accounts: Option<&Health>,
     figures: impl FnOnce(Format) -> String,
 ) -> Answer {
     if !matches!(question.path, "/live" | "/ready" | "/metrics") {
@@ -103,7 +105,7 @@ pub(super) fn answer(
     }
     match question.path {
         "/live" => Answer::json(200, &json!({"status": "live"})),
-        "/ready" => ready(generation),
+        "/ready" => ready(generation, accounts),
         _ => {
             let format = Format::accepted_by(question.accept);
             Answer {
@@ -115,17 +117,18 @@ pub(super) fn answer(
 }
 
 /// Ready as long as some provider's tokens can be judged: one tenant that is away is no reason to take the mail of
-/// the others elsewhere.
-fn ready(generation: &Generation) -> Answer {
+/// the others elsewhere. Nor is a database that is away: who is known from before is answered from memory. Where nobody
+/// has been known yet, mail servers hear of nobody.
+fn ready(generation: &Generation, accounts: Option<&Health>) -> Answer {
     let statistics = generation.providers.statistics();
     let left_alone = |name: &str| {
         let mut of = statistics.iter().filter(|one| one.provider == name);
         of.any(|one| one.is_left_alone)
     };
     let state = generation.providers.state();
-    let is_ready = state
-        .iter()
-        .any(|(_, keys, can_ask)| can_judge(*keys, *can_ask));
+    let knows_accounts = accounts.is_none_or(|health| health.is_loaded);
+    let mut judging = state.iter();
+    let is_ready = knows_accounts && judging.any(|(_, keys, can_ask)| can_judge(*keys, *can_ask));
     let providers = state.iter().map(|(name, keys, can_ask)| {
         json!({
             "name": name,
@@ -141,7 +144,17 @@ fn ready(generation: &Generation) -> Answer {
     } else {
         (503, "not_ready")
     };
-    Answer::json(status, &json!({"status": word, "providers": providers}))
+    let mut answer = json!({"status": word, "providers": providers});
+    if let (Some(health), Some(answer)) = (accounts, answer.as_object_mut()) {
+        let accounts = json!({
+            "loaded": health.is_loaded,
+            "can_write": health.away.is_none(),
+            "why": health.away,
+            "since": health.since,
+        });
+        answer.insert("accounts".to_owned(), accounts);
+    }
+    Answer::json(status, &answer)
 }
 
 const fn can_judge(keys: usize, can_ask: bool) -> bool {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use gatepost_mail::http::Responder;
 use tokio::time::timeout;
 
+use crate::accounts::{self, Accounts};
 use crate::config::{self, Address, Config, ConfigError, Listener, Provider, UsersError};
 use crate::connection::listener::{self, BindError};
 use crate::judging::generation::{self, Generation, GenerationError};
@@ -29,6 +30,8 @@ pub(crate) enum StartError {
     Account(#[from] AccountError),
     #[error("{0}")]
     Http(String),
+    #[error(transparent)]
+    Accounts(#[from] accounts::SettingsError),
     #[error("{0}; gatepost cannot run here")]
     Io(#[from] io::Error),
 }
@@ -41,6 +44,7 @@ pub(crate) struct Preparation {
     pub(crate) generation: Option<Arc<Generation>>,
     pub(crate) users: Option<Followed>,
     pub(crate) http: Option<Responder>,
+    pub(crate) accounts: Option<Arc<Accounts>>,
     /// Whether every provider has been looked for.
     pub(crate) has_looked: bool,
     /// Where the last good keys are kept.
@@ -103,6 +107,9 @@ fn read_others(config: &Config, ready: &mut Preparation) {
     ready.users = ready.take(users).flatten();
     let http = config.http.as_ref().map(http).transpose();
     ready.http = ready.take(http).flatten();
+    let accounts = config.accounts.as_ref();
+    let accounts = accounts.map(Accounts::new).transpose();
+    ready.accounts = ready.take(accounts).flatten();
 }
 
 /// Everything that keeps a daemon from starting with the file at `path`, which says `config`, as far as it is known

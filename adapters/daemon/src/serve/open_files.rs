@@ -57,10 +57,21 @@ fn needed(config: &Config) -> u64 {
         .dict
         .as_ref()
         .map_or(0, |dict| dict.connections.get());
+    let sources = config
+        .accounts
+        .as_ref()
+        .map_or(0, |accounts| accounts.connections.get());
     let watchers = if config.metrics.is_some() {
         super::WATCHERS.into()
     } else {
         0
     };
-    connections + upstream + providers + u64::from(http) + u64::from(dict) + watchers + OTHERS
+    connections
+        + upstream
+        + providers
+        + u64::from(http)
+        + u64::from(dict)
+        + u64::from(sources)
+        + watchers
+        + OTHERS
 }

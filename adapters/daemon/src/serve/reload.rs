@@ -28,16 +28,31 @@ pub(super) struct Read {
 
 /// What a running daemon is judged by, and how it is replaced.
 pub(super) struct Reload {
-    pub(super) path: PathBuf,
-    pub(super) current: Config,
-    pub(super) generations: watch::Sender<Arc<Generation>>,
+    path: PathBuf,
+    current: Config,
+    generations: watch::Sender<Arc<Generation>>,
     /// Where providers are asked.
-    pub(super) online: Handle,
+    online: Handle,
     /// A reading that took too long, and still goes on.
-    pub(super) hanging: Option<JoinHandle<Result<Read, Error>>>,
+    hanging: Option<JoinHandle<Result<Read, Error>>>,
 }
 
 impl Reload {
+    /// Reads the file at `path` again, of which `current` is in force.
+    pub(super) fn new(
+        path: &Path,
+        current: Config,
+        (generations, online): (watch::Sender<Arc<Generation>>, Handle),
+    ) -> Self {
+        Self {
+            path: path.into(),
+            current,
+            generations,
+            online,
+            hanging: None,
+        }
+    }
+
     /// Reads everything again at each signal.
     pub(super) async fn follow(mut self, mut signals: Signal) {
         while signals.recv().await.is_some() {

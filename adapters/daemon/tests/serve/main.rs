@@ -1,6 +1,7 @@
 //! The real command, spoken to as mail servers do, and as nobody should.
 
 mod account;
+mod accounts;
 mod addresses;
 mod answers;
 mod dict;

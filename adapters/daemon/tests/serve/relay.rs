@@ -108,7 +108,7 @@ fn serve(root: &TempDir) -> Serving {
 }
 
 /// Asks a socketmap.
-fn look_up(map: &mut Client<UnixStream>, request: &str) -> String {
+pub(crate) fn look_up(map: &mut Client<UnixStream>, request: &str) -> String {
     map.send(format!("{}:{request},", request.len()));
     let mut length = Vec::new();
     map.0.read_until(b':', &mut length).unwrap();

@@ -1,6 +1,6 @@
 use super::*;
 use crate::line::Lines;
-use crate::users::{Common, Exist, PasswdFile};
+use crate::users::{Common, Exist, Names, PasswdFile, Unavailable};
 use crate::waiting::Login;
 
 /// Plays a transcript, whole and in pieces of one byte. `|` stands for TAB. Its rows: `c>` the client says,
@@ -372,5 +372,125 @@ fn a_question_of_our_own_is_understood_by_both_versions() {
         ("DONE\t3", Some(Found::Failed)),
     ] {
         assert_eq!(lookup.read(line.as_bytes()), expected, "{line}");
+    }
+}
+
+/// A directory of numbered users, told two at a time.
+struct Numbered(u32);
+
+struct Numbers {
+    next: u32,
+    end: u32,
+}
+
+impl Directory for Numbered {
+    fn find(&self, name: &str) -> Result<Option<User>, Unavailable> {
+        let number: Option<u32> = name
+            .strip_prefix('u')
+            .and_then(|number| number.parse().ok());
+        match number {
+            Some(number) if number < self.0 => Ok(Some(User {
+                name: name.to_owned(),
+                fields: vec![("uid".to_owned(), "1".to_owned())],
+            })),
+            _ if name == "away" => Err(Unavailable),
+            _ => Ok(None),
+        }
+    }
+
+    fn matching(&self, _: &str) -> Box<dyn Names> {
+        Box::new(Numbers {
+            next: 0,
+            end: self.0,
+        })
+    }
+}
+
+impl Names for Numbers {
+    fn next(&mut self) -> Result<Vec<String>, Unavailable> {
+        let names = (self.next..self.end).take(2);
+        self.next = (self.next + 2).min(self.end);
+        Ok(names.map(|number| format!("u{number}")).collect())
+    }
+}
+
+/// What a client hears to one line, with a directory of so many.
+fn heard(line: &str, count: u32, users: Option<&Users>, has_upstream: bool) -> (String, String) {
+    let directory = Numbered(count);
+    let mut master = Master::greet(7);
+    master.client.clear();
+    let mut waiting = waiting();
+    let mut told = String::new();
+    for line in [HELLO, line].map(|line| line.trim_start_matches("c> ").replace('|', "\t")) {
+        let sources = Sources {
+            waiting: &mut waiting,
+            users,
+            has_upstream,
+            now: Instant::now(),
+        };
+        master
+            .client_line_with(line.as_bytes(), sources, Some(&directory))
+            .unwrap();
+    }
+    loop {
+        assert!(
+            master.client.len() < HIGH_WATER + 100,
+            "it is told as it is taken"
+        );
+        told += str::from_utf8(&std::mem::take(&mut master.client)).unwrap();
+        if !master.is_listing() {
+            let asked = String::from_utf8(std::mem::take(&mut master.upstream)).unwrap();
+            return (told, asked);
+        }
+        master.go_on(users, has_upstream, &directory);
+    }
+}
+
+#[test]
+fn a_list_of_any_length_is_told_as_fast_as_it_is_taken() {
+    let (told, asked) = heard("LIST|3|user=*", 100_000, None, false);
+    assert_eq!((told.lines().count(), &*asked), (100_001, ""));
+    assert!(told.ends_with("LIST\t3\tu99999\nDONE\t3\n"));
+}
+
+#[test]
+fn whom_a_directory_does_not_know_others_may() {
+    let file = listed();
+    for (line, users, has_upstream, told, asked) in [
+        (
+            "USER|1|u0|service=x",
+            None,
+            true,
+            "USER\t1\tu0\tuid=1\n",
+            "",
+        ),
+        (
+            "USER|1|x|service=x",
+            None,
+            true,
+            "",
+            "USER\t1\tx\tservice=x\n",
+        ),
+        ("USER|1|x|service=x", None, false, "NOTFOUND\t1\n", ""),
+        ("USER|1|x|service=x", Some(&file), true, "NOTFOUND\t1\n", ""),
+        ("USER|1|away|service=x", None, true, "FAIL\t1\n", ""),
+        ("USER|1|away|service=x", Some(&file), true, "FAIL\t1\n", ""),
+        (
+            "LIST|1|user=*",
+            None,
+            true,
+            "LIST\t1\tu0\n",
+            "LIST\t1\tuser=*\n",
+        ),
+        (
+            "LIST|1|user=b*",
+            Some(&file),
+            true,
+            "LIST\t1\tu0\nLIST\t1\tbob@example.com\nDONE\t1\n",
+            "",
+        ),
+    ] {
+        let heard = heard(line, 1, users, has_upstream);
+        assert_eq!(heard, (told.to_owned(), asked.to_owned()), "{line}");
     }
 }

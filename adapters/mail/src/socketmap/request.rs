@@ -11,11 +11,15 @@ pub(super) const MAX_NETSTRING: usize = 4 + 1 + MAX_PAYLOAD + 1;
 
 /// The maps that there are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Map {
+pub enum Map {
     /// Whether mail for an address can be delivered.
     Mailbox,
+    /// Where mail for an address goes instead.
+    Alias,
     /// Who may send in the name of an address.
     SenderLogin,
+    /// Whether anybody has an address in a domain.
+    Domain,
 }
 
 /// A request.
@@ -25,13 +29,11 @@ pub(super) enum Request<'r> {
     Lookup {
         /// Where.
         map: Map,
-        /// What: an address.
-        key: &'r str,
+        /// What: an address, or a domain; `None` if it cannot be anybody's name.
+        key: Option<&'r str>,
     },
     /// There is no such map.
     UnknownMap,
-    /// The key cannot be anybody's name.
-    NoName,
 }
 
 /// Whole length and payload of the netstring that `bytes` begin with, if it has come whole.
@@ -72,14 +74,14 @@ impl<'r> Request<'r> {
         let mut words = payload.splitn(2, |byte| *byte == b' ');
         let map = match words.next() {
             Some(b"mailbox") => Map::Mailbox,
+            Some(b"alias") => Map::Alias,
+            Some(b"domain") => Map::Domain,
             Some(b"sender_login") => Map::SenderLogin,
             _ => return Self::UnknownMap,
         };
         let key = words.next().and_then(|key| std::str::from_utf8(key).ok());
-        match key.filter(|key| is_name(key)) {
-            Some(key) => Self::Lookup { map, key },
-            None => Self::NoName,
-        }
+        let key = key.filter(|key| is_name(key));
+        Self::Lookup { map, key }
     }
 }
 

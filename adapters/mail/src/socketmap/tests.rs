@@ -1,5 +1,5 @@
 use super::*;
-use crate::users::{Common, Exist};
+use crate::users::{Common, Exist, PasswdFile};
 
 /// What Postfix is told to `text`, whole and byte by byte.
 #[track_caller]
@@ -163,4 +163,113 @@ fn a_connection_of_before_that_is_lost_is_tried_once_more() {
     connection.upstream_lost();
     assert_eq!(taken(&mut connection.client), unavailable);
     assert!(!connection.is_asking());
+}
+
+/// Addresses of which everything is known by name.
+struct Named;
+
+impl Addresses for Named {
+    fn look_up(&self, map: Map, key: &str, _: &Delimiters) -> Known {
+        let catch_all = (map == Map::Alias).then(|| "all@example.com".to_owned());
+        match key {
+            "account@example.com" => Known::Value("a@x,b@x".to_owned()),
+            "disabled@example.com" => Known::Nothing,
+            "away@example.com" | "file+away@example.com" => Known::Unavailable,
+            _ => Known::Nobody { catch_all },
+        }
+    }
+}
+
+/// What is answered where there are such addresses, users of a file, and Dovecot or not.
+#[track_caller]
+fn from_both(has_users: bool, has_upstream: bool, rows: &[(&str, &str)]) {
+    let (file, _) = PasswdFile::parse("file@example.com:x\nfile@example.net:x\n");
+    let users = Users {
+        exist: Exist::Listed(file),
+        common: Common::default(),
+    };
+    for (asked, answer) in rows {
+        let mut connection = Connection::new();
+        let sources = Sources {
+            addresses: Some(&Named),
+            users: has_users.then_some(&users),
+            has_upstream,
+            delimiters: &Delimiters::default(),
+        };
+        let request = format!("{}:{asked},", asked.len());
+        connection
+            .receive_from(request.as_bytes(), &sources)
+            .unwrap();
+        if connection.needs_upstream() {
+            connection.upstream_connected();
+            let asked = String::from_utf8(std::mem::take(&mut connection.upstream)).unwrap();
+            let found = if asked.contains("\tdovecot@") {
+                "USER\t1\tdovecot@x"
+            } else {
+                "NOTFOUND\t1"
+            };
+            connection.upstream_line(found.as_bytes()).unwrap();
+        }
+        let answer = format!("{}:{answer},", answer.len());
+        assert_eq!(
+            str::from_utf8(&connection.client).unwrap(),
+            answer,
+            "{asked}"
+        );
+    }
+}
+
+#[test]
+fn who_is_known_first_is_asked_first_and_nobody_elses_mail_goes_astray() {
+    let same = [
+        ("alias account@example.com", "OK a@x,b@x"),
+        ("mailbox disabled@example.com", "NOTFOUND "),
+        ("alias disabled@example.com", "NOTFOUND "),
+        (
+            "mailbox away@example.com",
+            "TEMP users cannot be looked up now",
+        ),
+        (
+            "alias away@example.com",
+            "TEMP users cannot be looked up now",
+        ),
+        ("mailbox nobody@example.com", "NOTFOUND "),
+        ("alias nobody@example.com", "OK all@example.com"),
+        ("alias @example.com", "NOTFOUND "),
+        (
+            "aliases x",
+            "PERM there are the maps mailbox, alias, sender_login and domain",
+        ),
+    ];
+    for (has_users, has_upstream) in [(true, false), (true, true), (false, true), (false, false)] {
+        from_both(has_users, has_upstream, &same);
+    }
+    from_both(
+        true,
+        true,
+        &[
+            ("mailbox file@example.com", "OK file@example.com"),
+            ("mailbox file+away@example.com", "OK file@example.com"),
+            ("alias file@example.com", "NOTFOUND "),
+            ("alias file+x@example.com", "NOTFOUND "),
+            ("domain Example.NET", "OK example.net"),
+            ("domain example.org", "NOTFOUND "),
+        ],
+    );
+    from_both(
+        false,
+        true,
+        &[
+            ("mailbox dovecot@example.com", "OK dovecot@x"),
+            ("alias dovecot@example.com", "NOTFOUND "),
+        ],
+    );
+    from_both(
+        false,
+        false,
+        &[
+            ("mailbox dovecot@example.com", "NOTFOUND "),
+            ("domain example.net", "NOTFOUND "),
+        ],
+    );
 }

@@ -1,5 +1,7 @@
 //! Users of a passwd-file, in as little memory as their lines.
 
+use std::collections::BTreeSet;
+
 use gatepost_core::Identity;
 
 use super::has_controls;
@@ -15,6 +17,8 @@ pub struct PasswdFile {
     records: String,
     /// Where records begin, in the order of their names.
     starts: Vec<u32>,
+    /// The domains of their names, in order.
+    domains: Vec<Box<str>>,
 }
 
 /// Reads a passwd-file line by line.
@@ -78,6 +82,7 @@ impl PasswdFileBuilder {
         let PasswdFile {
             mut records,
             mut starts,
+            ..
         } = self.file;
         let name = |start: u32| Entry::at(&records, start).name;
         starts.sort_by(|one, other| name(*one).cmp(name(*other)));
@@ -90,7 +95,15 @@ impl PasswdFileBuilder {
         });
         records.shrink_to_fit();
         starts.shrink_to_fit();
-        PasswdFile { records, starts }
+        let names = starts.iter().map(|start| Entry::at(&records, *start).name);
+        let domains = names.filter_map(|name| Some(name.rsplit_once('@')?.1));
+        let domains = domains.collect::<BTreeSet<_>>();
+        let domains = domains.into_iter().map(Into::into).collect();
+        PasswdFile {
+            records,
+            starts,
+            domains,
+        }
     }
 }
 
@@ -121,6 +134,12 @@ impl PasswdFile {
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let starts = self.starts.iter();
         starts.map(|start| Entry::at(&self.records, *start).name)
+    }
+
+    /// Whether any of them is of that domain.
+    pub(super) fn has_domain(&self, domain: &str) -> bool {
+        let found = self.domains.binary_search_by(|known| (**known).cmp(domain));
+        found.is_ok()
     }
 
     /// What its line says of the user of that name.

@@ -44,9 +44,10 @@ fn both_ways_to_write_a_variable_are_one() {
             "a@b@example.com|a@b|example.com",
         ),
         ("100%%", "100%"),
+        ("/%{id}/", "/7/"),
     ] {
         let template: Template = template.parse().unwrap();
-        assert_eq!(template.fill("a@b@example.com"), expected);
+        assert_eq!(template.fill("a@b@example.com", "7"), expected);
     }
     for unknown in ["%x", "%{token}", "%{user", "50%", "%{user|domain}"] {
         assert_eq!(unknown.parse::<Template>(), Err(TemplateError), "{unknown}");

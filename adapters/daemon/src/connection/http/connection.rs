@@ -1,10 +1,11 @@
 //! One connection of HTTP: hyper has the grammar, and this the bounds of whatever a request may be.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -16,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::content::Content;
 use super::timed::{Begun, Timed};
 use crate::connection::peer::{Stage, has_stopped};
 use crate::metrics::Answer;
@@ -51,18 +53,52 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     /// Further headers.
-    pub(crate) headers: Vec<(&'static str, &'static str)>,
-    pub(crate) body: String,
+    pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
+    pub(crate) body: Content,
+}
+
+/// What answers requests.
+pub(crate) trait Answerer {
+    /// What is known of a request before its body is read.
+    type Admitted;
+
+    /// Looks at the head of a request: how many bytes its body may have, or the answer without it.
+    async fn admit(&self, head: &Parts) -> Result<(usize, Self::Admitted), Reply>;
+
+    /// Answers a request that was admitted.
+    async fn answer(&self, request: Request, admitted: Self::Admitted) -> Reply;
+
+    /// The answer of that status to a request whose body did not come as it should.
+    fn refusal(&self, status: u16) -> Reply;
+}
+
+/// Answers everybody.
+struct Everybody<A>(A);
+
+impl<A: AsyncFn(Request) -> Reply> Answerer for Everybody<A> {
+    type Admitted = ();
+
+    async fn admit(&self, _: &Parts) -> Result<(usize, ()), Reply> {
+        Ok((MAX_BODY, ()))
+    }
+
+    async fn answer(&self, request: Request, (): ()) -> Reply {
+        (self.0)(request).await
+    }
+
+    fn refusal(&self, status: u16) -> Reply {
+        Reply::empty(status)
+    }
 }
 
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Self {
-        let allow = answer.allow.map(|methods| ("allow", methods));
+        let allow = answer.allow.map(|methods| ("allow", methods.into()));
         Self {
             status: answer.status,
             content_type: answer.content_type,
             headers: allow.into_iter().collect(),
-            body: answer.body,
+            body: answer.body.into(),
         }
     }
 }
@@ -73,7 +109,7 @@ impl Reply {
             status,
             content_type,
             headers: Vec::new(),
-            body: body.into(),
+            body: Content::from(body.into()),
         }
     }
 
@@ -85,15 +121,19 @@ impl Reply {
         Self::of(status, "text/plain", "")
     }
 
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::from(self.body));
+    fn into_response(self) -> Response<Content> {
+        let mut response = Response::new(self.body);
         let status = StatusCode::from_u16(self.status);
         *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if !self.content_type.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        }
         for (name, value) in self.headers {
-            let name = HeaderName::from_static(name);
-            headers.insert(name, HeaderValue::from_static(value));
+            // What is no header's value is none of ours.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
         }
         response
     }
@@ -107,12 +147,25 @@ impl Reply {
 pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     patience: Duration,
-    mut stopping: watch::Receiver<Stage>,
+    stopping: watch::Receiver<Stage>,
     answer: impl AsyncFn(Request) -> Reply,
+) -> Result<(), String> {
+    serve_admitted(stream, patience, stopping, &Everybody(answer)).await
+}
+
+/// As [`serve`], where the head of a request says whether its body is read.
+///
+/// # Errors
+/// As [`serve`].
+pub(crate) async fn serve_admitted(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    patience: Duration,
+    mut stopping: watch::Receiver<Stage>,
+    answerer: &impl Answerer,
 ) -> Result<(), String> {
     let begun = Begun::default();
     let stream = TokioIo::new(Timed::new(stream, begun.clone(), patience));
-    let respond = service_fn(|request| respond(request, &answer, &begun, patience));
+    let respond = service_fn(|request| respond(request, answerer, &begun, patience));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
@@ -132,31 +185,38 @@ pub(crate) async fn serve(
 
 async fn respond(
     request: hyper::Request<Incoming>,
-    answer: &impl AsyncFn(Request) -> Reply,
+    answerer: &impl Answerer,
     begun: &Begun,
     patience: Duration,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Content>, Infallible> {
     let (head, body) = request.into_parts();
+    let (most, admitted) = match answerer.admit(&head).await {
+        Ok(admitted) => admitted,
+        Err(reply) => {
+            begun.is_over();
+            return Ok(reply.into_response());
+        }
+    };
     // Beside the stream's own limit, which whatever is written ends: an answer to the request before, or
     // "100 Continue".
-    let body = timeout(patience, Limited::new(body, MAX_BODY).collect()).await;
+    let body = timeout(patience, Limited::new(body, most).collect()).await;
     begun.is_over();
     let Ok(body) = body else {
-        let mut late = Reply::empty(408);
-        late.headers.push(("connection", "close"));
+        let mut late = answerer.refusal(408);
+        late.headers.push(("connection", "close".into()));
         return Ok(late.into_response());
     };
     let reply = match body {
         Ok(body) => {
             let body = body.to_bytes();
-            answer(Request { head, body }).await
+            answerer.answer(Request { head, body }, admitted).await
         }
         Err(error) if error.is::<LengthLimitError>() => {
             tracing::warn!(reason = "body_too_long", "request refused");
-            Reply::empty(413)
+            answerer.refusal(413)
         }
         // It did not come to its end; nobody is left to read this.
-        Err(_) => Reply::empty(400),
+        Err(_) => answerer.refusal(400),
     };
     Ok(reply.into_response())
 }

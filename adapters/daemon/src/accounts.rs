@@ -1,0 +1,303 @@
+//! Accounts that are known before anybody logs in: a database that sources write to, and an index of it in memory that
+//! mail servers are answered from. Nobody who asks waits for the database.
+
+pub(crate) mod gate;
+mod held;
+mod maps;
+mod users;
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gatepost_accounts::model::{Source, SourceId};
+use gatepost_accounts::routes::{List, Routes};
+use gatepost_accounts::store::Unavailable;
+use gatepost_accounts::time::Timestamp;
+use gatepost_store::{Job, Session, Settings, SourceError, Sqlite, State, Store, Trouble, run};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::config::{AccountSettings, UsersError};
+use crate::process::vital;
+pub(crate) use held::Held;
+pub(crate) use users::Everybody;
+
+/// How long a database that cannot be opened is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The accounts, and where they are kept.
+pub(crate) struct Accounts {
+    settings: AccountSettings,
+    held: Arc<Held>,
+    /// There once the database has been opened, until the daemon ends.
+    store: Mutex<Option<Arc<Sqlite>>>,
+    /// There once the numbers of the sources are known.
+    served: OnceLock<Served>,
+    opening: watch::Sender<Opening>,
+}
+
+/// What is served, once the database has been opened.
+pub(crate) struct Served {
+    /// The sources, in the order of the configuration.
+    pub(crate) sources: Vec<Source>,
+    /// The URL of each one's endpoint, if it pushes accounts.
+    pub(crate) urls: Vec<Option<String>>,
+    pub(crate) routes: Routes,
+}
+
+/// Whether the database has been opened.
+#[derive(Clone, Copy, Debug)]
+enum Opening {
+    /// It has not been tried yet.
+    Untried,
+    /// It could not be opened since then; it is tried again.
+    Failed {
+        since: Timestamp,
+        why: OpenError,
+    },
+    Done,
+}
+
+/// Why the configuration's accounts cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("[accounts]: database {}: {fault}", .path.display())]
+    Database { path: PathBuf, fault: &'static str },
+    #[error("[accounts]: database {}: {source}; give a file that gatepost can write", .path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Users(#[from] UsersError),
+}
+
+/// Why a database is not served from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+enum OpenError {
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    #[error("does not keep what its sources are called: {0}")]
+    Source(#[from] SourceError),
+}
+
+/// What whoever watches is told.
+pub(crate) struct Health {
+    /// Whether anybody is known: what the database last said, however long ago.
+    pub(crate) is_loaded: bool,
+    /// Why nothing can be written now, if so.
+    pub(crate) away: Option<String>,
+    /// Since when.
+    pub(crate) since: Option<String>,
+}
+
+impl Accounts {
+    /// The accounts that `settings` name, of which nothing is opened yet.
+    ///
+    /// # Errors
+    /// [`SettingsError`]: the settings need something that is not there.
+    pub(crate) fn new(settings: &AccountSettings) -> Result<Arc<Self>, SettingsError> {
+        check_file(settings)?;
+        Ok(Arc::new(Self {
+            settings: settings.clone(),
+            held: Held::new(settings.common()?),
+            store: Mutex::default(),
+            served: OnceLock::new(),
+            opening: watch::Sender::new(Opening::Untried),
+        }))
+    }
+
+    /// Begins to open the database, on a thread of its own.
+    pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
+        let accounts = Arc::clone(self);
+        vital::spawn("accounts".to_owned(), move || accounts.open_at_last())
+    }
+
+    /// Waits until it has been tried to open the database.
+    pub(crate) async fn tried(&self) {
+        let mut opening = self.opening.subscribe();
+        // Never closed: we hold the sender.
+        let _ = opening
+            .wait_for(|opening| !matches!(opening, Opening::Untried))
+            .await;
+    }
+
+    /// Opens the database, however often it has to be tried.
+    fn open_at_last(&self) {
+        let mut last = None;
+        loop {
+            let Err(why) = self.open() else {
+                self.opening.send_replace(Opening::Done);
+                let accounts = self.held.read(|index, _| index.len());
+                tracing::info!(accounts, "accounts loaded");
+                return;
+            };
+            // Said once, however long it stays so.
+            if last != Some(why) {
+                let (path, error) = (self.settings.database().display(), why.to_string());
+                tracing::error!(
+                    path = path.to_string(),
+                    error,
+                    "accounts not loaded: mail for them waits"
+                );
+            }
+            let since = match *self.opening.borrow() {
+                Opening::Failed { since, .. } => since,
+                _ => now(),
+            };
+            self.opening.send_replace(Opening::Failed { since, why });
+            last = Some(why);
+            std::thread::sleep(RETRY);
+        }
+    }
+
+    fn open(&self) -> Result<(), OpenError> {
+        let feed = Arc::clone(&self.held).feed(self.settings.database());
+        let store = Sqlite::open(self.settings.database(), Settings::default(), feed)?;
+        let names = self.settings.sources.iter();
+        let names: Vec<String> = names.map(|source| source.name.to_string()).collect();
+        let known = run(&store, move |session| {
+            let known = know(session, &names);
+            (gatepost_accounts::scim::Effect::Commit, known)
+        });
+        let known = known.map_err(SourceError::from).flatten()?;
+        let configured = self.settings.sources.iter().zip(known);
+        let sources = configured.map(|(source, id)| source.with_number(id));
+        let sources: Vec<Source> = sources.collect();
+        let routes = routes(&self.settings, &sources);
+        self.held.begin(routes.clone());
+        let urls = self.settings.sources.iter();
+        let urls = urls.map(|source| source.public_url().map(str::to_owned));
+        // Set once: this returns after the first success.
+        let _ = self.served.set(Served {
+            urls: urls.collect(),
+            sources,
+            routes,
+        });
+        *self.lock() = Some(Arc::new(store));
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sqlite>>> {
+        // Nothing in there is ever half done.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The accounts in memory.
+    pub(crate) fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held)
+    }
+
+    /// What is served, once that is known.
+    pub(crate) fn served(&self) -> Option<&Served> {
+        self.served.get()
+    }
+
+    /// Hands over a job; where there is no database, it is done at once, as not available.
+    pub(crate) fn submit(&self, job: Box<dyn Job>) {
+        let store = self.lock().clone();
+        match store {
+            Some(store) => store.submit(job),
+            None => job.done(Err(Unavailable)),
+        }
+    }
+
+    /// How they are.
+    pub(crate) fn health(&self) -> Health {
+        let opening = *self.opening.borrow();
+        let state = self.lock().as_ref().map(|store| store.state());
+        let away = match (state, opening) {
+            (Some(State::Available), _) => None,
+            (Some(State::Away { since, why }), _) => Some((since.to_string(), why.to_string())),
+            (None, Opening::Failed { since, why }) => Some((since.to_string(), why.to_string())),
+            (None, _) => Some((now().to_string(), "is not open yet".to_owned())),
+        };
+        let (since, away) = away.unzip();
+        Health {
+            is_loaded: self.held.is_loaded(),
+            away: away.map(|why| format!("the database {why}")),
+            since,
+        }
+    }
+
+    /// Waits until what has been handed over is done, `patience` at most.
+    pub(crate) async fn close(&self, patience: Duration) {
+        let store = self.lock().take();
+        let closed = spawn_blocking(move || drop(store));
+        if timeout(patience, closed).await.is_err() {
+            tracing::warn!("the database of accounts did not close in time");
+        }
+    }
+}
+
+/// What the configuration adds to accounts.
+pub(crate) fn routes(settings: &AccountSettings, sources: &[Source]) -> Routes {
+    let mut routes = Routes::new();
+    routes.refuses_inactive = settings.refuses_disabled();
+    for list in &settings.lists {
+        let source = sources.iter().find(|source| *source.name == *list.source);
+        if let Some(source) = source {
+            routes.add_list(List {
+                source: source.id,
+                group: list.group.to_string(),
+                address: list.address.get().clone(),
+                may_members_send: list.members_may_send,
+            });
+        }
+    }
+    for (domain, target) in settings.catch_alls() {
+        routes.add_catch_all(domain, target.clone());
+    }
+    routes
+}
+
+/// The numbers of the sources of these names; those that are not there are added.
+pub(crate) fn know(
+    session: &mut dyn Session,
+    names: &[String],
+) -> Result<Vec<SourceId>, SourceError> {
+    let names = names.iter();
+    let known = names.map(|name| match session.source(name)? {
+        Some(known) => Ok(known.id),
+        None => session.add_source(name, now()),
+    });
+    known.collect()
+}
+
+/// Looks for what would keep the database from being opened, without opening it.
+fn check_file(settings: &AccountSettings) -> Result<(), SettingsError> {
+    let path = settings.database();
+    let fault = |fault| SettingsError::Database {
+        path: path.into(),
+        fault,
+    };
+    let failed = |source| SettingsError::Unreadable {
+        path: path.into(),
+        source,
+    };
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => return Err(fault("it is no file; name one")),
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    match fs::metadata(parent.unwrap_or_else(|| ".".as_ref())) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(fault("it would lie in what is no directory; name another")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(fault(
+            "its directory is not there; create it, and give it to gatepost's user",
+        )),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// The time of the system's clock.
+pub(crate) fn now() -> Timestamp {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = passed.unwrap_or_default().as_millis();
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,285 @@
+//! `[accounts]`: who is known before anybody logs in, and who provisions them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use gatepost_accounts::model::{Source, SourceId};
+use gatepost_accounts::name::Address as Mailbox;
+use gatepost_mail::users::Common;
+
+use super::claims::DomainName;
+use super::fault::Faults;
+use super::reader::keys;
+use super::upstream::{AccountTemplate, SystemId, UsersError, owners};
+use super::values::{Bounded, FieldName, OneLine, WebUrl, words};
+use super::{Address, Listener};
+
+/// Longest name of a source: it is a part of a URL.
+const MAX_SOURCE_NAME: usize = 64;
+
+keys! {
+    /// Where accounts are kept, and how mail servers are told of them.
+    pub(crate) struct AccountSettings in "[accounts]" {
+        database: PathBuf; required,
+        listen: Vec<Address>,
+        allow_remote: bool,
+        trust_client_address: Option<bool>,
+        /// As a listener's.
+        take_over: bool,
+        /// Connections of sources at once; one more is closed.
+        pub(crate) connections: Bounded<1, 65_536> = Bounded::new(64),
+        disabled_mail: DisabledMail,
+        uid: Option<SystemId>,
+        gid: Option<SystemId>,
+        home: Option<AccountTemplate>,
+        fields: BTreeMap<FieldName, AccountTemplate>,
+        catch_all: BTreeMap<DomainName, MailAddress>,
+        pub(crate) sources as "source": Vec<AccountSource>,
+        pub(crate) lists as "list": Vec<MailingList>,
+    }
+}
+
+keys! {
+    /// Who provisions accounts.
+    pub(crate) struct AccountSource in "[[accounts.source]]" {
+        pub(crate) name: SourceName; required,
+        domains: Vec<DomainName>; required,
+        public_url: Option<WebUrl>,
+    }
+}
+
+keys! {
+    /// A group that is a distribution list.
+    pub(crate) struct MailingList in "[[accounts.list]]" {
+        pub(crate) source: SourceName; required,
+        pub(crate) group: OneLine; required,
+        pub(crate) address: MailAddress; required,
+        pub(crate) members_may_send: bool,
+    }
+}
+
+words! {
+    /// What becomes of mail for accounts that may not log in.
+    #[derive(Default)]
+    enum DisabledMail {
+        #[default]
+        Accept = "accept",
+        Refuse = "refuse",
+    }
+}
+
+/// A mail address.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MailAddress(Mailbox);
+
+impl TryFrom<String> for MailAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let address = Mailbox::parse(&text);
+        address
+            .map(Self)
+            .map_err(|error| format!("write an address, as in \"list@example.com\": {error}"))
+    }
+}
+
+impl MailAddress {
+    pub(crate) fn get(&self) -> &Mailbox {
+        &self.0
+    }
+}
+
+/// The name of a source, which is a part of its URL.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SourceName(String);
+
+impl TryFrom<String> for SourceName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let is_plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+        if text.is_empty() || text.len() > MAX_SOURCE_NAME || !text.chars().all(is_plain) {
+            return Err(
+                "write a name of 1 to 64 lower-case letters, digits, \"-\" and \"_\": it is a part of a URL",
+            );
+        }
+        Ok(Self(text))
+    }
+}
+
+impl Deref for SourceName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AccountSource {
+    /// It, with the number that the database has given it.
+    pub(crate) fn with_number(&self, id: SourceId) -> Source {
+        let domains = self.domains.iter();
+        Source {
+            id,
+            name: self.name.to_string(),
+            domains: domains.map(|domain| &**domain).collect(),
+        }
+    }
+
+    /// The URL that it knows of its endpoint, if it pushes accounts.
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        self.public_url.as_deref()
+    }
+
+    fn check(&self, faults: &mut Faults) {
+        self.places.forbid(
+            faults,
+            &["domains"],
+            self.domains.is_empty(),
+            "source: write domains = [\"example.com\"], those in which it may give addresses",
+        );
+        let is_base = |url: &WebUrl| !url.ends_with('/') && !url.contains('?');
+        self.places.forbid(
+            faults,
+            &["public_url"],
+            self.public_url.as_ref().is_some_and(|url| !is_base(url)),
+            "source: public_url has no query and no slash at its end, as in \
+             \"https://mail.example.com/scim/name/v2\"",
+        );
+    }
+}
+
+impl AccountSettings {
+    /// The database.
+    pub(crate) fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// Where SCIM is spoken.
+    pub(crate) fn listeners(&self) -> Vec<Listener> {
+        let listeners = self.listen.iter().map(|address| Listener {
+            allow_remote: self.allow_remote,
+            trust_client_address: self.trust_client_address,
+            take_over: self.take_over,
+            places: self.places.clone(),
+            ..Listener::at(address.clone())
+        });
+        listeners.collect()
+    }
+
+    /// Whether mail for accounts that may not log in is refused.
+    pub(crate) fn refuses_disabled(&self) -> bool {
+        self.disabled_mail == DisabledMail::Refuse
+    }
+
+    /// Who gets what is for nobody, by domain.
+    pub(crate) fn catch_alls(&self) -> impl Iterator<Item = (&str, &Mailbox)> {
+        let all = self.catch_all.iter();
+        all.map(|(domain, target)| (&**domain, target.get()))
+    }
+
+    /// What every account has as a user of Dovecot's.
+    ///
+    /// # Errors
+    /// [`UsersError`]: the system does not know whom the table names.
+    pub(crate) fn common(&self) -> Result<Common, UsersError> {
+        let (uid, gid) = owners("[accounts]", self.uid.as_ref(), self.gid.as_ref())?;
+        let fields = self.fields.iter();
+        Ok(Common {
+            uid,
+            gid,
+            home: self.home.as_ref().map(AccountTemplate::get),
+            fields: fields
+                .map(|(name, value)| (name.to_string(), value.get()))
+                .collect(),
+        })
+    }
+
+    pub(super) fn check(&self, faults: &mut Faults) {
+        for listener in self.listeners() {
+            if !matches!(listener.address, Address::Unix(_)) {
+                listener.check(faults);
+            }
+        }
+        let mut forbid = |keys: &[&str], is_broken, sentence| {
+            self.places.forbid(faults, keys, is_broken, sentence);
+        };
+        let is_unix = |address: &Address| matches!(address, Address::Unix(_));
+        forbid(
+            &["listen"],
+            self.listen.iter().any(is_unix),
+            "accounts: write \"tcp:host:port\", as in \"tcp:127.0.0.1:9082\": sources speak HTTP",
+        );
+        forbid(
+            &["source"],
+            self.sources.is_empty(),
+            "accounts: nobody provisions accounts; add [[accounts.source]] with name = \"..\" and domains = [\"..\"]",
+        );
+        let mut pushing = self.sources.iter();
+        forbid(
+            &["listen", "source"],
+            !self.listen.is_empty() && !pushing.any(|source| source.public_url.is_some()),
+            "accounts: listen is for sources that push accounts: give one of them its public_url, or remove listen",
+        );
+        let is_own = |name: &FieldName| ["uid", "gid", "home"].contains(&&**name);
+        forbid(
+            &["fields"],
+            self.fields.keys().any(is_own),
+            "accounts: uid, gid and home are keys of their own: write uid = \"vmail\", not fields = { uid = .. }",
+        );
+        self.check_sources(faults);
+        self.check_lists(faults);
+    }
+
+    fn check_sources(&self, faults: &mut Faults) {
+        let mut names = BTreeSet::new();
+        for source in &self.sources {
+            source.check(faults);
+            source.places.forbid(
+                faults,
+                &["name"],
+                !names.insert(&*source.name),
+                "source: another one has this name; give each a name of its own",
+            );
+            source.places.forbid(
+                faults,
+                &["public_url"],
+                source.public_url.is_some() && self.listen.is_empty(),
+                "source: it has nowhere to push accounts to; write listen = \"tcp:127.0.0.1:9082\" under [accounts]",
+            );
+        }
+    }
+
+    fn check_lists(&self, faults: &mut Faults) {
+        let mut addresses = BTreeSet::new();
+        for list in &self.lists {
+            let mut sources = self.sources.iter();
+            list.places.forbid(
+                faults,
+                &["source"],
+                self.places.is_sound(faults, &["source"])
+                    && !sources.any(|source| source.name == list.source),
+                format_args!(
+                    "list: there is no [[accounts.source]] with name = \"{}\"; name one of those that there are",
+                    &*list.source
+                ),
+            );
+            list.places.forbid(
+                faults,
+                &["address"],
+                !addresses.insert(list.address.get().as_str()),
+                "list: another one has this address; give each list one of its own",
+            );
+        }
+    }
+
+    pub(super) fn looser_words(&self, words: &mut Vec<String>) {
+        if self.allow_remote {
+            words.push(
+                "[accounts]: allow_remote = true: secrets of sources travel in clear".to_owned(),
+            );
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `[accounts]`: what its tables must not say, each with its line.
+
+use super::*;
+
+/// A whole configuration with these lines under `[accounts]`, and these tables behind it.
+fn with_accounts(lines: &str, tables: &str) -> String {
+    format!("{ACCOUNTS}{lines}\n{tables}\n{LISTENER}{PROVIDER}")
+}
+
+const PUSHING: &str = "[[accounts.source]]\nname = \"idp\"\ndomains = \"example.com\"\n\
+                       public_url = \"https://mail.example.com/scim/idp/v2\"\n";
+
+#[track_caller]
+fn check(lines: &str, tables: &str, expected: &str) {
+    let message = refuse(&with_accounts(lines, tables));
+    assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+}
+
+#[test]
+fn accounts_as_an_administrator_writes_them() {
+    let lines = "listen = \"tcp:127.0.0.1:9082\"\nuid = 5000\nhome = \"/var/vmail/%{id}\"\n\
+                 catch_all = { \"example.com\" = \"Postmaster@Example.com\" }\ndisabled_mail = \"refuse\"";
+    let text = with_accounts(lines, &format!("{PUSHING}{ADMINISTRATOR}{LIST}"));
+    let config = Config::parse(&text)
+        .map_err(|faults| faults.in_file(Path::new("x"), &text).to_string())
+        .unwrap();
+    assert_eq!(config.looser_words(), Vec::<String>::new());
+    let accounts = config.accounts.unwrap();
+    assert!(accounts.refuses_disabled());
+    let catch_alls: Vec<_> = accounts.catch_alls().collect();
+    assert_eq!(catch_alls[0].1.as_str(), "postmaster@example.com");
+    let fields = accounts.common().unwrap().of("a@x", "1-2");
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(key, value)| (&**key, &**value))
+        .collect();
+    assert_eq!(fields, [("uid", "5000"), ("home", "/var/vmail/1-2")]);
+}
+
+#[test]
+fn a_source_is_named_so_that_a_url_can_hold_it() {
+    let named = |name: &str| format!("[[accounts.source]]\nname = \"{name}\"\ndomains = \"x\"\n");
+    for name in ["", "A", "a b", "../x", "a/b", "\u{e9}", &"a".repeat(65)] {
+        check(
+            "",
+            &named(name),
+            "gatepost.toml:5: name: write a name of 1 to 64",
+        );
+    }
+    check(
+        "",
+        &format!("{}{}", named("a"), named("a")),
+        "gatepost.toml:8: source: another one has this name",
+    );
+    check(
+        "",
+        "",
+        "gatepost.toml:1: accounts: nobody provisions accounts",
+    );
+    check(
+        "",
+        "[[accounts.source]]\nname = \"a\"\ndomains = []\n",
+        "gatepost.toml:6: source: write domains",
+    );
+    check(
+        "",
+        "[[accounts.source]]\nname = \"a\"\n",
+        "gatepost.toml:4: domains: it is missing here",
+    );
+}
+
+#[test]
+fn accounts_are_pushed_only_where_somebody_listens() {
+    check(
+        "",
+        PUSHING,
+        "gatepost.toml:7: source: it has nowhere to push accounts to",
+    );
+    check(
+        "listen = \"tcp:127.0.0.1:9082\"",
+        ADMINISTRATOR,
+        "accounts: listen is for sources that push accounts",
+    );
+    check(
+        "listen = \"unix:/x\"",
+        PUSHING,
+        "gatepost.toml:3: accounts: write \"tcp:host:port\"",
+    );
+    for url in ["https://x/", "https://x/v2?a=b"] {
+        let source = PUSHING.replace("https://mail.example.com/scim/idp/v2", url);
+        check(
+            "listen = \"tcp:127.0.0.1:9082\"",
+            &source,
+            "source: public_url has no query and no slash at its end",
+        );
+    }
+    let http = "[http]\nlisten = \"tcp:127.0.0.1:9082\"\n";
+    check(
+        "listen = \"tcp:127.0.0.1:9082\"",
+        &format!("{PUSHING}{http}"),
+        "gatepost.toml:3: accounts: another listener has this address",
+    );
+}
+
+#[test]
+fn a_list_is_a_group_of_a_source_with_an_address_of_its_own() {
+    check(
+        "",
+        &format!("{ADMINISTRATOR}{}", LIST.replace("\"local\"", "\"other\"")),
+        "gatepost.toml:8: list: there is no [[accounts.source]] with name = \"other\"",
+    );
+    check(
+        "",
+        &format!("{ADMINISTRATOR}{LIST}{LIST}"),
+        "list: another one has this address",
+    );
+    check(
+        "",
+        &format!(
+            "{ADMINISTRATOR}{}",
+            LIST.replace("staff@example.com", "staff")
+        ),
+        "gatepost.toml:10: address: write an address",
+    );
+}
+
+#[test]
+fn fields_and_ids_are_where_they_belong() {
+    check(
+        "fields = { home = \"/h\" }",
+        ADMINISTRATOR,
+        "gatepost.toml:3: accounts: uid, gid and home are keys of their own",
+    );
+    check("home = \"%{nobody}\"", ADMINISTRATOR, "write text with %u");
+    check(
+        "catch_all = { \"example.com\" = \"x\" }",
+        ADMINISTRATOR,
+        "catch_all",
+    );
+
+    let message = refuse(&with("users", "home = \"/h/%{id}\""));
+    assert!(
+        message.contains("only the users of [accounts] have a %{id}"),
+        "{message}"
+    );
+}
+
+#[test]
+fn accounts_are_users_that_listeners_can_be_asked_about() {
+    for protocol in ["master", "socketmap"] {
+        let text =
+            format!("{LISTENER}protocol = \"{protocol}\"\n{PROVIDER}{ACCOUNTS}{ADMINISTRATOR}");
+        assert!(Config::parse(&text).is_ok(), "{protocol}");
+    }
+    let alone = "[accounts]\ndatabase = \"/a\"\nlisten = \"tcp:127.0.0.1:9082\"\n";
+    assert!(Config::parse(&format!("{alone}{PUSHING}{PROVIDER}")).is_ok());
+    let silent = refuse(&format!("{ACCOUNTS}{ADMINISTRATOR}{PROVIDER}"));
+    assert!(silent.contains("nowhere to listen"), "{silent}");
+}

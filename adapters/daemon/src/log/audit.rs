@@ -1,0 +1,84 @@
+//! Who changed which account, and how. Of these lines none is left out: there is one a change.
+//!
+//! They hold what SCIM shows of an account, names and addresses among it, but nothing secret: what a `password` holds is
+//! dropped where it is read.
+
+use gatepost_accounts::model::{Kind, Source, SourceId};
+use gatepost_accounts::scim::Note;
+
+use super::UNLIMITED;
+
+/// Who has changed something.
+pub(crate) struct By<'b> {
+    /// The source whose accounts they are.
+    pub(crate) source: &'b str,
+    /// The label of the secret that it showed, or what else it was.
+    pub(crate) actor: &'b str,
+    /// All sources, to name owners.
+    pub(crate) sources: &'b [Source],
+}
+
+impl By<'_> {
+    fn name(&self, owner: SourceId) -> &str {
+        let mut sources = self.sources.iter();
+        let owner = sources.find(|source| source.id == owner);
+        owner.map_or("one that is not configured", |source| &source.name)
+    }
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Account => "account",
+        Kind::Group => "group",
+    }
+}
+
+/// Writes the line of a note.
+pub(crate) fn note(by: &By<'_>, note: &Note) {
+    let (source, actor) = (by.source, by.actor);
+    match note {
+        Note::Changed {
+            kind,
+            id,
+            before,
+            after,
+            members,
+        } => {
+            let (kind, id) = (kind_name(*kind), id.to_string());
+            let (before, after) = (before.as_deref(), after.as_deref());
+            tracing::info!(
+                target: UNLIMITED, source, actor, kind, id, before, after, members, "account changed"
+            );
+        }
+        Note::Returned { id } => {
+            let id = id.to_string();
+            tracing::info!(target: UNLIMITED, source, actor, id, "account is back");
+        }
+        Note::AddressTaken { address, owner } => {
+            let address = address.as_str();
+            let owner_source = owner.map(|owner| by.name(owner.source));
+            let owner = owner.map(|owner| owner.account.to_string());
+            tracing::warn!(
+                source,
+                actor,
+                address,
+                owner,
+                owner_source,
+                "address refused: another account has it, or a list"
+            );
+        }
+        Note::AddressReused {
+            address,
+            before,
+            now,
+        } => {
+            let (address, id) = (address.as_str(), now.to_string());
+            let (former, former_source) = (before.account.to_string(), by.name(before.source));
+            tracing::warn!(
+                target: UNLIMITED, source, actor, address, id, former, former_source,
+                "address has another account now: what is stored under its name is the former one's"
+            );
+        }
+        _ => {}
+    }
+}
