@@ -18,14 +18,15 @@ const LISTS: &str = "catch_all = { \"example.net\" = \"alice@example.com\" }\n\
 #[test]
 fn who_is_pushed_is_known_to_every_map_at_once() {
     let daemon = Daemon::start_in(TempDir::new().unwrap(), LISTS);
+    // Before the first account nobody knows who exists: the database may be a new one in the old one's place.
+    let unknown = "TEMP users cannot be looked up now";
     check(
         &daemon,
         &[
-            ("mailbox alice@example.com", "NOTFOUND "),
-            ("alias alice@example.com", "NOTFOUND "),
-            ("sender_login alice@example.com", "NOTFOUND "),
-            ("domain example.com", "OK example.com"),
-            ("domain example.org", "NOTFOUND "),
+            ("mailbox alice@example.com", unknown),
+            ("alias alice@example.com", unknown),
+            ("sender_login alice@example.com", unknown),
+            ("domain example.org", unknown),
         ],
     );
     let idp = daemon.source("idp");

@@ -42,16 +42,6 @@ fn what_is_no_token_is_told_by_its_shape() {
             "without the quotes",
         ),
         (
-            token.chars().flat_map(|c| [c, '\0']).collect(),
-            "malformed_response",
-            "save it as UTF-8",
-        ),
-        (
-            format!("\u{feff}{token}"),
-            "malformed_token",
-            "save it as UTF-8",
-        ),
-        (
             format!("{}\n{}", &token[..middle], &token[middle..]),
             "malformed_token",
             "a line break inside",
@@ -109,6 +99,23 @@ fn what_is_no_token_is_told_by_its_shape() {
         assert!(!object.to_string().contains(signature), "{object}");
         let (said, _) = desk.run("doctor", &[], &pasted);
         assert!(said.contains(advice), "{advice}: {said}");
+    }
+}
+
+/// As PowerShell and Notepad write files.
+#[test]
+fn a_token_in_another_encoding_is_told_by_it() {
+    let desk = Desk::new("");
+    let token = desk.token(&json!({}));
+    let wide: String = token.chars().flat_map(|c| [c, '\0']).collect();
+    for (pasted, reason) in [
+        (wide, "malformed_response"),
+        (format!("\u{feff}{token}"), "malformed_token"),
+    ] {
+        let (object, code) = desk.check(&[], &pasted);
+        assert_eq!((&object["reason"], code), (&json!(reason), Some(1)));
+        let said = object["advice"].as_str().unwrap_or_default();
+        assert!(said.contains("save it as UTF-8"), "{object}");
     }
 }
 
