@@ -129,7 +129,7 @@ impl Accounts {
         loop {
             let Err(why) = self.open() else {
                 self.opening.send_replace(Opening::Done);
-                let accounts = self.held.read(|index, _| index.len());
+                let accounts = self.held.count();
                 tracing::info!(accounts, "accounts loaded");
                 return;
             };
@@ -215,7 +215,7 @@ impl Accounts {
         };
         let (since, away) = away.unzip();
         Health {
-            is_loaded: self.held.is_loaded(),
+            is_loaded: self.held.count().is_some(),
             away: away.map(|why| format!("the database {why}")),
             since,
         }

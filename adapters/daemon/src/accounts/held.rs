@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use gatepost_accounts::index::Index;
 use gatepost_accounts::model::Change;
@@ -37,17 +37,24 @@ impl Held {
         &self.common
     }
 
-    /// Looks at the accounts; `None` where nobody is known yet, which is not that there is nobody.
-    pub(crate) fn read<T>(&self, look: impl FnOnce(&Index, &Routes) -> T) -> Option<T> {
-        // Nothing in there is ever half done.
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+    /// Looks at the accounts; `None` where nobody is known yet, which is not that there is nobody: they are not loaded,
+    /// or no source has ever pushed any, as in a new database in the place of one that was lost.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Index, &Routes) -> T) -> Option<T> {
+        let known = self.known();
         let routes = known.routes.as_ref()?;
-        Some(look(&known.index, routes))
+        let is_anything_known = known.index.sequence() > 0;
+        is_anything_known.then(|| look(&known.index, routes))
     }
 
-    /// Whether the accounts are known.
-    pub(crate) fn is_loaded(&self) -> bool {
-        self.read(|_, _| ()).is_some()
+    /// How many accounts there are; `None` where they are not loaded.
+    pub(super) fn count(&self) -> Option<usize> {
+        let known = self.known();
+        known.routes.as_ref().map(|_| known.index.len())
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        // Nothing in there is ever half done.
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything is loaded: from now on it is answered, by these routes.
@@ -79,7 +86,7 @@ struct Keeper {
 
 impl Feed for Keeper {
     fn reload(&mut self, load: &Load<'_>) -> Result<(), Trouble> {
-        let routes = self.held.read(|_, routes| routes.clone());
+        let routes = self.held.known().routes.clone();
         let mut index = Index::new(routes.unwrap_or_default());
         load(&mut |change| index.apply(&change))?;
         let old = self
