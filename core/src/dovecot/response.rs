@@ -212,6 +212,9 @@ mod tests {
     fn a_response_may_fill_a_small_buffer_exactly() {
         check(b"QUJDREVGRw==", 7, &Ok(b"ABCDEFG".to_vec()));
         check(b"QUJDREVGRw==", 6, &Err(ResponseTooLong));
+        check(b"QUJDREU=", 5, &Ok(b"ABCDE".to_vec()));
+        check(b"QUJDREU=", 4, &Err(ResponseTooLong));
+        check(b"QUJDREVG", 5, &Err(ResponseTooLong));
     }
 
     #[test]

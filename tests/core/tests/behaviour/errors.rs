@@ -114,15 +114,28 @@ fn an_error_of_a_mail_server_is_a_sentence() {
         ProtocolError::FieldAfterResponse,
         ProtocolError::OutputFull,
     ]);
-    check(&[
-        RefusalReason::MechanismNotOffered,
-        RefusalReason::UnusableService,
-        RefusalReason::InvalidBase64,
-        RefusalReason::ResponseTooLong,
+    check(&REFUSALS.map(|(reason, _)| reason));
+}
+
+/// Why a login is refused before it is judged, and the codes that the log has for it.
+const REFUSALS: [(RefusalReason, &str); 7] = [
+    (RefusalReason::MechanismNotOffered, "mechanism_not_offered"),
+    (RefusalReason::UnusableService, "unusable_service"),
+    (RefusalReason::InvalidBase64, "invalid_base64"),
+    (RefusalReason::ResponseTooLong, "response_too_long"),
+    (
         RefusalReason::UnexpectedContinuation,
-        RefusalReason::UnknownId,
-        RefusalReason::Busy,
-    ]);
+        "unexpected_continuation",
+    ),
+    (RefusalReason::UnknownId, "unknown_id"),
+    (RefusalReason::Busy, "busy"),
+];
+
+#[test]
+fn a_refusal_has_the_code_that_is_documented() {
+    for (reason, code) in REFUSALS {
+        assert_eq!(reason.code(), code);
+    }
 }
 
 #[test]

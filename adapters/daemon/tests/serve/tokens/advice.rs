@@ -108,12 +108,10 @@ fn a_token_in_another_encoding_is_told_by_it() {
     let desk = Desk::new("");
     let token = desk.token(&json!({}));
     let wide: String = token.chars().flat_map(|c| [c, '\0']).collect();
-    for (pasted, reason) in [
-        (wide, "malformed_response"),
-        (format!("\u{feff}{token}"), "malformed_token"),
-    ] {
+    for pasted in [wide, format!("\u{feff}{token}")] {
         let (object, code) = desk.check(&[], &pasted);
-        assert_eq!((&object["reason"], code), (&json!(reason), Some(1)));
+        let reason = json!("malformed_response");
+        assert_eq!((&object["reason"], code), (&reason, Some(1)));
         let said = object["advice"].as_str().unwrap_or_default();
         assert!(said.contains("save it as UTF-8"), "{object}");
     }
