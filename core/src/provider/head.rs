@@ -7,7 +7,7 @@ use super::RequestOutcome;
 use crate::{introspection::FetchFailure, time::UnixTime};
 
 /// How long an answer stays fresh by its `Cache-Control`, in seconds: the first directive that says so counts, and
-/// `no-cache` and `no-store` say nought (RFC 9111 section 5.2.2).
+/// `no-cache` and `no-store` mean 0 (RFC 9111 section 5.2.2).
 #[must_use]
 pub fn max_age(cache_control: &str) -> Option<u32> {
     let mut directives = cache_control.split(',').map(str::trim);
@@ -23,8 +23,8 @@ pub fn max_age(cache_control: &str) -> Option<u32> {
     })
 }
 
-/// How long a provider wants not to be asked by its `Retry-After`: so many seconds, or until a date, of which `date`
-/// is the answer's own (RFC 9110 section 10.2.3).
+/// How long `Retry-After` asks a client to wait: a number of seconds, or the time from `date`, the answer's own, to
+/// another date (RFC 9110 section 10.2.3).
 #[must_use]
 pub fn retry_after(value: &str, date: Option<UnixTime>) -> Option<Duration> {
     let value = value.trim();
@@ -35,32 +35,73 @@ pub fn retry_after(value: &str, date: Option<UnixTime>) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
-/// A date as every server writes it today, `Sun, 06 Nov 1994 08:49:37 GMT`; obsolete spellings are none (RFC 9110
-/// section 5.6.7).
+/// A date in any of the three formats of RFC 9110 section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, which servers send
+/// today, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The day of the week is ignored.
 #[must_use]
 pub fn http_date(value: &str) -> Option<UnixTime> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];
-    // Whichever day of the week that was.
-    let (_, rest) = value.split_at_checked(3)?;
-    let mut parts = rest
-        .strip_prefix(", ")?
-        .strip_suffix(" GMT")?
-        .split([' ', ':']);
-    let separators = rest.bytes().filter(|byte| matches!(byte, b' ' | b':'));
-    let is_spaced = separators.eq(*b"    :: ");
-    let mut part = |width: usize| parts.next().filter(|part| part.len() == width);
-    let (day, name, year) = (digits(part(2)?)?, part(3)?, digits(part(4)?)?);
-    let (hour, minute, second) = (digits(part(2)?)?, digits(part(2)?)?, digits(part(2)?)?);
-    let month = MONTHS.iter().position(|month| *month == name)?;
+    let date = imf_fixdate(value).or_else(|| rfc850_date(value));
+    let ([day, month, year], time) = date.or_else(|| asctime_date(value))?;
+    let [hour, minute, second] = exactly(time.split(':'))?;
+    let [hour, minute, second] = [two_digits(hour)?, two_digits(minute)?, two_digits(second)?];
+    let (day, year) = (two_digits(day)?, digits(year)?);
+    let month = MONTHS.iter().position(|name| *name == month)?;
     // A second may be a leap second.
     let is_one = (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
+    // Two digits are of this century, but for those of the last one's end.
+    let year = match year {
+        0..70 => year.checked_add(2_000)?,
+        70..100 => year.checked_add(1_900)?,
+        year => year,
+    };
     let days = days_since_1970(year, month, day)?;
     let times = |count: u64, of: u64, and: u64| count.saturating_mul(of).saturating_add(and);
     let seconds = times(times(times(days, 24, hour), 60, minute), 60, second);
     let time = UnixTime::from_seconds(i64::try_from(seconds).ok()?);
-    (is_one && is_spaced).then_some(time)
+    is_one.then_some(time)
+}
+
+/// Day, month and year, and the time of day.
+type Parts<'v> = ([&'v str; 3], &'v str);
+
+// IMF-fixdate = day-name "," SP day SP month SP year SP time-of-day SP GMT
+fn imf_fixdate(value: &str) -> Option<Parts<'_>> {
+    let rest = value.get(3..)?.strip_prefix(", ")?;
+    let [day, month, year, time] = exactly(rest.strip_suffix(" GMT")?.split(' '))?;
+    (year.len() == 4).then_some(([day, month, year], time))
+}
+
+// rfc850-date = day-name-l "," SP day "-" month "-" 2DIGIT SP time-of-day SP GMT
+fn rfc850_date(value: &str) -> Option<Parts<'_>> {
+    let (_, rest) = value.split_once(", ")?;
+    let [date, time] = exactly(rest.strip_suffix(" GMT")?.split(' '))?;
+    let [day, month, year] = exactly(date.split('-'))?;
+    (year.len() == 2).then_some(([day, month, year], time))
+}
+
+// asctime-date = day-name SP month SP ( 2DIGIT / ( SP 1DIGIT ) ) SP time-of-day SP year
+fn asctime_date(value: &str) -> Option<Parts<'_>> {
+    let (date, rest) = value.split_at_checked(11)?;
+    let (month, day) = date.get(4..)?.split_at_checked(3)?;
+    let day = day.strip_prefix(' ')?.strip_suffix(' ')?;
+    let [time, year] = exactly(rest.split(' '))?;
+    (year.len() == 4).then_some(([day, month, year], time))
+}
+
+/// So many parts and no more.
+fn exactly<'v, const N: usize>(mut parts: impl Iterator<Item = &'v str>) -> Option<[&'v str; N]> {
+    let mut all = [""; N];
+    for place in &mut all {
+        *place = parts.next()?;
+    }
+    parts.next().is_none().then_some(all)
+}
+
+/// Two digits, or a space and one.
+fn two_digits(text: &str) -> Option<u64> {
+    digits(text.strip_prefix(' ').unwrap_or(text)).filter(|_| text.len() == 2)
 }
 
 /// Days from 1970-01-01 to the `day`th of a `month`, January being 0; `None` before.
@@ -86,7 +127,7 @@ fn days_since_1970(year: u64, month: usize, day: u64) -> Option<u64> {
 /// Digits and nothing else.
 fn digits(text: &str) -> Option<u64> {
     let is_all = text.bytes().all(|byte| byte.is_ascii_digit());
-    // What overflows is as good as for ever.
+    // More than can be counted never ends.
     let number = || text.parse().unwrap_or(u64::MAX);
     (is_all && !text.is_empty()).then(number)
 }
@@ -150,8 +191,17 @@ mod tests {
             ("Mon, 01 Mar 2100 00:00:00 GMT", Some(4_107_542_400)),
             ("Fri, 31 Dec 9999 23:59:60 GMT", Some(253_402_300_800)),
             ("Wed, 31 Dec 1969 23:59:59 GMT", None),
-            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
-            ("Sun Nov  6 08:49:37 1994", None),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(784_111_777)),
+            ("Sun Nov  6 08:49:37 1994", Some(784_111_777)),
+            ("Mon Nov 30 04:51:16 2026", Some(1_796_014_276)),
+            ("Monday, 30-Nov-26 04:51:16 GMT", Some(1_796_014_276)),
+            ("Sunday, 06-Nov-1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 94 08:49:37 GMT", None),
+            ("Sun Nov 6 08:49:37 1994", None),
+            ("Sun Nov  6 08:49:37 94", None),
+            ("Sun Nov  6 08:49:37 1994 ", None),
+            ("Sun, 6 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 8:49:37 GMT", None),
             ("Sun, 06 nov 1994 08:49:37 GMT", None),
             ("Sun, 00 Nov 1994 08:49:37 GMT", None),
             ("Sun, 32 Nov 1994 08:49:37 GMT", None),
