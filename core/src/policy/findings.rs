@@ -10,8 +10,7 @@ use super::{
     identity::UserName,
     kind::Kind,
     members::Members,
-    required::MAX_REQUIREMENTS,
-    rules::{Rule, RuleOutcome},
+    rules::{MAX_REQUIREMENTS, Rule, RuleOutcome},
     source::{Context, Source},
     username::Named,
 };

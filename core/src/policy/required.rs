@@ -7,9 +7,6 @@ use super::{
 };
 use crate::wire::json::Value;
 
-/// How many claims may be required: each rule of a policy has its bit of 64, and there are 12 others.
-pub(super) const MAX_REQUIREMENTS: usize = 52;
-
 /// A claim that says whether an account is active.
 #[derive(Clone, Copy, Debug)]
 pub struct Active<'p> {

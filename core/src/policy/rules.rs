@@ -126,21 +126,28 @@ pub enum Rule<'p> {
     User,
 }
 
+/// Rules of every policy that are judged ahead of those that it adds.
+const FIRST: &[Rule<'_>] = &[
+    Rule::Confirmation,
+    Rule::Kind,
+    Rule::Dates,
+    Rule::Subject,
+    Rule::Issuer,
+    Rule::Audience,
+    Rule::AuthorizedParty,
+    Rule::KeyOwner,
+    Rule::Scope,
+];
+
+/// Rules of every policy that are judged last.
+const LAST: &[Rule<'_>] = &[Rule::EmailVerified, Rule::User];
+
+/// How many claims a policy may require: each rule has one bit of 64, and [`Rule::Active`] is one more.
+pub(super) const MAX_REQUIREMENTS: usize = 64 - FIRST.len() - LAST.len() - 1;
+
 impl<'p> Policy<'p> {
     /// The rules in their order, with their places: the first that is not met is the rejection.
     pub(super) fn rules(&self) -> impl Iterator<Item = (usize, Rule<'p>)> + use<'p> {
-        const FIRST: &[Rule<'_>] = &[
-            Rule::Confirmation,
-            Rule::Kind,
-            Rule::Dates,
-            Rule::Subject,
-            Rule::Issuer,
-            Rule::Audience,
-            Rule::AuthorizedParty,
-            Rule::KeyOwner,
-            Rule::Scope,
-        ];
-        const LAST: &[Rule<'_>] = &[Rule::EmailVerified, Rule::User];
         let active = self.active.map(Rule::Active);
         let required = self.required.iter().enumerate();
         let required =
