@@ -27,7 +27,7 @@ impl Start {
         }
     }
 
-    /// By a provider, whose answer over TLS says when the device started.
+    /// By a provider's clock: the device started at `start`.
     pub(crate) fn of_provider(start: i64) -> Self {
         Self {
             earliest: start.saturating_sub(PROVIDERS_TOLERANCE),

@@ -17,8 +17,11 @@ const MAX_STEP: u64 = 30_000;
 /// set to first was wrong.
 const WRONG: u8 = 4;
 
-/// Of how many providers it is kept what time they say it is.
+/// How many providers' clocks are remembered.
 pub(crate) const PROVIDERS: usize = 2;
+
+/// How long one is, in milliseconds: a crystal drifts by less than five seconds a day.
+const REMEMBERED: i64 = 86_400_000;
 
 /// Between two looks of one who waits for the time.
 const LOOKING: Duration = Duration::from_millis(100);
@@ -28,9 +31,24 @@ pub struct Clock {
     /// Times before this are wrong: the image was not built yet.
     earliest: UnixTime,
     state: Mutex<CriticalSectionRawMutex, Cell<State>>,
-    /// When the device started by the first provider, and by the one of the others that was heard last: what comes over
-    /// TLS is no stranger's.
-    providers: Mutex<CriticalSectionRawMutex, Cell<[Option<NonZeroI64>; PROVIDERS]>>,
+    /// The clocks of the first provider and of the other one that answered last, over TLS.
+    providers: Mutex<CriticalSectionRawMutex, Cell<[ProviderClock; PROVIDERS]>>,
+}
+
+/// What time a provider says it is.
+#[derive(Clone, Copy)]
+struct ProviderClock {
+    /// When the device started by that clock, in milliseconds since 1970; `None` before the provider has answered.
+    start: Option<NonZeroI64>,
+    /// When it answered, in milliseconds since the device's start.
+    heard: i64,
+}
+
+impl ProviderClock {
+    const UNKNOWN: Self = Self {
+        start: None,
+        heard: 0,
+    };
 }
 
 /// Starts of the device in milliseconds since 1970.
@@ -63,7 +81,7 @@ impl Clock {
                 start: None,
                 other: (0, 0),
             })),
-            providers: Mutex::new(Cell::new([None; PROVIDERS])),
+            providers: Mutex::new(Cell::new([ProviderClock::UNKNOWN; PROVIDERS])),
         }
     }
 
@@ -83,8 +101,8 @@ impl Clock {
         }
     }
 
-    /// Hears that it was `time` at a provider between a request at `asked` and its answer at `heard`, both since the
-    /// device's start, in milliseconds; over TLS.
+    /// Takes the `time` that a provider's answer over TLS gives: its request left at `asked`, the answer came at `heard`,
+    /// both in milliseconds since the device's start.
     pub(crate) fn hear_provider(&self, provider: usize, time: UnixTime, asked: i64, heard: i64) {
         // In the midst of its second, and of the time that the answer took.
         let told = time.seconds().saturating_mul(1_000).saturating_add(500);
@@ -92,17 +110,20 @@ impl Clock {
         self.providers.lock(|providers| {
             let [first, other] = providers.get();
             let start = NonZeroI64::new(start);
+            let clock = ProviderClock { start, heard };
             providers.set(if provider == 0 {
-                [start, other]
+                [clock, other]
             } else {
-                [first, start]
+                [first, clock]
             });
         });
     }
 
-    /// When the device started by its providers.
-    pub(crate) fn provider_starts(&self) -> impl Iterator<Item = Start> + use<> {
-        let starts = self.providers.lock(Cell::get).into_iter().flatten();
+    /// When the device started by the clocks of providers that have answered lately; it is `now` milliseconds later.
+    pub(crate) fn provider_starts(&self, now: i64) -> impl Iterator<Item = Start> + use<> {
+        let clocks = self.providers.lock(Cell::get).into_iter();
+        let clocks = clocks.filter(move |clock| now.saturating_sub(clock.heard) < REMEMBERED);
+        let starts = clocks.filter_map(|clock| clock.start);
         starts.map(|start| Start::of_provider(start.get()))
     }
 

@@ -88,7 +88,7 @@ async fn look(
             }
         }
     }
-    let agreed = agreement_with(&starts, asked, clock.provider_starts());
+    let agreed = agreement_with(&starts, asked, clock.provider_starts(uptime()));
     if agreed.is_none() && !starts.is_empty() {
         let answered = starts.len();
         log::error!("no time: the servers do not agree; asked={asked} answered={answered}");
@@ -226,7 +226,7 @@ mod tests {
         let starts = servers.iter();
         let starts = starts.map(|ahead| Start::of((1_000_000 + ahead) * 1_000, 0, 100));
         let starts: std::vec::Vec<Start> = starts.collect();
-        let agreed = agreement_with(&starts, asked, clock.provider_starts())?;
+        let agreed = agreement_with(&starts, asked, clock.provider_starts(2_000))?;
         Some((agreed + 500).div_euclid(1_000) - 1_000_000)
     }
 
@@ -246,6 +246,22 @@ mod tests {
         assert_eq!(agreed(&[], 2, &[3]), Some(3));
         assert_eq!(agreed(&[-86_400], 1, &[0, 500]), None);
         assert_eq!(agreed(&[], 2, &[]), None);
+    }
+
+    #[test]
+    fn what_a_provider_said_a_day_ago_counts_no_more() {
+        let clock = Clock::new(UnixTime::from_seconds(0));
+        clock.hear_provider(0, UnixTime::from_seconds(1_000_000), 0, 1_000);
+        clock.hear_provider(1, UnixTime::from_seconds(1_000_000), 50_000, 51_000);
+        let day = 86_400_000;
+        for (now, expected) in [
+            (day + 999, 2),
+            (day + 1_000, 1),
+            (day + 50_999, 1),
+            (day + 51_000, 0),
+        ] {
+            assert_eq!(clock.provider_starts(now).count(), expected, "{now}");
+        }
     }
 
     #[test]
