@@ -1,4 +1,4 @@
-//! The file of a database: whose it is, who may read it, and whether it is still the same.
+//! The database file: its permissions, its lock, and a check that it has not been replaced.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use crate::trouble::Trouble;
 
-/// Its owner may read and write it; nobody else may.
+/// Only the owner may read and write it.
 const MODE: u32 = 0o600;
 
-/// Makes sure that there is a file that nobody else may read. SQLite gives its log the same mode.
+/// Creates the file if it does not exist, and makes it private. SQLite gives its log the same mode.
 ///
 /// # Errors
-/// [`Trouble`]: there is none, and none can be made; or others may read it, and that cannot be changed.
+/// [`Trouble`]: the file cannot be created, or its permissions cannot be changed.
 pub(super) fn prepare(path: &Path) -> Result<(), Trouble> {
     let created = options().create_new(true).open(path);
     match created {
@@ -48,7 +48,7 @@ fn directory(path: &Path) -> &Path {
     named.unwrap_or_else(|| Path::new("."))
 }
 
-/// Keeps others from serving from the same database while it lives, and is let go by the system if the process ends.
+/// Prevents a second daemon from using the same database; the system releases it when the process ends.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
