@@ -169,3 +169,13 @@ fn word(value: Option<Value<'_>>) -> Word {
         _ => Word::Unknown,
     }
 }
+
+impl Policy<'_> {
+    /// RFC 9068 section 2.1, where the policy insists on it.
+    pub(super) fn check_header(&self, header: TokenType) -> Result<(), Violation> {
+        if self.require_type && header != TokenType::AccessToken {
+            return Err(Violation::NotAccessToken(Claim::HeaderType));
+        }
+        Ok(())
+    }
+}

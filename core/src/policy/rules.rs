@@ -15,7 +15,7 @@ use super::{
     source::{Context, Source},
 };
 use crate::{
-    claims::{DEFAULT_OWNER, TokenType},
+    claims::DEFAULT_OWNER,
     wire::json::{Object, Text, Value},
 };
 
@@ -269,14 +269,6 @@ pub(crate) fn scopes(claims: Object<'_>) -> impl Iterator<Item = &str> + use<'_>
 }
 
 impl Policy<'_> {
-    /// RFC 9068 section 2.1, where the policy insists on it.
-    pub(super) fn check_header(&self, header: TokenType) -> Result<(), Violation> {
-        if self.require_type && header != TokenType::AccessToken {
-            return Err(Violation::NotAccessToken(Claim::HeaderType));
-        }
-        Ok(())
-    }
-
     fn judge_issuer(
         &self,
         members: &Members<'_, '_>,
