@@ -55,6 +55,8 @@ enum Error {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("{}: longer than 32 MiB; split it", .0.display())]
+    TooLong(PathBuf),
     #[error("no random numbers")]
     NoRandom,
 }

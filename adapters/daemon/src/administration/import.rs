@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::account::USER;
 use super::{Asked, Error, Opened};
+use crate::log;
 
 /// Longest file, in bytes.
 const MAX_FILE: u64 = 32 << 20;
@@ -31,7 +32,8 @@ pub(super) enum Format {
 struct Count {
     added: usize,
     there: usize,
-    refused: usize,
+    /// A line for each that was refused, printed at the end: the log's own thread writes to standard error meanwhile.
+    refused: Vec<String>,
 }
 
 /// Adds the accounts of a file, and prints how many; those that are refused each have a line.
@@ -42,36 +44,46 @@ pub(super) fn run(
     source: &Source,
 ) -> Result<(), Error> {
     let mut count = Count::default();
-    let mut batch = Vec::new();
-    for (number, name) in names(path, format)? {
-        let address = Address::parse(&name).ok();
-        let address = address.filter(|address| source.domains.contains(address.domain()));
-        let Some(address) = address else {
-            count.refused += 1;
-            eprintln!(
-                "line {number}: no address in a domain of the source {:?}",
-                source.name
-            );
-            continue;
-        };
-        batch.push((number, address));
-        if batch.len() == BATCH {
-            add(opened, source, &batch, &mut count)?;
-            batch.clear();
-        }
+    let read = read(opened, (path, format), source, &mut count);
+    log::flush();
+    for line in &count.refused {
+        eprintln!("{line}");
     }
-    add(opened, source, &batch, &mut count)?;
-    let Count {
-        added,
-        there,
-        refused,
-    } = count;
+    read?;
+    let refused = count.refused.len();
+    let Count { added, there, .. } = count;
     println!("{added} added, {there} there already, {refused} refused");
     if refused > 0 {
         let text = format!("{refused} lines were refused; see above");
         return Err(Error::Refused(text));
     }
     Ok(())
+}
+
+fn read(
+    opened: &Opened,
+    (path, format): (&Path, Format),
+    source: &Source,
+    count: &mut Count,
+) -> Result<(), Error> {
+    let mut batch = Vec::new();
+    for (number, name) in names(path, format)? {
+        let address = Address::parse(&name).ok();
+        let address = address.filter(|address| source.domains.contains(address.domain()));
+        let Some(address) = address else {
+            count.refused.push(format!(
+                "line {number}: no address in a domain of the source {:?}",
+                source.name
+            ));
+            continue;
+        };
+        batch.push((number, address));
+        if batch.len() == BATCH {
+            add(opened, source, &batch, count)?;
+            batch.clear();
+        }
+    }
+    add(opened, source, &batch, count)
 }
 
 /// The names in a file, with the numbers of their lines. Passwords are read over.
@@ -86,7 +98,8 @@ fn names(path: &Path, format: Format) -> Result<Vec<(usize, String)>, Error> {
         Format::DockerMailserver => '|',
     };
     let mut names = Vec::new();
-    for (index, line) in BufReader::new(file.take(MAX_FILE)).split(b'\n').enumerate() {
+    let mut reader = BufReader::new(file.take(MAX_FILE + 1));
+    for (index, line) in reader.by_ref().split(b'\n').enumerate() {
         let line = line.map_err(unreadable)?;
         let line = String::from_utf8_lossy(&line);
         let line = line.trim();
@@ -95,6 +108,9 @@ fn names(path: &Path, format: Format) -> Result<Vec<(usize, String)>, Error> {
         }
         let name = line.split(end).next().unwrap_or_default();
         names.push((index + 1, name.trim().to_owned()));
+    }
+    if reader.get_ref().limit() == 0 {
+        return Err(Error::TooLong(path.into()));
     }
     Ok(names)
 }
@@ -117,8 +133,8 @@ fn add(
             // Its own already, or another's: the audit tells which.
             409 if opened.is_own(source, address)? => count.there += 1,
             _ => {
-                count.refused += 1;
-                eprintln!("line {number}: {address}: {}", told.detail());
+                let line = format!("line {number}: {address}: {}", told.detail());
+                count.refused.push(line);
             }
         }
     }

@@ -180,6 +180,10 @@ fn accounts_of_other_programs_are_added_once() {
     );
     let done = import("postfix-accounts.cf", "docker-mailserver").good();
     assert_eq!(done, "1 added, 1 there already, 0 refused\n");
+    // Of a file that is too long nothing is added.
+    let line = format!("w@example.com:{}\n", "x".repeat(1_000));
+    fs::write(path("long"), line.repeat(34_000)).unwrap();
+    import("long", "passwd-file").refused(1, "longer than 32 MiB");
     assert_eq!(
         gatepost(&root, "account", &["list"]).good().lines().count(),
         251
