@@ -8,6 +8,10 @@ pub(crate) fn find(byte: u8, text: &[u8]) -> Option<usize> {
     if cfg!(target_pointer_width = "64") {
         return memchr::memchr(byte, text);
     }
+    find_by_words(byte, text)
+}
+
+fn find_by_words(byte: u8, text: &[u8]) -> Option<usize> {
     by_words(text, of_byte(byte), |found| found == byte)
 }
 
@@ -16,6 +20,10 @@ pub(crate) fn find_tab_or_lf(text: &[u8]) -> Option<usize> {
     if cfg!(target_pointer_width = "64") {
         return memchr::memchr2(b'\t', b'\n', text);
     }
+    find_tab_or_lf_by_words(text)
+}
+
+fn find_tab_or_lf_by_words(text: &[u8]) -> Option<usize> {
     by_words(text, of_tab_or_lf, |found| matches!(found, b'\t' | b'\n'))
 }
 
@@ -67,8 +75,7 @@ mod tests {
     #[track_caller]
     fn check(text: &[u8], expected: Option<usize>) {
         assert_eq!(find_tab_or_lf(text), expected);
-        let is_it = |byte| matches!(byte, b'\t' | b'\n');
-        assert_eq!(by_words(text, of_tab_or_lf, is_it), expected);
+        assert_eq!(find_tab_or_lf_by_words(text), expected);
     }
 
     #[test]
@@ -85,6 +92,19 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_alone_or_in_a_pair_is_found_in_any_word_of_a_block() {
+        for first in 0..48 {
+            for second in first..48 {
+                let mut text = [b'x'; 48];
+                text[first] = b'\t';
+                text[second] = b'\t';
+                check(&text, Some(first));
+                assert_eq!(find_by_words(b'\t', &text), Some(first));
+            }
+        }
+    }
+
+    #[test]
     fn a_byte_is_found_wherever_it_is() {
         for byte in 0..=255_u8 {
             for around in [byte ^ 1, byte ^ 0x80, byte.wrapping_sub(1)] {
@@ -92,11 +112,9 @@ mod tests {
                 for at in (0..70).rev() {
                     text[at] = byte;
                     assert_eq!(find(byte, &text), Some(at));
-                    let found = by_words(&text, of_byte(byte), |found| found == byte);
-                    assert_eq!(found, Some(at));
+                    assert_eq!(find_by_words(byte, &text), Some(at));
                 }
-                let none = by_words(&[around; 70], of_byte(byte), |found| found == byte);
-                assert_eq!(none, None);
+                assert_eq!(find_by_words(byte, &[around; 70]), None);
             }
         }
     }

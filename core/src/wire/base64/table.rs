@@ -55,9 +55,10 @@ const FOREIGN: u32 = 1 << 31;
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "a call takes as long as what it does")]
 fn join(quad: &[u8; 4], sextets: &Sextets) -> u32 {
-    // -1 fills all bits above its place.
+    // A negative number fills all bits above its place.
     let sextet = |character: u8| {
-        let sextet = sextets.get(usize::from(character)).copied().unwrap_or(-1);
+        let sextet = sextets.get(usize::from(character)).copied();
+        let sextet = sextet.unwrap_or(i8::MIN);
         i32::from(sextet).cast_unsigned()
     };
     let [a, b, c, d] = *quad;
@@ -66,7 +67,7 @@ fn join(quad: &[u8; 4], sextets: &Sextets) -> u32 {
 
 /// The table of an alphabet whose last two characters are `last` and `very_last`.
 pub(super) const fn sextets(last: u8, very_last: u8) -> Sextets {
-    let mut table = [-1; 256];
+    let mut table = [0; 256];
     let mut rest = table.as_mut_slice();
     let mut character: u8 = 0;
     while let Some((sextet, behind)) = rest.split_first_mut() {
