@@ -71,6 +71,29 @@ fn a_reader_that_leaves_early_hears_no_panic() {
     }
 }
 
+/// A device says that it is empty, and ends never.
+#[test]
+fn a_file_without_end_is_too_long() {
+    let zero = Path::new("/dev/zero");
+    let (said, code) = check_config(zero);
+    assert!(said.contains("longer than"), "{said}");
+    assert_eq!(code, Some(2));
+    let mut import = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    let import = import.arg("import").arg(zero).output().unwrap();
+    let said = String::from_utf8_lossy(&import.stderr);
+    assert!(said.contains("longer than"), "{said}");
+    assert!(!import.status.success());
+    let online = "introspection_endpoint = \"https://id.example.com/introspect\"\nclient_id = \"gatepost\"\n";
+    let secret = "client_secret_file = \"/dev/zero\"\n";
+    let trusted = "client_secret = \"s\"\n[http]\nca_file = \"/dev/zero\"\n";
+    for end in [secret, trusted] {
+        let desk = Desk::new("listen = \"unix:HERE/auth\"", &format!("{online}{end}"));
+        let (said, code) = desk.check_config();
+        assert!(said.contains("/dev/zero: longer than"), "{said}");
+        assert_eq!(code, Some(2));
+    }
+}
+
 fn check_config(path: &Path) -> (String, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
     command.arg("check-config").arg(path);
