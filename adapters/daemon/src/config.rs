@@ -55,11 +55,12 @@ pub(crate) use upstream::{
 };
 pub(crate) use values::{FieldName, Mode, WebUrl};
 
-use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use gatepost_core::sasl::{Compat, Discovery};
+use gatepost_tokio::read_text;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
@@ -256,14 +257,13 @@ impl Config {
     /// # Errors
     /// Everything that is wrong in it, each with its line.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable {
-            path: path.into(),
-            source,
-        };
-        if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
-            return Err(ConfigError::TooLong { path: path.into() });
-        }
-        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let text = read_text(path, MAX_FILE).map_err(|source| match source.kind() {
+            ErrorKind::FileTooLarge => ConfigError::TooLong { path: path.into() },
+            _ => ConfigError::Unreadable {
+                path: path.into(),
+                source,
+            },
+        })?;
         Self::parse(&text).map_err(|faults| faults.in_file(path, &text))
     }
 

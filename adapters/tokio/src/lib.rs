@@ -8,6 +8,7 @@
 mod answers;
 mod fair;
 mod fields;
+mod file;
 mod http;
 mod judge;
 mod keys;
@@ -23,6 +24,7 @@ mod trust;
 
 pub use answers::Answered;
 pub use fields::{Fields, Template, TemplateError};
+pub use file::{read_file, read_text};
 pub use http::{Fault, HttpError, TlsFault};
 pub use judge::{Attempt, Outcome, Verdict, judge, judge_token};
 pub use keys::{KeyFileError, Problem, Warning};

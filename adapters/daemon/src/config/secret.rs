@@ -1,7 +1,9 @@
 //! Secrets: in the configuration file itself, or in a file of their own.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
+
+use gatepost_tokio::read_text;
 
 /// Longest file with a client secret, in bytes.
 const MAX_SECRET: u64 = 4096;
@@ -47,13 +49,12 @@ pub(super) fn written(
 
 fn read_secret(path: &Path) -> Result<String, String> {
     let fault = |fault: &str| format!("client_secret_file {}: {fault}", path.display());
-    let unreadable = |error: std::io::Error| fault(&format!("{error}; let gatepost read it"));
-    if fs::metadata(path).map_err(unreadable)?.len() > MAX_SECRET {
-        return Err(fault(
-            "longer than 4,096 bytes; name a file that holds the secret alone",
-        ));
-    }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let text = read_text(path, MAX_SECRET).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => {
+            fault("longer than 4,096 bytes; name a file that holds the secret alone")
+        }
+        _ => fault(&format!("{error}; let gatepost read it")),
+    })?;
     let secret = text.strip_suffix('\n').unwrap_or(&text);
     let secret = secret.strip_suffix('\r').unwrap_or(secret);
     if secret.is_empty() || secret.chars().any(char::is_control) {

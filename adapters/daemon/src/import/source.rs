@@ -1,8 +1,10 @@
 //! Files, and the files that they include, as one sequence of statements.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+
+use gatepost_tokio::read_file;
 
 use super::error::{ImportError, Place};
 use super::glob::glob;
@@ -133,8 +135,8 @@ impl Source {
 
 /// The text of a file; bytes that are not UTF-8 become U+FFFD, for comments may hold any.
 pub(super) fn read(path: &Path) -> Result<String, ImportError> {
-    if fs::metadata(path)?.len() > MAX_FILE {
-        return Err(ImportError::TooLong);
+    match read_file(path, MAX_FILE) {
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => Err(ImportError::TooLong),
+        read => Ok(String::from_utf8_lossy(&read?).into_owned()),
     }
-    Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
 }

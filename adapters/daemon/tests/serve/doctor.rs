@@ -83,12 +83,17 @@ fn a_file_without_end_is_too_long() {
     let said = String::from_utf8_lossy(&import.stderr);
     assert!(said.contains("longer than"), "{said}");
     assert!(!import.status.success());
-    let online = "introspection_endpoint = \"https://id.example.com/introspect\"\nclient_id = \"gatepost\"\n";
-    let secret = "client_secret_file = \"/dev/zero\"\n";
-    let trusted = "client_secret = \"s\"\n[http]\nca_file = \"/dev/zero\"\n";
-    for end in [secret, trusted] {
-        let desk = Desk::new("listen = \"unix:HERE/auth\"", &format!("{online}{end}"));
-        let (said, code) = desk.check_config();
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("gatepost.toml");
+    for end in [
+        "client_secret_file = \"/dev/zero\"",
+        "client_secret = \"s\"\nca_file = \"/dev/zero\"",
+    ] {
+        let provider = "issuer = \"https://id.example.com\"\naudience = \"mail\"\nclient_id = \"gatepost\"\n\
+                        introspection_url = \"https://id.example.com/introspect\"";
+        let text = format!("listen = \"tcp:127.0.0.1:0\"\n[[provider]]\n{provider}\n{end}\n");
+        fs::write(&path, text).unwrap();
+        let (said, code) = check_config(&path);
         assert!(said.contains("/dev/zero: longer than"), "{said}");
         assert_eq!(code, Some(2));
     }

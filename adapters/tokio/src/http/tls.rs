@@ -1,6 +1,6 @@
 //! Whom a client of ours trusts, and as whom it presents itself.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use rustls::{
 use rustls_platform_verifier::Verifier;
 
 use super::fault::SelfSigned;
+use crate::file::read_file;
 use crate::settings::HttpSettings;
 
 /// Longest file of certificates, in bytes: the bundle of a system has 250 KB.
@@ -125,16 +126,11 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpError> 
 }
 
 fn read_pem(path: &Path) -> Result<Vec<u8>, HttpError> {
-    let unreadable = |source| HttpError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    if fs::metadata(path).map_err(unreadable)?.len() > MAX_PEM {
-        return Err(HttpError::TooLong {
-            path: path.to_owned(),
-        });
-    }
-    fs::read(path).map_err(unreadable)
+    let path = path.to_owned();
+    read_file(&path, MAX_PEM).map_err(|source| match source.kind() {
+        ErrorKind::FileTooLarge => HttpError::TooLong { path },
+        _ => HttpError::Unreadable { path, source },
+    })
 }
 
 /// Judges exactly as another verifier does, and says of what that one refuses whether it is self-signed.

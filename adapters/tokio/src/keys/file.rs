@@ -1,7 +1,7 @@
 //! One file of keys: a JWK Set, a JWK, or a public key in PEM.
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use gatepost_core::{
@@ -11,6 +11,7 @@ use gatepost_core::{
 };
 
 use super::{KeyFileError, LoadedKey, Prepare, Problem, Warning};
+use crate::file::read_file;
 
 /// Longest file taken, in bytes: what a provider may answer with; real JWK Sets stay below 20 KiB.
 pub(super) const MAX_FILE: usize = Answer::MAX_LEN;
@@ -64,14 +65,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {
     if !fs::metadata(path).map_err(failed)?.is_file() {
         return Err(KeyFileError::NotAFile { path: path.into() });
     }
-    let mut content = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    let mut bounded = file.take(MAX_FILE as u64 + 1);
-    bounded.read_to_end(&mut content).map_err(failed)?;
-    if content.len() > MAX_FILE {
-        return Err(KeyFileError::TooLong { path: path.into() });
+    match read_file(path, MAX_FILE as u64) {
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err(KeyFileError::TooLong { path: path.into() })
+        }
+        read => read.map_err(failed),
     }
-    Ok(content)
 }
 
 /// Prepares a public key in PEM for `algorithms`.

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+use crate::file::read_file;
 
 /// Longest file, in bytes: two answers in JSON strings, each byte of which may take two.
 const MAX_FILE: u64 = 4 * Answer::MAX_LEN as u64 + 4096;
@@ -161,13 +163,14 @@ impl Disk {
 
 impl OnDisk {
     fn read(&self) -> Option<Kept> {
-        let length = fs::metadata(&self.path).ok()?.len();
         let (provider, path) = (&*self.provider, self.path.display().to_string());
-        if length > MAX_FILE {
-            tracing::warn!(provider, path, "kept keys ignored: the file is too long");
-            return None;
-        }
-        let text = fs::read(&self.path).ok()?;
+        let text = match read_file(&self.path, MAX_FILE) {
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                tracing::warn!(provider, path, "kept keys ignored: the file is too long");
+                return None;
+            }
+            read => read.ok()?,
+        };
         match serde_json::from_slice::<File>(&text) {
             Ok(file) if file.identity == self.identity => Some(file.kept),
             _ => {
