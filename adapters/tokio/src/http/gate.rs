@@ -488,4 +488,80 @@ mod tests {
         assert_eq!(ask(&gate, 1, Answered).await, Ok(()));
         assert_eq!(ask(&gate, 3, Answered).await, Ok(()));
     }
+
+    /// A provider without metadata that knows no answer but 500 to what it does not know, our own question included.
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_shuts_nobody_out_for_good() {
+        let gate = Gate::new("p", 32);
+        assert_eq!(ask(&gate, 1, Answered).await, Ok(()));
+        gate.trust(network(1));
+        advance(Duration::from_secs(62)).await;
+        for _ in 0..6 {
+            let _ = ask(&gate, 2, ServerError).await;
+        }
+        assert!(gate.left_alone().0);
+        advance(Duration::from_secs(620)).await;
+        assert_eq!(ask(&gate, 2, ServerError).await, Ok(()), "it may try again");
+        assert_eq!(ask(&gate, 3, Answered).await, Ok(()));
+        assert_eq!(ask(&gate, 1, Answered).await, Ok(()));
+    }
+
+    /// Junk that the provider answers by `outcome`, some times a second, and a good login a second of another network.
+    async fn flood(per_second: u32, outcome: RequestOutcome) {
+        let gate = Gate::new("p", 32);
+        assert_eq!(ask(&gate, 1, Answered).await, Ok(()));
+        gate.trust(network(1));
+        // Nobody was answered lately.
+        advance(Duration::from_mins(2)).await;
+        for second in 0..100 {
+            for _ in 0..per_second {
+                // Refused or not, it is the stranger's own affair.
+                let _ = ask(&gate, 2, outcome).await;
+                advance(Duration::from_secs(1) / per_second).await;
+            }
+            assert_eq!(
+                ask(&gate, 1, Answered).await,
+                Ok(()),
+                "{second}: {outcome:?}"
+            );
+        }
+        assert_eq!(ask(&gate, 3, Answered).await, Ok(()), "{outcome:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_holds_no_breaker_by_whatever_its_tokens_bring_about() {
+        for per_second in [1, 5, 100] {
+            flood(per_second, NoAnswer).await;
+            flood(per_second, ServerError).await;
+            flood(
+                per_second,
+                RequestOutcome::AskedToWait(Duration::from_secs(30)),
+            )
+            .await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_kept_by_whoever_was_asked_for_it() {
+        let pause = RequestOutcome::AskedToWait(Duration::from_secs(7));
+        let gate = Gate::new("p", 32);
+        assert_eq!(ask(&gate, 1, Answered).await, Ok(()));
+        gate.trust(network(1));
+        assert_eq!(ask(&gate, 2, pause).await, Ok(()));
+        advance(Duration::from_secs(6)).await;
+        assert_eq!(ask(&gate, 2, Answered).await, Err(Fault::AskedToWait));
+        assert_eq!(ask(&gate, 3, Answered).await, Ok(()));
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(ask(&gate, 2, Answered).await, Ok(()));
+        // One that had a good login is no stranger.
+        assert_eq!(ask(&gate, 1, pause).await, Ok(()));
+        for number in [1, 2, 3] {
+            let asked = ask(&gate, number, Answered).await;
+            assert_eq!(asked, Err(Fault::AskedToWait), "{number}");
+        }
+        advance(Duration::from_secs(7)).await;
+        for number in [1, 2, 3] {
+            assert_eq!(ask(&gate, number, Answered).await, Ok(()), "{number}");
+        }
+    }
 }
