@@ -9,7 +9,7 @@ mod look;
 mod look_budget;
 mod metadata;
 
-pub use breaker::{Asker, Breaker, Change, RequestOutcome};
+pub use breaker::{Admission, Asker, Breaker, Change, RequestOutcome};
 pub use finder::{Ended, Finder, Freshness, LookReason, Moment, Permit, Turn};
 pub use head::{http_date, max_age, retry_after};
 pub use look::{Document, Look, LookFailure, Source, Step};

@@ -228,18 +228,16 @@ impl<const N: usize, const KEYS: usize, const ARENA: usize> Providers<N, KEYS, A
         let online = online.ok_or(FetchFailure::NotAsked)?;
         let errands = self.errands.ok_or(FetchFailure::NotAsked)?;
         let url = online.check(url)?;
-        if !provider
+        let admission = provider
             .breaker
             .borrow_mut()
-            .permits(uptime(), Asker::Trusted)
-        {
-            return Err(FetchFailure::NotAsked);
-        }
+            .admit(uptime(), Asker::Trusted)
+            .ok_or(FetchFailure::NotAsked)?;
         let asked = clock::uptime();
         let outcome = errands
             .ask((&url, online), &|out| write(out, &url), take)
             .await;
-        provider.settle(&outcome);
+        provider.settle(admission, &outcome);
         if let Ok(incoming) = &outcome
             && url.is_secure
             && let Some(time) = incoming.head().time()

@@ -1,8 +1,18 @@
 //! A circuit breaker: a provider that does not answer is left alone for a while.
 //!
-//! No answer at all tells of the provider, whoever asked. A 5xx tells of the question as well, for some providers
-//! answer so to every token that they do not know: it counts only while nobody has had a better answer lately.
-//! Strangers, who could be sending such tokens, do not decide when a provider is asked again.
+//! What a question brings about tells of the provider or of the question: some providers answer 5xx to every token that
+//! they do not know, and what guards them asks for pauses or breaks connections. So failures of strangers, who could be
+//! sending such tokens, count only while nobody has had an answer lately, and what they alone have opened does not
+//! stop those who are trusted.
+//!
+//! ```text
+//!                 trusted                           not blamed                  blamed
+//! failing         at once, one at a time            at once                     no
+//! silent          after the pause, one at a time    after a minute              no
+//! asked to wait   after the pause                   after the pause             after the pause
+//! ```
+//!
+//! Where strangers alone have opened it, those who are trusted try at once, one at a time.
 
 use core::time::Duration;
 
@@ -15,26 +25,34 @@ const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// Longest, also where the provider asks for more.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long an answer below 500 proves that a 5xx is the question's own.
+/// How long an answer below 500 proves that a stranger's failure is the question's own.
 const LATELY: Duration = Duration::from_mins(1);
+
+/// After how long strangers may try a silent provider: nobody else has found that it is back.
+const FORSAKEN: Duration = Duration::from_mins(1);
 
 /// Whether a provider is asked. Times are since any one beginning, on a clock that is never set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Breaker {
     failures: u8,
+    /// Whether one of them was of somebody trusted.
+    has_failed_trusted: bool,
     answered_at: Option<Duration>,
     open: Option<Open>,
-    /// The last pause of one that was silent, until a request is answered that did not end it: what was tried may work where nothing
-    /// else does.
+    /// The last pause of one that was silent, until a request is answered that did not end it: what was tried may work
+    /// where nothing else does.
     last_pause: Option<Duration>,
 }
 
-/// A breaker that lets nobody pass.
+/// A breaker that lets few pass.
 #[derive(Clone, Copy, Debug)]
 struct Open {
     why: Why,
+    since: Duration,
     until: Duration,
     pause: Duration,
+    /// Whether strangers alone have seen why.
+    is_doubtful: bool,
     /// Whether the one request that tries again is on its way.
     is_probing: bool,
 }
@@ -52,10 +70,20 @@ enum Why {
 /// Who wants to ask.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Asker {
-    /// Whoever had a good login lately, or we ourselves with a public question: one may try again.
+    /// Whoever had a good login lately, or we ourselves with a public question.
     Trusted,
+    /// Anybody else who has brought about no failure lately.
+    Unblamed,
     /// Anybody else.
-    Stranger,
+    Blamed,
+}
+
+/// The permission to make one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// Whether it tries a provider that is left alone.
+    is_probe: bool,
+    is_trusted: bool,
 }
 
 /// What came of a request that was permitted.
@@ -73,62 +101,72 @@ pub enum RequestOutcome {
     Abandoned,
 }
 
+impl RequestOutcome {
+    /// How long whoever has asked has to wait, within bounds.
+    #[must_use]
+    pub fn pause(self) -> Option<Duration> {
+        match self {
+            Self::AskedToWait(pause) => Some(pause.clamp(MIN_PAUSE, MAX_PAUSE)),
+            _ => None,
+        }
+    }
+}
+
 /// What an outcome has changed, for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Change {
-    /// Nobody is asked for this long.
+    /// Few are asked for this long.
     Opened(Duration),
     /// The provider is asked again.
     Closed,
 }
 
 impl Breaker {
-    /// Whether a request may be made; one that was permitted has to [`report`](Self::report) its outcome.
-    ///
-    /// A provider that only fails may be tried by those that are trusted at once, one at a time: it may well have
-    /// an answer for them.
-    pub fn permits(&mut self, now: Duration, asker: Asker) -> bool {
-        let Some(open) = &mut self.open else {
-            return true;
+    /// Permits a request, unless the provider is left alone by `asker`. Its outcome has to be
+    /// [`report`](Self::report)ed.
+    pub fn admit(&mut self, now: Duration, asker: Asker) -> Option<Admission> {
+        let is_trusted = asker == Asker::Trusted;
+        let admission = |is_probe| Admission {
+            is_probe,
+            is_trusted,
         };
-        let is_over = now >= open.until;
-        match open.why {
-            Why::AskedToWait => {
-                if is_over {
-                    self.open = None;
-                }
-                return is_over;
+        self.open.take_if(|open| open.is_over_as_asked(now));
+        let Some(open) = &mut self.open else {
+            return Some(admission(false));
+        };
+        match asker {
+            Asker::Trusted if open.is_probing || !open.lets_try(now) => None,
+            Asker::Trusted => {
+                open.is_probing = true;
+                Some(admission(true))
             }
-            Why::Silent if !is_over => return false,
-            Why::Silent | Why::Failing => {}
+            Asker::Unblamed => open.is_about_others(now).then_some(admission(false)),
+            Asker::Blamed => None,
         }
-        if open.is_probing || asker == Asker::Stranger {
-            return false;
-        }
-        open.is_probing = true;
-        true
     }
 
     /// Takes the outcome of a request.
-    pub fn report(&mut self, now: Duration, outcome: RequestOutcome) -> Option<Change> {
+    pub fn report(
+        &mut self,
+        now: Duration,
+        admission: Admission,
+        outcome: RequestOutcome,
+    ) -> Option<Change> {
+        if let Some(open) = self.open.as_mut().filter(|_| admission.is_probe) {
+            open.is_probing = false;
+        }
         match outcome {
             RequestOutcome::Answered => {
-                self.failures = 0;
                 self.has_answered(now);
                 if self.open.is_none() {
                     self.last_pause = None;
                 }
-                self.close()
+                self.close(admission)
             }
-            RequestOutcome::ServerError => self.server_error(now),
-            RequestOutcome::NoAnswer => self.failure(now, Why::Silent),
-            RequestOutcome::AskedToWait(pause) => self.wait(now, pause),
-            RequestOutcome::Abandoned => {
-                if let Some(open) = &mut self.open {
-                    open.is_probing = false;
-                }
-                None
-            }
+            RequestOutcome::ServerError => self.server_error(now, admission),
+            RequestOutcome::NoAnswer => self.failure(now, admission, Why::Silent),
+            RequestOutcome::AskedToWait(_) => self.wait(now, admission, outcome.pause()?),
+            RequestOutcome::Abandoned => None,
         }
     }
 
@@ -156,24 +194,31 @@ impl Breaker {
         Some(open.until.saturating_sub(now))
     }
 
-    fn close(&mut self) -> Option<Change> {
-        let open = self.open.take_if(|open| open.why != Why::AskedToWait)?;
-        self.last_pause = (open.why == Why::Silent).then_some(open.pause);
+    fn close(&mut self, admission: Admission) -> Option<Change> {
+        self.forget_failures();
+        // What was asked before the pause says nothing about it.
+        let is_meant = |open: &mut Open| open.why != Why::AskedToWait || admission.is_probe;
+        let open = self.open.take_if(is_meant)?;
+        if open.why == Why::Silent {
+            self.last_pause = Some(open.pause);
+        }
         Some(Change::Closed)
     }
 
-    fn server_error(&mut self, now: Duration) -> Option<Change> {
+    fn forget_failures(&mut self) {
+        self.failures = 0;
+        self.has_failed_trusted = false;
+    }
+
+    fn server_error(&mut self, now: Duration, admission: Admission) -> Option<Change> {
         match self.open.map(|open| open.why) {
             // It answers.
-            Some(Why::Silent) => {
-                self.failures = 0;
-                self.close()
-            }
+            Some(Why::Silent) => self.close(admission),
             None if self.has_answered_lately(now) => {
-                self.failures = 0;
+                self.forget_failures();
                 None
             }
-            _ => self.failure(now, Why::Failing),
+            _ => self.failure(now, admission, Why::Failing),
         }
     }
 
@@ -182,43 +227,82 @@ impl Breaker {
         answered_at.is_some_and(|answered_at| now < answered_at.saturating_add(LATELY))
     }
 
-    fn failure(&mut self, now: Duration, why: Why) -> Option<Change> {
-        let pause = match &mut self.open {
-            // One that was on its way already when the breaker opened.
-            Some(open) if !open.is_probing || open.why == Why::AskedToWait => return None,
-            // One that has tried before its time.
-            Some(open) if now < open.until => {
-                open.is_probing = false;
-                return None;
-            }
-            Some(open) => longer(open.pause),
-            None => {
-                self.failures = self.failures.saturating_add(1);
-                if self.failures < FAILURES {
-                    return None;
-                }
-                self.last_pause.map_or(MIN_PAUSE, longer)
-            }
-        };
-        Some(self.open_for(now, pause, why))
+    fn failure(&mut self, now: Duration, admission: Admission, why: Why) -> Option<Change> {
+        let Admission {
+            is_probe,
+            is_trusted,
+        } = admission;
+        if let Some(open) = &mut self.open {
+            // Others tell nothing new, and one that has tried before its time, nothing yet.
+            let is_new = is_probe && open.why != Why::AskedToWait && now >= open.until;
+            return is_new.then(|| open.lengthen(now, why));
+        }
+        if !is_trusted && self.has_answered_lately(now) {
+            return None;
+        }
+        self.has_failed_trusted |= is_trusted;
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < FAILURES {
+            return None;
+        }
+        let pause = self.last_pause.map_or(MIN_PAUSE, longer);
+        Some(self.open(now, pause, why, !self.has_failed_trusted))
     }
 
-    fn wait(&mut self, now: Duration, pause: Duration) -> Option<Change> {
-        let pause = pause.clamp(MIN_PAUSE, MAX_PAUSE);
-        match self.open {
-            Some(open) if open.until >= now.saturating_add(pause) => None,
-            _ => Some(self.open_for(now, pause, Why::AskedToWait)),
+    fn wait(&mut self, now: Duration, admission: Admission, pause: Duration) -> Option<Change> {
+        let is_doubtful = !admission.is_trusted;
+        let is_others = is_doubtful && self.has_answered_lately(now);
+        match &mut self.open {
+            Some(open) if open.why == Why::AskedToWait => {
+                open.until = open.until.max(now.saturating_add(pause));
+                open.is_doubtful &= is_doubtful;
+                None
+            }
+            _ if is_others => None,
+            _ => Some(self.open(now, pause, Why::AskedToWait, is_doubtful)),
         }
     }
 
-    fn open_for(&mut self, now: Duration, pause: Duration, why: Why) -> Change {
+    fn open(&mut self, now: Duration, pause: Duration, why: Why, is_doubtful: bool) -> Change {
+        self.forget_failures();
         self.open = Some(Open {
             why,
+            since: now,
             until: now.saturating_add(pause),
             pause,
+            is_doubtful,
             is_probing: false,
         });
         Change::Opened(pause)
+    }
+}
+
+impl Open {
+    /// Whether the provider asked for this pause, and has had it.
+    fn is_over_as_asked(&self, now: Duration) -> bool {
+        self.why == Why::AskedToWait && now >= self.until
+    }
+
+    /// Whether somebody trusted may try: after the pause, or at once where the provider may well have an answer for him.
+    fn lets_try(&self, now: Duration) -> bool {
+        now >= self.until || self.is_doubtful || self.why == Why::Failing
+    }
+
+    /// Whether what is wrong may be wrong for those alone who have brought it about.
+    fn is_about_others(&self, now: Duration) -> bool {
+        match self.why {
+            Why::Failing => true,
+            Why::Silent => now >= self.since.saturating_add(FORSAKEN),
+            Why::AskedToWait => false,
+        }
+    }
+
+    /// Waits longer, as a try has failed.
+    fn lengthen(&mut self, now: Duration, why: Why) -> Change {
+        self.why = why;
+        self.pause = longer(self.pause);
+        self.until = now.saturating_add(self.pause);
+        Change::Opened(self.pause)
     }
 }
 
@@ -228,7 +312,7 @@ fn longer(pause: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::Asker::{Stranger, Trusted};
+    use super::Asker::{Blamed, Trusted, Unblamed};
     use super::RequestOutcome::{Abandoned, Answered, AskedToWait, NoAnswer, ServerError};
     use super::*;
 
@@ -236,14 +320,34 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn opened(outcome: RequestOutcome) -> Breaker {
+    /// Whether `asker` may ask now, and what `outcome` then changes.
+    fn ask(
+        breaker: &mut Breaker,
+        now: u64,
+        asker: Asker,
+        outcome: RequestOutcome,
+    ) -> Result<Option<Change>, ()> {
+        let admission = breaker.admit(seconds(now), asker).ok_or(())?;
+        Ok(breaker.report(seconds(now), admission, outcome))
+    }
+
+    fn may_ask(breaker: Breaker, now: u64, asker: Asker) -> bool {
+        { breaker }.admit(seconds(now), asker).is_some()
+    }
+
+    fn opened(seconds: u64) -> Result<Option<Change>, ()> {
+        Ok(Some(Change::Opened(Duration::from_secs(seconds))))
+    }
+
+    const CLOSED: Result<Option<Change>, ()> = Ok(Some(Change::Closed));
+
+    /// Opened at 0 by what befell `asker`.
+    fn open(asker: Asker, outcome: RequestOutcome) -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..4 {
-            assert!(breaker.permits(seconds(0), Stranger));
-            assert_eq!(breaker.report(seconds(0), outcome), None);
+            assert_eq!(ask(&mut breaker, 0, asker, outcome), Ok(None));
         }
-        let change = Some(Change::Opened(seconds(1)));
-        assert_eq!(breaker.report(seconds(0), outcome), change);
+        assert_eq!(ask(&mut breaker, 0, asker, outcome), opened(1));
         breaker
     }
 
@@ -251,116 +355,170 @@ mod tests {
     fn it_opens_after_five_failures_in_a_row() {
         let mut breaker = Breaker::default();
         for _ in 0..4 {
-            assert_eq!(breaker.report(seconds(0), NoAnswer), None);
+            assert_eq!(ask(&mut breaker, 0, Trusted, NoAnswer), Ok(None));
         }
-        assert_eq!(breaker.report(seconds(0), Answered), None);
-        let change = breaker.report(seconds(0), NoAnswer);
-        assert_eq!(change, None, "they were not in a row");
-        let mut breaker = opened(NoAnswer);
-        assert!(breaker.is_open() && !breaker.permits(seconds(0), Trusted));
+        assert_eq!(ask(&mut breaker, 0, Trusted, Answered), Ok(None));
+        let change = ask(&mut breaker, 0, Trusted, NoAnswer);
+        assert_eq!(change, Ok(None), "they were not in a row");
+        let breaker = open(Trusted, NoAnswer);
+        assert!(breaker.is_open() && !may_ask(breaker, 0, Trusted));
     }
 
     #[test]
-    fn one_request_of_no_stranger_probes_after_the_pause_which_doubles() {
-        let mut breaker = opened(NoAnswer);
+    fn one_trusted_request_probes_after_the_pause_which_doubles() {
+        let mut breaker = open(Trusted, NoAnswer);
         let mut now = 0;
         for pause in [1, 2, 4, 8, 16, 30, 30] {
             assert_eq!(breaker.probe_in(seconds(now)), Some(seconds(pause)));
             now += pause;
             let before = seconds(now).saturating_sub(Duration::from_millis(1));
-            assert!(!breaker.permits(before, Trusted));
-            assert!(!breaker.permits(seconds(now), Stranger));
-            assert!(breaker.permits(seconds(now), Trusted));
-            assert!(!breaker.permits(seconds(now), Trusted), "one at a time");
+            assert!({ breaker }.admit(before, Trusted).is_none());
+            let admission = breaker.admit(seconds(now), Trusted).unwrap();
+            assert!(!may_ask(breaker, now, Trusted), "one at a time");
             let next = (pause * 2).min(30);
-            let change = Some(Change::Opened(seconds(next)));
-            assert_eq!(breaker.report(seconds(now), NoAnswer), change);
+            let change = breaker.report(seconds(now), admission, NoAnswer);
+            assert_eq!(Ok(change), opened(next));
         }
-        assert!(breaker.permits(seconds(now + 30), Trusted));
-        let change = breaker.report(seconds(now + 30), Answered);
-        assert_eq!(change, Some(Change::Closed));
-        assert!(breaker.permits(seconds(now + 30), Stranger));
+        assert_eq!(ask(&mut breaker, now + 30, Trusted, Answered), CLOSED);
+        assert!(may_ask(breaker, now + 30, Blamed));
+    }
+
+    #[test]
+    fn strangers_try_a_silent_provider_once_nobody_else_has_for_a_minute() {
+        let breaker = open(Trusted, NoAnswer);
+        assert!(!may_ask(breaker, 59, Unblamed) && may_ask(breaker, 60, Unblamed));
+        assert!(!may_ask(breaker, 1000, Blamed));
+        let mut breaker = breaker;
+        assert_eq!(ask(&mut breaker, 60, Unblamed, NoAnswer), Ok(None));
+        assert_eq!(ask(&mut breaker, 60, Unblamed, Answered), CLOSED);
     }
 
     #[test]
     fn a_provider_that_answers_to_probes_only_is_left_alone_ever_longer() {
-        let mut breaker = opened(NoAnswer);
+        let mut breaker = open(Trusted, NoAnswer);
         for pause in [2, 4, 8] {
-            assert!(breaker.permits(seconds(100), Trusted));
-            assert_eq!(breaker.report(seconds(100), Answered), Some(Change::Closed));
+            assert_eq!(ask(&mut breaker, 100, Trusted, Answered), CLOSED);
             for _ in 0..4 {
-                assert_eq!(breaker.report(seconds(100), NoAnswer), None);
+                assert_eq!(ask(&mut breaker, 100, Trusted, NoAnswer), Ok(None));
             }
-            let change = breaker.report(seconds(0), NoAnswer);
-            assert_eq!(change, Some(Change::Opened(seconds(pause))));
+            assert_eq!(ask(&mut breaker, 50, Trusted, NoAnswer), opened(pause));
         }
-        assert!(breaker.permits(seconds(100), Trusted));
-        breaker.report(seconds(100), Answered);
-        breaker.report(seconds(100), Answered);
+        assert_eq!(ask(&mut breaker, 100, Trusted, Answered), CLOSED);
+        assert_eq!(ask(&mut breaker, 100, Trusted, Answered), Ok(None));
         for _ in 0..4 {
-            breaker.report(seconds(100), NoAnswer);
+            assert_eq!(ask(&mut breaker, 100, Trusted, NoAnswer), Ok(None));
         }
-        let change = breaker.report(seconds(100), NoAnswer);
-        assert_eq!(change, Some(Change::Opened(seconds(1))));
+        assert_eq!(ask(&mut breaker, 100, Trusted, NoAnswer), opened(1));
     }
 
     #[test]
-    fn server_errors_do_not_count_while_anybody_is_answered() {
+    fn failures_of_strangers_do_not_count_while_anybody_is_answered() {
+        for outcome in [NoAnswer, ServerError, AskedToWait(seconds(7))] {
+            let mut breaker = Breaker::default();
+            assert_eq!(ask(&mut breaker, 0, Unblamed, Answered), Ok(None));
+            for _ in 0..100 {
+                assert_eq!(ask(&mut breaker, 59, Blamed, outcome), Ok(None));
+            }
+            breaker.has_answered(seconds(59));
+            for _ in 0..100 {
+                assert_eq!(ask(&mut breaker, 118, Unblamed, outcome), Ok(None));
+            }
+            if let AskedToWait(_) = outcome {
+                assert_eq!(ask(&mut breaker, 119, Blamed, outcome), opened(7));
+                continue;
+            }
+            for _ in 0..4 {
+                assert_eq!(ask(&mut breaker, 119, Blamed, outcome), Ok(None));
+            }
+            assert_eq!(ask(&mut breaker, 119, Blamed, outcome), opened(1));
+        }
+    }
+
+    #[test]
+    fn no_answer_and_a_pause_count_of_those_who_are_trusted() {
         let mut breaker = Breaker::default();
-        breaker.report(seconds(0), Answered);
-        for _ in 0..100 {
-            assert_eq!(breaker.report(seconds(59), ServerError), None);
-        }
-        breaker.has_answered(seconds(59));
-        for _ in 0..100 {
-            assert_eq!(breaker.report(seconds(118), ServerError), None);
-        }
+        assert_eq!(ask(&mut breaker, 0, Trusted, Answered), Ok(None));
         for _ in 0..4 {
-            assert_eq!(breaker.report(seconds(119), ServerError), None);
+            assert_eq!(ask(&mut breaker, 1, Trusted, NoAnswer), Ok(None));
         }
-        let change = breaker.report(seconds(119), ServerError);
-        assert_eq!(change, Some(Change::Opened(seconds(1))));
+        assert_eq!(ask(&mut breaker, 1, Trusted, NoAnswer), opened(1));
+        let pause = AskedToWait(seconds(7));
+        let mut breaker = Breaker::default();
+        assert_eq!(ask(&mut breaker, 0, Trusted, Answered), Ok(None));
+        assert_eq!(ask(&mut breaker, 1, Trusted, pause), opened(7));
+        assert!(!may_ask(breaker, 7, Trusted) && may_ask(breaker, 8, Blamed));
     }
 
     #[test]
-    fn whoever_is_trusted_tries_a_failing_provider_at_once() {
-        let mut breaker = opened(ServerError);
-        assert!(!breaker.permits(seconds(0), Stranger));
-        assert!(breaker.permits(seconds(0), Trusted));
-        assert!(!breaker.permits(seconds(0), Trusted), "one at a time");
-        assert_eq!(breaker.report(seconds(0), ServerError), None);
-        assert!(breaker.permits(seconds(0), Trusted));
-        assert_eq!(breaker.report(seconds(0), Answered), Some(Change::Closed));
+    fn what_strangers_alone_have_opened_stops_nobody_who_is_trusted() {
+        for outcome in [NoAnswer, ServerError] {
+            let mut breaker = open(Unblamed, outcome);
+            assert_eq!(ask(&mut breaker, 0, Trusted, outcome), Ok(None));
+            assert!(breaker.admit(seconds(0), Trusted).is_some());
+            assert!(!may_ask(breaker, 0, Trusted), "one at a time");
+            let mut breaker = open(Blamed, outcome);
+            assert_eq!(ask(&mut breaker, 1, Trusted, outcome), opened(2));
+            assert_eq!(ask(&mut breaker, 1, Trusted, Answered), CLOSED);
+        }
+        let mut breaker = Breaker::default();
+        let pause = AskedToWait(seconds(7));
+        assert_eq!(ask(&mut breaker, 0, Unblamed, pause), opened(7));
+        assert!(!may_ask(breaker, 6, Unblamed));
+        assert_eq!(ask(&mut breaker, 1, Trusted, Answered), CLOSED);
+        assert_eq!(ask(&mut breaker, 100, Unblamed, pause), opened(7));
+        assert_eq!(ask(&mut breaker, 101, Trusted, pause), Ok(None));
+        assert!(
+            !may_ask(breaker, 107, Trusted),
+            "it is asked to wait itself"
+        );
+        assert!(may_ask(breaker, 108, Trusted));
+    }
+
+    #[test]
+    fn a_provider_that_fails_is_tried_by_whoever_has_not_failed() {
+        let mut breaker = open(Trusted, ServerError);
+        assert!(!may_ask(breaker, 1000, Blamed) && may_ask(breaker, 0, Unblamed));
+        assert_eq!(ask(&mut breaker, 0, Trusted, ServerError), Ok(None));
+        assert_eq!(ask(&mut breaker, 0, Unblamed, ServerError), Ok(None));
+        assert_eq!(ask(&mut breaker, 0, Unblamed, Answered), CLOSED);
     }
 
     #[test]
     fn a_server_error_is_an_answer_of_one_that_was_silent() {
-        let mut breaker = opened(NoAnswer);
-        assert!(breaker.permits(seconds(1), Trusted));
-        let change = breaker.report(seconds(1), ServerError);
-        assert_eq!(change, Some(Change::Closed));
+        let mut breaker = open(Trusted, NoAnswer);
+        assert_eq!(ask(&mut breaker, 1, Trusted, ServerError), CLOSED);
     }
 
     #[test]
     fn a_provider_that_asks_for_a_pause_has_it_within_bounds() {
         for (asked, pause) in [(0, 1), (7, 7), (86_400, 30)] {
             let mut breaker = Breaker::default();
-            let change = breaker.report(seconds(0), AskedToWait(seconds(asked)));
-            assert_eq!(change, Some(Change::Opened(seconds(pause))));
-            assert_eq!(breaker.report(seconds(0), Answered), None, "it was late");
-            assert!(!breaker.permits(seconds(pause - 1), Trusted));
+            let early = breaker.admit(seconds(0), Trusted).unwrap();
+            let outcome = AskedToWait(seconds(asked));
+            assert_eq!(ask(&mut breaker, 0, Trusted, outcome), opened(pause));
+            assert!(breaker.waits_as_asked());
+            let change = breaker.report(seconds(0), early, Answered);
+            assert_eq!(change, None, "it was late");
+            let change = breaker.report(seconds(0), early, outcome);
+            assert_eq!(change, None, "it is no news");
+            assert!(!may_ask(breaker, pause - 1, Trusted));
             assert_eq!(breaker.probe_in(seconds(0)), None);
-            assert!(breaker.permits(seconds(pause), Stranger));
-            assert!(breaker.permits(seconds(pause), Stranger), "all of them");
+            for asker in [Unblamed, Trusted, Blamed] {
+                assert!(may_ask(breaker, pause, asker), "all of them");
+            }
         }
     }
 
     #[test]
     fn late_failures_and_abandoned_probes_do_not_lengthen_it() {
-        let mut breaker = opened(NoAnswer);
-        assert_eq!(breaker.report(seconds(0), NoAnswer), None);
-        assert!(breaker.permits(seconds(1), Trusted));
-        breaker.report(seconds(1), Abandoned);
-        assert!(breaker.permits(seconds(1), Trusted));
+        let mut breaker = Breaker::default();
+        let late = breaker.admit(seconds(0), Trusted).unwrap();
+        for _ in 0..4 {
+            assert_eq!(ask(&mut breaker, 0, Trusted, NoAnswer), Ok(None));
+        }
+        assert_eq!(ask(&mut breaker, 0, Trusted, NoAnswer), opened(1));
+        assert_eq!(breaker.report(seconds(0), late, NoAnswer), None);
+        assert_eq!(ask(&mut breaker, 1, Trusted, Abandoned), Ok(None));
+        assert!(may_ask(breaker, 1, Trusted));
     }
 }

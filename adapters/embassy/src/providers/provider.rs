@@ -7,8 +7,8 @@ use gatepost_core::{
     UnixTime, exchange,
     introspection::{Endpoints, FetchFailure},
     provider::{
-        Breaker, Change, Finder, Freshness, LeftOut, Look, LookFailure, Metadata, Moment,
-        RequestOutcome, Source, Url,
+        Admission, Breaker, Change, Finder, Freshness, LeftOut, Look, LookFailure, Metadata,
+        Moment, RequestOutcome, Source, Url,
     },
 };
 use heapless::Vec;
@@ -143,7 +143,7 @@ impl Provider {
         }
     }
 
-    pub(super) fn settle(&self, outcome: &Result<Incoming, FetchFailure>) {
+    pub(super) fn settle(&self, admission: Admission, outcome: &Result<Incoming, FetchFailure>) {
         let mut breaker = self.breaker.borrow_mut();
         let outcome = match outcome {
             Ok(incoming) => {
@@ -152,7 +152,7 @@ impl Provider {
             }
             Err(failure) => RequestOutcome::of_failure(*failure),
         };
-        match breaker.report(uptime(), outcome) {
+        match breaker.report(uptime(), admission, outcome) {
             Some(Change::Opened(pause)) => {
                 let seconds = pause.as_secs();
                 log::warn!(

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gatepost_core::provider::{Asker, Breaker, Change, RequestOutcome};
+use gatepost_core::provider::{Admission, Asker, Breaker, Change, RequestOutcome};
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -28,6 +28,9 @@ const NETWORKS: usize = 8192;
 /// How long a good login makes a network one that may try whether the provider is back.
 const TRUSTED: Duration = Duration::from_mins(10);
 
+/// How long a question that failed is held against its network.
+const BLAMED: Duration = Duration::from_mins(1);
+
 /// What is shared; it outlives a reload that leaves the provider as it is.
 pub(crate) struct Gate {
     provider: String,
@@ -36,8 +39,10 @@ pub(crate) struct Gate {
     started: Instant,
     /// When a network's last good login was.
     good: Cache<Network, Instant>,
-    /// Networks that had a 5xx since the breaker opened, by the number of that opening.
-    blamed: Cache<Network, u64>,
+    /// Until when a network's failure is held against it.
+    blamed: Cache<Network, Instant>,
+    /// Until when a network is asked to wait.
+    paused: Cache<Network, Instant>,
     openings: AtomicU64,
     busy: AtomicU64,
     pub(super) requests: Requests,
@@ -73,6 +78,7 @@ struct Waiting {
 /// The right to have one question under way. Its end gives it to whoever is next in turn.
 pub(super) struct Slot {
     gate: Option<Arc<Gate>>,
+    admission: Admission,
     is_reported: bool,
 }
 
@@ -90,6 +96,7 @@ impl Gate {
             started: Instant::now(),
             good: Cache::new(NETWORKS),
             blamed: Cache::new(NETWORKS),
+            paused: Cache::new(NETWORKS),
             openings: AtomicU64::new(0),
             busy: AtomicU64::new(0),
             requests: Requests::default(),
@@ -115,16 +122,13 @@ impl Gate {
     }
 
     fn take_or_wait(self: &Arc<Self>, network: Network) -> Result<Result<Slot, Place>, Fault> {
-        let asker = self.asker(network);
         let mut state = self.state();
         if state.under_way < self.concurrency {
-            if !state.breaker.permits(self.now(), asker) {
-                return Err(state.why_not());
-            }
+            let slot = self.admit(&mut state, network)?;
             state.under_way += 1;
-            return Ok(Ok(Slot::new(self)));
+            return Ok(Ok(slot));
         }
-        if state.breaker.is_open() && asker == Asker::Stranger {
+        if state.breaker.is_open() && self.asker(&state, network) != Asker::Trusted {
             return Err(state.why_not());
         }
         let (grant, granted) = oneshot::channel();
@@ -155,16 +159,33 @@ impl Gate {
         Fault::Busy
     }
 
+    /// Permits a question of `network`, unless the provider is left alone by it.
+    fn admit(self: &Arc<Self>, state: &mut State, network: Network) -> Result<Slot, Fault> {
+        if Self::is_until(&self.paused, network) {
+            return Err(Fault::AskedToWait);
+        }
+        let asker = self.asker(state, network);
+        match state.breaker.admit(self.now(), asker) {
+            Some(admission) => Ok(Slot::new(self, admission)),
+            None => Err(state.why_not()),
+        }
+    }
+
     /// Takes the outcome of a question of `network`; `None` for one of our own. True where the provider is left
     /// alone from now on.
-    pub(super) fn report(&self, network: Option<Network>, outcome: RequestOutcome) -> bool {
-        let change = self.state().breaker.report(self.now(), outcome);
+    pub(super) fn report(
+        &self,
+        network: Option<Network>,
+        admission: Admission,
+        outcome: RequestOutcome,
+    ) -> bool {
+        let now = self.now();
+        let change = self.state().breaker.report(now, admission, outcome);
         if let Some(Change::Opened(_)) = change {
             self.openings.fetch_add(1, Ordering::Relaxed);
         }
-        if let (Some(network), RequestOutcome::ServerError) = (network, outcome) {
-            let opening = self.openings.load(Ordering::Relaxed);
-            self.blamed.insert(network, opening);
+        if let Some(network) = network {
+            self.blame(network, outcome);
         }
         match change {
             Some(Change::Opened(pause)) => {
@@ -186,6 +207,20 @@ impl Gate {
                 false
             }
             None => false,
+        }
+    }
+
+    fn blame(&self, network: Network, outcome: RequestOutcome) {
+        match outcome {
+            RequestOutcome::ServerError | RequestOutcome::NoAnswer => {
+                self.blamed.insert(network, Instant::now() + BLAMED);
+            }
+            RequestOutcome::AskedToWait(_)
+            | RequestOutcome::Answered
+            | RequestOutcome::Abandoned => {}
+        }
+        if let Some(pause) = outcome.pause() {
+            self.paused.insert(network, Instant::now() + pause);
         }
     }
 
@@ -218,9 +253,9 @@ impl Gate {
     }
 
     /// Whether a question of our own may try now.
-    pub(super) fn permits_probe(&self) -> bool {
+    pub(super) fn admit_probe(&self) -> Option<Admission> {
         let now = self.now();
-        self.state().breaker.permits(now, Asker::Trusted)
+        self.state().breaker.admit(now, Asker::Trusted)
     }
 
     /// Questions that wait, and those that are under way.
@@ -239,25 +274,24 @@ impl Gate {
         (is_open, self.openings.load(Ordering::Relaxed))
     }
 
-    /// Whether `network` may try a provider that is left alone: it had a good login lately, or nobody ever had and
-    /// none of its own questions has failed meanwhile.
-    fn asker(&self, network: Network) -> Asker {
-        if !self.state().breaker.is_open() {
-            return Asker::Stranger;
-        }
+    /// Whether `network` is trusted: it had a good login lately, or nobody ever had and it is to blame for nothing.
+    fn asker(&self, state: &State, network: Network) -> Asker {
         if self.is_trusted(network) {
-            return Asker::Trusted;
-        }
-        let opening = self.openings.load(Ordering::Relaxed);
-        let is_blamed = self
-            .blamed
-            .get(&network)
-            .is_some_and(|at| at + 1 >= opening);
-        if self.state().is_any_good || is_blamed {
-            Asker::Stranger
+            Asker::Trusted
+        } else if Self::is_until(&self.blamed, network) {
+            Asker::Blamed
+        } else if state.is_any_good {
+            Asker::Unblamed
         } else {
             Asker::Trusted
         }
+    }
+
+    /// Whether what is remembered of `network` still counts.
+    fn is_until(times: &Cache<Network, Instant>, network: Network) -> bool {
+        times
+            .get(&network)
+            .is_some_and(|until| Instant::now() < until)
     }
 
     fn now(&self) -> Duration {
@@ -281,20 +315,15 @@ impl Gate {
             }) else {
                 return;
             };
-            let asker = self.asker(next.network);
-            if !self.state().breaker.permits(self.now(), asker) {
-                let why_not = self.state().why_not();
-                let _ = next.grant.send(Err(why_not));
-                continue;
-            }
-            match next.grant.send(Ok(Slot::new(&self))) {
-                Ok(()) => return,
+            let admitted = self.admit(&mut self.state(), next.network);
+            let is_admitted = admitted.is_ok();
+            match next.grant.send(admitted) {
+                Ok(()) if is_admitted => return,
+                Ok(()) | Err(Err(_)) => {}
                 // It is gone meanwhile.
-                Err(mut unused) => {
-                    if let Ok(slot) = &mut unused {
-                        slot.gate = None;
-                    }
-                    self.report(None, RequestOutcome::Abandoned);
+                Err(Ok(mut unused)) => {
+                    unused.gate = None;
+                    self.report(None, unused.admission, RequestOutcome::Abandoned);
                 }
             }
         }
@@ -302,9 +331,10 @@ impl Gate {
 }
 
 impl Slot {
-    fn new(gate: &Arc<Gate>) -> Self {
+    fn new(gate: &Arc<Gate>, admission: Admission) -> Self {
         Self {
             gate: Some(Arc::clone(gate)),
+            admission,
             is_reported: false,
         }
     }
@@ -313,7 +343,7 @@ impl Slot {
     pub(super) fn report(&mut self, network: Network, outcome: RequestOutcome) -> bool {
         self.is_reported = true;
         let gate = self.gate.as_ref();
-        gate.is_some_and(|gate| gate.report(Some(network), outcome))
+        gate.is_some_and(|gate| gate.report(Some(network), self.admission, outcome))
     }
 }
 
@@ -321,7 +351,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(gate) = self.gate.take() {
             if !self.is_reported {
-                gate.report(None, RequestOutcome::Abandoned);
+                gate.report(None, self.admission, RequestOutcome::Abandoned);
             }
             gate.pass_on();
         }

@@ -30,12 +30,15 @@ impl Inner {
                 let Some(pause) = pause else { break };
                 sleep(pause.max(MIN_SLEEP)).await;
                 let Some(inner) = weak.upgrade() else { break };
-                if inner.gate.probe_in().is_some() && inner.gate.permits_probe() {
+                if inner.gate.probe_in().is_none() {
+                    continue;
+                }
+                if let Some(admission) = inner.gate.admit_probe() {
                     let outcome = inner
                         .send(&Outgoing::get(EndpointKind::Metadata, &url))
                         .await;
                     let outcome = reported(EndpointKind::Metadata, &outcome);
-                    inner.gate.report(None, outcome);
+                    inner.gate.report(None, admission, outcome);
                 }
             }
             if let Some(inner) = weak.upgrade() {
