@@ -29,6 +29,7 @@ pub mod process;
 pub mod relayed;
 pub mod roots;
 pub mod roundcube;
+pub mod scim;
 pub mod smtp;
 pub mod stock;
 pub mod stream;
