@@ -4,6 +4,7 @@ pub use gatepost_core_tests::{judge, mint};
 
 pub mod appliance;
 pub mod auth_client;
+pub mod canaille;
 pub mod cases;
 pub mod certificates;
 pub mod clients;
@@ -26,6 +27,7 @@ pub mod node;
 pub mod oidc_provider;
 pub mod postfix;
 pub mod process;
+pub mod provisioned;
 pub mod relayed;
 pub mod roots;
 pub mod roundcube;

@@ -1,0 +1,30 @@
+//! Accounts that are provisioned over SCIM by software of other people, and mail servers that know them before anybody
+//! logs in.
+
+mod pushed;
+mod suites;
+
+use std::process::ExitCode;
+
+use gatepost_tests::cases::{self, Program};
+use gatepost_tests::provisioned::Provisioned;
+
+/// A case in this lab.
+type Case = cases::Case<Provisioned>;
+
+fn main() -> ExitCode {
+    Program {
+        subject: "everything with accounts that a provider pushes",
+        open: Provisioned::open,
+        cases,
+        needs: Vec::new(),
+        logs: Provisioned::logs,
+    }
+    .main()
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = pushed::cases();
+    cases.extend(suites::cases());
+    cases
+}
