@@ -1,12 +1,14 @@
 //! Accounts that are provisioned over SCIM by software of other people, and mail servers that know them before anybody
 //! logs in.
 
+mod oracles;
 mod pushed;
 mod suites;
 
 use std::process::ExitCode;
 
-use gatepost_tests::cases::{self, Program};
+use gatepost_tests::cases::{self, Need, Program};
+use gatepost_tests::node::SCIM_ORACLES;
 use gatepost_tests::provisioned::Provisioned;
 
 /// A case in this lab.
@@ -17,7 +19,7 @@ fn main() -> ExitCode {
         subject: "everything with accounts that a provider pushes",
         open: Provisioned::open,
         cases,
-        needs: Vec::new(),
+        needs: vec![Need::installation(&SCIM_ORACLES, &["oracles::npm::"])],
         logs: Provisioned::logs,
     }
     .main()
@@ -26,5 +28,6 @@ fn main() -> ExitCode {
 fn cases() -> Vec<Case> {
     let mut cases = pushed::cases();
     cases.extend(suites::cases());
+    cases.extend(oracles::cases());
     cases
 }
