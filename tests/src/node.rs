@@ -28,7 +28,7 @@ pub const CLIENTS: Installation = Installation {
     ],
 };
 
-/// What reads PATCHes and filters of SCIM, to compare with.
+/// What reads the patches and filters of SCIM, to compare with.
 pub const SCIM_ORACLES: Installation = Installation {
     name: "node-scim",
     files: &[
