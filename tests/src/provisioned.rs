@@ -35,13 +35,12 @@ pub const fn domain(version: Version) -> &'static str {
 }
 
 /// The group that is a distribution list, and the list's address.
-pub const LIST: (&str, &str) = ("staff", "staff@d23.test");
+pub const LIST: (&str, &str) = ("Staff", "staff@d23.test");
 
 /// What both Dovecots are called.
 const NAME: &str = "known";
 
-/// What Gatepost is told, but its listeners: `canaille` pushes for the mail servers, each suite for a domain that
-/// none of them has. `DIRECTORY` and `PORT` stand for what they say.
+/// What Gatepost is told besides. `DIRECTORY` stands for where its files are.
 const TABLES: &str = "\
 log = { format = \"json\", level = \"debug\" }
 
@@ -50,38 +49,24 @@ issuer = \"https://id.example.test\"
 audience = \"mail\"
 keys = [\"DIRECTORY/keys.json\"]
 
-[accounts]
-database = \"DIRECTORY/accounts.sqlite\"
-listen = \"tcp:127.0.0.1:PORT\"
-uid = \"mail\"
-gid = 8
-home = \"/var/mail/known/%{id}\"
-
-[[accounts.source]]
-name = \"canaille\"
-domains = [\"d23.test\", \"d24.test\"]
-public_url = \"http://127.0.0.1:PORT/scim/canaille/v2\"
-
-[[accounts.list]]
-source = \"canaille\"
-group = \"staff\"
-address = \"staff@d23.test\"
-members_may_send = true
 ";
+
+/// What an administrator is told to write for Gatepost.
+const EXAMPLE: &str = include_str!("../../examples/scim/accounts.toml");
+
+/// What an administrator is told to write for Postfix.
+const POSTFIX: &str = include_str!("../../examples/scim/main.cf");
+
+/// The source that pushes for the mail servers.
+pub const SOURCE: &str = "idp";
 
 /// Who pushes besides: suites that test whom they push to.
 pub const SUITES: [&str; 3] = ["tester", "sanity", "models"];
 
-/// What an administrator is told to write for Postfix, and where mail goes then. What has to wait is tried again at
-/// once.
-const POSTFIX: &str = "\
-virtual_mailbox_domains = socketmap:unix:/var/spool/postfix/private/known-map:domain
-virtual_mailbox_maps = socketmap:unix:/var/spool/postfix/private/known-map:mailbox
-virtual_alias_maps = socketmap:unix:/var/spool/postfix/private/known-map:alias
-smtpd_sender_login_maps = socketmap:unix:/var/spool/postfix/private/known-map:sender_login
+/// Where mail goes then. What has to wait is tried again at once.
+const DELIVERY: &str = "\
 virtual_transport = lmtp:unix:/run/dovecot/known/lmtp
 transport_maps = inline:{d24.test=lmtp:unix:/run/dovecot24/known/lmtp}
-recipient_delimiter = +
 queue_run_delay = 1s
 minimal_backoff_time = 1s
 maximal_backoff_time = 1s
@@ -116,14 +101,15 @@ impl Provisioned {
         let [first, second] = Version::ALL.map(start);
         let dovecots = [first?, second?];
         let directory = namespace.directory("gatepost")?;
-        let map = postfix::queue(&mail).join("private/known-map");
+        let map = postfix::queue(&mail).join("private/gatepost-map");
         let text = configuration(&directory, &map, &dovecots);
         let listener = dovecots[0].login_socket();
         let configuration = Configuration::write_text(directory.clone(), listener, &text)?;
         configuration.write_keys(&Logins::new(Issuer::new()).jwk_set())?;
         let daemon = Daemon::start(&configuration)?;
+        let settings = format!("{POSTFIX}{DELIVERY}");
         Ok(Self {
-            postfix: Postfix::start(&mail, &[Smtpd::relay(SMTP)], POSTFIX)?,
+            postfix: Postfix::start(&mail, &[Smtpd::relay(SMTP)], &settings)?,
             dovecots,
             daemon: Mutex::new(daemon),
             configuration,
@@ -167,9 +153,9 @@ impl Provisioned {
         if let Some(canaille) = self.canaille.get() {
             return Ok(canaille);
         }
-        let secret = self.secret("canaille")?;
+        let secret = self.secret(SOURCE)?;
         let root = self.namespace.root(&CANAILLE);
-        let canaille = Canaille::set_up(&root, &endpoint("canaille"), &secret)?;
+        let canaille = Canaille::set_up(&root, &endpoint(SOURCE), &secret)?;
         Ok(self.canaille.get_or_init(|| canaille))
     }
 
@@ -286,15 +272,24 @@ fn setup(version: Version) -> Setup {
 fn configuration(directory: &Path, map: &Path, dovecots: &[Dovecot; 2]) -> String {
     let directory = directory.display().to_string();
     let mut text = TABLES.replace("DIRECTORY", &directory);
+    let (domains, url) = (Version::ALL.map(domain), endpoint(SOURCE));
+    text += &EXAMPLE
+        .replace("/var/lib/gatepost", &directory)
+        .replace("127.0.0.1:9082", &format!("127.0.0.1:{PUSHED}"))
+        .replace("\"vmail\"", "\"mail\"")
+        .replace("/var/vmail", &format!("/var/mail/{NAME}"))
+        .replace("[\"example.com\"]", &format!("{domains:?}"))
+        .replace("https://mail.example.com/scim/idp/v2", &url)
+        .replace("staff@example.com", LIST.1);
     for suite in SUITES {
         // A string always has room.
         let _ = write!(
             text,
             "\n[[accounts.source]]\nname = \"{suite}\"\ndomains = [\"{suite}.test\"]\n\
-             public_url = \"http://127.0.0.1:PORT/scim/{suite}/v2\"\n"
+             public_url = \"{}\"\n",
+            endpoint(suite)
         );
     }
-    let text = text.replace("PORT", &PUSHED.to_string());
     let mut listeners = vec![listener(
         &Address::Unix(map.to_owned()),
         "socketmap",

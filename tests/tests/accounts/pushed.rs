@@ -208,7 +208,7 @@ fn changed(lab: &Provisioned) -> Result<(), Failed> {
 
 /// Who may send as an address, as Postfix hears it.
 fn senders(lab: &Provisioned, address: &str) -> Result<String, Failed> {
-    Ok(lab.postfix.look_up("known-map:sender_login", address)?)
+    Ok(lab.postfix.look_up("gatepost-map:sender_login", address)?)
 }
 
 fn locked(lab: &Provisioned) -> Result<(), Failed> {
