@@ -1,6 +1,7 @@
 //! What a provider pushes over SCIM: filters, paths, patches and whole requests, whatever they hold.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use gatepost_accounts::scim::filter::Filter;
 use gatepost_accounts::scim::path::Path;
@@ -33,6 +34,11 @@ fn alice() -> Value {
 
 /// A service that knows Alice, Bob and the staff, of whom Alice is; and their ids.
 fn service() -> (Service, [String; 3]) {
+    static SERVICE: LazyLock<(Service, [String; 3])> = LazyLock::new(make_service);
+    SERVICE.clone()
+}
+
+fn make_service() -> (Service, [String; 3]) {
     let mut service = Service::new();
     let alice = service.create("/Users", &alice());
     let bob = service.create("/Users", &json!({"userName": "bob"}));
@@ -57,6 +63,10 @@ pub fn scim_filter(data: &[u8]) {
             continue;
         };
         let is_match = filter.matches(resource);
+        // A value without quotes may end with a parenthesis that would close one around it.
+        if !is_balanced(text) {
+            continue;
+        }
         for (written, expected) in [
             (format!("not ({text})"), !is_match),
             (format!("({text}) and ({text})"), is_match),
@@ -73,6 +83,24 @@ pub fn scim_filter(data: &[u8]) {
     let reply = service.send("GET", &format!("/Users?filter={query}"), b"");
     assert!([200, 400, 414].contains(&reply.status), "{}", reply.body);
     check_list(&reply);
+}
+
+/// Whether each parenthesis outside of quotes is closed behind where it is opened.
+fn is_balanced(text: &str) -> bool {
+    let (mut depth, mut is_quoted) = (0_usize, false);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if is_quoted => drop(bytes.next()),
+            b'"' => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            b'(' => depth += 1,
+            b')' if depth == 0 => return false,
+            b')' => depth -= 1,
+            _ => {}
+        }
+    }
+    depth == 0 && !is_quoted
 }
 
 /// `text` as it stands in a query.
