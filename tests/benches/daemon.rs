@@ -12,7 +12,7 @@ use std::time::Instant;
 use daemon_bench::servers::CLIENTS_CORE;
 use daemon_bench::table::Table;
 use daemon_bench::verification::Verifications;
-use daemon_bench::{beside, floods, memory, process, profile, relay, waiting};
+use daemon_bench::{accounts, beside, floods, memory, process, profile, relay, waiting};
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::namespace::{self, Namespace, Network};
 use gatepost_tests::roots::{self, DOVECOT_2_3, MAIL};
@@ -79,7 +79,7 @@ struct Bench {
 type Part = fn(&mut Bench) -> io::Result<()>;
 
 /// Each part, and whether it is run where none is named.
-const PARTS: [(&str, Part, bool); 6] = [
+const PARTS: [(&str, Part, bool); 7] = [
     (
         "beside",
         |it| beside::run(&mut it.table, &it.namespace, &it.directory, &it.issuer),
@@ -107,6 +107,11 @@ const PARTS: [(&str, Part, bool); 6] = [
         "memory",
         |it| memory::run(&mut it.table, &it.directory, &it.issuer),
         true,
+    ),
+    (
+        "accounts",
+        |it| accounts::run(&mut it.table, &it.namespace, &it.directory, &it.issuer),
+        false,
     ),
     (
         "--profile",

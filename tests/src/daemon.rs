@@ -208,6 +208,15 @@ impl Daemon {
         status.ok_or_else(|| io::ErrorKind::TimedOut.into())
     }
 
+    /// Ends it as the system does that runs out of memory: it is told nothing.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn kill(&mut self) -> io::Result<ExitStatus> {
+        self.child.kill()?;
+        self.child.wait()
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn logged(&self) -> String {

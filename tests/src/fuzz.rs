@@ -12,6 +12,7 @@ mod http;
 mod logins;
 mod mail;
 mod pieces;
+mod scim;
 mod socketmap;
 
 use std::num::NonZeroU64;
@@ -36,6 +37,7 @@ pub use http::http_requests;
 pub use logins::relayed_logins;
 pub use mail::{master_lines, passwd_file, relay_lines};
 pub use pieces::{http_answers, key_set_pieces, metadata_pieces};
+pub use scim::{scim_filter, scim_patch, scim_path, scim_request};
 pub use socketmap::socketmap_lookups;
 
 /// A function under test and its name, which is also its file's in `tests/fuzz/targets` and its
@@ -71,6 +73,10 @@ pub const TARGETS: &[Target] = &[
     Target::new("passwd_file", passwd_file),
     Target::new("relay_lines", relay_lines),
     Target::new("relayed_logins", relayed_logins),
+    Target::new("scim_filter", scim_filter),
+    Target::new("scim_patch", scim_patch),
+    Target::new("scim_path", scim_path),
+    Target::new("scim_request", scim_request),
     Target::new("socketmap_lookups", socketmap_lookups),
 ];
 

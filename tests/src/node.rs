@@ -28,6 +28,19 @@ pub const CLIENTS: Installation = Installation {
     ],
 };
 
+/// What reads the patches and filters of SCIM, to compare with.
+pub const SCIM_ORACLES: Installation = Installation {
+    name: "node-scim",
+    files: &[
+        ("package.json", include_str!("../scim/package.json")),
+        (
+            "package-lock.json",
+            include_str!("../scim/package-lock.json"),
+        ),
+        ("node.mjs", include_str!("../scim/node.mjs")),
+    ],
+};
+
 /// Written last, so that it vouches for the whole installation.
 const STAMP: &str = ".made-of";
 

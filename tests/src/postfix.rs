@@ -208,6 +208,23 @@ impl Postfix {
         Ok(postfix)
     }
 
+    /// What it would hear of `key` from a socketmap in its private directory, such as `gatepost-map:mailbox`; nothing
+    /// where that is not there.
+    ///
+    /// # Errors
+    /// When the map cannot be asked: tells what it wrote.
+    pub fn look_up(&self, map: &str, key: &str) -> io::Result<String> {
+        let map = format!("socketmap:unix:/var/spool/postfix/private/{map}");
+        let mut command = in_root(&self.root, "/usr/sbin/postmap");
+        let output = command.args(["-q", key, &map]).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        // Warnings about the configuration come beside "not found".
+        if !said.contains("fatal:") {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        Err(io::Error::other(said))
+    }
+
     /// What Postfix has logged so far.
     #[must_use]
     pub fn logged(&self) -> String {

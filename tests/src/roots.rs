@@ -18,7 +18,8 @@ use std::thread;
 use crate::process::{is_installed, run};
 
 pub use recipes::{
-    DJANGO, DOVECOT_2_3, DOVECOT_2_4, EMULATORS, EXIM, MAIL, RECIPES, Recipe, SERVERS, WEBMAIL,
+    CANAILLE, DJANGO, DOVECOT_2_3, DOVECOT_2_4, EMULATORS, EXIM, MAIL, PROVISIONED, RECIPES,
+    Recipe, SCIM, SERVERS, WEBMAIL,
 };
 
 use apt::Apt;

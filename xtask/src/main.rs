@@ -31,6 +31,7 @@ cargo xtask VERB
   bench core --check            fails where it takes 3 % more instructions than recorded; --record records them
   bench daemon [PART]..         the daemon and Dovecot's auth on one core (Debian, root), or some of it: beside,
                                 relay, waiting, floods, memory; --profile: where a login's microseconds go (perf)
+  bench accounts                100,000 accounts: look-ups beside Postfix's own tables, pushes, a start (Debian, root)
   bench appliance               what a login costs on the appliance: instructions and stack, beside their targets
   aarch64                       the daemon for 64-bit ARM, as one static file (pip fetches the C compiler)
   qemu [FILE]                   the appliance on a board of QEMU's, configured by FILE or with an issuer of
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         ["lint"] => Ok(lint::run()),
         ["bench", "core", rest @ ..] => bench::core(rest),
         ["bench", "daemon", rest @ ..] => bench::daemon(rest),
+        ["bench", "accounts"] => bench::daemon(&["accounts"]),
         ["bench", "appliance"] => bench::appliance(),
         ["aarch64"] => aarch64::build(),
         ["qemu"] => appliance::qemu(None, false),

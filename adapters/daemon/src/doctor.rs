@@ -3,13 +3,16 @@
 
 mod heard;
 mod network;
+mod scim;
 mod sockets;
 mod token;
 
-use std::io;
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+
+use gatepost_store::BearerSecret;
 
 use crate::config::Config;
 use crate::process::prepare::{Kept, prepare};
@@ -17,13 +20,16 @@ use crate::process::prepare::{Kept, prepare};
 /// How long providers may take to be found.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Longest standard input that is read: a token.
+const MAX_INPUT: u64 = 16 << 10;
+
 /// Options of `gatepost doctor`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Who presents the token that is given on standard input, if any is
+    /// Who presents the token that is given on standard input, if any is; a source's secret may be given there instead
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 }
@@ -108,14 +114,57 @@ async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
     if prepared.users.is_some() {
         findings.good("the list of users is readable");
     }
+    let given = Given::read()?;
+    if let Some(accounts) = &config.accounts {
+        scim::examine(accounts, given.secret(), &mut findings).await;
+    }
     if let Some(generation) = prepared.generation {
         if !prepared.has_looked {
             note("some providers could not be discovered within ten seconds");
         }
         network::examine(config, &generation, &mut findings).await;
-        token::examine(options, &generation, &mut findings).await?;
+        match &given {
+            Given::Token(token) => {
+                token::examine(options, token, &generation, &mut findings).await;
+            }
+            Given::Terminal => note("give a token on standard input to have it judged"),
+            Given::Nothing | Given::Secret(_) => {}
+        }
     }
     Ok(findings)
+}
+
+/// What was given on standard input.
+enum Given {
+    /// Nobody has been asked: it is a terminal.
+    Terminal,
+    Nothing,
+    /// What a client presents.
+    Token(String),
+    /// What a source of accounts presents.
+    Secret(String),
+}
+
+impl Given {
+    fn read() -> io::Result<Self> {
+        if io::stdin().is_terminal() {
+            return Ok(Self::Terminal);
+        }
+        let mut text = String::new();
+        io::stdin().take(MAX_INPUT).read_to_string(&mut text)?;
+        Ok(match text.trim() {
+            "" => Self::Nothing,
+            secret if BearerSecret::has_form(secret) => Self::Secret(secret.to_owned()),
+            token => Self::Token(token.to_owned()),
+        })
+    }
+
+    fn secret(&self) -> Option<&str> {
+        match self {
+            Self::Secret(secret) => Some(secret),
+            Self::Terminal | Self::Nothing | Self::Token(_) => None,
+        }
+    }
 }
 
 /// Where keys that were fetched survive a restart.

@@ -137,6 +137,11 @@ impl HttpClient {
         task.await.unwrap_or(Err(Fault::NotAsked))
     }
 
+    /// Asks once, whatever comes of it.
+    pub(crate) async fn ask(&self, outgoing: Outgoing) -> Result<Incoming, Fault> {
+        self.0.send(&outgoing).await
+    }
+
     /// What has been asked.
     pub(crate) fn requests(&self) -> Vec<EndpointStatistics> {
         self.0.gate.requests.snapshot()

@@ -21,6 +21,7 @@ mod source;
 mod statistics;
 mod trouble;
 mod trust;
+mod visit;
 
 pub use answers::Answered;
 pub use fields::{Fields, Template, TemplateError};
@@ -36,3 +37,4 @@ pub use statistics::{
 };
 pub use trouble::{Reason, Trouble};
 pub use trust::{LoadError, Trust, WantedKey};
+pub use visit::{Visit, visit};

@@ -1,5 +1,6 @@
 //! The parts of the bench: what is measured, with what, and the table.
 
+pub(crate) mod accounts;
 pub(crate) mod beside;
 pub(crate) mod floods;
 pub(crate) mod load;

@@ -26,7 +26,12 @@ fn main() -> ExitCode {
         }
         let mut names = roots::prepare(&directory, &roots::RECIPES)?;
         let lacking = node::lacking();
-        for installation in [&oidc_provider::INSTALLATION, &node::CLIENTS] {
+        let installations = [
+            &oidc_provider::INSTALLATION,
+            &node::CLIENTS,
+            &node::SCIM_ORACLES,
+        ];
+        for installation in installations {
             let name = installation.name;
             if !lacking.is_empty() {
                 println!("left out: {name} ({})", lacking.join(", "));

@@ -314,3 +314,76 @@ fn replayed_schemas_list_what_is_mapped() {
         assert!(attribute(ENTERPRISE, name), "{name}");
     }
 }
+
+/// Its validator changes every single-valued attribute that `/Schemas` lists, by a PATCH and by a PUT.
+#[test]
+fn replayed_the_validator_updates_every_single_valued_attribute() {
+    let mut service = Service::new();
+    let url = created(&mut service);
+    let schemas = service.get("/Schemas").expect(200).body;
+    let mut tried = 0;
+    for schema in schemas["Resources"].as_array().unwrap() {
+        let (id, is_core) = (schema["id"].as_str().unwrap(), schema["id"] == USER);
+        if !is_core && id != ENTERPRISE {
+            continue;
+        }
+        for attribute in schema["attributes"].as_array().unwrap() {
+            let name = attribute["name"].as_str().unwrap();
+            let is_writable = attribute["mutability"] == "readWrite";
+            if attribute["multiValued"] == true || attribute["type"] == "complex" || !is_writable {
+                continue;
+            }
+            let value = match attribute["type"].as_str().unwrap() {
+                "boolean" => json!(false),
+                "dateTime" => json!("2026-11-30T00:00:00Z"),
+                _ => json!(format!("{name}@example.org")),
+            };
+            let path = if is_core {
+                name.to_owned()
+            } else {
+                format!("{id}:{name}")
+            };
+            let operation = json!([{"op": "Replace", "path": path, "value": value}]);
+            let patched = service.patch(&url, operation).expect(200).body;
+            let home = |body: &'_ Value| {
+                if is_core {
+                    body.clone()
+                } else {
+                    body[id].clone()
+                }
+            };
+            let told = |body: &Value| home(body)[name].clone();
+            assert_eq!(told(&patched), value, "{path}");
+            let put = service.send("PUT", &url, patched).expect(200).body;
+            assert_eq!(told(&put), value, "{path}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 15, "{tried}");
+}
+
+/// Its validator empties what it has set, by `null` and by an empty text: an attribute is gone, or says nothing.
+#[test]
+fn replayed_the_validator_updates_with_null_and_with_an_empty_text() {
+    for value in [Value::Null, json!("")] {
+        let mut service = Service::new();
+        let url = created(&mut service);
+        for path in [
+            "title",
+            "displayName",
+            "name.familyName",
+            "emails[type eq \"work\"].display",
+            &format!("{ENTERPRISE}:department"),
+            &format!("{ENTERPRISE}:manager"),
+        ] {
+            let set = json!([{"op": "Add", "path": path, "value": "set"}]);
+            let before = service.patch(&url, set).expect(200).body;
+            assert!(before.to_string().contains("\"set\""), "{path}");
+            let empty = json!([{"op": "Replace", "path": path, "value": value}]);
+            let after = service.patch(&url, empty).expect(200).body;
+            assert!(!after.to_string().contains("\"set\""), "{path}: {after}");
+            assert_eq!(after["userName"], before["userName"]);
+            assert_eq!(after["active"], true);
+        }
+    }
+}

@@ -318,6 +318,9 @@ fn what_cannot_be_read_as_a_filter_is_refused() {
         "meta.created eq \"yesterday\"",
         "urn:gatepost:params:scim:schemas:extension:mail:2.0:User:quota co 5",
         "'; drop table users",
+        "nickName: pr",
+        "userName. eq \"a\"",
+        "urn:example:User:: pr",
     ] {
         service
             .filter("/Users", filter)
@@ -502,6 +505,10 @@ fn patches_that_cannot_be_done_are_refused() {
         ),
         (
             json!({"op": "replace", "path": "name.", "value": "x"}),
+            "invalidPath",
+        ),
+        (
+            json!({"op": "replace", "path": "nickName:", "value": "x"}),
             "invalidPath",
         ),
         (

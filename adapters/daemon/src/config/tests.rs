@@ -83,6 +83,10 @@ fn the_configurations_that_are_shown_are_good() {
         include_str!("../../../../examples/dovecot/dict.toml"),
         include_str!("../../../../examples/dovecot/http.toml"),
         include_str!("../../../../examples/dovecot/relay.toml"),
+        concat!(
+            include_str!("../../../../examples/dovecot/relay.toml"),
+            include_str!("../../../../examples/scim/accounts.toml")
+        ),
     ] {
         assert!(Config::parse(example).is_ok());
     }

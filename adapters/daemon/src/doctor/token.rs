@@ -1,34 +1,21 @@
 //! Judges a token as the daemon would.
 
-use std::io::{self, IsTerminal as _, Read as _};
 use std::time::SystemTime;
 
 use gatepost_core::{UnixTime, sasl::Mechanism};
 use gatepost_tokio::Outcome;
 
-use super::{Findings, Options, note};
+use super::{Findings, Options};
 use crate::check::Judge;
 use crate::judging::generation::Generation;
 
-/// Longest standard input that is read: a token.
-const MAX_INPUT: u64 = 16 << 10;
-
-/// Judges what is on standard input, unless it is a terminal.
+/// Judges what was on standard input.
 pub(super) async fn examine(
     options: &Options,
+    token: &str,
     generation: &Generation,
     findings: &mut Findings,
-) -> io::Result<()> {
-    if io::stdin().is_terminal() {
-        note("give a token on standard input to have it judged");
-        return Ok(());
-    }
-    let mut token = String::new();
-    io::stdin().take(MAX_INPUT).read_to_string(&mut token)?;
-    let token = token.trim();
-    if token.is_empty() {
-        return Ok(());
-    }
+) {
     let (mechanism, message) = if let Some(user) = &options.user {
         let message = format!("user={user}\x01auth=Bearer {token}\x01\x01");
         (Mechanism::XOAuth2, message)
@@ -65,7 +52,6 @@ pub(super) async fn examine(
     if let Some(table) = &judged.table {
         print!("{table}");
     }
-    Ok(())
 }
 
 fn now() -> UnixTime {

@@ -1,6 +1,8 @@
 //! Accounts of the real command: pushed over HTTP, and what mail servers hear of them at once.
 
 mod commands;
+mod doctor;
+mod killed;
 mod maps;
 mod pushed;
 mod store;

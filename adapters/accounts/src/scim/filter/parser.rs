@@ -128,7 +128,8 @@ impl<'t> Parser<'t> {
         self.skip_blanks();
         let end = self.rest.bytes().position(|c| !is_in_name(c));
         let (name, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
-        if name.is_empty() {
+        // What is called in no schema of ours is passed over, but only if it can be a name.
+        if name.is_empty() || name.ends_with([':', '.']) {
             return Err(self.unexpected("the name of an attribute"));
         }
         self.rest = rest;
