@@ -157,3 +157,47 @@ fn accounts_are_users_that_listeners_can_be_asked_about() {
     let silent = refuse(&format!("{ACCOUNTS}{ADMINISTRATOR}{PROVIDER}"));
     assert!(silent.contains("nowhere to listen"), "{silent}");
 }
+
+#[test]
+fn every_source_names_the_provider_whose_tokens_open_its_accounts() {
+    let second = "[[provider]]\nname = \"second\"\nissuer = \"https://second.example.com\"\naudience = \"mail\"\n";
+    let source = |line: &str| {
+        format!("[[accounts.source]]\nname = \"idp\"\ndomains = \"example.com\"\n{line}\n")
+    };
+    check(
+        "",
+        &format!("{}{second}", source("")),
+        "source: write provider = \"..\", the name of the [[provider]]",
+    );
+    check(
+        "",
+        &source("provider = \"nobody\""),
+        "gatepost.toml:7: source: there is no [[provider]] of this name",
+    );
+    let text = with_accounts("", &format!("{}{second}", source("provider = \"second\"")));
+    assert!(Config::parse(&text).is_ok());
+    // Where there is one provider, it is that.
+    assert!(Config::parse(&with_accounts("", &source(""))).is_ok());
+}
+
+#[test]
+fn who_logs_in_with_less_than_an_account_of_his_is_named_in_the_log() {
+    let source =
+        "[[accounts.source]]\nname = \"idp\"\ndomains = \"example.com\"\njoin = \"address\"\n";
+    for (word, said) in [
+        ("allow", "without an account"),
+        ("create", "makes an account"),
+    ] {
+        let lines = format!("unknown = \"{word}\"\nlogin_names = \"addresses\"");
+        let config = Config::parse(&with_accounts(&lines, source)).unwrap();
+        let words = config.looser_words();
+        assert!(words[0].contains(said), "{words:?}");
+        assert!(words[1].contains("under aliases"), "{words:?}");
+        assert!(words[2].starts_with("source idp: join"), "{words:?}");
+    }
+    check(
+        "unknown = \"x\"",
+        source,
+        "write \"refuse\", \"allow\" or \"create\"",
+    );
+}
