@@ -3,6 +3,7 @@
 
 pub(crate) mod gate;
 mod held;
+mod login;
 mod maps;
 mod users;
 
@@ -12,6 +13,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use gatepost_accounts::id::Id;
+use gatepost_accounts::login::Join;
 use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::routes::{List, Routes};
 use gatepost_accounts::store::Unavailable;
@@ -24,6 +27,7 @@ use tokio::time::timeout;
 use crate::config::{AccountSettings, UsersError};
 use crate::process::vital;
 pub(crate) use held::Held;
+pub(crate) use login::Logins;
 pub(crate) use users::Everybody;
 
 /// How long a database that cannot be opened is left alone.
@@ -32,6 +36,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The accounts, and where they are kept.
 pub(crate) struct Accounts {
     settings: AccountSettings,
+    /// The provider whose tokens open the accounts of a source that names none.
+    only_provider: Option<String>,
     held: Arc<Held>,
     /// There once the database has been opened, until the daemon ends.
     store: Mutex<Option<Arc<Sqlite>>>,
@@ -97,10 +103,14 @@ impl Accounts {
     ///
     /// # Errors
     /// [`SettingsError`]: the settings need something that is not there.
-    pub(crate) fn new(settings: &AccountSettings) -> Result<Arc<Self>, SettingsError> {
+    pub(crate) fn new(
+        settings: &AccountSettings,
+        only_provider: Option<String>,
+    ) -> Result<Arc<Self>, SettingsError> {
         check_file(settings)?;
         Ok(Arc::new(Self {
             settings: settings.clone(),
+            only_provider,
             held: Held::new(settings.common()?),
             store: Mutex::default(),
             served: OnceLock::new(),
@@ -192,6 +202,17 @@ impl Accounts {
     /// What is served, once that is known.
     pub(crate) fn served(&self) -> Option<&Served> {
         self.served.get()
+    }
+
+    /// The sources whose accounts a provider's tokens open, with their places, and how.
+    fn joined(&self, provider: &str) -> impl Iterator<Item = (usize, (&Source, Join))> {
+        let sources = self.served.get().map(|served| &*served.sources);
+        let sources = sources.unwrap_or_default().iter().enumerate();
+        let all = sources.zip(&self.settings.sources);
+        all.filter_map(move |((place, source), settings)| {
+            let named = settings.provider().or(self.only_provider.as_deref());
+            (named == Some(provider)).then_some((place, (source, settings.join())))
+        })
     }
 
     /// Hands over a job; where there is no database, it is done at once, as not available.
@@ -293,6 +314,13 @@ fn check_file(settings: &AccountSettings) -> Result<(), SettingsError> {
         )),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// An id that nothing has had yet.
+pub(crate) fn fresh() -> Result<Id, aws_lc_rs::error::Unspecified> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes)?;
+    Ok(Id::from_bytes(bytes))
 }
 
 /// The time of the system's clock.

@@ -185,6 +185,7 @@ fn login(
         user,
         actor,
         claimed,
+        account = verdict.account.as_deref(),
         mechanism,
         service = origin.service.as_str(),
         remote = end(origin.remote),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use gatepost_accounts::login::{Join, Strangers};
 use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::name::Address as Mailbox;
 use gatepost_mail::users::Common;
@@ -30,6 +31,8 @@ keys! {
         /// Connections of sources at once; one more is closed.
         pub(crate) connections: Bounded<1, 65_536> = Bounded::new(64),
         disabled_mail: DisabledMail,
+        unknown: UnknownUser,
+        login_names: LoginNames,
         uid: Option<SystemId>,
         gid: Option<SystemId>,
         home: Option<AccountTemplate>,
@@ -46,6 +49,8 @@ keys! {
         pub(crate) name: SourceName; required,
         domains: Vec<DomainName>; required,
         public_url: Option<WebUrl>,
+        provider: Option<OneLine>,
+        join: JoinName,
     }
 }
 
@@ -66,6 +71,37 @@ words! {
         #[default]
         Accept = "accept",
         Refuse = "refuse",
+    }
+}
+
+words! {
+    /// What a good token does whose user has no account.
+    #[derive(Default)]
+    enum UnknownUser {
+        #[default]
+        Refuse = "refuse",
+        Allow = "allow",
+        Create = "create",
+    }
+}
+
+words! {
+    /// Under which names of its account a client may log in, beside the token's.
+    #[derive(Default)]
+    enum LoginNames {
+        #[default]
+        Mailbox = "mailbox",
+        Addresses = "addresses",
+    }
+}
+
+words! {
+    /// What a token and an account are joined by.
+    #[derive(Default)]
+    enum JoinName {
+        #[default]
+        Subject = "subject",
+        Address = "address",
     }
 }
 
@@ -133,6 +169,19 @@ impl AccountSource {
         self.public_url.as_deref()
     }
 
+    /// The provider whose tokens open its accounts, if it names one.
+    pub(crate) fn provider(&self) -> Option<&str> {
+        self.provider.as_deref()
+    }
+
+    /// What these are joined by.
+    pub(crate) fn join(&self) -> Join {
+        match self.join {
+            JoinName::Subject => Join::Subject,
+            JoinName::Address => Join::Address,
+        }
+    }
+
     fn check(&self, faults: &mut Faults) {
         self.places.forbid(
             faults,
@@ -172,6 +221,20 @@ impl AccountSettings {
     /// Whether mail for accounts that may not log in is refused.
     pub(crate) fn refuses_disabled(&self) -> bool {
         self.disabled_mail == DisabledMail::Refuse
+    }
+
+    /// What a good token does whose user has no account.
+    pub(crate) fn strangers(&self) -> Strangers {
+        match self.unknown {
+            UnknownUser::Refuse => Strangers::Refuse,
+            UnknownUser::Allow => Strangers::Allow,
+            UnknownUser::Create => Strangers::Create,
+        }
+    }
+
+    /// Whether a client may log in under any address of its account.
+    pub(crate) fn aliases_log_in(&self) -> bool {
+        self.login_names == LoginNames::Addresses
     }
 
     /// Who gets what is for nobody, by domain.
@@ -280,6 +343,30 @@ impl AccountSettings {
             words.push(
                 "[accounts]: allow_remote = true: secrets of sources travel in clear".to_owned(),
             );
+        }
+        let unknown = match self.unknown {
+            UnknownUser::Refuse => None,
+            UnknownUser::Allow => Some(
+                "\"allow\": good tokens log in without an account, also those of users who were deleted",
+            ),
+            UnknownUser::Create => {
+                Some("\"create\": every good token makes an account for its user")
+            }
+        };
+        words.extend(unknown.map(|word| format!("[accounts]: unknown = {word}")));
+        if self.aliases_log_in() {
+            words.push(
+                "[accounts]: login_names = \"addresses\": clients log in under aliases of their accounts"
+                    .to_owned(),
+            );
+        }
+        for source in &self.sources {
+            if source.join == JoinName::Address {
+                let name = &*source.name;
+                words.push(format!(
+                    "source {name}: join = \"address\": whoever first shows a verified address has its account"
+                ));
+            }
         }
     }
 }

@@ -154,6 +154,29 @@ impl Config {
             others.any(|other| ours.iter().any(|our| our.address == other)),
             "accounts: another listener has this address; give SCIM one of its own",
         );
+        if self.places.is_sound(faults, &["provider"]) {
+            self.check_joins(accounts, faults);
+        }
+    }
+
+    /// Whose tokens open the accounts of each source.
+    fn check_joins(&self, accounts: &AccountSettings, faults: &mut Faults) {
+        let known: Vec<_> = self.providers.iter().map(Provider::name).collect();
+        for source in &accounts.sources {
+            let named = source.provider();
+            source.places.forbid(
+                faults,
+                &["provider"],
+                named.is_some_and(|named| !known.iter().any(|name| name == named)),
+                "source: there is no [[provider]] of this name; name the one whose tokens open its accounts",
+            );
+            source.places.forbid(
+                faults,
+                &["provider"],
+                named.is_none() && known.len() > 1,
+                "source: write provider = \"..\", the name of the [[provider]] whose tokens open its accounts",
+            );
+        }
     }
 
     /// Two listeners at one address would take each other's connections.

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::connection::{Answerer, Reply, Request, serve_admitted};
 use super::content::Content;
 use crate::accounts::gate::{Gate, Refused, is_good};
-use crate::accounts::{Accounts, now};
+use crate::accounts::{Accounts, fresh, now};
 use crate::connection::client::{Client, Remote};
 use crate::connection::service::Service;
 use crate::judging::guesses::Guesses;
@@ -302,12 +302,6 @@ fn secret(head: &Parts) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     let is_one = values.next().is_none() && scheme.eq_ignore_ascii_case("bearer");
     is_one.then(|| token.trim())
-}
-
-fn fresh() -> Result<Id, aws_lc_rs::error::Unspecified> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes)?;
-    Ok(Id::from_bytes(bytes))
 }
 
 fn effect(told: &Told) -> Effect {
