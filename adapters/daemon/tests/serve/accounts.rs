@@ -4,6 +4,7 @@ mod commands;
 mod logins;
 mod maps;
 mod pushed;
+mod secured;
 mod store;
 mod users;
 

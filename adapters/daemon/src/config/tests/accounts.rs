@@ -201,3 +201,27 @@ fn who_logs_in_with_less_than_an_account_of_his_is_named_in_the_log() {
         "write \"refuse\", \"allow\" or \"create\"",
     );
 }
+
+#[test]
+fn a_source_s_own_tokens_have_an_audience_and_subjects_of_their_own() {
+    let source = |line: &str| {
+        format!("[[accounts.source]]\nname = \"idp\"\ndomains = \"example.com\"\n{line}\n")
+    };
+    for (line, expected) in [
+        ("token_audience = \"scim\"", "belong together"),
+        ("token_subjects = [\"x\"]", "belong together"),
+        ("token_provider = \"p\"", "token_provider is for"),
+        (
+            "token_provider = \"q\"\ntoken_audience = \"scim\"\ntoken_subjects = [\"x\"]",
+            "there is no [[provider]] of this name",
+        ),
+        (
+            "token_audience = \"mail\"\ntoken_subjects = [\"x\"]",
+            "mail users' tokens are minted for it",
+        ),
+    ] {
+        check("", &source(line), expected);
+    }
+    let good = "token_audience = \"scim\"\ntoken_subjects = [\"x\"]";
+    assert!(Config::parse(&with_accounts("", &source(good))).is_ok());
+}
