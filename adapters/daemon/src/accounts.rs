@@ -20,6 +20,7 @@ use gatepost_accounts::routes::{List, Routes};
 use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
 use gatepost_store::{Job, Session, Settings, SourceError, Sqlite, State, Store, Trouble, run};
+use gatepost_tokio::ClientRules;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -52,6 +53,8 @@ pub(crate) struct Served {
     pub(crate) sources: Vec<Source>,
     /// The URL of each one's endpoint, if it pushes accounts.
     pub(crate) urls: Vec<Option<String>>,
+    /// Whose tokens open each one's endpoint, beside its secrets.
+    pub(crate) clients: Vec<Option<ClientRules>>,
     pub(crate) routes: Routes,
 }
 
@@ -179,9 +182,12 @@ impl Accounts {
         self.held.begin(routes.clone());
         let urls = self.settings.sources.iter();
         let urls = urls.map(|source| source.public_url().map(str::to_owned));
+        let clients = self.settings.sources.iter();
+        let clients = clients.map(|source| source.client(self.only_provider.as_deref()));
         // Set once: this returns after the first success.
         let _ = self.served.set(Served {
             urls: urls.collect(),
+            clients: clients.collect(),
             sources,
             routes,
         });

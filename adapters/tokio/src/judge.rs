@@ -1,6 +1,7 @@
 //! One login, from its message to the verdict, among many others.
 
 mod asking;
+mod client;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::providers::Providers;
 use crate::remembered;
 use crate::trouble::Trouble;
 use asking::Asked;
+pub use client::{ClientRules, judge_client};
 use gatepost_core::provider::Freshness;
 use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,

@@ -28,7 +28,10 @@ pub use answers::Answered;
 pub use fields::{Fields, Template, TemplateError};
 pub use file::{read_file, read_text};
 pub use http::{Fault, HttpError, TlsFault};
-pub use judge::{Attempt, Outcome, Verdict, judge, judge_token, judge_token_with, judge_with};
+pub use judge::{
+    Attempt, ClientRules, Outcome, Verdict, judge, judge_client, judge_token, judge_token_with,
+    judge_with,
+};
 pub use keys::{KeyFileError, Problem, Warning};
 pub use network::Network;
 pub use providers::{Place, Probe, Providers};

@@ -1,11 +1,11 @@
 //! `[accounts]`: who is known before anybody logs in, and who provisions them.
 
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use gatepost_accounts::login::{Join, Strangers};
-use gatepost_accounts::model::{Source, SourceId};
+use gatepost_accounts::login::Strangers;
 use gatepost_accounts::name::Address as Mailbox;
 use gatepost_mail::users::Common;
 
@@ -13,11 +13,10 @@ use super::claims::DomainName;
 use super::fault::Faults;
 use super::reader::keys;
 use super::upstream::{AccountTemplate, SystemId, UsersError, owners};
-use super::values::{Bounded, FieldName, OneLine, WebUrl, words};
+use super::values::{Bounded, FieldName, OneLine, words};
 use super::{Address, Listener};
-
-/// Longest name of a source: it is a part of a URL.
-const MAX_SOURCE_NAME: usize = 64;
+pub(crate) use source::AccountSource;
+pub(super) use source::SourceName;
 
 keys! {
     /// Where accounts are kept, and how mail servers are told of them.
@@ -40,17 +39,6 @@ keys! {
         catch_all: BTreeMap<DomainName, MailAddress>,
         pub(crate) sources as "source": Vec<AccountSource>,
         pub(crate) lists as "list": Vec<MailingList>,
-    }
-}
-
-keys! {
-    /// Who provisions accounts.
-    pub(crate) struct AccountSource in "[[accounts.source]]" {
-        pub(crate) name: SourceName; required,
-        domains: Vec<DomainName>; required,
-        public_url: Option<WebUrl>,
-        provider: Option<OneLine>,
-        join: JoinName,
     }
 }
 
@@ -95,16 +83,6 @@ words! {
     }
 }
 
-words! {
-    /// What a token and an account are joined by.
-    #[derive(Default)]
-    enum JoinName {
-        #[default]
-        Subject = "subject",
-        Address = "address",
-    }
-}
-
 /// A mail address.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MailAddress(Mailbox);
@@ -123,80 +101,6 @@ impl TryFrom<String> for MailAddress {
 impl MailAddress {
     pub(crate) fn get(&self) -> &Mailbox {
         &self.0
-    }
-}
-
-/// The name of a source, which is a part of its URL.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SourceName(String);
-
-impl TryFrom<String> for SourceName {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let is_plain =
-            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-        if text.is_empty() || text.len() > MAX_SOURCE_NAME || !text.chars().all(is_plain) {
-            return Err(
-                "write a name of 1 to 64 lower-case letters, digits, \"-\" and \"_\": it is a part of a URL",
-            );
-        }
-        Ok(Self(text))
-    }
-}
-
-impl Deref for SourceName {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl AccountSource {
-    /// It, with the number that the database has given it.
-    pub(crate) fn with_number(&self, id: SourceId) -> Source {
-        let domains = self.domains.iter();
-        Source {
-            id,
-            name: self.name.to_string(),
-            domains: domains.map(|domain| &**domain).collect(),
-        }
-    }
-
-    /// The URL that it knows of its endpoint, if it pushes accounts.
-    pub(crate) fn public_url(&self) -> Option<&str> {
-        self.public_url.as_deref()
-    }
-
-    /// The provider whose tokens open its accounts, if it names one.
-    pub(crate) fn provider(&self) -> Option<&str> {
-        self.provider.as_deref()
-    }
-
-    /// What these are joined by.
-    pub(crate) fn join(&self) -> Join {
-        match self.join {
-            JoinName::Subject => Join::Subject,
-            JoinName::Address => Join::Address,
-        }
-    }
-
-    fn check(&self, faults: &mut Faults) {
-        self.places.forbid(
-            faults,
-            &["domains"],
-            self.domains.is_empty(),
-            "source: write domains = [\"example.com\"], those in which it may give addresses",
-        );
-        let is_base = |url: &WebUrl| !url.ends_with('/') && !url.contains('?');
-        self.places.forbid(
-            faults,
-            &["public_url"],
-            self.public_url.as_ref().is_some_and(|url| !is_base(url)),
-            "source: public_url has no query and no slash at its end, as in \
-             \"https://mail.example.com/scim/name/v2\"",
-        );
     }
 }
 
@@ -283,7 +187,7 @@ impl AccountSettings {
         let mut pushing = self.sources.iter();
         forbid(
             &["listen", "source"],
-            !self.listen.is_empty() && !pushing.any(|source| source.public_url.is_some()),
+            !self.listen.is_empty() && !pushing.any(|source| source.public_url().is_some()),
             "accounts: listen is for sources that push accounts: give one of them its public_url, or remove listen",
         );
         let is_own = |name: &FieldName| ["uid", "gid", "home"].contains(&&**name);
@@ -309,7 +213,7 @@ impl AccountSettings {
             source.places.forbid(
                 faults,
                 &["public_url"],
-                source.public_url.is_some() && self.listen.is_empty(),
+                source.public_url().is_some() && self.listen.is_empty(),
                 "source: it has nowhere to push accounts to; write listen = \"tcp:127.0.0.1:9082\" under [accounts]",
             );
         }
@@ -360,13 +264,6 @@ impl AccountSettings {
                     .to_owned(),
             );
         }
-        for source in &self.sources {
-            if source.join == JoinName::Address {
-                let name = &*source.name;
-                words.push(format!(
-                    "source {name}: join = \"address\": whoever first shows a verified address has its account"
-                ));
-            }
-        }
+        words.extend(self.sources.iter().filter_map(AccountSource::looser_word));
     }
 }

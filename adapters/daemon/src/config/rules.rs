@@ -176,6 +176,25 @@ impl Config {
                 named.is_none() && known.len() > 1,
                 "source: write provider = \"..\", the name of the [[provider]] whose tokens open its accounts",
             );
+            let judge = source.token_provider();
+            source.places.forbid(
+                faults,
+                &["token_provider"],
+                judge.is_some_and(|judge| !known.iter().any(|name| name == judge)),
+                "source: token_provider: there is no [[provider]] of this name; name one of those that there are",
+            );
+            let is_mail = |provider: &Provider| {
+                let is_judge = judge.is_none_or(|judge| provider.name() == judge);
+                let audience = source.token_audience();
+                is_judge && audience.is_some_and(|audience| provider.is_minted_for(audience))
+            };
+            source.places.forbid(
+                faults,
+                &["token_audience"],
+                self.providers.iter().any(is_mail),
+                "source: token_audience: mail users' tokens are minted for it; have the provider mint SCIM's for \
+                 another audience",
+            );
         }
     }
 
