@@ -225,3 +225,24 @@ fn a_source_s_own_tokens_have_an_audience_and_subjects_of_their_own() {
     let good = "token_audience = \"scim\"\ntoken_subjects = [\"x\"]";
     assert!(Config::parse(&with_accounts("", &source(good))).is_ok());
 }
+
+#[test]
+fn a_certificate_has_its_key_and_a_listener() {
+    let pushing = format!("{PUSHING}{ADMINISTRATOR}{LIST}");
+    for (lines, expected) in [
+        (
+            "listen = \"tcp:127.0.0.1:9082\"\ncertificate = \"/c\"",
+            "certificate and certificate_key belong together",
+        ),
+        (
+            "certificate = \"/c\"\ncertificate_key = \"/k\"",
+            "certificate is for what listens",
+        ),
+    ] {
+        check(lines, &pushing, expected);
+    }
+    let lines = "listen = \"tcp:0.0.0.0:9082\"\nallow_remote = true\ncertificate = \"/c\"\ncertificate_key = \"/k\"";
+    let config = Config::parse(&with_accounts(lines, &pushing)).unwrap();
+    let words = config.looser_words().join("\n");
+    assert!(!words.contains("in clear"), "{words}");
+}
