@@ -26,6 +26,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::config::{AccountSettings, UsersError};
+use crate::connection::tls::{Tls, TlsError};
 use crate::process::vital;
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
@@ -40,6 +41,8 @@ pub(crate) struct Accounts {
     /// The provider whose tokens open the accounts of a source that names none.
     only_provider: Option<String>,
     held: Arc<Held>,
+    /// What those who push are shown, if they speak TLS.
+    tls: Option<Arc<Tls>>,
     /// There once the database has been opened, until the daemon ends.
     store: Mutex<Option<Arc<Sqlite>>>,
     /// There once the numbers of the sources are known.
@@ -80,6 +83,8 @@ pub(crate) enum SettingsError {
     Unreadable { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Users(#[from] UsersError),
+    #[error("[accounts]: certificate {0}")]
+    Tls(#[from] TlsError),
 }
 
 /// Why a database is not served from.
@@ -111,8 +116,11 @@ impl Accounts {
         only_provider: Option<String>,
     ) -> Result<Arc<Self>, SettingsError> {
         check_file(settings)?;
+        let tls = settings.certificate();
+        let tls = tls.map(|(certificate, key)| Tls::load(certificate, key));
         Ok(Arc::new(Self {
             settings: settings.clone(),
+            tls: tls.transpose()?.map(Arc::new),
             only_provider,
             held: Held::new(settings.common()?),
             store: Mutex::default(),
@@ -203,6 +211,11 @@ impl Accounts {
     /// The accounts in memory.
     pub(crate) fn held(&self) -> Arc<Held> {
         Arc::clone(&self.held)
+    }
+
+    /// What those who push are shown, if they speak TLS.
+    pub(crate) fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
     }
 
     /// What is served, once that is known.

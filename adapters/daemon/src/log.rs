@@ -243,6 +243,17 @@ pub(crate) fn closed(protocol: &'static str, connection: u32, closed: &Closed) {
     }
 }
 
+/// The line of a connection over which no TLS was agreed on.
+pub(crate) fn not_secured(connection: u32, error: &io::Error) {
+    let error = error.to_string();
+    tracing::debug!(
+        protocol = "scim",
+        connection,
+        error,
+        "connection lost: no TLS"
+    );
+}
+
 /// The line of a question whose asker did not wait for the verdict.
 fn abandoned(mechanism: &'static str, origin: &Origin) {
     tracing::info!(

@@ -23,6 +23,8 @@ keys! {
     pub(crate) struct AccountSettings in "[accounts]" {
         database: PathBuf; required,
         listen: Vec<Address>,
+        certificate: Option<PathBuf>,
+        certificate_key: Option<PathBuf>,
         allow_remote: bool,
         trust_client_address: Option<bool>,
         /// As a listener's.
@@ -122,6 +124,13 @@ impl AccountSettings {
         listeners.collect()
     }
 
+    /// The files of its certificate and the key of that, if TLS is spoken there.
+    pub(crate) fn certificate(&self) -> Option<(&Path, &Path)> {
+        self.certificate
+            .as_deref()
+            .zip(self.certificate_key.as_deref())
+    }
+
     /// Whether mail for accounts that may not log in is refused.
     pub(crate) fn refuses_disabled(&self) -> bool {
         self.disabled_mail == DisabledMail::Refuse
@@ -190,6 +199,16 @@ impl AccountSettings {
             !self.listen.is_empty() && !pushing.any(|source| source.public_url().is_some()),
             "accounts: listen is for sources that push accounts: give one of them its public_url, or remove listen",
         );
+        forbid(
+            &["certificate", "certificate_key"],
+            self.certificate.is_some() != self.certificate_key.is_some(),
+            "accounts: certificate and certificate_key belong together: a chain and its key, in PEM",
+        );
+        forbid(
+            &["certificate"],
+            self.certificate.is_some() && self.listen.is_empty(),
+            "accounts: certificate is for what listens; write listen = \"tcp:host:port\", or remove it",
+        );
         let is_own = |name: &FieldName| ["uid", "gid", "home"].contains(&&**name);
         forbid(
             &["fields"],
@@ -243,7 +262,7 @@ impl AccountSettings {
     }
 
     pub(super) fn looser_words(&self, words: &mut Vec<String>) {
-        if self.allow_remote {
+        if self.allow_remote && self.certificate().is_none() {
             words.push(
                 "[accounts]: allow_remote = true: secrets of sources travel in clear".to_owned(),
             );

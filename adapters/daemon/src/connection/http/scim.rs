@@ -25,6 +25,7 @@ use crate::accounts::gate::{Caller, Gate, Refused, is_good};
 use crate::accounts::{Accounts, fresh, now};
 use crate::connection::client::{Client, Remote};
 use crate::connection::service::Service;
+use crate::connection::tls::Tls;
 use crate::judging::guesses::Guesses;
 use crate::log::audit;
 
@@ -55,6 +56,10 @@ impl Scim {
             gate: Gate::new(guesses),
             bodies: Arc::new(Semaphore::new(BODIES)),
         }
+    }
+
+    pub(crate) fn tls(&self) -> Option<Arc<Tls>> {
+        self.accounts.tls()
     }
 }
 
@@ -254,8 +259,8 @@ impl Connection<'_> {
             answered.map_or_else(
                 |refused| (Effect::Nothing, refused),
                 |(answer, label)| {
-                    let told = Told::Answered(Box::new(answer), label);
-                    (effect(&told), Ok(told))
+                    let effect = answer.effect;
+                    (effect, Ok(Told::Answered(Box::new(answer), label)))
                 },
             )
         };
@@ -317,13 +322,6 @@ fn secret(head: &Parts) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     let is_one = values.next().is_none() && scheme.eq_ignore_ascii_case("bearer");
     is_one.then(|| token.trim())
-}
-
-fn effect(told: &Told) -> Effect {
-    match told {
-        Told::Answered(answer, _) => answer.effect,
-        Told::Unauthorized => Effect::Nothing,
-    }
 }
 
 /// Answers within a transaction, if a secret is still good; with who asks, for the log.
