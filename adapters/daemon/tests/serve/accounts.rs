@@ -1,6 +1,7 @@
 //! Accounts of the real command: pushed over HTTP, and what mail servers hear of them at once.
 
 mod commands;
+mod invariants;
 mod logins;
 mod maps;
 mod pushed;
