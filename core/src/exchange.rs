@@ -52,10 +52,12 @@ use asking::{AnswerOutcome, Asking, Means};
 use course::{Asked, Verification};
 use state::{Challenge, State};
 
+pub use account::{Account, AccountQuery, Accounts, AskAccounts, FoundAccount, NoAccounts};
 pub use key::{KeyQuery, NewerKeysQuery, TrustedKey};
 pub use settings::{LoginSettings, Provider};
 pub use turn::{Input, Output};
 
+mod account;
 mod asking;
 mod candidates;
 mod course;
@@ -75,8 +77,8 @@ pub const MAX_PAYLOAD: usize = BearerToken::MAX_LEN / 4 * 3;
 /// Most keys that are tried for one token: what a token without `kid` may cost.
 const MAX_ATTEMPTS: usize = 4;
 
-/// One login.
-pub struct Exchange<'b> {
+/// One login. `A` says whether its user has to have an account: [`with_accounts`](Self::with_accounts).
+pub struct Exchange<'b, A: Accounts = NoAccounts> {
     settings: LoginSettings<'b>,
     /// `None` where a token came without SASL around it.
     mechanism: Option<Mechanism>,
@@ -93,10 +95,11 @@ pub struct Exchange<'b> {
     grant_buffer: &'b mut [u8],
     /// The provider that has been asked for a token.
     granter: Option<usize>,
-    state: State<'b>,
+    accounts: A,
+    state: State<'b, A>,
 }
 
-impl core::fmt::Debug for Exchange<'_> {
+impl<A: Accounts> core::fmt::Debug for Exchange<'_, A> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         // The buffer may hold a token.
         f.debug_struct("Exchange")
@@ -139,10 +142,13 @@ impl<'b> Exchange<'b> {
             is_answer_verified: false,
             grant_buffer: &mut [],
             granter: None,
+            accounts: NoAccounts,
             state: State::Received(message),
         }
     }
+}
 
+impl<'b, A: Accounts> Exchange<'b, A> {
     /// Lends `buffer` for a token that is granted in exchange for a password: [`BearerToken::MAX_LEN`]
     /// bytes hold every one. Without it, no password is taken.
     #[must_use]
@@ -163,7 +169,7 @@ impl<'b> Exchange<'b> {
         &'o mut self,
         now: impl Into<Option<UnixTime>>,
         input: Input<'_>,
-    ) -> Output<'o> {
+    ) -> Output<'o, A::Query<'o>> {
         self.advance(now.into(), input);
         self.output()
     }
@@ -178,6 +184,7 @@ impl<'b> Exchange<'b> {
                 keys,
                 scratch,
             } => self.take_answer(now, answer, keys, scratch),
+            Input::Account(found) => self.take_account(&found),
             input => self.take_other(&input),
         }
     }
@@ -235,12 +242,12 @@ impl<'b> Exchange<'b> {
         self.settle(done);
     }
 
-    fn take_state(&mut self) -> State<'b> {
+    fn take_state(&mut self) -> State<'b, A> {
         core::mem::replace(&mut self.state, State::Rejected(Rejection::OutOfOrder))
     }
 
     /// An input that was not asked for fails a login, unless it has ended.
-    fn refuse_input(&mut self, state: State<'b>) {
+    fn refuse_input(&mut self, state: State<'b, A>) {
         if let State::Accepted(_) | State::Rejected(_) = state {
             self.state = state;
         }
@@ -252,7 +259,7 @@ impl<'b> Exchange<'b> {
         clippy::unnecessary_wraps,
         reason = "it is what functions that go on end with"
     )]
-    fn enter(&mut self, state: State<'b>) -> Result<(), Rejection> {
+    fn enter(&mut self, state: State<'b, A>) -> Result<(), Rejection> {
         self.state = state;
         Ok(())
     }
@@ -310,7 +317,7 @@ impl<'b> Exchange<'b> {
 
     /// A client can do something about a bad token, so it is told, where its mechanism has a way to; about
     /// our own faults it cannot.
-    fn refused(&self, why: Rejection) -> State<'b> {
+    fn refused(&self, why: Rejection) -> State<'b, A> {
         match (why.status(), self.mechanism) {
             (Some(status), Some(mechanism)) if !mechanism.is_password() => {
                 State::Challenged(Challenge {
@@ -351,9 +358,10 @@ impl<'b> Exchange<'b> {
             scratch,
             claimed: self.claimed,
             is_verified: &mut self.is_answer_verified,
+            accounts: &mut self.accounts,
         };
         match asking.judge(answer, means)? {
-            AnswerOutcome::Accepted(identity) => self.enter(State::Accepted(identity)),
+            AnswerOutcome::Accepted(identity) => self.accept(identity),
             AnswerOutcome::AskNext(asking) => self.enter(State::AwaitingAnswer(asking)),
             AnswerOutcome::SameAnswer(asking) => self.enter(State::AwaitingSameAnswer(asking)),
             AnswerOutcome::NotJudged => self.go_on_unjudged(asked),
@@ -361,7 +369,7 @@ impl<'b> Exchange<'b> {
     }
 
     #[inline(never)]
-    fn output(&self) -> Output<'_> {
+    fn output(&self) -> Output<'_, A::Query<'_>> {
         match &self.state {
             State::AwaitingKeys(verification) => {
                 let jwt = &verification.jwt;
@@ -371,6 +379,7 @@ impl<'b> Exchange<'b> {
             State::AwaitingGrant(granting) => Output::Fetch(granting.request()),
             State::AwaitingAnswer(asking) => Output::Fetch(asking.request()),
             State::AwaitingSameAnswer(_) => Output::Again,
+            State::AwaitingAccount(waiting) => Output::FindAccount(self.account_query(waiting)),
             State::Accepted(identity) => Output::Accept(identity),
             State::Challenged(challenge) => Output::Challenge(FailureReply {
                 mechanism: challenge.mechanism,

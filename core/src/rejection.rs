@@ -55,6 +55,18 @@ pub enum Rejection {
     MalformedMember(Claim),
     /// The provider does not accept the credentials that it is asked with, or does not let us ask so.
     ClientRefused,
+    /// Nobody has an account whom the token could belong to.
+    UnknownAccount,
+    /// The account may not log in.
+    AccountDisabled,
+    /// The client calls itself by another address of the account than its mailbox.
+    AccountRenamed,
+    /// The account has no mailbox.
+    NoMailbox,
+    /// The token's user has no account, and another's account has the address that names him.
+    AddressTaken,
+    /// What there is of accounts is not known.
+    AccountsUnavailable,
     /// Too many logins at once.
     Busy,
     /// The program that drives the exchange gave it something that it had not asked for.
@@ -90,6 +102,12 @@ impl Rejection {
             Self::ProviderUnavailable => "provider_unavailable",
             Self::UnusableAnswer | Self::MalformedMember(_) => "unusable_answer",
             Self::ClientRefused => "client_refused",
+            Self::UnknownAccount => "unknown_account",
+            Self::AccountDisabled => "account_disabled",
+            Self::AccountRenamed => "account_renamed",
+            Self::NoMailbox => "no_mailbox",
+            Self::AddressTaken => "address_taken",
+            Self::AccountsUnavailable => "accounts_unavailable",
             Self::Busy => "busy",
             Self::OutOfOrder | Self::NoRoom => "internal_error",
         }
@@ -114,6 +132,7 @@ impl Rejection {
             | Self::UnusableAnswer
             | Self::MalformedMember(_)
             | Self::ClientRefused
+            | Self::AccountsUnavailable
             | Self::Busy
             | Self::OutOfOrder
             | Self::NoRoom => None,
@@ -127,6 +146,11 @@ impl Rejection {
             | Self::PasswordNotTaken
             | Self::PasswordRefused
             | Self::PasswordGrantRefused
+            | Self::UnknownAccount
+            | Self::AccountDisabled
+            | Self::AccountRenamed
+            | Self::NoMailbox
+            | Self::AddressTaken
             | Self::Claims(_) => Some(Status::InvalidToken),
         }
     }
@@ -153,8 +177,14 @@ impl Rejection {
                 | Violation::InsufficientScope
                 | Violation::UnmetRequirement { .. },
             )
-            | Self::PasswordGrantRefused => Some(FailCode::AuthzFail),
-            Self::Claims(Violation::Inactive) => Some(FailCode::UserDisabled),
+            | Self::PasswordGrantRefused
+            | Self::UnknownAccount
+            | Self::AccountRenamed
+            | Self::NoMailbox
+            | Self::AddressTaken => Some(FailCode::AuthzFail),
+            Self::Claims(Violation::Inactive) | Self::AccountDisabled => {
+                Some(FailCode::UserDisabled)
+            }
             _ if self.status().is_none() => Some(FailCode::TempFail),
             _ => None,
         };
@@ -200,6 +230,14 @@ impl Rejection {
             Self::ClientRefused => {
                 "Temporary failure: the identity provider refuses this mail server as its client"
             }
+            Self::UnknownAccount => "There is no account here for the token's user",
+            Self::AccountDisabled => "The account may not log in",
+            Self::AccountRenamed => {
+                "The account's mailbox has another address: log in under that one"
+            }
+            Self::NoMailbox => "The account has no mailbox",
+            Self::AddressTaken => "The address of the token's user belongs to another account",
+            Self::AccountsUnavailable => "Temporary failure: the accounts cannot be looked up now",
             Self::Busy => "Temporary failure: too many logins at once",
             Self::OutOfOrder | Self::NoRoom => "Temporary failure: internal error",
         }

@@ -77,7 +77,7 @@ pub fn server(kind: Certificate, hosts: &[String]) -> io::Result<Arc<ServerConfi
 ///
 /// # Errors
 /// When it cannot be made.
-pub(crate) fn self_signed(host: &str) -> io::Result<[String; 2]> {
+pub fn self_signed(host: &str) -> io::Result<[String; 2]> {
     let made = rcgen::generate_simple_self_signed([host.to_owned()]);
     let made = made.map_err(io::Error::other)?;
     Ok([made.cert.pem(), made.signing_key.serialize_pem()])

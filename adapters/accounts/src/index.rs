@@ -118,7 +118,7 @@ impl Index {
         };
         self.ids.insert(self.hasher.hash_one(entry.id()), slot);
         self.names.insert(self.name_hash(&entry), slot);
-        if let Some(hash) = self.subject_hash(&entry) {
+        for hash in self.subject_hashes(&entry) {
             self.subjects.insert(hash, slot);
         }
         for address in entry.addresses() {
@@ -139,7 +139,7 @@ impl Index {
         self.free.push(slot);
         self.ids.remove(self.hasher.hash_one(entry.id()), slot);
         self.names.remove(self.name_hash(&entry), slot);
-        if let Some(hash) = self.subject_hash(&entry) {
+        for hash in self.subject_hashes(&entry) {
             self.subjects.remove(hash, slot);
         }
         for address in entry.addresses() {
@@ -158,9 +158,10 @@ impl Index {
         self.hasher.hash_one((entry.source(), name))
     }
 
-    fn subject_hash(&self, entry: &Entry) -> Option<u64> {
-        let subject = entry.external_id()?;
-        Some(self.hasher.hash_one((entry.source(), subject)))
+    fn subject_hashes(&self, entry: &Entry) -> impl Iterator<Item = u64> + use<> {
+        let both = [entry.external_id(), entry.subject()];
+        let hash = |subject| self.hasher.hash_one((entry.source(), subject));
+        both.map(|subject| subject.map(hash)).into_iter().flatten()
     }
 
     fn at(&self, slot: u32) -> Option<&Entry> {
@@ -178,15 +179,19 @@ impl Index {
         self.at(self.slot_of(id)?)
     }
 
-    /// The account whose tokens a source's provider gives that `sub`.
+    /// The account whose tokens a source's provider gives that `sub`: the one that the source calls so, or else the one
+    /// that a login has bound to it.
     #[must_use]
     pub fn by_subject(&self, source: SourceId, subject: &str) -> Option<&Entry> {
-        let is_it = |slot| {
-            let entry = self.at(slot).filter(|entry| entry.source() == source);
-            entry.and_then(Entry::external_id) == Some(subject)
-        };
         let hash = self.hasher.hash_one((source, subject));
-        self.at(self.subjects.find(hash, is_it)?)
+        let find = |name: for<'e> fn(&'e Entry) -> Option<&'e str>| {
+            let is_it = |slot| {
+                let entry = self.at(slot).filter(|entry| entry.source() == source);
+                entry.and_then(name) == Some(subject)
+            };
+            self.at(self.subjects.find(hash, is_it)?)
+        };
+        find(Entry::external_id).or_else(|| find(Entry::subject))
     }
 
     /// The account of that name at its source, in any case.

@@ -18,6 +18,7 @@
 
 pub mod id;
 pub mod index;
+pub mod login;
 pub mod memory;
 pub mod model;
 pub mod name;

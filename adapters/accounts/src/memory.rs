@@ -29,6 +29,7 @@ pub struct Memory {
 enum Found {
     Name(String),
     ExternalId(String),
+    Subject(String),
     Email(String),
 }
 
@@ -37,9 +38,11 @@ fn keys(record: &Record) -> Vec<(Kind, SourceId, Found, Id)> {
     let resource = &record.resource;
     let name = Found::Name(fold(resource.name()).into_owned());
     let external_id = resource.external_id().map(str::to_owned);
+    let subject = resource.subject().map(str::to_owned);
     let emails = record.emails.iter().cloned().map(Found::Email);
     let all = std::iter::once(name)
         .chain(external_id.map(Found::ExternalId))
+        .chain(subject.map(Found::Subject))
         .chain(emails);
     all.map(|found| (resource.kind(), resource.source(), found, resource.id()))
         .collect()
@@ -204,6 +207,7 @@ impl Transaction for Memory {
             Key::Id(id) => vec![id],
             Key::Name(name) => by(Found::Name(name.to_owned())),
             Key::ExternalId(external_id) => by(Found::ExternalId(external_id.to_owned())),
+            Key::Subject(subject) => by(Found::Subject(subject.to_owned())),
             Key::Email(email) => by(Found::Email(email.to_owned())),
             Key::Member(id) => self
                 .groups

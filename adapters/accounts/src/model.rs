@@ -45,6 +45,8 @@ pub struct Account {
     pub source: SourceId,
     /// What the source calls it: the `sub` of its tokens, where the provider does as most do.
     pub external_id: Option<String>,
+    /// The `sub` of its tokens, if a login has bound one to it: its source calls it otherwise.
+    pub subject: Option<String>,
     /// The name it has at its source, in the source's spelling.
     pub user_name: String,
     /// What people call it.
@@ -137,6 +139,15 @@ impl Resource {
         match self {
             Self::Account(account) => account.external_id.as_deref(),
             Self::Group(group) => group.external_id.as_deref(),
+        }
+    }
+
+    /// The `sub` that a login has bound to an account.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::Account(account) => account.subject.as_deref(),
+            Self::Group(_) => None,
         }
     }
 

@@ -33,6 +33,8 @@ pub enum Key<'k> {
     Name(&'k str),
     /// What its source calls it.
     ExternalId(&'k str),
+    /// The `sub` that a login has bound to an account.
+    Subject(&'k str),
     /// One of an account's e-mail addresses, in lower case.
     Email(&'k str),
     /// Something that a group contains, itself and not through another group.

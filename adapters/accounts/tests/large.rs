@@ -56,6 +56,7 @@ fn user(number: u64) -> Record {
         id: id(number),
         source: SOURCE,
         external_id: Some(number.to_string()),
+        subject: None,
         mailbox: Address::parse(&user_name).ok(),
         user_name,
         display_name: None,

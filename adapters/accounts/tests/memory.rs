@@ -75,6 +75,7 @@ fn account(number: u64) -> Change {
         id: id(number),
         source: SOURCE,
         external_id: Some(id(number ^ 0xffff_ffff).to_string()),
+        subject: None,
         user_name: format!("firstname.lastname{number:06}@example.com"),
         display_name: Some(format!("Firstname Lastname {number}")),
         mailbox: Some(address(format!(

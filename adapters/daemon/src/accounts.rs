@@ -3,6 +3,7 @@
 
 pub(crate) mod gate;
 mod held;
+mod login;
 mod maps;
 mod users;
 
@@ -12,18 +13,23 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use gatepost_accounts::id::Id;
+use gatepost_accounts::login::Join;
 use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::routes::{List, Routes};
 use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
 use gatepost_store::{Job, Session, Settings, SourceError, Sqlite, State, Store, Trouble, run};
+use gatepost_tokio::ClientRules;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::config::{AccountSettings, UsersError};
+use crate::connection::tls::{Tls, TlsError};
 use crate::process::vital;
 pub(crate) use held::Held;
+pub(crate) use login::Logins;
 pub(crate) use users::Everybody;
 
 /// How long a database that cannot be opened is left alone.
@@ -32,7 +38,11 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The accounts, and where they are kept.
 pub(crate) struct Accounts {
     settings: AccountSettings,
+    /// The provider whose tokens open the accounts of a source that names none.
+    only_provider: Option<String>,
     held: Arc<Held>,
+    /// What those who push are shown, if they speak TLS.
+    tls: Option<Arc<Tls>>,
     /// There once the database has been opened, until the daemon ends.
     store: Mutex<Option<Arc<Sqlite>>>,
     /// There once the numbers of the sources are known.
@@ -46,6 +56,8 @@ pub(crate) struct Served {
     pub(crate) sources: Vec<Source>,
     /// The URL of each one's endpoint, if it pushes accounts.
     pub(crate) urls: Vec<Option<String>>,
+    /// Whose tokens open each one's endpoint, beside its secrets.
+    pub(crate) clients: Vec<Option<ClientRules>>,
     pub(crate) routes: Routes,
 }
 
@@ -71,6 +83,8 @@ pub(crate) enum SettingsError {
     Unreadable { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Users(#[from] UsersError),
+    #[error("[accounts]: certificate {0}")]
+    Tls(#[from] TlsError),
 }
 
 /// Why a database is not served from.
@@ -97,10 +111,17 @@ impl Accounts {
     ///
     /// # Errors
     /// [`SettingsError`]: the settings need something that is not there.
-    pub(crate) fn new(settings: &AccountSettings) -> Result<Arc<Self>, SettingsError> {
+    pub(crate) fn new(
+        settings: &AccountSettings,
+        only_provider: Option<String>,
+    ) -> Result<Arc<Self>, SettingsError> {
         check_file(settings)?;
+        let tls = settings.certificate();
+        let tls = tls.map(|(certificate, key)| Tls::load(certificate, key));
         Ok(Arc::new(Self {
             settings: settings.clone(),
+            tls: tls.transpose()?.map(Arc::new),
+            only_provider,
             held: Held::new(settings.common()?),
             store: Mutex::default(),
             served: OnceLock::new(),
@@ -169,9 +190,12 @@ impl Accounts {
         self.held.begin(routes.clone());
         let urls = self.settings.sources.iter();
         let urls = urls.map(|source| source.public_url().map(str::to_owned));
+        let clients = self.settings.sources.iter();
+        let clients = clients.map(|source| source.client(self.only_provider.as_deref()));
         // Set once: this returns after the first success.
         let _ = self.served.set(Served {
             urls: urls.collect(),
+            clients: clients.collect(),
             sources,
             routes,
         });
@@ -189,9 +213,25 @@ impl Accounts {
         Arc::clone(&self.held)
     }
 
+    /// What those who push are shown, if they speak TLS.
+    pub(crate) fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
+    }
+
     /// What is served, once that is known.
     pub(crate) fn served(&self) -> Option<&Served> {
         self.served.get()
+    }
+
+    /// The sources whose accounts a provider's tokens open, with their places, and how.
+    fn joined(&self, provider: &str) -> impl Iterator<Item = (usize, (&Source, Join))> {
+        let sources = self.served.get().map(|served| &*served.sources);
+        let sources = sources.unwrap_or_default().iter().enumerate();
+        let all = sources.zip(&self.settings.sources);
+        all.filter_map(move |((place, source), settings)| {
+            let named = settings.provider().or(self.only_provider.as_deref());
+            (named == Some(provider)).then_some((place, (source, settings.join())))
+        })
     }
 
     /// Hands over a job; where there is no database, it is done at once, as not available.
@@ -293,6 +333,13 @@ fn check_file(settings: &AccountSettings) -> Result<(), SettingsError> {
         )),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// An id that nothing has had yet.
+pub(crate) fn fresh() -> Result<Id, aws_lc_rs::error::Unspecified> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes)?;
+    Ok(Id::from_bytes(bytes))
 }
 
 /// The time of the system's clock.

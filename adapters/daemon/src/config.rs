@@ -346,13 +346,21 @@ impl Config {
         all
     }
 
+    /// The provider, where there is no other.
+    pub(crate) fn only_provider(&self) -> Option<String> {
+        let [provider] = &*self.providers else {
+            return None;
+        };
+        Some(provider.name())
+    }
+
     /// The provider whose keys `[dict]` tells; `None` without it, or where it is not clear which.
     pub(crate) fn told_provider(&self) -> Option<String> {
         let dict = self.dict.as_ref()?;
         let mut names = self.providers.iter().map(Provider::name);
         match &dict.provider {
             Some(wanted) => names.find(|name| **name == **wanted),
-            None => names.next().filter(|_| self.providers.len() == 1),
+            None => self.only_provider(),
         }
     }
 }

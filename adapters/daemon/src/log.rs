@@ -185,6 +185,7 @@ fn login(
         user,
         actor,
         claimed,
+        account = verdict.account.as_deref(),
         mechanism,
         service = origin.service.as_str(),
         remote = end(origin.remote),
@@ -240,6 +241,17 @@ pub(crate) fn closed(protocol: &'static str, connection: u32, closed: &Closed) {
         ),
         _ => tracing::warn!(protocol, connection, reason, "connection closed"),
     }
+}
+
+/// The line of a connection over which no TLS was agreed on.
+pub(crate) fn not_secured(connection: u32, error: &io::Error) {
+    let error = error.to_string();
+    tracing::debug!(
+        protocol = "scim",
+        connection,
+        error,
+        "connection lost: no TLS"
+    );
 }
 
 /// The line of a question whose asker did not wait for the verdict.

@@ -203,6 +203,9 @@ async fn serve(
     start_accounts(accounts.as_ref())?;
     let mut followed = JoinSet::new();
     follow_users(upstream, follow, &mut followed).await;
+    if let Some(tls) = accounts.as_ref().and_then(|accounts| accounts.tls()) {
+        followed.spawn(tls.follow());
+    }
     accounts_tried(accounts.as_ref()).await;
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(Stage::Serving);

@@ -69,6 +69,7 @@ fn record(number: u64) -> Record {
         id: id(number),
         source: SOURCE,
         external_id: Some(id(number ^ 0xffff_ffff).to_string()),
+        subject: None,
         mailbox: Some(address(user_name.clone())),
         display_name: Some(format!("Firstname Lastname {number}")),
         aliases: aliases.to_vec(),

@@ -1,10 +1,12 @@
 //! One login, from its message to the verdict, among many others.
 
 mod asking;
+mod client;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use crate::accounts::{Accounts, Found, Nobody, find_account};
 use crate::answers::{Answered, Known};
 use crate::fields::Fields;
 use crate::http::{Fault, Incoming};
@@ -14,12 +16,13 @@ use crate::providers::Providers;
 use crate::remembered;
 use crate::trouble::Trouble;
 use asking::Asked;
+pub use client::{ClientRules, judge_client};
 use gatepost_core::provider::Freshness;
 use gatepost_core::{
     Exchange, Identity, Rejection, UnixTime,
     crypto::Algorithm,
     dovecot::Origin,
-    exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, TrustedKey},
+    exchange::{AccountQuery, AskAccounts, Input, LoginSettings, MAX_PAYLOAD, Output, TrustedKey},
     introspection::Answer,
     sasl::{BearerToken, Mechanism, SaslName},
 };
@@ -54,6 +57,8 @@ pub struct Verdict {
     pub vouched: Option<String>,
     /// The provider whose policy judged, once a signature has verified, or that was asked.
     pub provider: Option<String>,
+    /// The account of the token's user, by its id, where one was found.
+    pub account: Option<String>,
     /// The algorithm that the token names.
     pub algorithm: Option<Algorithm>,
     /// The key that the token names.
@@ -105,6 +110,7 @@ impl Verdict {
             claimed,
             vouched: None,
             provider: None,
+            account: None,
             algorithm: None,
             kid: None,
             is_asked: false,
@@ -126,6 +132,7 @@ enum Next {
     NoNewerKeys,
     KeysUnavailable,
     Fetched(Arc<Known>),
+    Account(Found),
 }
 
 impl Next {
@@ -134,7 +141,7 @@ impl Next {
         match self {
             Self::Keys => true,
             Self::Fetched(known) => known.answer().is_ok_and(Incoming::is_signed),
-            Self::Start | Self::NoNewerKeys | Self::KeysUnavailable => false,
+            Self::Start | Self::NoNewerKeys | Self::KeysUnavailable | Self::Account(_) => false,
         }
     }
 }
@@ -151,6 +158,17 @@ pub async fn judge(
     attempt: Attempt<'_>,
     now: impl Fn() -> UnixTime,
 ) -> Verdict {
+    judge_with(providers, rules, attempt, None::<&Nobody>, now).await
+}
+
+/// As [`judge`], where the user of a good token has to have one of `accounts`, if there are any.
+pub async fn judge_with(
+    providers: &Providers,
+    rules: LoginSettings<'_>,
+    attempt: Attempt<'_>,
+    accounts: Option<&impl Accounts>,
+    now: impl Fn() -> UnixTime,
+) -> Verdict {
     let trust = providers.trust();
     let rules = LoginSettings {
         providers: trust.asked(),
@@ -162,7 +180,8 @@ pub async fn judge(
     let exchange =
         Exchange::new(rules, attempt.mechanism, attempt.message).with_grant_buffer(&mut room);
     let asked = Asked::new(providers, &trust, attempt.origin, attempt.network);
-    drive(exchange, Some(attempt.mechanism), asked, now).await
+    let exchange = exchange.with_accounts(accounts.is_some());
+    drive(exchange, Some(attempt.mechanism), (asked, accounts), now).await
 }
 
 /// Judges a token that came without a login, over HTTP say: as [`judge`], but nobody claims to be anybody,
@@ -174,26 +193,47 @@ pub async fn judge_token(
     network: Network,
     now: impl Fn() -> UnixTime,
 ) -> Verdict {
+    judge_token_with(
+        providers,
+        rules,
+        (token, origin),
+        network,
+        None::<&Nobody>,
+        now,
+    )
+    .await
+}
+
+/// As [`judge_token`], where the user of a good token has to have one of `accounts`, if there are any.
+pub async fn judge_token_with(
+    providers: &Providers,
+    rules: LoginSettings<'_>,
+    (token, origin): (&[u8], Option<&Origin>),
+    network: Network,
+    accounts: Option<&impl Accounts>,
+    now: impl Fn() -> UnixTime,
+) -> Verdict {
     let trust = providers.trust();
     let rules = LoginSettings {
         providers: trust.asked(),
         ..rules
     };
     let asked = Asked::new(providers, &trust, origin, network);
-    drive(Exchange::of_token(rules, token), None, asked, now).await
+    let exchange = Exchange::of_token(rules, token).with_accounts(accounts.is_some());
+    drive(exchange, None, (asked, accounts), now).await
 }
 
 /// The loop of [`Exchange`].
 async fn drive(
-    mut exchange: Exchange<'_>,
+    mut exchange: Exchange<'_, AskAccounts>,
     mechanism: Option<Mechanism>,
-    mut asked: Asked<'_>,
+    (mut asked, accounts): (Asked<'_>, Option<&impl Accounts>),
     now: impl Fn() -> UnixTime,
 ) -> Verdict {
     let (providers, trust) = (asked.providers, asked.trust);
     let mut newer = None;
     let mut next = Next::Start;
-    let (mut algorithm, mut kid) = (None, None);
+    let (mut algorithm, mut kid, mut account) = (None, None, None);
     let outcome = loop {
         let keys = newer.as_deref().unwrap_or(trust).keys();
         let output = match step(&mut exchange, &next, keys, asked.network, &now).await {
@@ -218,6 +258,11 @@ async fn drive(
             }
             Output::Fetch(request) => Next::Fetched(asked.ask(&request).await),
             Output::Again => next,
+            Output::FindAccount(query) => {
+                let found = find_account(accounts, trust, query).await;
+                account = found.id().map(str::to_owned);
+                Next::Account(found)
+            }
             Output::Challenge(reply) => {
                 let challenge = Some(reply.json().to_vec());
                 let rejection = exchange.rejection().unwrap_or(Rejection::OutOfOrder);
@@ -227,10 +272,7 @@ async fn drive(
             Output::Reject(rejection) => break Outcome::refused(rejection, None),
         };
     };
-    asked.settle(&outcome);
-    if let (Outcome::Accepted(_), Some(provider)) = (&outcome, exchange.provider()) {
-        providers.trust_network(provider, asked.network);
-    }
+    asked.settle(&outcome, exchange.provider());
     let trouble = asked.trouble(&outcome);
     let fields = fields(&exchange, &outcome, mechanism, trust);
     Verdict {
@@ -239,6 +281,7 @@ async fn drive(
         provider: exchange
             .provider()
             .and_then(|place| Some(trust.providers().get(place)?.name.clone())),
+        account,
         algorithm,
         kid,
         is_asked: asked.is_any(),
@@ -250,7 +293,11 @@ async fn drive(
 }
 
 /// Whose a refused token is, where that is known.
-fn vouched(exchange: &Exchange<'_>, outcome: &Outcome, asked: &Asked<'_>) -> Option<String> {
+fn vouched(
+    exchange: &Exchange<'_, AskAccounts>,
+    outcome: &Outcome,
+    asked: &Asked<'_>,
+) -> Option<String> {
     let Outcome::Refused { rejection, .. } = outcome else {
         return None;
     };
@@ -266,12 +313,12 @@ fn vouched(exchange: &Exchange<'_>, outcome: &Outcome, asked: &Asked<'_>) -> Opt
 
 /// One step; one that may verify a signature waits for its turn, and lets the executor go round afterwards.
 async fn step<'o>(
-    exchange: &'o mut Exchange<'_>,
+    exchange: &'o mut Exchange<'_, AskAccounts>,
     next: &Next,
     keys: &[&[TrustedKey<'_>]],
     network: Network,
     now: impl Fn() -> UnixTime,
-) -> Result<Output<'o>, Busy> {
+) -> Result<Output<'o, AccountQuery<'o>>, Busy> {
     let permit = if next.verifies() {
         Some(Permit::acquire(network).await?)
     } else {
@@ -282,6 +329,9 @@ async fn step<'o>(
             let input = match next {
                 Next::Start => Input::Start,
                 Next::Keys => Input::Keys { keys, scratch },
+                Next::Account(found) => {
+                    return Ok(found.lend(|found| exchange.step(now(), Input::Account(found))));
+                }
                 Next::NoNewerKeys => Input::NoNewerKeys,
                 Next::KeysUnavailable => Input::KeysUnavailable,
                 Next::Fetched(known) => match known.answer() {
@@ -311,7 +361,7 @@ async fn step<'o>(
 
 /// What else the mail server is told of a good login, as its provider's settings say.
 fn fields(
-    exchange: &Exchange<'_>,
+    exchange: &Exchange<'_, AskAccounts>,
     outcome: &Outcome,
     mechanism: Option<Mechanism>,
     trust: &crate::Trust,

@@ -5,6 +5,7 @@
 //! [`Exchange`](gatepost_core::Exchange), [`judge_token`] a token that came without one. What a login is
 //! judged by never changes under it: new keys are a new `Trust`.
 
+mod accounts;
 mod answers;
 mod fair;
 mod fields;
@@ -23,11 +24,15 @@ mod trouble;
 mod trust;
 mod visit;
 
+pub use accounts::{Account, Accounts, Found};
 pub use answers::Answered;
 pub use fields::{Fields, Template, TemplateError};
 pub use file::{read_file, read_text};
 pub use http::{Fault, HttpError, TlsFault};
-pub use judge::{Attempt, Outcome, Verdict, judge, judge_token};
+pub use judge::{
+    Attempt, ClientRules, Outcome, Verdict, judge, judge_client, judge_token, judge_token_with,
+    judge_with,
+};
 pub use keys::{KeyFileError, Problem, Warning};
 pub use network::Network;
 pub use providers::{Place, Probe, Providers};

@@ -1,7 +1,8 @@
 //! Asking a provider about a token: which endpoint first, and what its answer leaves to be asked.
 
 use super::{
-    MAX_ATTEMPTS, Provider, TrustedKey,
+    Accounts, MAX_ATTEMPTS, Provider, TrustedKey,
+    account::{judge_name, told},
     course::Asked,
     reading::{Reading, check_active, read},
 };
@@ -46,7 +47,7 @@ pub(super) enum AnswerOutcome<'b> {
 }
 
 /// What an answer is judged with.
-pub(super) struct Means<'m> {
+pub(super) struct Means<'m, A> {
     pub(super) now: Option<UnixTime>,
     /// The keys of the provider that was asked.
     pub(super) keys: &'m [TrustedKey<'m>],
@@ -54,6 +55,8 @@ pub(super) struct Means<'m> {
     pub(super) claimed: Option<SaslName<'m>>,
     /// Set where the answer turns out to be signed by the provider, and meant for us.
     pub(super) is_verified: &'m mut bool,
+    /// Who is told what an account is found by.
+    pub(super) accounts: &'m mut A,
 }
 
 impl<'b> Asking<'b> {
@@ -103,10 +106,10 @@ impl<'b> Asking<'b> {
     }
 
     /// Judges the answer to this question; `means.keys` verify one that is signed.
-    pub(super) fn judge(
+    pub(super) fn judge<A: Accounts>(
         mut self,
         answer: &Answer<'_>,
-        means: Means<'_>,
+        means: Means<'_, A>,
     ) -> Result<AnswerOutcome<'b>, Rejection> {
         let Means {
             now,
@@ -114,16 +117,20 @@ impl<'b> Asking<'b> {
             scratch,
             claimed,
             is_verified,
+            accounts,
         } = means;
         let reading = read(self.question, self.endpoints, answer)?;
         let at = || Ok::<_, Rejection>((now.ok_or(Rejection::ClockNotSet)?, claimed));
         let findings = match reading {
             Reading::Signed(jwt) => {
-                let findings = self.read_signed(jwt, keys, at()?, scratch)?;
+                let findings = self.read_signed(jwt, keys, at()?, (scratch, accounts))?;
                 *is_verified = findings.is_some();
                 findings
             }
-            Reading::Vouched(object) => Some(self.read_object(object, self.source(true), at()?)?),
+            Reading::Vouched(object) => {
+                accounts.note(|| told(object, self.policy));
+                Some(self.read_object(object, self.source(true), at()?)?)
+            }
             Reading::UnsupportedTokenType => return Ok(AnswerOutcome::NotJudged),
         };
         let Some(findings) = findings else {
@@ -144,7 +151,9 @@ impl<'b> Asking<'b> {
             }));
         }
         let source = self.source(true);
-        let identity = self.policy.conclude(&findings, source, claimed);
+        let identity = judge_name(accounts, claimed, |claimed| {
+            self.policy.conclude(&findings, source, claimed)
+        });
         identity.map(AnswerOutcome::Accepted).map_err(rejection_for)
     }
 
@@ -218,12 +227,12 @@ impl<'b> Asking<'b> {
     /// RFC 9701 section 5, OIDC Core section 5.3.2: signed by the provider, and meant for us. `None` where
     /// another key is to be tried.
     #[inline(never)]
-    fn read_signed(
+    fn read_signed<A: Accounts>(
         &mut self,
         jwt: &str,
         keys: &[TrustedKey<'_>],
         at: (UnixTime, Option<SaslName<'_>>),
-        scratch: &mut [u8],
+        (scratch, accounts): (&mut [u8], &mut A),
     ) -> Result<Option<Findings>, Rejection> {
         let unusable = |_| Rejection::UnusableAnswer;
         let jwt = UnverifiedJwt::parse(jwt).map_err(|_| Rejection::UnusableAnswer)?;
@@ -269,6 +278,7 @@ impl<'b> Asking<'b> {
         check_active(self.question, object)?;
         // Userinfo's `aud` names us as a client of the provider: it says nothing of the token's.
         let source = self.source(is_introspection);
+        accounts.note(|| told(object, self.policy));
         self.read_object(object, source, at).map(Some)
     }
 

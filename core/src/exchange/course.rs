@@ -20,7 +20,7 @@
 //!
 //! A token that was granted for a password goes the same way, but only its granter is asked about it.
 
-use super::{Exchange, NewerKeysQuery, Provider, State, candidates::Origin};
+use super::{Accounts, Exchange, NewerKeysQuery, Provider, State, candidates::Origin};
 use crate::{
     introspection::About, jose::UnverifiedJwt, provider::LookReason, rejection::Rejection,
     time::UnixTime,
@@ -82,7 +82,7 @@ impl<'b> NewerKeys<'b> {
     }
 }
 
-impl<'b> Exchange<'b> {
+impl<'b, A: Accounts> Exchange<'b, A> {
     /// Looks for newer keys, because of `why` the known ones do not verify the token.
     pub(super) fn look_for_newer_keys(
         &mut self,
@@ -167,7 +167,7 @@ impl<'b> Exchange<'b> {
         &mut self,
         asked: Asked,
         origin: impl FnOnce() -> Origin,
-    ) -> Option<State<'b>> {
+    ) -> Option<State<'b, A>> {
         let is_asked_about = |about| about == About::EveryToken;
         let mut all = self.settings.providers.iter().filter_map(Provider::about);
         if asked != Asked::NotYet || !all.any(is_asked_about) {

@@ -1,7 +1,7 @@
 //! The password grant (RFC 6749 section 4.3): a token in exchange for a password, judged like any other.
 
 use super::{
-    Exchange, State,
+    Accounts, Exchange, State,
     reading::{is_json, member, says_error},
     routing::choose,
 };
@@ -33,7 +33,7 @@ impl Granting<'_> {
     }
 }
 
-impl<'b> Exchange<'b> {
+impl<'b, A: Accounts> Exchange<'b, A> {
     /// Asks the provider of the user's domain, or the only one that takes passwords of any.
     pub(super) fn ask_for_token(&mut self, password: UserPassword<'b>) -> Result<(), Rejection> {
         if self.grant_buffer.is_empty() {

@@ -160,7 +160,7 @@ pub(super) fn member<'a>(object: Object<'a>, wanted: &str) -> Result<Option<Valu
 }
 
 /// The members of those names, each unless it is `null`.
-fn members<'a, const N: usize>(
+pub(super) fn members<'a, const N: usize>(
     object: Object<'a>,
     wanted: [&str; N],
 ) -> Result<[Option<Value<'a>>; N], Rejection> {

@@ -4,7 +4,9 @@
 //! are hints: they choose among providers that are trusted already. A token is never shown to a provider
 //! that it may not belong to: it could be used there.
 
-use super::{Exchange, Provider, State, asking::Asking, candidates::Origin, course::Asked};
+use super::{
+    Accounts, Exchange, Provider, State, asking::Asking, candidates::Origin, course::Asked,
+};
 use crate::{
     introspection::About,
     jose::Error,
@@ -12,7 +14,7 @@ use crate::{
     sasl::{BearerToken, SaslName},
 };
 
-impl<'b> Exchange<'b> {
+impl<'b, A: Accounts> Exchange<'b, A> {
     /// Asks about a token that is no JWT; `why` it is refused where nobody can be asked.
     pub(super) fn ask_about_opaque(&mut self, why: Rejection) -> Result<(), Rejection> {
         // Some opaque tokens have two dots as well, but no header in front of the first.
@@ -34,7 +36,7 @@ impl<'b> Exchange<'b> {
         origin: Option<Origin>,
         is_asked_about: impl Fn(About) -> bool,
         asked: Asked,
-    ) -> Option<State<'b>> {
+    ) -> Option<State<'b, A>> {
         let token = self.token?;
         if origin == Some(Origin::Foreign) {
             return None;
@@ -57,7 +59,7 @@ impl<'b> Exchange<'b> {
         index: usize,
         token: BearerToken<'b>,
         asked: Asked,
-    ) -> Option<State<'b>> {
+    ) -> Option<State<'b, A>> {
         let provider = self.settings.providers.get(index)?;
         self.provider = Some(index);
         Some(match Asking::start(index, provider, token, asked) {

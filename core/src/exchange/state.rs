@@ -1,6 +1,7 @@
 //! The states of a login.
 
 use super::{
+    Accounts,
     asking::Asking,
     course::{NewerKeys, Verification},
     granting::Granting,
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Where a login is.
-pub(super) enum State<'b> {
+pub(super) enum State<'b, A: Accounts> {
     Received(&'b [u8]),
     AwaitingKeys(Verification<'b>),
     AwaitingNewerKeys(NewerKeys<'b>),
@@ -20,6 +21,8 @@ pub(super) enum State<'b> {
     AwaitingAnswer(Asking<'b>),
     /// The same answer is wanted once more.
     AwaitingSameAnswer(Asking<'b>),
+    /// The token is good.
+    AwaitingAccount(A::Waiting),
     Accepted(Identity),
     /// The client is told why, and then rejected.
     Challenged(Challenge),
@@ -34,7 +37,7 @@ pub(super) struct Challenge {
     pub(super) mechanism: Mechanism,
 }
 
-impl core::fmt::Debug for State<'_> {
+impl<A: Accounts> core::fmt::Debug for State<'_, A> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Received(_) => "Received",
@@ -43,6 +46,7 @@ impl core::fmt::Debug for State<'_> {
             Self::AwaitingGrant(_) => "AwaitingGrant",
             Self::AwaitingAnswer(_) => "AwaitingAnswer",
             Self::AwaitingSameAnswer(_) => "AwaitingSameAnswer",
+            Self::AwaitingAccount(_) => "AwaitingAccount",
             Self::Accepted(_) => "Accepted",
             Self::Challenged(_) => "Challenged",
             Self::Rejected(_) => "Rejected",

@@ -1,6 +1,8 @@
 //! What a driver gives to a step, and what the step asks for.
 
-use super::{KeyQuery, NewerKeysQuery, TrustedKey};
+use core::convert::Infallible;
+
+use super::{FoundAccount, KeyQuery, NewerKeysQuery, TrustedKey};
 use crate::{
     introspection::{Answer, FetchFailure, Request},
     policy::Identity,
@@ -36,6 +38,8 @@ pub enum Input<'i> {
     },
     /// Why there is none.
     FetchFailed(FetchFailure),
+    /// What is known of the account.
+    Account(FoundAccount<'i>),
     /// The client's reply to the challenge; its content is ignored.
     Reply,
 }
@@ -50,15 +54,19 @@ impl core::fmt::Debug for Input<'_> {
             Self::KeysUnavailable => "KeysUnavailable",
             Self::Fetched { .. } => "Fetched(..)",
             Self::FetchFailed(_) => "FetchFailed(..)",
+            Self::Account(_) => "Account(..)",
             Self::Reply => "Reply",
         })
     }
 }
 
 /// What a step wants, or ends with. A driver has to know them all.
+///
+/// `Q` is what is asked about accounts: nothing can be, so there is no such output, unless the driver
+/// [keeps accounts](super::Exchange::with_accounts).
 #[derive(Debug)]
 #[must_use]
-pub enum Output<'o> {
+pub enum Output<'o, Q = Infallible> {
     /// Give the keys that are known as [`Input::Keys`]. May come again, when a key did not verify.
     FindKeys(KeyQuery<'o>),
     /// Look at a provider's keys again, unless that was done a moment ago; give those that there are now as
@@ -69,6 +77,9 @@ pub enum Output<'o> {
     Fetch(Request<'o>),
     /// Give the same [`Input::Fetched`] once more: another key is to be tried for the answer's signature.
     Again,
+    /// The token is good: find its user's account, an [`AccountQuery`](super::AccountQuery); give what is known of it
+    /// as [`Input::Account`].
+    FindAccount(Q),
     /// The token is good; this is the user that it belongs to.
     Accept(&'o Identity),
     /// Send this to the client; when it has replied, whatever it is, give [`Input::Reply`].

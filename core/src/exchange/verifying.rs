@@ -1,7 +1,8 @@
 //! A token's signature is verified, then its claims are judged.
 
 use super::{
-    Exchange, State, TrustedKey,
+    Accounts, Exchange, State, TrustedKey,
+    account::{judge_name, told},
     candidates::{Candidate, Origin, Search},
     course::Verification,
 };
@@ -11,9 +12,10 @@ use crate::{
     policy::{Claim, Violation},
     rejection::Rejection,
     time::UnixTime,
+    wire::json::Object,
 };
 
-impl Exchange<'_> {
+impl<A: Accounts> Exchange<'_, A> {
     #[inline(never)]
     pub(super) fn verify(
         &mut self,
@@ -86,10 +88,17 @@ impl Exchange<'_> {
         self.is_verified = true;
         let now = now.ok_or(Rejection::ClockNotSet)?;
         let owner = candidate.key.owner;
-        match policy.check_signed_for(now, payload, self.claimed, owner) {
-            Ok(identity) => self.enter(State::Accepted(identity)),
-            Err(violation) => Err(violation.into()),
-        }
+        let judged = judge_name(&mut self.accounts, self.claimed, |claimed| {
+            policy.check_signed_for(now, payload, claimed, owner)
+        });
+        let identity = judged?;
+        self.accounts.note(|| {
+            let claims = Object::parse(payload.bytes());
+            claims
+                .map(|claims| told(claims, policy))
+                .unwrap_or_default()
+        });
+        self.accept(identity)
     }
 }
 

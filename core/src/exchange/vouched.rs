@@ -1,7 +1,7 @@
 //! Whose a token is that something has vouched for, whatever became of the login: for the log.
 
 use super::{
-    Exchange,
+    Accounts, Exchange,
     reading::{Reading, member, read},
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     wire::json::{Object, Value},
 };
 
-impl Exchange<'_> {
+impl<A: Accounts> Exchange<'_, A> {
     /// Whose the token is, where a signature has verified for it, whatever became of the login: for the log.
     ///
     /// Reads the payload again, for which `scratch` needs the room that a step needs. `None` also where its claims

@@ -68,6 +68,12 @@ impl Identity {
         actor.filter(|actor| !actor.is_empty())
     }
 
+    /// The same, of whom the mail server knows by the name of `mailbox`.
+    pub(crate) fn in_mailbox(self, mailbox: &str) -> Result<Self, Violation> {
+        let user = UserName::new(mailbox, UserCase::Keep)?;
+        Self::new(&user, None, self.expires_at).ok_or(Violation::UnusableUserName)
+    }
+
     /// The token's `exp`; a provider's answer may name none.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixTime> {

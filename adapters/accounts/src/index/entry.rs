@@ -19,12 +19,12 @@ pub struct Entry {
     /// [`UNBOUNDED`] if there is none.
     quota: u64,
     version: u64,
-    /// Where in the text the user name, the mailbox, the aliases and the external id end. A mailbox that is the user
+    /// Where in the text the user name, the mailbox, the aliases, the external id and the subject end. A mailbox that is the user
     /// name, as it often is, is not written again: it ends where it would begin, and `is_same` says so.
-    ends: [u16; 4],
+    ends: [u16; 5],
     is_same: bool,
-    /// User name, mailbox, aliases, external id and who mail is forwarded to; each alias, and each address behind the
-    /// external id, follows a blank, which no address has. What is looked for most is next to each other.
+    /// User name, mailbox, aliases, external id, subject and who mail is forwarded to; each alias, and each address
+    /// behind the subject, follows a blank, which no address has. What is looked for most is next to each other.
     text: Box<str>,
 }
 
@@ -33,12 +33,13 @@ impl Entry {
         let mailbox = account.mailbox.as_ref().map(Address::as_str);
         let is_same = mailbox == Some(&account.user_name);
         let mut text = String::new();
-        let mut ends = [0; 4];
-        let [user_name, mailbox_end, aliases, external_id] = &mut ends;
+        let mut ends = [0; 5];
+        let [user_name, mailbox_end, aliases, external_id, subject] = &mut ends;
         *user_name = push(&mut text, Some(&account.user_name));
         *mailbox_end = push(&mut text, mailbox.filter(|_| !is_same));
         *aliases = push_all(&mut text, &account.aliases);
         *external_id = push(&mut text, account.external_id.as_deref());
+        *subject = push(&mut text, account.subject.as_deref());
         push_all(&mut text, &account.forwarding);
         Self {
             id: account.id,
@@ -88,8 +89,15 @@ impl Entry {
     /// What its source calls it.
     #[must_use]
     pub fn external_id(&self) -> Option<&str> {
-        let [_, _, aliases, external_id] = self.ends;
+        let [_, _, aliases, external_id, _] = self.ends;
         Some(self.between(aliases, external_id)).filter(|text| !text.is_empty())
+    }
+
+    /// The `sub` that a login has bound to it.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        let [.., external_id, subject] = self.ends;
+        Some(self.between(external_id, subject)).filter(|text| !text.is_empty())
     }
 
     /// Its name at its source, in the source's spelling.
@@ -111,14 +119,14 @@ impl Entry {
 
     /// Its other addresses.
     pub fn aliases(&self) -> impl Iterator<Item = &str> {
-        let [_, mailbox, aliases, _] = self.ends;
+        let [_, mailbox, aliases, ..] = self.ends;
         self.between(mailbox, aliases).split(' ').skip(1)
     }
 
     /// Who gets a copy of its mail.
     pub fn forwarding(&self) -> impl Iterator<Item = &str> {
-        let [.., external_id] = self.ends;
-        let text = self.text.get(usize::from(external_id)..);
+        let [.., subject] = self.ends;
+        let text = self.text.get(usize::from(subject)..);
         text.unwrap_or_default().split(' ').skip(1)
     }
 

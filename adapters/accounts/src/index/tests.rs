@@ -26,6 +26,7 @@ fn account(number: u128, version: u64, addresses: &[&str]) -> Account {
         id: id(number),
         source: SOURCE,
         external_id: Some(format!("sub-{number}")),
+        subject: None,
         user_name: format!("User{number}"),
         display_name: None,
         mailbox: addresses.next(),

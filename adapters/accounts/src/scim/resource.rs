@@ -50,6 +50,7 @@ pub(super) fn record(
                 id,
                 source,
                 external_id,
+                subject: None,
                 user_name: user_name.to_owned(),
                 display_name: text(content, "displayName").map(str::to_owned),
                 mailbox,

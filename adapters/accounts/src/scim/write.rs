@@ -56,6 +56,9 @@ impl Call<'_> {
             life.created = before.resource.life().created;
             let id = before.resource.id();
             record = super::resource::record(kind, &content, id, life, &self.context)?;
+            if !self.is_bound(&before.resource)? {
+                keep_subject(&mut record, before);
+            }
         }
         let id = record.resource.id();
         self.check_unique(&record.resource, None)?;
@@ -174,6 +177,7 @@ impl Call<'_> {
         let mut life = *old.resource.life();
         life.modified = self.context.now;
         let mut record = record(kind, content, id, life, &self.context)?;
+        keep_subject(&mut record, old);
         self.check_unique(&record.resource, Some(&old.resource))?;
         members.check(Some(id), self.context.source.id, self.store)?;
         let reused = self.reused(&record.resource, Some(&old.resource))?;
@@ -216,6 +220,16 @@ impl Call<'_> {
         };
         let source = self.context.source.id;
         Ok(self.store.returned(resource.kind(), source, external_id)?)
+    }
+
+    /// Whether the tokens that opened a deleted account open another one by now.
+    fn is_bound(&mut self, resource: &Resource) -> Result<bool, Refusal> {
+        let Some(subject) = resource.subject() else {
+            return Ok(false);
+        };
+        let (kind, source) = (resource.kind(), self.context.source.id);
+        let found = self.store.find(kind, source, Key::Subject(subject), 1)?;
+        Ok(!found.is_empty())
     }
 
     /// Refuses what only one may have, and another has.
@@ -288,5 +302,13 @@ impl Call<'_> {
         }
         let members = self.store.members(id, None, MAX_MEMBERS_AFTER_PATCH + 1)?;
         Ok(members.len() > MAX_MEMBERS_AFTER_PATCH)
+    }
+}
+
+/// Whose tokens open an account is none of SCIM's: no source says it, and none takes it away.
+fn keep_subject(record: &mut Record, old: &Record) {
+    if let (Resource::Account(new), Resource::Account(old)) = (&mut record.resource, &old.resource)
+    {
+        new.subject.clone_from(&old.subject);
     }
 }

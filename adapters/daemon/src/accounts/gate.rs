@@ -7,12 +7,15 @@ use std::time::Duration;
 use gatepost_accounts::model::SourceId;
 use gatepost_accounts::scim::Effect;
 use gatepost_accounts::store::Unavailable;
+use gatepost_core::Rejection;
 use gatepost_core::dovecot::Origin;
 use gatepost_store::{BearerSecret, Secret, SecretHash, Session, job};
+use gatepost_tokio::{ClientRules, Network, Outcome, judge_client};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 
 use super::{Accounts, now};
+use crate::connection::service::{self, Service};
 use crate::judging::guesses::{Guesses, Penalty};
 
 /// Secrets that are remembered to have been good: all that 50 sources can have.
@@ -23,6 +26,14 @@ const ASKING: usize = 8;
 
 /// How long a look-up waits for its turn among those.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Who sends a request.
+pub(crate) enum Caller {
+    /// Whoever knows this secret, as long as it is good.
+    Secret(SecretHash),
+    /// A client of a provider's, by the `sub` of a good token.
+    Client(String),
+}
 
 /// Why a request is not admitted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -96,6 +107,39 @@ impl Gate {
             Ok(_) => Err(Refused::Unauthorized),
             Err(Unavailable) => Err(Refused::Unavailable),
         }
+    }
+
+    /// Whether `token`, which came from `origin` over the connection of that number, is one of a client that `rules`
+    /// name. It is judged anew with each request.
+    pub(crate) async fn admit_client(
+        &self,
+        service: &Service,
+        rules: &ClientRules,
+        (token, origin): (&str, &Origin),
+        number: u32,
+    ) -> Result<String, Refused> {
+        let generation = std::sync::Arc::clone(&service.generation.borrow());
+        let network = Network::of_login(origin, number.into());
+        let token = (token.as_bytes(), None);
+        let providers = &generation.providers;
+        let verdict = judge_client(providers, rules, token, network, service::now).await;
+        let rejection = match verdict.outcome {
+            Outcome::Accepted(identity) => return Ok(identity.user().to_owned()),
+            Outcome::Refused { rejection, .. } => rejection,
+        };
+        if rejection.is_guess()
+            && let Some(guesser) = self.guesses.source(origin, None)
+        {
+            match self.guesses.count(guesser) {
+                Penalty::TooMany => return Err(Refused::Busy),
+                Penalty::Wait(delay, _waiting) => sleep(delay).await,
+            }
+        }
+        Err(match rejection {
+            Rejection::Busy => Refused::Busy,
+            _ if rejection.status().is_none() => Refused::Unavailable,
+            _ => Refused::Unauthorized,
+        })
     }
 
     fn learn(&self, hash: SecretHash) {

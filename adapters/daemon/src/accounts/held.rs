@@ -46,6 +46,13 @@ impl Held {
         is_anything_known.then(|| look(&known.index, routes))
     }
 
+    /// Looks at the accounts, though nobody may be known of them; `None` where they are not loaded.
+    pub(super) fn loaded<T>(&self, look: impl FnOnce(&Index) -> T) -> Option<T> {
+        let known = self.known();
+        let is_loaded = known.routes.is_some();
+        is_loaded.then(|| look(&known.index))
+    }
+
     /// How many accounts there are; `None` where they are not loaded.
     pub(super) fn count(&self) -> Option<usize> {
         let known = self.known();

@@ -145,6 +145,7 @@ mod tests {
                 id: id(number),
                 source: IDP,
                 external_id: None,
+                subject: None,
                 user_name: number.to_string(),
                 display_name: None,
                 mailbox: Some(Address::parse(&format!("u{number}@example.com")).unwrap()),

@@ -1,10 +1,11 @@
 //! `[accounts]`: who is known before anybody logs in, and who provisions them.
 
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use gatepost_accounts::model::{Source, SourceId};
+use gatepost_accounts::login::Strangers;
 use gatepost_accounts::name::Address as Mailbox;
 use gatepost_mail::users::Common;
 
@@ -12,17 +13,18 @@ use super::claims::DomainName;
 use super::fault::Faults;
 use super::reader::keys;
 use super::upstream::{AccountTemplate, SystemId, UsersError, owners};
-use super::values::{Bounded, FieldName, OneLine, WebUrl, words};
+use super::values::{Bounded, FieldName, OneLine, words};
 use super::{Address, Listener};
-
-/// Longest name of a source: it is a part of a URL.
-const MAX_SOURCE_NAME: usize = 64;
+pub(crate) use source::AccountSource;
+pub(super) use source::SourceName;
 
 keys! {
     /// Where accounts are kept, and how mail servers are told of them.
     pub(crate) struct AccountSettings in "[accounts]" {
         database: PathBuf; required,
         listen: Vec<Address>,
+        certificate: Option<PathBuf>,
+        certificate_key: Option<PathBuf>,
         allow_remote: bool,
         trust_client_address: Option<bool>,
         /// As a listener's.
@@ -30,6 +32,8 @@ keys! {
         /// Connections of sources at once; one more is closed.
         pub(crate) connections: Bounded<1, 65_536> = Bounded::new(64),
         disabled_mail: DisabledMail,
+        unknown: UnknownUser,
+        login_names: LoginNames,
         uid: Option<SystemId>,
         gid: Option<SystemId>,
         home: Option<AccountTemplate>,
@@ -37,15 +41,6 @@ keys! {
         catch_all: BTreeMap<DomainName, MailAddress>,
         pub(crate) sources as "source": Vec<AccountSource>,
         pub(crate) lists as "list": Vec<MailingList>,
-    }
-}
-
-keys! {
-    /// Who provisions accounts.
-    pub(crate) struct AccountSource in "[[accounts.source]]" {
-        pub(crate) name: SourceName; required,
-        domains: Vec<DomainName>; required,
-        public_url: Option<WebUrl>,
     }
 }
 
@@ -66,6 +61,27 @@ words! {
         #[default]
         Accept = "accept",
         Refuse = "refuse",
+    }
+}
+
+words! {
+    /// What a good token does whose user has no account.
+    #[derive(Default)]
+    enum UnknownUser {
+        #[default]
+        Refuse = "refuse",
+        Allow = "allow",
+        Create = "create",
+    }
+}
+
+words! {
+    /// Under which names of its account a client may log in, beside the token's.
+    #[derive(Default)]
+    enum LoginNames {
+        #[default]
+        Mailbox = "mailbox",
+        Addresses = "addresses",
     }
 }
 
@@ -90,67 +106,6 @@ impl MailAddress {
     }
 }
 
-/// The name of a source, which is a part of its URL.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SourceName(String);
-
-impl TryFrom<String> for SourceName {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let is_plain =
-            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-        if text.is_empty() || text.len() > MAX_SOURCE_NAME || !text.chars().all(is_plain) {
-            return Err(
-                "write a name of 1 to 64 lower-case letters, digits, \"-\" and \"_\": it is a part of a URL",
-            );
-        }
-        Ok(Self(text))
-    }
-}
-
-impl Deref for SourceName {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl AccountSource {
-    /// It, with the number that the database has given it.
-    pub(crate) fn with_number(&self, id: SourceId) -> Source {
-        let domains = self.domains.iter();
-        Source {
-            id,
-            name: self.name.to_string(),
-            domains: domains.map(|domain| &**domain).collect(),
-        }
-    }
-
-    /// The URL that it knows of its endpoint, if it pushes accounts.
-    pub(crate) fn public_url(&self) -> Option<&str> {
-        self.public_url.as_deref()
-    }
-
-    fn check(&self, faults: &mut Faults) {
-        self.places.forbid(
-            faults,
-            &["domains"],
-            self.domains.is_empty(),
-            "source: write domains = [\"example.com\"], those in which it may give addresses",
-        );
-        let is_base = |url: &WebUrl| !url.ends_with('/') && !url.contains('?');
-        self.places.forbid(
-            faults,
-            &["public_url"],
-            self.public_url.as_ref().is_some_and(|url| !is_base(url)),
-            "source: public_url has no query and no slash at its end, as in \
-             \"https://mail.example.com/scim/name/v2\"",
-        );
-    }
-}
-
 impl AccountSettings {
     /// The database.
     pub(crate) fn database(&self) -> &Path {
@@ -169,9 +124,30 @@ impl AccountSettings {
         listeners.collect()
     }
 
+    /// The files of its certificate and the key of that, if TLS is spoken there.
+    pub(crate) fn certificate(&self) -> Option<(&Path, &Path)> {
+        self.certificate
+            .as_deref()
+            .zip(self.certificate_key.as_deref())
+    }
+
     /// Whether mail for accounts that may not log in is refused.
     pub(crate) fn refuses_disabled(&self) -> bool {
         self.disabled_mail == DisabledMail::Refuse
+    }
+
+    /// What a good token does whose user has no account.
+    pub(crate) fn strangers(&self) -> Strangers {
+        match self.unknown {
+            UnknownUser::Refuse => Strangers::Refuse,
+            UnknownUser::Allow => Strangers::Allow,
+            UnknownUser::Create => Strangers::Create,
+        }
+    }
+
+    /// Whether a client may log in under any address of its account.
+    pub(crate) fn aliases_log_in(&self) -> bool {
+        self.login_names == LoginNames::Addresses
     }
 
     /// Who gets what is for nobody, by domain.
@@ -220,8 +196,18 @@ impl AccountSettings {
         let mut pushing = self.sources.iter();
         forbid(
             &["listen", "source"],
-            !self.listen.is_empty() && !pushing.any(|source| source.public_url.is_some()),
+            !self.listen.is_empty() && !pushing.any(|source| source.public_url().is_some()),
             "accounts: listen is for sources that push accounts: give one of them its public_url, or remove listen",
+        );
+        forbid(
+            &["certificate", "certificate_key"],
+            self.certificate.is_some() != self.certificate_key.is_some(),
+            "accounts: certificate and certificate_key belong together: a chain and its key, in PEM",
+        );
+        forbid(
+            &["certificate"],
+            self.certificate.is_some() && self.listen.is_empty(),
+            "accounts: certificate is for what listens; write listen = \"tcp:host:port\", or remove it",
         );
         let is_own = |name: &FieldName| ["uid", "gid", "home"].contains(&&**name);
         forbid(
@@ -246,7 +232,7 @@ impl AccountSettings {
             source.places.forbid(
                 faults,
                 &["public_url"],
-                source.public_url.is_some() && self.listen.is_empty(),
+                source.public_url().is_some() && self.listen.is_empty(),
                 "source: it has nowhere to push accounts to; write listen = \"tcp:127.0.0.1:9082\" under [accounts]",
             );
         }
@@ -276,10 +262,27 @@ impl AccountSettings {
     }
 
     pub(super) fn looser_words(&self, words: &mut Vec<String>) {
-        if self.allow_remote {
+        if self.allow_remote && self.certificate().is_none() {
             words.push(
                 "[accounts]: allow_remote = true: secrets of sources travel in clear".to_owned(),
             );
         }
+        let unknown = match self.unknown {
+            UnknownUser::Refuse => None,
+            UnknownUser::Allow => Some(
+                "\"allow\": good tokens log in without an account, also those of users who were deleted",
+            ),
+            UnknownUser::Create => {
+                Some("\"create\": every good token makes an account for its user")
+            }
+        };
+        words.extend(unknown.map(|word| format!("[accounts]: unknown = {word}")));
+        if self.aliases_log_in() {
+            words.push(
+                "[accounts]: login_names = \"addresses\": clients log in under aliases of their accounts"
+                    .to_owned(),
+            );
+        }
+        words.extend(self.sources.iter().filter_map(AccountSource::looser_word));
     }
 }

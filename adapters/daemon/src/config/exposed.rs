@@ -25,6 +25,11 @@ impl Config {
             files.push(path.to_owned());
         }
         files.extend(self.http.iter().filter_map(super::Http::secret_file));
+        let certificate = self
+            .accounts
+            .iter()
+            .filter_map(super::AccountSettings::certificate);
+        files.extend(certificate.map(|(_, key)| key.to_owned()));
         for provider in &self.providers {
             files.extend(provider.secret_files());
             for keys in provider.key_files() {

@@ -204,6 +204,12 @@ impl Provider {
         u64::from(self.concurrency.get())
     }
 
+    /// Whether `audience` is one that its mail users' tokens are minted for.
+    pub(super) fn is_minted_for(&self, audience: &str) -> bool {
+        let mut ours = self.audience.iter().flatten();
+        ours.any(|ours| **ours == *audience)
+    }
+
     /// What the log calls it: by default its host.
     pub(crate) fn name(&self) -> String {
         if let Some(name) = &self.name {

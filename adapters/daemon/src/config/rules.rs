@@ -154,6 +154,48 @@ impl Config {
             others.any(|other| ours.iter().any(|our| our.address == other)),
             "accounts: another listener has this address; give SCIM one of its own",
         );
+        if self.places.is_sound(faults, &["provider"]) {
+            self.check_joins(accounts, faults);
+        }
+    }
+
+    /// Whose tokens open the accounts of each source.
+    fn check_joins(&self, accounts: &AccountSettings, faults: &mut Faults) {
+        let known: Vec<_> = self.providers.iter().map(Provider::name).collect();
+        for source in &accounts.sources {
+            let named = source.provider();
+            source.places.forbid(
+                faults,
+                &["provider"],
+                named.is_some_and(|named| !known.iter().any(|name| name == named)),
+                "source: there is no [[provider]] of this name; name the one whose tokens open its accounts",
+            );
+            source.places.forbid(
+                faults,
+                &["provider"],
+                named.is_none() && known.len() > 1,
+                "source: write provider = \"..\", the name of the [[provider]] whose tokens open its accounts",
+            );
+            let judge = source.token_provider();
+            source.places.forbid(
+                faults,
+                &["token_provider"],
+                judge.is_some_and(|judge| !known.iter().any(|name| name == judge)),
+                "source: token_provider: there is no [[provider]] of this name; name one of those that there are",
+            );
+            let is_mail = |provider: &Provider| {
+                let is_judge = judge.is_none_or(|judge| provider.name() == judge);
+                let audience = source.token_audience();
+                is_judge && audience.is_some_and(|audience| provider.is_minted_for(audience))
+            };
+            source.places.forbid(
+                faults,
+                &["token_audience"],
+                self.providers.iter().any(is_mail),
+                "source: token_audience: mail users' tokens are minted for it; have the provider mint SCIM's for \
+                 another audience",
+            );
+        }
     }
 
     /// Two listeners at one address would take each other's connections.

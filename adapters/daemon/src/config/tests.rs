@@ -268,7 +268,9 @@ fn invariant_8_every_looser_word_is_named() {
         "[http]\nlisten = \"tcp:0.0.0.0:2\"\nallow_remote = true\ntrust_client_address = true\n";
     let dict = "[dict]\naddress = \"unix:/d\"\nprovider = \"p\"\nsecrets = true\n";
     let accounts = "[accounts]\ndatabase = \"/a\"\nlisten = \"tcp:0.0.0.0:3\"\nallow_remote = true\n\
-                    [[accounts.source]]\nname = \"s\"\ndomains = \"x.test\"\npublic_url = \"https://x\"\n";
+                    unknown = \"allow\"\nlogin_names = \"addresses\"\n\
+                    [[accounts.source]]\nname = \"s\"\ndomains = \"x.test\"\npublic_url = \"https://x\"\n\
+                    provider = \"p\"\njoin = \"address\"\n";
     let text = format!(
         "compat = \"dovecot\"\n{http}{dict}{accounts}{listener}{anybody}{grants}{any}{words}"
     );
@@ -290,6 +292,9 @@ fn invariant_8_every_looser_word_is_named() {
         "fields with %{token}",
         "[http]: allow_remote",
         "[accounts]: allow_remote",
+        "[accounts]: unknown",
+        "[accounts]: login_names",
+        "source s: join",
         "listener tcp:0.0.0.0:1: trust_client_address",
         "listener tcp:0.0.0.0:2: trust_client_address",
         "[dict]: Dovecot judges",

@@ -11,7 +11,7 @@ mod timed;
 use std::sync::Arc;
 
 use gatepost_mail::http::{self as mail, Accepted, Question, Responder};
-use gatepost_tokio::{Network, Outcome, ProviderSettings, Verdict, judge_token};
+use gatepost_tokio::{Network, Outcome, ProviderSettings, Verdict, judge_token_with};
 use hyper::header::ACCEPT;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 pub(crate) use connection::{Reply, Request, serve};
 pub(crate) use scim::{Scim, answer_sources};
 
+use crate::accounts::Logins;
 use crate::connection::client::Client;
 use crate::connection::service::{Service, now};
 use crate::judging::generation::Generation;
@@ -122,7 +123,9 @@ async fn judge(
     let (providers, rules) = (&generation.providers, generation.rules());
     let network = Network::of_login(&line.origin, client.number.into());
     let token = (&*question.token, Some(&line.origin));
-    let verdict = judge_token(providers, rules, token, network, now).await;
+    let accounts = service.accounts.as_ref().map(Logins::of);
+    let accounts = accounts.as_ref();
+    let verdict = judge_token_with(providers, rules, token, network, accounts, now).await;
     line.took = Some(started.elapsed());
     line.end(&service.metrics, &verdict, Ok(()));
     match &verdict.outcome {

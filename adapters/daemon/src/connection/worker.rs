@@ -26,6 +26,7 @@ use crate::handlers::dict::Dict;
 use crate::handlers::master::Master;
 use crate::handlers::relay::RelayedAuth;
 use crate::handlers::socketmap::Socketmap;
+use crate::log;
 use crate::metrics;
 use crate::process::vital;
 
@@ -201,7 +202,15 @@ fn speak(
         }
         Protocol::Scim(scim) => {
             let service = Arc::clone(service);
-            Box::pin(async move { http::answer_sources(stream, &scim, &service, client).await })
+            Box::pin(async move {
+                let Some(tls) = scim.tls() else {
+                    return http::answer_sources(stream, &scim, &service, client).await;
+                };
+                match tls.accept(stream, service.handshake).await {
+                    Ok(stream) => http::answer_sources(stream, &scim, &service, client).await,
+                    Err(error) => log::not_secured(number, &error),
+                }
+            })
         }
         Protocol::Metrics => {
             let service = Arc::clone(service);

@@ -3,6 +3,7 @@
 //! They hold what SCIM shows of an account, names and addresses among it, but nothing secret: what a `password` holds is
 //! dropped where it is read.
 
+use gatepost_accounts::login::Binding;
 use gatepost_accounts::model::{Kind, Source, SourceId};
 use gatepost_accounts::scim::Note;
 
@@ -81,4 +82,16 @@ pub(crate) fn note(by: &By<'_>, note: &Note) {
         }
         _ => {}
     }
+}
+
+/// Writes the line of an account that is a token's subject's from now on.
+pub(crate) fn bound(sources: &[Source], binding: &Binding) {
+    let mut sources = sources.iter();
+    let source = sources.find(|source| source.id == binding.source);
+    let source = source.map(|source| &*source.name);
+    let (id, subject) = (binding.account.to_string(), &*binding.subject);
+    let address = &*binding.address;
+    tracing::info!(
+        target: UNLIMITED, source, actor = "login", id, subject, address, "account bound to a subject"
+    );
 }

@@ -2,9 +2,12 @@
 
 mod commands;
 mod doctor;
+mod invariants;
 mod killed;
+mod logins;
 mod maps;
 mod pushed;
+mod secured;
 mod store;
 mod users;
 
@@ -13,6 +16,7 @@ use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatepost_accounts::model::SourceId;
 use gatepost_accounts::scim::Effect;
 use gatepost_accounts::time::Timestamp;
@@ -21,40 +25,46 @@ use gatepost_tests::mint::Issuer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::serving::{Client, Serving};
+use crate::serving::{Client, Serving, now};
+use crate::sockets::{auth, handshake};
 
 /// A daemon with accounts of two sources that push them, `idp` and `other`, and of an administrator's.
 struct Daemon {
     root: TempDir,
     serving: Serving,
+    issuer: Issuer,
     watched: String,
     scim: String,
 }
 
-/// Its tables; `%` is its directory, and `LINES` what a test adds to `[accounts]`.
+/// Its tables; `%` is its directory, and `LINES` what a test adds to `[accounts]`, or, behind `[idp]`, to that source.
 const TABLES: &str = "log = { format = \"json\", level = \"debug\" }\n\
     [metrics]\nlisten = \"tcp:127.0.0.1:0\"\n\
+    [[listener]]\naddress = \"unix:%/auth\"\n\
     [[listener]]\naddress = \"unix:%/master\"\nprotocol = \"master\"\n\
     [[listener]]\naddress = \"unix:%/map\"\nprotocol = \"socketmap\"\n\
     [[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = \"mail\"\n\
-    keys = [\"%/jwks.json\"]\n\
+    keys = [\"%/jwks.json\"]\nusername_claims = [\"email\"]\n\
     [accounts]\ndatabase = \"%/accounts.sqlite\"\nuid = 5000\ngid = 5001\n\
     home = \"/var/vmail/%{id}\"\nlisten = \"tcp:127.0.0.1:0\"\nLINES\n\
     [[accounts.source]]\nname = \"idp\"\ndomains = [\"example.com\", \"example.net\"]\n\
-    public_url = \"https://mail.example.com/scim/idp/v2\"\n\
-    [[accounts.source]]\nname = \"other\"\ndomains = [\"example.com\"]\n\
+    public_url = \"https://mail.example.com/scim/idp/v2\"\nIDP\n\
+    [[accounts.source]]\nname = \"other\"\ndomains = [\"example.com\"]\nprovider = \"example\"\n\
     public_url = \"https://mail.example.com/scim/other/v2\"\n\
-    [[accounts.source]]\nname = \"local\"\ndomains = [\"example.com\"]\n";
+    [[accounts.source]]\nname = \"local\"\ndomains = [\"example.com\"]\nprovider = \"example\"\n";
 
-/// Writes a configuration into `root`.
-fn configure(root: &TempDir, lines: &str) -> PathBuf {
+/// Writes a configuration into `root`, with the keys of an issuer.
+fn configure(root: &TempDir, lines: &str) -> (PathBuf, Issuer) {
     let path = root.path().display().to_string();
-    let keys = Issuer::new().jwk_set().to_string();
+    let issuer = Issuer::new();
+    let keys = issuer.jwk_set().to_string();
     fs::write(root.path().join("jwks.json"), keys).unwrap();
+    let (lines, of_idp) = lines.split_once("[idp]\n").unwrap_or((lines, ""));
     let text = TABLES.replace("%/", &format!("{path}/"));
     let configuration = root.path().join("gatepost.toml");
-    fs::write(&configuration, text.replace("LINES", lines)).unwrap();
-    configuration
+    let text = text.replace("LINES", lines).replace("IDP", of_idp);
+    fs::write(&configuration, text).unwrap();
+    (configuration, issuer)
 }
 
 impl Daemon {
@@ -64,7 +74,7 @@ impl Daemon {
 
     /// Starts it in `root`, with `lines` under `[accounts]`.
     fn start_in(root: TempDir, lines: &str) -> Self {
-        let configuration = configure(&root, lines);
+        let (configuration, issuer) = configure(&root, lines);
         let mut serving = Serving::start(&configuration);
         let (mut watched, mut scim) = (String::new(), String::new());
         while watched.is_empty() || scim.is_empty() {
@@ -81,6 +91,7 @@ impl Daemon {
         Self {
             root,
             serving,
+            issuer,
             watched,
             scim,
         }
@@ -96,6 +107,28 @@ impl Daemon {
         assert_eq!(client.ask("VERSION\t1\t0\n"), "VERSION\t1\t1");
         assert!(client.line().starts_with("SPID\t"));
         client
+    }
+
+    /// What Dovecot's login process hears of a login as `claimed` with a good token of these claims: the answer, and
+    /// what the client was told first.
+    fn log_in(&self, claimed: &str, claims: &Value) -> (String, Option<Value>) {
+        let mut all = json!({
+            "iss": "https://id.example.com", "aud": "mail", "exp": now() + 600,
+        });
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        let token = self.issuer.sign("ES256", &all);
+        let mut client = handshake(self.connect("auth"));
+        let mut line = client.ask(auth(1, claimed, &token));
+        let challenge = line.strip_prefix("CONT\t1\t").map(|json| {
+            let json = STANDARD.decode(json).unwrap();
+            serde_json::from_slice(&json).unwrap()
+        });
+        if challenge.is_some() {
+            line = client.ask("CONT\t1\t\n");
+        }
+        (line, challenge)
     }
 
     fn connect(&self, name: &str) -> Client<UnixStream> {

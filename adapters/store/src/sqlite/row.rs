@@ -89,6 +89,7 @@ pub(super) fn resource(row: &Row<'_>) -> Result<Resource> {
         id,
         source,
         external_id,
+        subject: row.get(16)?,
         user_name: name,
         display_name: row.get(10)?,
         mailbox: optional_address(row, 11)?,
@@ -104,8 +105,8 @@ pub(super) fn resource(row: &Row<'_>) -> Result<Resource> {
 pub(super) fn record(row: &Row<'_>) -> Result<Record> {
     Ok(Record {
         resource: resource(row)?,
-        emails: emails(row, 16)?,
-        document: row.get(17)?,
+        emails: emails(row, 17)?,
+        document: row.get(18)?,
     })
 }
 

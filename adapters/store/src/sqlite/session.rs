@@ -99,6 +99,7 @@ impl<'c> Open<'c> {
             Key::Id(id) => by_id(statement::BY_ID, id),
             Key::Name(name) => by_text(statement::BY_NAME, name),
             Key::ExternalId(text) => by_text(statement::BY_EXTERNAL_ID, text),
+            Key::Subject(text) => by_text(statement::BY_SUBJECT, text),
             Key::Email(email) => by_text(statement::BY_EMAIL, email),
             Key::Member(id) => by_id(statement::BY_MEMBER, id),
             // A key that is not known here finds nothing, which must not be said of it.

@@ -6,7 +6,7 @@
 macro_rules! resource_columns {
     () => {
         "r.id, r.kind, r.source, r.version, r.position, r.created, r.modified, r.deleted, r.external_id, r.name, \
-         r.display_name, r.mailbox, r.aliases, r.forwarding, r.active, r.quota"
+         r.display_name, r.mailbox, r.aliases, r.forwarding, r.active, r.quota, r.subject"
     };
 }
 
@@ -32,6 +32,10 @@ pub(super) const BY_NAME: &str = records!(
 );
 pub(super) const BY_EXTERNAL_ID: &str = records!(
     "resources r WHERE r.kind = ?1 AND r.source = ?2 AND r.external_id = ?3 AND r.deleted IS NULL \
+     ORDER BY r.position LIMIT ?4"
+);
+pub(super) const BY_SUBJECT: &str = records!(
+    "resources r WHERE r.kind = ?1 AND r.source = ?2 AND r.subject = ?3 AND r.deleted IS NULL \
      ORDER BY r.position LIMIT ?4"
 );
 pub(super) const BY_EMAIL: &str = records!(
@@ -66,14 +70,14 @@ pub(super) const IS_KNOWN: &str =
 pub(super) const BEFORE: &str =
     "SELECT r.position, r.deleted, r.mailbox, r.aliases, r.emails FROM resources r WHERE r.id = ?1";
 pub(super) const PUT: &str = "INSERT INTO resources (position, id, kind, source, version, created, modified, deleted, \
-     external_id, name, folded, display_name, mailbox, aliases, forwarding, active, quota, emails, document) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+     external_id, name, folded, display_name, mailbox, aliases, forwarding, active, quota, emails, document, subject) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
      ON CONFLICT (id) DO UPDATE SET position = excluded.position, version = excluded.version, \
      created = excluded.created, modified = excluded.modified, deleted = excluded.deleted, \
      external_id = excluded.external_id, name = excluded.name, folded = excluded.folded, \
      display_name = excluded.display_name, mailbox = excluded.mailbox, aliases = excluded.aliases, \
      forwarding = excluded.forwarding, active = excluded.active, quota = excluded.quota, \
-     emails = excluded.emails, document = excluded.document";
+     emails = excluded.emails, document = excluded.document, subject = excluded.subject";
 pub(super) const GAIN_ADDRESS: &str = "INSERT INTO addresses (address, account) VALUES (?1, ?2)";
 pub(super) const LOSE_ADDRESS: &str = "DELETE FROM addresses WHERE address = ?1 AND account = ?2";
 pub(super) const WAS_OWNED: &str = "INSERT INTO former_owners (address, account) VALUES (?1, ?2) \
@@ -146,10 +150,11 @@ mod tests {
     use crate::sqlite::migration::migrate;
 
     /// Those whose answer depends on how much there is.
-    const LOOK_UPS: [&str; 26] = [
+    const LOOK_UPS: [&str; 27] = [
         BY_ID,
         BY_NAME,
         BY_EXTERNAL_ID,
+        BY_SUBJECT,
         BY_EMAIL,
         BY_MEMBER,
         AFTER,
@@ -201,6 +206,7 @@ mod tests {
             (COUNT, "COVERING INDEX resources_in_order"),
             (BY_NAME, "resources_by_name"),
             (BY_EXTERNAL_ID, "resources_by_external_id"),
+            (BY_SUBJECT, "resources_by_subject"),
             (RETURNED, "deleted_by_external_id"),
         ] {
             let plan = format!("EXPLAIN QUERY PLAN {statement}");

@@ -95,6 +95,7 @@ impl Open<'_> {
             account.and_then(quota),
             emails,
             record.document,
+            resource.subject(),
         ];
         self.execute(statement::PUT, params)?;
         Ok(())

@@ -41,6 +41,7 @@ fn a_record_is_found_by_everything_it_has_and_by_its_own_source_alone() {
             Key::Id(id(1)),
             Key::Name("user1@example.org"),
             Key::ExternalId("ext-1"),
+            Key::Subject("sub-1"),
             Key::Email("u1@example.net"),
         ] {
             let found = store.find(Kind::Account, ONE, key, 9).unwrap();
@@ -49,7 +50,11 @@ fn a_record_is_found_by_everything_it_has_and_by_its_own_source_alone() {
             assert!(store.find(Kind::Group, ONE, key, 9).unwrap().is_empty());
             assert!(store.find(Kind::Account, ONE, key, 0).unwrap().is_empty());
         }
-        for key in [Key::Name("User1@example.org"), Key::ExternalId("EXT-1")] {
+        for key in [
+            Key::Name("User1@example.org"),
+            Key::ExternalId("EXT-1"),
+            Key::Subject("SUB-1"),
+        ] {
             assert!(store.find(Kind::Account, ONE, key, 9).unwrap().is_empty());
         }
         let owner = Owner {

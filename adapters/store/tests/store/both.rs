@@ -217,6 +217,7 @@ pub(crate) fn user(number: u64, source: SourceId) -> Record {
         id: id(number),
         source,
         external_id: Some(format!("ext-{number}")),
+        subject: Some(format!("sub-{number}")),
         mailbox: Address::parse(&name).ok(),
         user_name: name.clone(),
         display_name: Some(format!("User {number}")),

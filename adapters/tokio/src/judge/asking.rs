@@ -103,8 +103,11 @@ impl<'a> Asked<'a> {
         Some(trouble)
     }
 
-    /// Keeps the answers for as long as what came of them allows.
-    pub(super) fn settle(&self, outcome: &Outcome) {
+    /// Keeps the answers for as long as what came of them allows; the network of a good login at `provider` is trusted.
+    pub(super) fn settle(&self, outcome: &Outcome, provider: Option<usize>) {
+        if let (Outcome::Accepted(_), Some(provider)) = (outcome, provider) {
+            self.providers.trust_network(provider, self.network);
+        }
         for (index, key, known) in &self.answered {
             let Some(online) = self.settings(*index) else {
                 continue;

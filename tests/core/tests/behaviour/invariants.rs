@@ -202,6 +202,11 @@ fn faults_of_the_client() -> Vec<Rejection> {
         Rejection::PasswordNotTaken,
         Rejection::PasswordRefused,
         Rejection::PasswordGrantRefused,
+        Rejection::UnknownAccount,
+        Rejection::AccountDisabled,
+        Rejection::AccountRenamed,
+        Rejection::NoMailbox,
+        Rejection::AddressTaken,
     ];
     let responses = RESPONSES.map(Rejection::Response);
     // How much room there is, or what a policy asks for, is no token's fault.
@@ -219,7 +224,7 @@ fn faults_of_the_client() -> Vec<Rejection> {
         .collect()
 }
 
-const FAULTS_OF_OURS: [Rejection; 11] = [
+const FAULTS_OF_OURS: [Rejection; 12] = [
     Rejection::Claims(Violation::PolicyTooLarge),
     Rejection::MalformedMember(Claim::Exp),
     Rejection::NoKeys,
@@ -228,6 +233,7 @@ const FAULTS_OF_OURS: [Rejection; 11] = [
     Rejection::ProviderUnavailable,
     Rejection::UnusableAnswer,
     Rejection::ClientRefused,
+    Rejection::AccountsUnavailable,
     Rejection::Busy,
     Rejection::OutOfOrder,
     Rejection::NoRoom,

@@ -3,6 +3,7 @@
 //! One program, so that a changed core is judged as soon as one is built: `cargo xtask mutants` changes it
 //! some thousand times.
 
+mod accounts;
 mod dovecot_cases;
 mod errors;
 mod invariants;

@@ -157,3 +157,92 @@ fn accounts_are_users_that_listeners_can_be_asked_about() {
     let silent = refuse(&format!("{ACCOUNTS}{ADMINISTRATOR}{PROVIDER}"));
     assert!(silent.contains("nowhere to listen"), "{silent}");
 }
+
+#[test]
+fn every_source_names_the_provider_whose_tokens_open_its_accounts() {
+    let second = "[[provider]]\nname = \"second\"\nissuer = \"https://second.example.com\"\naudience = \"mail\"\n";
+    let source = |line: &str| {
+        format!("[[accounts.source]]\nname = \"idp\"\ndomains = \"example.com\"\n{line}\n")
+    };
+    check(
+        "",
+        &format!("{}{second}", source("")),
+        "source: write provider = \"..\", the name of the [[provider]]",
+    );
+    check(
+        "",
+        &source("provider = \"nobody\""),
+        "gatepost.toml:7: source: there is no [[provider]] of this name",
+    );
+    let text = with_accounts("", &format!("{}{second}", source("provider = \"second\"")));
+    assert!(Config::parse(&text).is_ok());
+    // Where there is one provider, it is that.
+    assert!(Config::parse(&with_accounts("", &source(""))).is_ok());
+}
+
+#[test]
+fn who_logs_in_with_less_than_an_account_of_his_is_named_in_the_log() {
+    let source =
+        "[[accounts.source]]\nname = \"idp\"\ndomains = \"example.com\"\njoin = \"address\"\n";
+    for (word, said) in [
+        ("allow", "without an account"),
+        ("create", "makes an account"),
+    ] {
+        let lines = format!("unknown = \"{word}\"\nlogin_names = \"addresses\"");
+        let config = Config::parse(&with_accounts(&lines, source)).unwrap();
+        let words = config.looser_words();
+        assert!(words[0].contains(said), "{words:?}");
+        assert!(words[1].contains("under aliases"), "{words:?}");
+        assert!(words[2].starts_with("source idp: join"), "{words:?}");
+    }
+    check(
+        "unknown = \"x\"",
+        source,
+        "write \"refuse\", \"allow\" or \"create\"",
+    );
+}
+
+#[test]
+fn a_source_s_own_tokens_have_an_audience_and_subjects_of_their_own() {
+    let source = |line: &str| {
+        format!("[[accounts.source]]\nname = \"idp\"\ndomains = \"example.com\"\n{line}\n")
+    };
+    for (line, expected) in [
+        ("token_audience = \"scim\"", "belong together"),
+        ("token_subjects = [\"x\"]", "belong together"),
+        ("token_provider = \"p\"", "token_provider is for"),
+        (
+            "token_provider = \"q\"\ntoken_audience = \"scim\"\ntoken_subjects = [\"x\"]",
+            "there is no [[provider]] of this name",
+        ),
+        (
+            "token_audience = \"mail\"\ntoken_subjects = [\"x\"]",
+            "mail users' tokens are minted for it",
+        ),
+    ] {
+        check("", &source(line), expected);
+    }
+    let good = "token_audience = \"scim\"\ntoken_subjects = [\"x\"]";
+    assert!(Config::parse(&with_accounts("", &source(good))).is_ok());
+}
+
+#[test]
+fn a_certificate_has_its_key_and_a_listener() {
+    let pushing = format!("{PUSHING}{ADMINISTRATOR}{LIST}");
+    for (lines, expected) in [
+        (
+            "listen = \"tcp:127.0.0.1:9082\"\ncertificate = \"/c\"",
+            "certificate and certificate_key belong together",
+        ),
+        (
+            "certificate = \"/c\"\ncertificate_key = \"/k\"",
+            "certificate is for what listens",
+        ),
+    ] {
+        check(lines, &pushing, expected);
+    }
+    let lines = "listen = \"tcp:0.0.0.0:9082\"\nallow_remote = true\ncertificate = \"/c\"\ncertificate_key = \"/k\"";
+    let config = Config::parse(&with_accounts(lines, &pushing)).unwrap();
+    let words = config.looser_words().join("\n");
+    assert!(!words.contains("in clear"), "{words}");
+}

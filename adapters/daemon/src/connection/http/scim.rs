@@ -12,7 +12,7 @@ use gatepost_accounts::scim::refusal::Refusal;
 use gatepost_accounts::scim::{self, CONTENT_TYPE, Context, Effect, Response};
 use gatepost_accounts::store::Unavailable;
 use gatepost_core::dovecot::Origin;
-use gatepost_store::{SecretHash, Session, job};
+use gatepost_store::{BearerSecret, Session, job};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, IF_MATCH, IF_NONE_MATCH, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,10 +21,11 @@ use tokio::time::timeout;
 
 use super::connection::{Answerer, Reply, Request, serve_admitted};
 use super::content::Content;
-use crate::accounts::gate::{Gate, Refused, is_good};
-use crate::accounts::{Accounts, now};
+use crate::accounts::gate::{Caller, Gate, Refused, is_good};
+use crate::accounts::{Accounts, fresh, now};
 use crate::connection::client::{Client, Remote};
 use crate::connection::service::Service;
+use crate::connection::tls::Tls;
 use crate::judging::guesses::Guesses;
 use crate::log::audit;
 
@@ -55,6 +56,10 @@ impl Scim {
             gate: Gate::new(guesses),
             bodies: Arc::new(Semaphore::new(BODIES)),
         }
+    }
+
+    pub(crate) fn tls(&self) -> Option<Arc<Tls>> {
+        self.accounts.tls()
     }
 }
 
@@ -87,7 +92,7 @@ struct Admitted {
     source: usize,
     /// The path behind the endpoint.
     path: String,
-    hash: SecretHash,
+    caller: Caller,
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -103,7 +108,7 @@ impl Answerer for Connection<'_> {
 
     async fn admit(&self, head: &Parts) -> Result<(usize, Admitted), Reply> {
         let (source, path) = self.endpoint(head.uri.path())?;
-        let hash = self.authenticate(source, head).await?;
+        let caller = self.authenticate(source, head).await?;
         let (most, room) = self.room(head).await?;
         let path = path.to_owned();
         Ok((
@@ -111,20 +116,25 @@ impl Answerer for Connection<'_> {
             Admitted {
                 source,
                 path,
-                hash,
+                caller,
                 _room: room,
             },
         ))
     }
 
     async fn answer(&self, request: Request, admitted: Admitted) -> Reply {
-        let hash = admitted.hash;
+        let hash = match &admitted.caller {
+            Caller::Secret(hash) => Some(*hash),
+            Caller::Client(_) => None,
+        };
         let (sender, told) = oneshot::channel();
         self.hand_over(request, admitted, sender);
         match told.await.unwrap_or(Err(Unavailable)) {
             Ok(Told::Answered(answer, _)) => reply(answer.response),
             Ok(Told::Unauthorized) => {
-                self.scim.gate.forget(&hash);
+                if let Some(hash) = hash {
+                    self.scim.gate.forget(&hash);
+                }
                 refuse(401)
             }
             Err(Unavailable) => refuse(503),
@@ -160,16 +170,26 @@ impl Connection<'_> {
         refuse(404)
     }
 
-    async fn authenticate(&self, source: usize, head: &Parts) -> Result<SecretHash, Reply> {
+    async fn authenticate(&self, source: usize, head: &Parts) -> Result<Caller, Reply> {
         let served = self.scim.accounts.served();
-        let source = served.and_then(|served| served.sources.get(source));
-        let source = source.ok_or_else(|| refuse(503))?;
-        let admitted = match secret(head) {
-            None => Err(Refused::Unauthorized),
-            Some(secret) => {
+        let known = served.and_then(|served| {
+            let client = served.clients.get(source)?.as_ref();
+            Some((served.sources.get(source)?, client))
+        });
+        let (source, client) = known.ok_or_else(|| refuse(503))?;
+        let gate = &self.scim.gate;
+        let admitted = match (secret(head), client) {
+            (None, _) => Err(Refused::Unauthorized),
+            (Some(token), Some(client)) if !BearerSecret::has_form(token) => {
+                let shown = (token, &self.origin(head));
+                let (service, number) = (self.service, self.client.number);
+                let admitted = gate.admit_client(service, client, shown, number).await;
+                admitted.map(Caller::Client)
+            }
+            (Some(secret), _) => {
                 let shown = (secret, &self.origin(head));
-                let (gate, accounts) = (&self.scim.gate, &self.scim.accounts);
-                gate.admit(accounts, source.id, shown).await
+                let admitted = gate.admit(&self.scim.accounts, source.id, shown).await;
+                admitted.map(Caller::Secret)
             }
         };
         admitted.map_err(|refused| match refused {
@@ -239,8 +259,8 @@ impl Connection<'_> {
             answered.map_or_else(
                 |refused| (Effect::Nothing, refused),
                 |(answer, label)| {
-                    let told = Told::Answered(Box::new(answer), label);
-                    (effect(&told), Ok(told))
+                    let effect = answer.effect;
+                    (effect, Ok(Told::Answered(Box::new(answer), label)))
                 },
             )
         };
@@ -304,20 +324,7 @@ fn secret(head: &Parts) -> Option<&str> {
     is_one.then(|| token.trim())
 }
 
-fn fresh() -> Result<Id, aws_lc_rs::error::Unspecified> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes)?;
-    Ok(Id::from_bytes(bytes))
-}
-
-fn effect(told: &Told) -> Effect {
-    match told {
-        Told::Answered(answer, _) => answer.effect,
-        Told::Unauthorized => Effect::Nothing,
-    }
-}
-
-/// Answers within a transaction, if the secret is still good; with the secret's label.
+/// Answers within a transaction, if a secret is still good; with who asks, for the log.
 fn answer(
     accounts: &Accounts,
     (request, admitted, fresh): (&Request, &Admitted, Id),
@@ -327,9 +334,14 @@ fn answer(
     let source = served.sources.get(admitted.source);
     let url = served.urls.get(admitted.source).and_then(Option::as_deref);
     let (source, base_url) = source.zip(url).ok_or(Err(Unavailable))?;
-    let secret = session.secret(&admitted.hash).map_err(Err)?;
-    let secret = secret.filter(|secret| is_good(Some(secret), source.id));
-    let secret = secret.ok_or(Ok(Told::Unauthorized))?;
+    let label = match &admitted.caller {
+        Caller::Client(subject) => subject.clone(),
+        Caller::Secret(hash) => {
+            let secret = session.secret(hash).map_err(Err)?;
+            let secret = secret.filter(|secret| is_good(Some(secret), source.id));
+            secret.ok_or(Ok(Told::Unauthorized))?.label
+        }
+    };
     let header = |name| request.header(name);
     let asked = scim::Request {
         method: request.head.method.as_str(),
@@ -347,7 +359,7 @@ fn answer(
         now: now(),
         fresh,
     };
-    Ok((scim::answer(asked, context, session), secret.label))
+    Ok((scim::answer(asked, context, session), label))
 }
 
 /// Writes what an operator should know of an answer that holds.

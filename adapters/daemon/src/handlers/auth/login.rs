@@ -9,6 +9,7 @@ use gatepost_tokio::{Network, Outcome, Verdict};
 use tokio::time::{Instant, timeout};
 
 use super::response::Response;
+use crate::accounts::Logins;
 use crate::connection::peer::has_stopped;
 use crate::connection::service::{Service, now};
 use crate::judging::generation::Generation;
@@ -74,8 +75,10 @@ impl Attempt {
             origin: Some(origin),
             network: Network::of_login(origin, self.connection.into()),
         };
+        let accounts = self.service.accounts.as_ref().map(Logins::of);
         let began_at = Instant::now();
-        let verdict = gatepost_tokio::judge(providers, rules, attempt, now).await;
+        let verdict =
+            gatepost_tokio::judge_with(providers, rules, attempt, accounts.as_ref(), now).await;
         self.line.took = Some(began_at.elapsed());
         verdict
     }

@@ -191,6 +191,46 @@ fn accounts_of_other_programs_are_added_once() {
 }
 
 #[test]
+fn a_table_of_accounts_is_added_with_all_that_it_says() {
+    let root = TempDir::new().unwrap();
+    configure(&root, "");
+    let path = root.path().join("users.csv");
+    let import = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let file = path.display().to_string();
+        let words = ["import", &file, "--format", "csv", "--source", "local"];
+        gatepost(&root, "account", &words)
+    };
+    let done = import(
+        "address,display_name,external_id,aliases,quota,active\r\n\
+         Alice@example.com,\"Smith, Alice\",s-1,sales@example.com,1073741824,\r\n\
+         bob@example.com,,s-2,,,false\r\ncarol@example.org,,,,,\r\ndan@example.com,,s-1,,,\r\n\
+         erin@example.com,,,,lots,\r\n",
+    );
+    assert_eq!(
+        (done.code, &*done.out),
+        (Some(1), "2 added, 0 there already, 3 refused\n"),
+        "{}",
+        done.told
+    );
+    for line in [
+        "line 4: no address in a domain of the source \"local\"",
+        "line 5: dan@example.com: there is a user of this externalId already",
+        "line 6: its quota is no number of bytes",
+    ] {
+        assert!(done.told.contains(line), "{}", done.told);
+    }
+    let shown = gatepost(&root, "account", &["show", "sales@example.com"]).good();
+    for part in ["\"Smith, Alice\"", "\"s-1\"", "1073741824"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let listed = gatepost(&root, "account", &["list"]).good();
+    assert!(listed.contains("disabled\tbob@example.com"), "{listed}");
+    import("address,password\na@example.com,s3cret\n")
+        .refused(1, "there is no column \"password\"");
+}
+
+#[test]
 fn a_configuration_without_accounts_is_told_what_to_write() {
     let root = TempDir::new().unwrap();
     let text = "listen = \"tcp:127.0.0.1:0\"\n[[provider]]\nissuer = \"https://id.example.com\"\naudience = \"m\"\n";

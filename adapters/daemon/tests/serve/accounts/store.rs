@@ -90,7 +90,7 @@ fn a_database_that_cannot_be_opened_keeps_no_login_away() {
 #[test]
 fn a_directory_that_is_not_there_is_told_at_the_start() {
     let root = TempDir::new().unwrap();
-    let configuration = configure(&root, "");
+    let (configuration, _) = configure(&root, "");
     let text = fs::read_to_string(&configuration).unwrap();
     fs::write(
         &configuration,
