@@ -11,7 +11,7 @@ use crate::serving::command;
 /// What it says, and its exit code, of a configuration with one source, whose endpoint is `url`.
 fn doctor(url: &str, input: &str) -> (String, Option<i32>) {
     let root = TempDir::new().unwrap();
-    let path = configure(&root, "");
+    let (path, _) = configure(&root, "");
     let text = fs::read_to_string(&path).unwrap();
     let text = text.replace("https://mail.example.com/scim/idp/v2", url);
     let (first, _) = text
