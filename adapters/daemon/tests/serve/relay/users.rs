@@ -234,7 +234,9 @@ fn a_signal_has_the_passwd_file_read_again_whatever_its_time_is() {
     daemon.serving.signal("HUP");
     daemon.serving.wait_for("users read again");
     assert_eq!(
-        daemon.master().ask("USER\t1\tdavid@example.com\tservice=x\n"),
+        daemon
+            .master()
+            .ask("USER\t1\tdavid@example.com\tservice=x\n"),
         "USER\t1\tdavid@example.com\tuid=7\tgid=7\thome=/h"
     );
 }
