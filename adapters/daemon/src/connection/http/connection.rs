@@ -15,6 +15,7 @@ use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::content::Content;
@@ -189,12 +190,24 @@ async fn respond(
     begun: &Begun,
     patience: Duration,
 ) -> Result<Response<Content>, Infallible> {
+    let reply = reply(request, answerer, begun, patience).await;
+    // The next request may be there already: others have their turn first.
+    yield_now().await;
+    Ok(reply.into_response())
+}
+
+async fn reply(
+    request: hyper::Request<Incoming>,
+    answerer: &impl Answerer,
+    begun: &Begun,
+    patience: Duration,
+) -> Reply {
     let (head, body) = request.into_parts();
     let (most, admitted) = match answerer.admit(&head).await {
         Ok(admitted) => admitted,
         Err(reply) => {
             begun.is_over();
-            return Ok(reply.into_response());
+            return reply;
         }
     };
     // Beside the stream's own limit, which whatever is written ends: an answer to the request before, or
@@ -204,9 +217,9 @@ async fn respond(
     let Ok(body) = body else {
         let mut late = answerer.refusal(408);
         late.headers.push(("connection", "close".into()));
-        return Ok(late.into_response());
+        return late;
     };
-    let reply = match body {
+    match body {
         Ok(body) => {
             let body = body.to_bytes();
             answerer.answer(Request { head, body }, admitted).await
@@ -217,6 +230,5 @@ async fn respond(
         }
         // It did not come to its end; nobody is left to read this.
         Err(_) => answerer.refusal(400),
-    };
-    Ok(reply.into_response())
+    }
 }
