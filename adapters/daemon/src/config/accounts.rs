@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::name::Address as Mailbox;
@@ -10,6 +10,7 @@ use gatepost_mail::users::Common;
 
 use super::claims::DomainName;
 use super::fault::Faults;
+use super::paths::AbsolutePath;
 use super::reader::keys;
 use super::upstream::{AccountTemplate, SystemId, UsersError, owners};
 use super::values::{Bounded, FieldName, OneLine, WebUrl, words};
@@ -21,7 +22,7 @@ const MAX_SOURCE_NAME: usize = 64;
 keys! {
     /// Where accounts are kept, and how mail servers are told of them.
     pub(crate) struct AccountSettings in "[accounts]" {
-        database: PathBuf; required,
+        database: AbsolutePath; required,
         listen: Vec<Address>,
         allow_remote: bool,
         trust_client_address: Option<bool>,
