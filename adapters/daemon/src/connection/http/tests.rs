@@ -15,7 +15,8 @@ impl World {
     fn ask(&self, capacity: usize) -> TestClient {
         let service = Arc::clone(&self.service);
         TestClient::connect(capacity, async move |stream| {
-            answer_questions(stream, &responder(), &service, client()).await;
+            let slot = Slot::default();
+            answer_questions(stream, &responder(), &service, (client(), &slot)).await;
         })
     }
 
@@ -231,7 +232,9 @@ fn pipelined_requests_of_two_connections_take_turns() {
                     Reply::empty(200)
                 };
                 let stopping = service.stopping.clone();
-                serve(stream, service.line, stopping, answer).await.unwrap();
+                let slot = Slot::default();
+                let served = serve(stream, service.line, stopping, &slot, answer).await;
+                served.unwrap();
             })
         });
         let requests = "GET / HTTP/1.1\r\nHost: g\r\n\r\n".repeat(REQUESTS);
