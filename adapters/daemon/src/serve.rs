@@ -190,10 +190,7 @@ async fn serve(
     tell_kept(prepared.kept);
     memory::keep_trimmed()?;
     let held = prepared.accounts.as_ref().map(|accounts| accounts.held());
-    let again = prepared
-        .users
-        .as_ref()
-        .map(|users| Arc::clone(&users.again));
+    let again = prepared.users.as_ref().map(Followed::again);
     let (upstream, follow) = upstream(&config, prepared.users, held)?.unzip();
     let accounts = prepared.accounts;
     let answerers = Answerers {

@@ -151,8 +151,8 @@ impl Faults {
     }
 }
 
-/// The line as far as it can hold no secret: whole only behind the key of a single value that is none, and that is no URL
-/// with room for one, before an `@` or behind a `?`.
+/// The line as far as it can hold no secret: whole only behind the key of a single value that is none, and that is no
+/// URL with room for one, before an `@` or behind a `?`.
 fn excerpt(line: &str) -> Option<String> {
     let line = line.trim();
     let (key, rest) = names::split(line);

@@ -1,5 +1,5 @@
-//! Room for the connections of one protocol. Over HTTP one that asks nothing makes room for a newcomer, the oldest first:
-//! whoever holds as many as there are, and says nothing, shuts out nobody.
+//! Room for the connections of one protocol. Over HTTP one that asks nothing makes room for a newcomer, the oldest
+//! first: whoever holds as many as there are, and says nothing, shuts out nobody.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -32,8 +32,14 @@ type Stamp = Option<(SystemTime, u64, u64, u64)>;
 pub(crate) struct Followed {
     pub(crate) users: watch::Receiver<Option<Arc<Users>>>,
     pub(crate) follow: Pin<Box<dyn Future<Output = ()> + Send>>,
+    again: Arc<Notify>,
+}
+
+impl Followed {
     /// Has the file read anew, whether it seems to have changed or not.
-    pub(crate) again: Arc<Notify>,
+    pub(crate) fn again(&self) -> Arc<Notify> {
+        Arc::clone(&self.again)
+    }
 }
 
 /// Reads the users, and keeps them current as long as the future is polled.

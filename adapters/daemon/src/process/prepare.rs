@@ -122,7 +122,8 @@ fn read_others(config: &Config, ready: &mut Preparation) {
     ready.accounts = ready.take(accounts).flatten();
 }
 
-/// As [`prepare`], of the file at `path`, which says `config`, as far as it is known without network, without its sockets, and by others than root.
+/// As [`prepare`], of the file at `path`, which says `config`, as far as it is known without network, without its
+/// sockets, and by others than root.
 pub(crate) fn rehearse(path: &Path, config: &Config) -> Preparation {
     let mut ready = Preparation::default();
     if let Some(name) = config.user.as_deref() {

@@ -123,7 +123,7 @@ impl Attempt {
             return Verdict::refused(Rejection::ProviderUnavailable, user);
         }
         let verdict = self.judge_password(&generation, from).await;
-        // What nobody knows was a guess, for all that anybody knows: it is not refused for that, but the next one waits.
+        // What may have been a guess is not refused for that, but the next one waits.
         if guessed(&verdict).is_none()
             && !verdict.is_open()
             && let Some(source) = source
