@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::unistd::Uid;
 
 use crate::config::Config;
-use crate::process::prepare;
+use crate::process::prepare::{self, Kept};
 
 /// Options of `gatepost check-config`.
 #[derive(clap::Args)]
@@ -67,7 +67,14 @@ fn report(path: &Path, is_file_only: bool) -> Report {
             file.display()
         ));
     }
-    for fault in prepare::rehearse(path, &config) {
+    let ready = prepare::rehearse(path, &config);
+    if let Kept::Unusable(directory, error) = &ready.kept {
+        report.lines.push(format!(
+            "warning: state_directory {} cannot be written: {error}; give gatepost's user a directory of its own there",
+            directory.display()
+        ));
+    }
+    for fault in ready.faults {
         let fault = fault.to_string();
         if is_for_lack_of_rights(&fault, Uid::effective().is_root()) {
             report.lines.push(format!(

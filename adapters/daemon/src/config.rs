@@ -35,6 +35,7 @@ mod fault;
 mod http;
 mod item;
 mod names;
+mod paths;
 mod provider;
 mod reader;
 mod relaxed;
@@ -53,11 +54,10 @@ pub(crate) use provider::Provider;
 pub(crate) use upstream::{
     ListenerProtocol, RecipientDelimiter, SocketPath, Upstream, UserSettings, UsersError,
 };
-pub(crate) use values::{FieldName, Mode, WebUrl};
+pub(crate) use values::{FieldName, Mode, WebUrl, holds_credentials};
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gatepost_core::sasl::{Compat, Discovery};
 use gatepost_tokio::read_text;
@@ -65,6 +65,7 @@ use ipnet::IpNet;
 use toml::de::DeTable;
 
 use address::IpNetwork;
+use paths::AbsolutePath;
 use reader::{Places, keys};
 use values::{Bounded, OneLine, Seconds, words};
 
@@ -96,7 +97,7 @@ keys! {
         /// Where Dovecot's local validation finds keys.
         pub(crate) dict: Option<Dict>,
         /// Where the last good key sets are kept.
-        pub(crate) state_directory: Option<PathBuf>,
+        pub(crate) state_directory: Option<AbsolutePath>,
         /// Listeners of which there is nothing to say but where they are.
         listen: Vec<Address>,
         pub(crate) listeners as "listener": Vec<Listener>,
@@ -338,11 +339,22 @@ impl Config {
 
     /// Everything that is listened at.
     pub(crate) fn every_listener(&self) -> Vec<Listener> {
-        let mut all = self.listeners.clone();
-        all.extend(self.metrics.as_ref().map(Metrics::listener));
-        all.extend(self.http.iter().flat_map(Http::listeners));
-        all.extend(self.dict.as_ref().map(Dict::listener));
-        all.extend(self.accounts.iter().flat_map(AccountSettings::listeners));
+        let all = self.named_listeners().into_iter();
+        all.map(|(_, listener)| listener).collect()
+    }
+
+    /// The same, each with what a reader of the file finds it by.
+    fn named_listeners(&self) -> Vec<(&'static str, Listener)> {
+        let own = self.listeners.iter().cloned();
+        let mut all: Vec<_> = own.map(|listener| ("listener", listener)).collect();
+        let metrics = self.metrics.as_ref().map(Metrics::listener);
+        let dict = self.dict.as_ref().map(Dict::listener);
+        let http = self.http.iter().flat_map(Http::listeners);
+        let accounts = self.accounts.iter().flat_map(AccountSettings::listeners);
+        all.extend(http.map(|listener| ("[http]", listener)));
+        all.extend(dict.map(|listener| ("[dict]", listener)));
+        all.extend(accounts.map(|listener| ("[accounts]", listener)));
+        all.extend(metrics.map(|listener| ("[metrics]", listener)));
         all
     }
 
@@ -368,13 +380,9 @@ impl Config {
 impl Listener {
     /// Whether other hosts may connect. What systemd opens is not known here.
     pub(crate) fn is_remote(&self) -> bool {
-        let Address::Tcp(host) = &self.address else {
-            return false;
-        };
-        let address = host.parse::<SocketAddr>();
-        address.map_or(!host.starts_with("localhost:"), |address| {
-            !address.ip().is_loopback()
-        })
+        let known = self.address.known();
+        let is_name = matches!(self.address, Address::Tcp(_)) && known.is_empty();
+        is_name || known.iter().any(|address| !address.ip().is_loopback())
     }
 
     /// A listener of which nothing is said but where it is.

@@ -7,6 +7,7 @@ pub(crate) mod http;
 pub(crate) mod listener;
 pub(crate) mod peer;
 pub(crate) mod service;
+pub(crate) mod slot;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 pub(crate) mod worker;

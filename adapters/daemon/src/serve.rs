@@ -190,6 +190,7 @@ async fn serve(
     tell_kept(prepared.kept);
     memory::keep_trimmed()?;
     let held = prepared.accounts.as_ref().map(|accounts| accounts.held());
+    let again = prepared.users.as_ref().map(Followed::again);
     let (upstream, follow) = upstream(&config, prepared.users, held)?.unzip();
     let accounts = prepared.accounts;
     let answerers = Answerers {
@@ -220,7 +221,7 @@ async fn serve(
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 
     let patience = config.limits.drain_seconds.duration();
-    let reloading = Reload::new(&options.config, config, (generations, online));
+    let reloading = Reload::new(&options.config, config, (generations, online), again);
     followed.spawn(reloading.follow(reload));
     // Its sender lives as long as the signals are waited for.
     let _ = end.await;

@@ -82,6 +82,13 @@ impl Answered {
         Self(Arc::clone(known))
     }
 
+    /// Whether the provider may have heard the question.
+    pub(crate) fn was_heard(&self) -> bool {
+        self.0
+            .answer()
+            .map_or_else(Fault::may_have_arrived, |_| true)
+    }
+
     /// The answer; `None` where none came.
     #[must_use]
     pub fn answer(&self) -> Option<Answer<'_>> {

@@ -159,7 +159,7 @@ impl HttpClient {
                 url = trouble.url,
                 status = trouble.status,
                 content_type = trouble.content_type,
-                retry_after = trouble.retry_after,
+                retry_after = trouble.retry_after.map(|pause| pause.as_secs()),
                 fault = trouble.reason.to_string(),
                 advice = trouble.advice(),
                 left_out = (left_out > 0).then_some(left_out),

@@ -5,6 +5,7 @@ mod client;
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::accounts::{Accounts, Found, Nobody, find_account};
 use crate::answers::{Answered, Known};
@@ -119,6 +120,25 @@ impl Verdict {
             outcome: Outcome::refused(rejection, None),
             fields: Fields::default(),
         }
+    }
+
+    /// Whether it is not known what the provider makes of the login, although it may have looked at it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let is_temporary = matches!(
+            &self.outcome,
+            Outcome::Refused { rejection, .. } if rejection.status().is_none()
+        );
+        is_temporary && self.answers.iter().any(Answered::was_heard)
+    }
+
+    /// How long the provider wants no more passwords of this user's (RFC 6585 section 4): at a token endpoint that
+    /// concerns one user alone, whose password somebody guesses.
+    #[must_use]
+    pub fn user_pause(&self) -> Option<Duration> {
+        let trouble = self.trouble.as_ref()?;
+        let is_the_users = trouble.endpoint == "token" && trouble.status == Some(429);
+        trouble.retry_after.filter(|_| is_the_users)
     }
 
     /// Longest claimed name that is kept, in bytes: no longer name is ever accepted.

@@ -1,31 +1,23 @@
 //! What is wrong with a provider's answer that cannot be used: for the operator, and never with a token in it.
+//!
+//! An answer may repeat the question, and with it a token or a password, in any of its parts. So nothing of it is told
+//! but words that are known beforehand and numbers: no type in here can hold anything else of it.
+
+mod words;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::mem::Discriminant;
+use std::time::Duration;
 
 use gatepost_core::{Claim, Rejection};
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use crate::http::{Fault, Incoming};
+use words::{ERRORS, MEDIA_TYPES, MEMBERS, known};
 
-/// Longest part of what a provider wrote that is repeated, in characters.
-const MAX_REPEATED: usize = 64;
-
-/// Error codes that are repeated: those of RFC 6749 section 5.2, RFC 6750 section 3.1 and RFC 7009 section 2.2.1.
-const ERRORS: [&str; 11] = [
-    "access_denied",
-    "insufficient_scope",
-    "invalid_client",
-    "invalid_grant",
-    "invalid_request",
-    "invalid_scope",
-    "invalid_token",
-    "temporarily_unavailable",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "unsupported_token_type",
-];
+/// Longest pause that is told: what is longer is as good as no answer at all.
+const MAX_PAUSE: Duration = Duration::from_hours(24);
 
 /// An answer that cannot be used, or none.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,10 +29,10 @@ pub struct Trouble {
     pub url: String,
     /// The answer's status; `None` where there was none.
     pub status: Option<u16>,
-    /// The answer's media type, without parameters.
-    pub content_type: Option<String>,
-    /// When the provider wants to be asked again, as it says (RFC 9110 section 10.2.3).
-    pub retry_after: Option<String>,
+    /// The answer's media type, without parameters, where it is a known one.
+    pub content_type: Option<&'static str>,
+    /// How long the provider wants not to be asked (RFC 9110 section 10.2.3), a day at most.
+    pub retry_after: Option<Duration>,
     /// What is wrong.
     pub reason: Reason,
 }
@@ -75,8 +67,8 @@ pub enum Reason {
     MalformedJson,
     /// The body is JSON, but no object.
     NoObject,
-    /// The name of a member that occurs twice.
-    RepeatedMember(String),
+    /// A member occurs twice; with its name, if that is a known one.
+    RepeatedMember(Option<&'static str>),
     /// A member has another type than the standard gives it.
     MalformedMember(Claim),
     /// An introspection answer without `active` (RFC 7662 section 2.2).
@@ -112,13 +104,12 @@ impl Trouble {
                 };
             }
         };
-        let shown = |text: &str| Some(printable(text)).filter(|text| !text.is_empty());
         Self {
             endpoint,
             url,
             status: Some(incoming.status),
-            content_type: shown(&incoming.content_type),
-            retry_after: shown(&incoming.retry_after),
+            content_type: known(&MEDIA_TYPES, &incoming.content_type.to_ascii_lowercase()),
+            retry_after: incoming.pause().map(|pause| pause.min(MAX_PAUSE)),
             reason: Reason::of(incoming, is_introspection),
         }
     }
@@ -173,7 +164,7 @@ impl Reason {
             Some("invalid_client" | "unauthorized_client") => Self::ClientRefused,
             Some("slow_down" | "ratelimited" | "rate_limited") => Self::TooOften,
             Some("server_error" | "internal_error" | "fatal_error") => Self::Failing,
-            code => Self::Refused(ERRORS.into_iter().find(|known| Some(*known) == code)),
+            code => Self::Refused(code.and_then(|code| known(&ERRORS, code))),
         }
     }
 
@@ -199,7 +190,7 @@ impl Reason {
             return Self::NoObject;
         }
         if let Some(name) = repeated_member(&incoming.body) {
-            return Self::RepeatedMember(printable(&name));
+            return Self::RepeatedMember(known(&MEMBERS, &name));
         }
         // Some answer 200 whatever comes of the question.
         if !value["error"].is_null() && value["active"].is_null() {
@@ -259,7 +250,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotReached(fault) => return fault.fmt(f),
-            Self::RepeatedMember(name) => return write!(f, "its member {name:?} occurs twice"),
+            Self::RepeatedMember(Some(name)) => {
+                return write!(f, "its member {name:?} occurs twice");
+            }
+            Self::RepeatedMember(None) => "one of its members occurs twice",
             Self::MalformedMember(member) => {
                 return match member.name() {
                     "" => f.write_str("its member that the configuration names is malformed"),
@@ -296,16 +290,11 @@ impl fmt::Display for Trouble {
         if let Some(content_type) = &self.content_type {
             write!(f, "{content_type}, ")?;
         }
-        if let Some(retry_after) = &self.retry_after {
-            write!(f, "Retry-After {retry_after}, ")?;
+        if let Some(retry_after) = self.retry_after {
+            write!(f, "Retry-After {}, ", retry_after.as_secs())?;
         }
         self.reason.fmt(f)
     }
-}
-
-fn printable(text: &str) -> String {
-    let is_shown = |c: &char| !c.is_control();
-    text.chars().filter(is_shown).take(MAX_REPEATED).collect()
 }
 
 /// The first name that an object has twice.

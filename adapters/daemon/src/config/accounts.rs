@@ -11,6 +11,7 @@ use gatepost_mail::users::Common;
 
 use super::claims::DomainName;
 use super::fault::Faults;
+use super::paths::AbsolutePath;
 use super::reader::keys;
 use super::upstream::{AccountTemplate, SystemId, UsersError, owners};
 use super::values::{Bounded, FieldName, OneLine, words};
@@ -21,7 +22,7 @@ pub(super) use source::SourceName;
 keys! {
     /// Where accounts are kept, and how mail servers are told of them.
     pub(crate) struct AccountSettings in "[accounts]" {
-        database: PathBuf; required,
+        database: AbsolutePath; required,
         listen: Vec<Address>,
         certificate: Option<PathBuf>,
         certificate_key: Option<PathBuf>,

@@ -151,16 +151,15 @@ impl Faults {
     }
 }
 
-/// The line as far as it can hold no secret: whole only behind the key of a single value that is none.
+/// The line as far as it can hold no secret: whole only behind the key of a single value that is none, and that is no
+/// URL with room for one, before an `@` or behind a `?`.
 fn excerpt(line: &str) -> Option<String> {
     let line = line.trim();
     let (key, rest) = names::split(line);
     let value = rest.trim_start_matches(|c: char| c == '=' || c.is_whitespace());
     let is_table = value.starts_with('{') || value.starts_with("[{");
-    let shown = if line.starts_with('[') || names::may_be_shown(key) && !is_table {
-        line
-    } else {
-        key
-    };
+    let has_room = line.contains(['@', '?']);
+    let is_plain = line.starts_with('[') || names::may_be_shown(key) && !is_table;
+    let shown = if is_plain && !has_room { line } else { key };
     (!shown.is_empty()).then(|| shown.chars().take(MAX_EXCERPT).collect())
 }

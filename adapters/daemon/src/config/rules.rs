@@ -109,16 +109,6 @@ impl Config {
                  another one",
             );
         }
-        let is_shared = |ours: &Listener| {
-            let mut others = self.listeners.iter();
-            others.any(|other| other.address == ours.address)
-        };
-        http.places.forbid(
-            faults,
-            &["listen"],
-            http.listeners().iter().any(is_shared),
-            "http: a listener has this address; give the HTTP listener one of its own",
-        );
     }
 
     fn check_dict(&self, dict: &Dict, faults: &mut Faults) {
@@ -132,28 +122,10 @@ impl Config {
             "dict: write provider = \"...\", the name of one: Dovecot does not tell issuers apart, so that each \
              could sign for the users of another",
         );
-        let mut others = self.listeners.iter();
-        let ours = dict.listener().address;
-        dict.places.forbid(
-            faults,
-            &["address"],
-            others.any(|other| other.address == ours),
-            "dict: a listener has this address; give the dict one of its own",
-        );
     }
 
     fn check_accounts(&self, accounts: &AccountSettings, faults: &mut Faults) {
         accounts.check(faults);
-        let ours = accounts.listeners();
-        let others = self.listeners.iter().cloned();
-        let others = others.chain(self.http.iter().flat_map(Http::listeners));
-        let mut others = others.map(|other| other.address);
-        accounts.places.forbid(
-            faults,
-            &["listen"],
-            others.any(|other| ours.iter().any(|our| our.address == other)),
-            "accounts: another listener has this address; give SCIM one of its own",
-        );
         if self.places.is_sound(faults, &["provider"]) {
             self.check_joins(accounts, faults);
         }
@@ -200,13 +172,23 @@ impl Config {
 
     /// Two listeners at one address would take each other's connections.
     fn check_distinct(&self, faults: &mut Faults) {
-        for (index, listener) in self.listeners.iter().enumerate() {
-            let mut earlier = self.listeners.iter().take(index);
+        let all = self.named_listeners();
+        for (index, (table, listener)) in all.iter().enumerate() {
+            let address = &listener.address;
+            let mut earlier = all.iter().take(index);
+            let Some((other, earlier)) =
+                earlier.find(|(_, earlier)| earlier.address.overlaps(address))
+            else {
+                continue;
+            };
             listener.places.forbid(
                 faults,
-                &["address"],
-                earlier.any(|earlier| earlier.address == listener.address),
-                "listener: this address occurs twice; give each listener one of its own",
+                &["listen", "address"],
+                true,
+                format_args!(
+                    "{table} {address} and {other} {} share an address; give each of them one of its own",
+                    earlier.address
+                ),
             );
         }
     }

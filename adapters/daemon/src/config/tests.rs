@@ -191,7 +191,7 @@ fn an_error_names_file_line_and_what_to_write() {
         ),
         (
             format!("{LISTENER}{LISTENER}{PROVIDER}"),
-            "gatepost.toml:4: listener: this address occurs twice",
+            "gatepost.toml:4: listener unix:/run/auth and listener unix:/run/auth share an address",
         ),
         (LISTENER.to_owned(), "no [[provider]]"),
         (PROVIDER.to_owned(), "nowhere to listen: write listen ="),

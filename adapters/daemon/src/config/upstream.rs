@@ -15,6 +15,7 @@ use nix::unistd::{Group, User};
 use super::claims::DomainName;
 use super::fault::Faults;
 use super::item::{Item, Value};
+use super::paths::socket_path;
 use super::reader::keys;
 use super::values::{FieldName, OneLine, words};
 use super::{Address, Config, Listener};
@@ -142,7 +143,7 @@ impl TryFrom<String> for SocketPath {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         match text.strip_prefix("unix:") {
-            Some(path) if path.starts_with('/') => Ok(Self(path.into())),
+            Some(path) if path.starts_with('/') => socket_path(path).map(Self),
             _ => Err("write the path of a socket, as in \"unix:/run/dovecot/auth-master\""),
         }
     }

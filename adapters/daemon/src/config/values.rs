@@ -276,6 +276,13 @@ impl TryFrom<String> for WebUrl {
     }
 }
 
+/// Whether an issuer would have a user's name or password in it: it is a name as well, which many lines hold.
+pub(crate) fn holds_credentials(issuer: &str) -> bool {
+    let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next();
+    authority.is_some_and(|authority| authority.contains('@'))
+}
+
 impl WebUrl {
     /// Whether it is plain http to another host.
     pub(crate) fn is_plain_and_remote(&self) -> bool {
@@ -371,6 +378,7 @@ read_as_text!(
     WebUrl,
     FieldValue,
     super::Address,
+    super::paths::AbsolutePath,
     super::SocketPath,
     super::address::IpNetwork,
     super::upstream::UserTemplate,

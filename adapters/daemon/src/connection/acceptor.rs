@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{sleep, timeout};
 
 use crate::connection::client::{Client, Remote};
 use crate::connection::listener::{BACKLOG, Bound};
+use crate::connection::slot::{Slot, Slots};
 use crate::connection::worker::{Accepted, Protocol, Stream, Workers};
 use crate::metrics;
 
@@ -29,8 +30,7 @@ pub(crate) struct Acceptor {
 
 /// What the listeners share.
 struct Shared {
-    permits: Arc<Semaphore>,
-    all: u32,
+    slots: Slots,
     protocol: Protocol,
     workers: Arc<Workers>,
 }
@@ -39,8 +39,7 @@ impl Acceptor {
     /// Accepts so many connections at once, which speak `protocol`.
     pub(crate) fn new(connections: u32, protocol: Protocol, workers: &Arc<Workers>) -> Self {
         let shared = Shared {
-            permits: Arc::new(Semaphore::new(connections as usize)),
-            all: connections,
+            slots: Slots::new(connections, protocol.is_http()),
             protocol,
             workers: Arc::clone(workers),
         };
@@ -65,8 +64,7 @@ impl Acceptor {
 
     /// Waits until every connection has ended.
     pub(crate) async fn wait_until_empty(&self) {
-        // Never closed: it fails at no time.
-        let _ = self.shared.permits.acquire_many(self.shared.all).await;
+        self.shared.slots.wait_until_empty().await;
     }
 }
 
@@ -101,12 +99,10 @@ async fn accept(listener: Bound, shared: Arc<Shared>, mut closing: watch::Receiv
 
 impl Shared {
     fn admit(&self, stream: Stream, remote: Remote) {
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            metrics::limit_hit(metrics::Limit::Connections);
-            tracing::warn!(limit = self.all, "connection closed: too many connections");
+        let Some(slot) = self.slots.take() else {
             return;
         };
-        match self.describe((stream, remote), permit) {
+        match self.describe((stream, remote), slot) {
             Ok(accepted) => self.workers.serve(accepted),
             Err(error) => tracing::error!(error = error.to_string(), "connection closed"),
         }
@@ -115,7 +111,7 @@ impl Shared {
     fn describe(
         &self,
         (stream, remote): (Stream, Remote),
-        permit: OwnedSemaphorePermit,
+        slot: Arc<Slot>,
     ) -> io::Result<Accepted> {
         let mut cookie = [0; 16];
         aws_lc_rs::rand::fill(&mut cookie).map_err(|_| io::Error::other("no random numbers"))?;
@@ -128,7 +124,7 @@ impl Shared {
                 cookie,
                 remote,
             },
-            permit,
+            slot,
             connected: metrics::Connected::over(self.protocol.name()),
         })
     }

@@ -22,6 +22,7 @@ pub(crate) use scim::{Scim, answer_sources};
 use crate::accounts::Logins;
 use crate::connection::client::Client;
 use crate::connection::service::{Service, now};
+use crate::connection::slot::Slot;
 use crate::judging::generation::Generation;
 use crate::log::LoginLine;
 use crate::metrics;
@@ -34,7 +35,7 @@ pub(crate) async fn answer_questions(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     responder: &Responder,
     service: &Arc<Service>,
-    client: Client,
+    (client, slot): (Client, &Slot),
 ) {
     let number = client.number;
     let answer = async |request: Request| {
@@ -66,15 +67,16 @@ pub(crate) async fn answer_questions(
             body: reply.body.into(),
         }
     };
-    let served = serve(stream, service.line, service.stopping.clone(), answer).await;
+    let stopping = service.stopping.clone();
+    let served = serve(stream, service.line, stopping, slot, answer).await;
     note_end(served, number);
 }
 
-/// Answers whoever watches over one connection.
+/// Answers whoever watches over one connection, which is worth no more than another one after each answer.
 pub(crate) async fn answer_watchers(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     service: &Arc<Service>,
-    number: u32,
+    (number, slot): (u32, &Slot),
 ) {
     let answer = async |request: Request| {
         let question = metrics::Question {
@@ -82,14 +84,13 @@ pub(crate) async fn answer_watchers(
             path: request.head.uri.path(),
             accept: request.header(ACCEPT),
         };
-        let accounts = service.accounts.as_deref();
-        Reply::from(
-            service
-                .metrics
-                .answer(question, &service.generation, accounts),
-        )
+        let (metrics, accounts) = (&service.metrics, service.accounts.as_deref());
+        let answer = metrics.answer(question, &service.generation, accounts);
+        slot.rests();
+        Reply::from(answer)
     };
-    let served = serve(stream, service.line, service.stopping.clone(), answer).await;
+    let stopping = service.stopping.clone();
+    let served = serve(stream, service.line, stopping, slot, answer).await;
     note_end(served, number);
 }
 

@@ -6,6 +6,7 @@ mod unix;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
@@ -52,6 +53,12 @@ pub(crate) enum BindError {
          daemon take over from it"
     )]
     Held { address: Address, holder: Holder },
+    #[error("listeners {0} and {1} share an address; give each of them one of its own")]
+    Shared(Address, Address),
+    #[error(
+        "listener {0}: another listener of this configuration has this address; give each of them one of its own"
+    )]
+    OurOwn(Address),
     #[error("listener {0}: the path exists and is no socket; remove it or choose another")]
     NotASocket(Address),
     #[error("listener {address}: there is no {kind} {name:?}; create it or choose another")]
@@ -67,6 +74,14 @@ pub(crate) enum BindError {
 }
 
 impl BindError {
+    fn held(listener: &Listener, holder: Holder) -> Self {
+        let address = listener.address.clone();
+        if holder.is_this_process() {
+            return Self::OurOwn(address);
+        }
+        Self::Held { address, holder }
+    }
+
     fn io(listener: &Listener, hint: &'static str) -> impl Fn(io::Error) -> Self {
         let address = listener.address.clone();
         move |source| Self::Io {
@@ -98,17 +113,36 @@ pub(crate) fn rehearse(listener: &Listener) -> Result<(), BindError> {
     }
 }
 
-/// Tries what of [`bind`] needs neither network nor a socket: whose the socket is to be, and whether other hosts may
-/// connect, where that does not depend on a name.
+/// Tries what of [`bind`] needs neither network nor a socket: whose the socket is to be and what is at its path, and
+/// whether other hosts may connect, where that does not depend on a name.
 pub(crate) fn look_up(listener: &Listener) -> Result<(), BindError> {
     match &listener.address {
-        Address::Unix(_) => unix::look_up(listener),
-        Address::Tcp(host) => match host.parse() {
-            Ok(address) => check_remote(listener, address),
-            Err(_) => Ok(()),
-        },
+        Address::Unix(path) => unix::look_up(listener, path),
+        Address::Tcp(_) => {
+            let mut known = listener.address.known().into_iter();
+            known.try_for_each(|address| check_remote(listener, address))
+        }
         Address::Systemd(_) => Ok(()),
     }
+}
+
+/// Whether no two of them share a path, whichever links lead to it.
+pub(crate) fn check_paths(listeners: &[Listener]) -> Result<(), BindError> {
+    let mut known: Vec<(PathBuf, &Address)> = Vec::new();
+    for listener in listeners {
+        let Address::Unix(path) = &listener.address else {
+            continue;
+        };
+        let path = unix::without_links(path);
+        if let Some((_, other)) = known.iter().find(|(known, _)| *known == path) {
+            return Err(BindError::Shared(
+                listener.address.clone(),
+                (*other).clone(),
+            ));
+        }
+        known.push((path, &listener.address));
+    }
+    Ok(())
 }
 
 fn bind_tcp(listener: &Listener, host: &str) -> Result<Vec<Bound>, BindError> {
@@ -136,8 +170,7 @@ fn tcp_failed(listener: &Listener, address: SocketAddr, error: io::Error) -> Bin
     if error.kind() == io::ErrorKind::AddrInUse
         && let Some(holder) = holder::of_tcp(address)
     {
-        let address = listener.address.clone();
-        return BindError::Held { address, holder };
+        return BindError::held(listener, holder);
     }
     let hint = "choose an address of this machine and a free port";
     BindError::io(listener, hint)(error)

@@ -13,13 +13,14 @@ use gatepost_mail::http::Responder;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWrite;
 use tokio::runtime;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::connection::client::Client;
 use crate::connection::http::{self, Scim};
 use crate::connection::peer::{self, Handler, Output, Reader};
 use crate::connection::service::Service;
+use crate::connection::slot::Slot;
 use crate::connection::upstream::Upstream;
 use crate::handlers::auth::Auth;
 use crate::handlers::dict::Dict;
@@ -41,8 +42,8 @@ pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     pub(crate) protocol: Protocol,
     pub(crate) client: Client,
-    /// Its permit among those of all connections, given back at its end.
-    pub(crate) permit: OwnedSemaphorePermit,
+    /// Its room among all connections, given back at its end.
+    pub(crate) slot: Arc<Slot>,
     /// Counts it as long as it is open.
     pub(crate) connected: metrics::Connected,
 }
@@ -80,6 +81,11 @@ impl Protocol {
             Self::Scim(_) => "scim",
             Self::Metrics => "metrics",
         }
+    }
+
+    /// Whether it is HTTP.
+    pub(crate) const fn is_http(&self) -> bool {
+        matches!(self, Self::Questions(_) | Self::Scim(_) | Self::Metrics)
     }
 
     /// Whether logins go over it, of which is told where they come from.
@@ -148,8 +154,8 @@ async fn work(mut receiver: mpsc::UnboundedReceiver<Accepted>, service: Arc<Serv
 }
 
 async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
-    let held = (accepted.permit, accepted.connected);
-    let (protocol, client) = (accepted.protocol, accepted.client);
+    let (slot, connected) = (accepted.slot, accepted.connected);
+    let (protocol, client) = (accepted.protocol, (accepted.client, Arc::clone(&slot)));
     let served = match accepted.stream {
         Stream::Unix(stream) => {
             let stream = tokio::net::UnixStream::from_std(stream)?;
@@ -168,7 +174,7 @@ async fn serve(accepted: Accepted, service: &Arc<Service>) -> io::Result<()> {
         }
     };
     served.await;
-    drop(held);
+    drop((slot, connected));
     Ok(())
 }
 
@@ -178,7 +184,7 @@ fn speak(
     stream: impl SplitStream,
     protocol: Protocol,
     service: &Arc<Service>,
-    client: Client,
+    (client, slot): (Client, Arc<Slot>),
 ) -> Pin<Box<dyn Future<Output = ()>>> {
     let mechanisms = service.generation.borrow().mechanisms();
     let number = client.number;
@@ -197,24 +203,26 @@ fn speak(
         Protocol::Questions(responder) => {
             let service = Arc::clone(service);
             Box::pin(async move {
-                http::answer_questions(stream, &responder, &service, client).await;
+                http::answer_questions(stream, &responder, &service, (client, &slot)).await;
             })
         }
         Protocol::Scim(scim) => {
             let service = Arc::clone(service);
             Box::pin(async move {
                 let Some(tls) = scim.tls() else {
-                    return http::answer_sources(stream, &scim, &service, client).await;
+                    return http::answer_sources(stream, &scim, &service, (client, &slot)).await;
                 };
                 match tls.accept(stream, service.handshake).await {
-                    Ok(stream) => http::answer_sources(stream, &scim, &service, client).await,
+                    Ok(stream) => {
+                        http::answer_sources(stream, &scim, &service, (client, &slot)).await
+                    }
                     Err(error) => log::not_secured(number, &error),
                 }
             })
         }
         Protocol::Metrics => {
             let service = Arc::clone(service);
-            Box::pin(async move { http::answer_watchers(stream, &service, number).await })
+            Box::pin(async move { http::answer_watchers(stream, &service, (number, &slot)).await })
         }
     }
 }

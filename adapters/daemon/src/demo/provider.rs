@@ -18,6 +18,7 @@ use super::issuer::Issuer;
 use super::{AUDIENCE, USER, daemon::free_port};
 use crate::connection::http::{self, Reply, Request};
 use crate::connection::peer::{Stage, has_stopped};
+use crate::connection::slot::Slot;
 
 /// Who asks about tokens, and its secret.
 pub(super) const CLIENT: (&str, &str) = ("gatepost", "throw-away");
@@ -145,7 +146,8 @@ async fn serve(
                 state.answer(&request)
             };
             // A client that leaves is none of our business.
-            let _ = http::serve(stream, PATIENCE, stopping, answer).await;
+            let slot = Slot::default();
+            let _ = http::serve(stream, PATIENCE, stopping, &slot, answer).await;
         });
     }
 }

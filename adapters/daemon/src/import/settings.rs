@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use super::draft::{Client, Draft, Endpoint, Field, Mode};
 use super::error::ImportError;
 use super::value::{Setting, Value, Version};
-use crate::config::WebUrl;
+use crate::config::{WebUrl, holds_credentials};
 
 /// Takes one setting over, or says why it is not.
 pub(super) fn take(draft: &mut Draft, setting: &Setting) -> Result<(), ImportError> {
@@ -17,7 +17,7 @@ pub(super) fn take(draft: &mut Draft, setting: &Setting) -> Result<(), ImportErr
         "force_introspection" => draft.force_introspection = setting.is_yes()?,
         "send_auth_headers" => draft.send_auth_headers = setting.is_yes()?,
         "scope" => draft.scopes = scopes(setting)?,
-        "issuers" => draft.issuers = setting.entries()?,
+        "issuers" => draft.issuers = issuers(setting)?,
         "audience" => draft.audience = setting.entries()?,
         "username_attribute" => {
             draft.username_attribute = Some(claim(setting)?).filter(|name| !name.is_empty());
@@ -52,6 +52,15 @@ pub(super) fn take(draft: &mut Draft, setting: &Setting) -> Result<(), ImportErr
         name => return say(draft, setting, name),
     }
     Ok(())
+}
+
+fn issuers(setting: &Setting) -> Result<Vec<String>, ImportError> {
+    let issuers = setting.entries()?;
+    if issuers.iter().any(|issuer| holds_credentials(issuer)) {
+        let fault = "issuers: credentials are not for URLs; remove what stands before the @";
+        return Err(ImportError::at(&setting.place, fault));
+    }
+    Ok(issuers)
 }
 
 /// What has no counterpart.

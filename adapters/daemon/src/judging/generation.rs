@@ -142,7 +142,10 @@ fn settings(config: &Config) -> Result<Vec<ProviderSettings>, GenerationError> {
 
 /// Where the last good keys are kept: what is written, or what systemd has made for `StateDirectory=`.
 pub(crate) fn state_directory(config: &Config) -> Option<PathBuf> {
-    config.state_directory.clone().or_else(systemd_state)
+    let written = config.state_directory.as_ref();
+    written
+        .map(|path| path.to_path_buf())
+        .or_else(systemd_state)
 }
 
 fn systemd_state() -> Option<PathBuf> {

@@ -2,7 +2,8 @@
 //!
 //! A token cannot be guessed, so that it is judged at once, and only the answer to a bad one waits. A password can:
 //! it waits before it is tried, unless the same was good lately from the same network. Each guess is counted when it is
-//! made, so that many at once wait as long as one after the other. Good tokens, and passwords that were good before, wait
+//! made, so that many at once wait as long as one after the other, and stays one until the provider says that it was none:
+//! of one that fails nobody knows what it has looked at. Good tokens, and passwords that were good before, wait
 //! for nobody's guesses: neither an expired token nor a revoked one is a guess.
 
 mod pairs;

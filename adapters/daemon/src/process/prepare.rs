@@ -73,11 +73,21 @@ pub(crate) async fn prepare(path: &Path, config: &Config, patience: Duration) ->
     }
     let raised = ready.account.as_ref().map(Account::raise).transpose();
     ready.take(raised);
-    for listener in listeners(config) {
-        let tried = listener::rehearse(&listener);
-        ready.take(tried);
-    }
+    try_listeners(config, &mut ready, listener::rehearse);
     ready
+}
+
+/// Tries each listener, and whether two of them are in each other's way.
+fn try_listeners(
+    config: &Config,
+    ready: &mut Preparation,
+    attempt: impl Fn(&Listener) -> Result<(), BindError>,
+) {
+    let listeners = listeners(config);
+    ready.take(listener::check_paths(&listeners));
+    for listener in &listeners {
+        ready.take(attempt(listener));
+    }
 }
 
 /// Reads everything that is read with the rights that a reload will have.
@@ -113,9 +123,9 @@ fn read_others(config: &Config, ready: &mut Preparation) {
     ready.accounts = ready.take(accounts).flatten();
 }
 
-/// Everything that keeps a daemon from starting with the file at `path`, which says `config`, as far as it is known
-/// without network, without its sockets, and by others than root.
-pub(crate) fn rehearse(path: &Path, config: &Config) -> Vec<StartError> {
+/// As [`prepare`], of the file at `path`, which says `config`, as far as it is known without network, without its
+/// sockets, and by others than root.
+pub(crate) fn rehearse(path: &Path, config: &Config) -> Preparation {
     let mut ready = Preparation::default();
     if let Some(name) = config.user.as_deref() {
         match Account::find(name) {
@@ -131,13 +141,12 @@ pub(crate) fn rehearse(path: &Path, config: &Config) -> Vec<StartError> {
         }
         rehearse_providers(config, &mut ready);
         read_others(config, &mut ready);
+        ready.kept = kept(config);
     }
     let raised = ready.account.as_ref().map(Account::raise).transpose();
     ready.take(raised);
-    for listener in listeners(config) {
-        ready.take(listener::look_up(&listener));
-    }
-    ready.faults
+    try_listeners(config, &mut ready, listener::look_up);
+    ready
 }
 
 /// Loads each provider by itself, so that each tells its fault, and then all together.

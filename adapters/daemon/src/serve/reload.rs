@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::signal::unix::Signal;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::announce::{announce, status};
@@ -15,6 +14,7 @@ use super::{Error, FIRST_LOOK, systemd};
 use crate::config::Config;
 use crate::judging::generation::Generation;
 use crate::metrics;
+use crate::process::attempts::Attempts;
 
 /// How long files may take to be read: those of a file system that hangs take for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,8 +33,9 @@ pub(super) struct Reload {
     generations: watch::Sender<Arc<Generation>>,
     /// Where providers are asked.
     online: Handle,
-    /// A reading that took too long, and still goes on.
-    hanging: Option<JoinHandle<Result<Read, Error>>>,
+    attempts: Attempts,
+    /// Has the users read anew, where they are in a file.
+    users: Option<Arc<Notify>>,
 }
 
 impl Reload {
@@ -43,13 +44,15 @@ impl Reload {
         path: &Path,
         current: Config,
         (generations, online): (watch::Sender<Arc<Generation>>, Handle),
+        users: Option<Arc<Notify>>,
     ) -> Self {
         Self {
             path: path.into(),
             current,
             generations,
             online,
-            hanging: None,
+            attempts: Attempts::default(),
+            users,
         }
     }
 
@@ -57,6 +60,9 @@ impl Reload {
     pub(super) async fn follow(mut self, mut signals: Signal) {
         while signals.recv().await.is_some() {
             systemd::reloading();
+            if let Some(users) = &self.users {
+                users.notify_one();
+            }
             let reloaded = self.reload().await;
             metrics::reloaded(reloaded.is_ok());
             match reloaded {
@@ -87,22 +93,19 @@ impl Reload {
         Ok(())
     }
 
-    async fn read(&mut self) -> Result<Read, String> {
-        let too_long =
-            "a file of the configuration cannot be read: its file system does not answer";
-        if self
-            .hanging
-            .as_ref()
-            .is_some_and(|reading| !reading.is_finished())
-        {
-            return Err(too_long.to_owned());
-        }
+    async fn read(&self) -> Result<Read, String> {
         let path = self.path.clone();
         let previous = Arc::clone(&self.generations.borrow());
-        let mut reading = self.online.spawn_blocking(move || read(&path, &previous));
-        let Ok(done) = timeout(PATIENCE, &mut reading).await else {
-            self.hanging = Some(reading);
-            return Err(too_long.to_owned());
+        let reading = move || read(&path, &previous);
+        let Some(reading) = self.attempts.begin(&self.online, reading) else {
+            return Err("too many files of configurations hang: restart gatepost".to_owned());
+        };
+        // What comes later is nobody's wish any more: the next signal reads anew.
+        let Ok(done) = timeout(PATIENCE, reading).await else {
+            return Err(
+                "a file of the configuration cannot be read: its file system does not answer"
+                    .to_owned(),
+            );
         };
         let read = done.map_err(|error| error.to_string())?;
         read.map_err(|error| error.to_string())

@@ -169,3 +169,25 @@ fn metadata_that_are_none() {
         assert!(line.is_some_and(|line| line.contains(expected)), "{log}");
     }
 }
+
+/// Invariant 5: an answer may repeat the question, wherever it has room for words.
+#[test]
+fn an_answer_that_repeats_the_token_is_not_repeated() {
+    let json = "application/json";
+    check(
+        Page::of(200, &format!("text/{TOKEN}"), ""),
+        &["content type is not JSON"],
+    );
+    check(
+        Page::of(429, "text/plain", "").with(&format!("Retry-After: {TOKEN}")),
+        &["429", "it is asked too often"],
+    );
+    check(
+        Page::of(200, json, format!("{{\"{TOKEN}\":1,\"{TOKEN}\":2}}")),
+        &["occurs twice"],
+    );
+    for error in ["error", "error_description", "error_uri"] {
+        let body = format!("{{\"{error}\":\"{TOKEN}\"}}");
+        check(Page::of(400, json, body), &["it refuses the question"]);
+    }
+}

@@ -433,3 +433,32 @@ fn an_http_listener_beyond_loopback_needs_a_word() {
     let told = refused(&path);
     assert!(told.contains("allow_remote = true"), "{told}");
 }
+
+/// What asks nothing makes room; what has asked before is not closed for it.
+#[test]
+fn a_connection_that_has_never_asked_makes_room_for_another() {
+    let daemon = Daemon::start("connections = 2\n");
+    let token = daemon.token(ALICE, "mail", 600);
+    let mut asked = daemon.connect();
+    assert_eq!(asked.userinfo(&token).status, 200);
+    let mut silent = daemon.connect();
+    silent.0.send("GET /userinfo HTTP/1.1\r\n");
+    let mut other = daemon.connect();
+    assert_eq!(other.userinfo(&token).status, 200);
+    assert!(silent.is_closed());
+    assert_eq!(asked.userinfo(&token).status, 200);
+}
+
+/// As README.md says: what lies between the two depends on how it comes.
+#[test]
+fn a_head_may_have_32_kib() {
+    let daemon = Daemon::start("");
+    for (length, status) in [(32_000, 404), (66_000, 431)] {
+        let request = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "x".repeat(length));
+        let mut client = daemon.connect();
+        client.0.send(&request);
+        assert_eq!(client.answer().status, status, "{length}");
+    }
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains("more head at 64 KiB at the latest"));
+}

@@ -4,6 +4,7 @@ mod account;
 mod accounts;
 mod addresses;
 mod answers;
+mod checked;
 mod dict;
 mod doctor;
 mod finding;

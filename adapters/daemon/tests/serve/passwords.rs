@@ -107,3 +107,64 @@ fn tried_passwords_are_forgotten_when_their_provider_changes() {
     assert_eq!(tried(), before + 1, "it was refused by another provider");
     assert!(good(&daemon), "it was good at another provider");
 }
+
+/// A guess whose outcome nobody knows is one all the same: a provider that fails after it has looked lets others
+/// guess as fast as they can.
+#[test]
+fn guesses_wait_where_the_provider_fails() {
+    for status in [500, 503, 429] {
+        let stub = provider();
+        let page = Page::of(status, "text/plain", "");
+        stub.set("/token", Behaviour::Answer(page));
+        let daemon = Daemon::start(&configuration(&stub, "mail"));
+        for guess in 0..4 {
+            let answer = plain(&daemon, &format!("wrong{guess}"), "198.51.100.1");
+            assert!(answer.contains("code=temp_fail"), "{status}: {answer}");
+            assert_eq!(waited(&daemon), guess, "{status}");
+        }
+        stub.set("/token", Behaviour::Judge(granted));
+        let answer = plain(&daemon, "right", "198.51.100.1");
+        assert!(answer.starts_with("OK\t1\t"), "{status}: {answer}");
+        assert_eq!(waited(&daemon), 4, "{status}");
+        // Its user has shown that those were slips.
+        let answer = plain(&daemon, "right", "198.51.100.1");
+        assert!(answer.starts_with("OK\t1\t"), "{status}: {answer}");
+        assert_eq!(waited(&daemon), 4, "{status}");
+    }
+}
+
+/// A provider's limit for one user is that user's: whoever guesses is not asked for, and nobody else waits.
+#[test]
+fn a_user_whom_the_provider_wants_left_alone_is_not_asked_about() {
+    let stub = provider();
+    let limited = |seen: &Seen| {
+        if seen.body.contains("alice") {
+            return Page::of(429, "text/plain", "").with("Retry-After: 3600");
+        }
+        Page::json(400, &json!({"error": "invalid_grant"}))
+    };
+    stub.set("/token", Behaviour::Judge(limited));
+    let daemon = Daemon::start(&configuration(&stub, "mail"));
+    for (password, remote) in [
+        ("one", "198.51.100.1"),
+        ("two", "198.51.100.2"),
+        ("three", "198.51.100.3"),
+    ] {
+        let answer = plain(&daemon, password, remote);
+        assert!(answer.contains("code=temp_fail"), "{answer}");
+        assert_eq!(stub.seen("/token").len(), 1, "{password}");
+    }
+    let bob = STANDARD.encode("\0bob@example.com\0one");
+    let mut client = Client::tcp(&daemon.address);
+    client.send("VERSION\t1\t2\nCPID\t1\n");
+    client.send(format!(
+        "AUTH\t1\tPLAIN\tservice=imap\tsecured\trip=198.51.100.4\tresp={bob}\n"
+    ));
+    while client.line() != "DONE" {}
+    let answer = client.line();
+    assert!(
+        answer.starts_with("FAIL\t1\t") && !answer.contains("temp_fail"),
+        "{answer}"
+    );
+    assert_eq!(stub.seen("/token").len(), 2);
+}

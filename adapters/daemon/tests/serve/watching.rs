@@ -306,3 +306,29 @@ fn figures_tell_what_happened() {
         "{text}"
     );
 }
+
+/// Whoever has connected and asks nothing makes room for whoever asks.
+#[test]
+fn connections_that_ask_nothing_keep_nobody_from_watching() {
+    let (_here, here) = known(&Issuer::new());
+    let daemon = Daemon::start(&here);
+    for begun in [
+        "",
+        "GET /live HTTP/1.1\r\nHost:",
+        "GET /live HTTP/1.1\r\nHost: x\r\n\r\n",
+    ] {
+        let silent: Vec<TcpStream> = (0..150)
+            .map(|_| {
+                let mut stream = TcpStream::connect(&daemon.metrics).unwrap();
+                // It may have been closed already.
+                let _ = stream.write_all(begun.as_bytes());
+                stream
+            })
+            .collect();
+        for _ in 0..3 {
+            assert_eq!(get(&daemon, "/live").0, 200, "{begun:?}");
+            assert_eq!(ask(&daemon, "GET /metrics", "").status, 200, "{begun:?}");
+        }
+        drop(silent);
+    }
+}

@@ -67,6 +67,11 @@ pub enum TlsFault {
 }
 
 impl Fault {
+    /// Whether the question may have come to the provider all the same.
+    pub(crate) const fn may_have_arrived(self) -> bool {
+        matches!(self, Self::TimedOut | Self::Broken | Self::TooLarge)
+    }
+
     /// What went wrong in a request that came to no answer.
     pub(super) fn of(error: &reqwest::Error) -> Self {
         let mut tls = None;

@@ -48,7 +48,7 @@ pub(crate) struct Incoming {
     www_authenticate: String,
     location: String,
     /// When it wants to be asked again, in its own words.
-    pub(crate) retry_after: String,
+    retry_after: String,
     /// When the provider says that it answered.
     pub(crate) date: Option<UnixTime>,
     /// `max-age` of `Cache-Control`, in seconds; nought for `no-cache` and `no-store`.
@@ -67,7 +67,7 @@ impl Incoming {
     }
 
     /// How long it wants not to be asked (RFC 9110 section 10.2.3), in seconds or until a date.
-    pub(super) fn pause(&self) -> Option<Duration> {
+    pub(crate) fn pause(&self) -> Option<Duration> {
         retry_after(&self.retry_after, self.date.or_else(|| Some(now())))
     }
 

@@ -5,6 +5,7 @@ use gatepost_tokio::{ClientSettings, GrantSettings, HttpSettings, OnlineSettings
 
 use super::super::fault::Faults;
 use super::super::secret;
+use super::super::values::holds_credentials;
 use super::{ModeName, PlaceName, Provider, Unauthorized, Validate, WebUrl};
 
 impl Provider {
@@ -44,7 +45,15 @@ impl Provider {
             self.metadata_url.is_some() && self.discovery == Some(false),
             "provider: metadata_url and discovery = false contradict each other; remove either",
         );
-        if let Some(issuer) = self.discovered_issuer()
+        places.forbid(
+            faults,
+            &["issuer"],
+            self.issuer.as_deref().is_some_and(holds_credentials),
+            "issuer: credentials are not for URLs; remove what stands before the @",
+        );
+        if let Some(issuer) = self
+            .discovered_issuer()
+            .filter(|issuer| !holds_credentials(issuer))
             && self.metadata_url.is_none()
         {
             let fault = self.issuer_fault(issuer);
@@ -55,6 +64,9 @@ impl Provider {
 
     /// Why an issuer has no metadata.
     fn issuer_fault(&self, issuer: &str) -> Option<String> {
+        if !issuer.contains(':') && issuer.contains('?') {
+            return Some("issuer: write an https URL without a query".to_owned());
+        }
         if !issuer.contains(':') {
             return Some(format!(
                 "issuer: write \"https://{issuer}\", byte for byte what the provider's metadata have as issuer"

@@ -98,7 +98,7 @@ fn accounts_are_pushed_only_where_somebody_listens() {
     check(
         "listen = \"tcp:127.0.0.1:9082\"",
         &format!("{PUSHING}{http}"),
-        "gatepost.toml:3: accounts: another listener has this address",
+        "gatepost.toml:3: [accounts] tcp:127.0.0.1:9082 and [http] tcp:127.0.0.1:9082 share an address",
     );
 }
 

@@ -292,3 +292,40 @@ fn times_are_numbers_or_durations() {
         );
     }
 }
+
+/// A URL may hold credentials where they do not belong.
+#[test]
+fn no_fault_shows_what_a_url_holds_besides_its_place() {
+    let urls = [
+        "https://u:hunter2@id.example.com",
+        "https://hunter2@id.example.com",
+        "u:hunter2@id.example.com",
+        "hunter2@id.example.com",
+        "https://id.example.com/?key=hunter2#x",
+        "id.example.com?key=hunter2",
+    ];
+    for key in [
+        "issuer",
+        "introspection_url",
+        "tokeninfo_url",
+        "metadata_url",
+        "key_set_url",
+        "grant_url",
+    ] {
+        for url in urls {
+            for text in [
+                format!("[[provider]]\n{key} = \"{url}\"\naudience = \"mail\"\n"),
+                format!("{key} = \"{url}\"\n"),
+            ] {
+                let Err(fault) = Config::parse(&text) else {
+                    panic!("no fault in {text}");
+                };
+                let shown = fault.in_file(Path::new("gatepost.toml"), &text).to_string();
+                assert!(!shown.contains("hunter2"), "{shown}");
+            }
+        }
+    }
+    // An issuer is a name as well, which lines of the log hold.
+    let text = in_provider("keys = \"/k\"").replace("https://", "https://u:hunter2@");
+    check(&text, &["4: issuer: credentials are not for URLs"]);
+}

@@ -50,7 +50,7 @@ fn an_error_about_the_http_listener_says_what_to_write() {
             with("http", "") + "fields = { email = \"x\" }\n",
             "hold a member of that name already",
         ),
-        (shared, "a listener has this address"),
+        (shared, "share an address"),
     ] {
         let message = refuse(&text);
         assert!(message.contains(expected), "{message:?} lacks {expected:?}");
@@ -67,7 +67,7 @@ fn an_error_about_the_dict_says_what_to_write() {
         ),
         (
             with("dict", "").replace("/run/dict", "/run/auth"),
-            "a listener has this address",
+            "share an address",
         ),
         (with("dict", "mode = \"x\""), "three or four octal digits"),
         (with("dict", "provider = \"x\""), "the name of one"),

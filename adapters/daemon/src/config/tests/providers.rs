@@ -35,7 +35,7 @@ fn an_error_about_the_network_says_what_to_write() {
     for (text, expected) in [
         (
             with("Top level", "listen = \"tcp:x\""),
-            "gatepost.toml:1: listen: write \"unix:/path\"",
+            "gatepost.toml:1: listen: write host and port",
         ),
         (
             with("provider", "keys = []\ndiscovery = false"),

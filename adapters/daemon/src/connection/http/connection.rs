@@ -15,11 +15,13 @@ use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::content::Content;
 use super::timed::{Begun, Timed};
 use crate::connection::peer::{Stage, has_stopped};
+use crate::connection::slot::Slot;
 use crate::metrics::Answer;
 
 /// How long a connection may be idle: Dovecot keeps its own for 60 s, and should be the one to close them.
@@ -140,7 +142,7 @@ impl Reply {
 }
 
 /// Serves until either side has had enough, or the daemon stops. `patience` is how long a request may take to
-/// arrive, and an answer to be taken.
+/// arrive, and an answer to be taken; until it has asked something, `slot` may be given to another connection.
 ///
 /// # Errors
 /// In words for the log: they quote nothing of a request.
@@ -148,9 +150,10 @@ pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     patience: Duration,
     stopping: watch::Receiver<Stage>,
+    slot: &Slot,
     answer: impl AsyncFn(Request) -> Reply,
 ) -> Result<(), String> {
-    serve_admitted(stream, patience, stopping, &Everybody(answer)).await
+    serve_admitted(stream, patience, stopping, slot, &Everybody(answer)).await
 }
 
 /// As [`serve`], where the head of a request says whether its body is read.
@@ -161,11 +164,12 @@ pub(crate) async fn serve_admitted(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     patience: Duration,
     mut stopping: watch::Receiver<Stage>,
+    slot: &Slot,
     answerer: &impl Answerer,
 ) -> Result<(), String> {
     let begun = Begun::default();
     let stream = TokioIo::new(Timed::new(stream, begun.clone(), patience));
-    let respond = service_fn(|request| respond(request, answerer, &begun, patience));
+    let respond = service_fn(|request| respond(request, answerer, (&begun, slot), patience));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
@@ -175,6 +179,7 @@ pub(crate) async fn serve_admitted(
     let mut connection = pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,
+        () = slot.is_given_away() => return Ok(()),
         () = has_stopped(&mut stopping) => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -186,15 +191,27 @@ pub(crate) async fn serve_admitted(
 async fn respond(
     request: hyper::Request<Incoming>,
     answerer: &impl Answerer,
-    begun: &Begun,
+    known: (&Begun, &Slot),
     patience: Duration,
 ) -> Result<Response<Content>, Infallible> {
+    let reply = reply(request, answerer, known, patience).await;
+    // The next request may be there already: others have their turn first.
+    yield_now().await;
+    Ok(reply.into_response())
+}
+
+async fn reply(
+    request: hyper::Request<Incoming>,
+    answerer: &impl Answerer,
+    (begun, slot): (&Begun, &Slot),
+    patience: Duration,
+) -> Reply {
     let (head, body) = request.into_parts();
     let (most, admitted) = match answerer.admit(&head).await {
         Ok(admitted) => admitted,
         Err(reply) => {
             begun.is_over();
-            return Ok(reply.into_response());
+            return reply;
         }
     };
     // Beside the stream's own limit, which whatever is written ends: an answer to the request before, or
@@ -204,10 +221,11 @@ async fn respond(
     let Ok(body) = body else {
         let mut late = answerer.refusal(408);
         late.headers.push(("connection", "close".into()));
-        return Ok(late.into_response());
+        return late;
     };
-    let reply = match body {
+    match body {
         Ok(body) => {
+            slot.asks();
             let body = body.to_bytes();
             answerer.answer(Request { head, body }, admitted).await
         }
@@ -217,6 +235,5 @@ async fn respond(
         }
         // It did not come to its end; nobody is left to read this.
         Err(_) => answerer.refusal(400),
-    };
-    Ok(reply.into_response())
+    }
 }

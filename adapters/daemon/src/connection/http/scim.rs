@@ -25,6 +25,7 @@ use crate::accounts::gate::{Caller, Gate, Refused, is_good};
 use crate::accounts::{Accounts, fresh, now};
 use crate::connection::client::{Client, Remote};
 use crate::connection::service::Service;
+use crate::connection::slot::Slot;
 use crate::connection::tls::Tls;
 use crate::judging::guesses::Guesses;
 use crate::log::audit;
@@ -68,7 +69,7 @@ pub(crate) async fn answer_sources(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     scim: &Arc<Scim>,
     service: &Arc<Service>,
-    client: Client,
+    (client, slot): (Client, &Slot),
 ) {
     let connection = Connection {
         scim,
@@ -76,7 +77,7 @@ pub(crate) async fn answer_sources(
         client,
     };
     let stopping = service.stopping.clone();
-    let served = serve_admitted(stream, service.line, stopping, &connection).await;
+    let served = serve_admitted(stream, service.line, stopping, slot, &connection).await;
     super::note_end(served, client.number);
 }
 

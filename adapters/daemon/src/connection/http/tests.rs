@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,7 +15,8 @@ impl World {
     fn ask(&self, capacity: usize) -> TestClient {
         let service = Arc::clone(&self.service);
         TestClient::connect(capacity, async move |stream| {
-            answer_questions(stream, &responder(), &service, client()).await;
+            let slot = Slot::default();
+            answer_questions(stream, &responder(), &service, (client(), &slot)).await;
         })
     }
 
@@ -212,5 +215,40 @@ fn what_has_begun_is_answered_before_the_daemon_stops() {
         busy.send(other.as_bytes()).await;
         assert_eq!(busy.answer().await.0, 200);
         busy.is_closed().await;
+    });
+}
+
+/// As with the auth protocol: what waits at another connection is answered before all that one has sent at once.
+#[test]
+fn pipelined_requests_of_two_connections_take_turns() {
+    const REQUESTS: usize = 50;
+    run(async |world| {
+        let answered = Rc::new(RefCell::new(Vec::new()));
+        let mut clients = [1, 2].map(|number| {
+            let (service, answered) = (Arc::clone(&world.service), Rc::clone(&answered));
+            TestClient::connect(1 << 16, async move |stream| {
+                let answer = async |_| {
+                    answered.borrow_mut().push(number);
+                    Reply::empty(200)
+                };
+                let stopping = service.stopping.clone();
+                let slot = Slot::default();
+                let served = serve(stream, service.line, stopping, &slot, answer).await;
+                served.unwrap();
+            })
+        });
+        let requests = "GET / HTTP/1.1\r\nHost: g\r\n\r\n".repeat(REQUESTS);
+        for client in &mut clients {
+            client.send(&requests).await;
+        }
+        for client in &mut clients {
+            for _ in 0..REQUESTS {
+                assert_eq!(client.answer().await.0, 200);
+            }
+        }
+        let answered = answered.borrow();
+        assert_eq!(answered.len(), 2 * REQUESTS);
+        let in_a_row = answered.chunk_by(|one, next| one == next).map(<[_]>::len);
+        assert!(in_a_row.max() <= Some(2), "{answered:?}");
     });
 }

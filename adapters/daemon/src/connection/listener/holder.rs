@@ -29,6 +29,11 @@ impl Holder {
         Self { process, name }
     }
 
+    /// Whether it is we ourselves.
+    pub(super) fn is_this_process(&self) -> bool {
+        self.process == Some(std::process::id())
+    }
+
     /// Whether it is a daemon like ours; `None` where that cannot be known.
     pub(crate) fn is_gatepost(&self) -> Option<bool> {
         self.name.as_ref().map(|name| name == "gatepost")

@@ -99,8 +99,7 @@ pub(super) fn stage(listener: &Listener, path: &std::path::Path) -> Result<Stage
         // What nobody listens at is left behind by a daemon that was killed.
         Ok(_) if !listener.take_over => {
             if let Some(holder) = holder::of_unix(path) {
-                let address = listener.address.clone();
-                return Err(BindError::Held { address, holder });
+                return Err(BindError::held(listener, holder));
             }
         }
         _ => {}
@@ -195,8 +194,28 @@ impl Drop for Staging {
     }
 }
 
-/// Whether there are the user and the group that it is to have.
-pub(super) fn look_up(listener: &Listener) -> Result<(), BindError> {
+/// The same path without links of directories, as far as they are there.
+pub(super) fn without_links(path: &std::path::Path) -> PathBuf {
+    let (parent, name) = (path.parent(), path.file_name());
+    let parent = parent.and_then(|parent| fs::canonicalize(parent).ok());
+    match (parent, name) {
+        (Some(parent), Some(name)) => parent.join(name),
+        _ => path.into(),
+    }
+}
+
+/// Whether there are the user and the group that it is to have, and nothing else where it is to be. Its directory may be
+/// made later: systemd does at a start.
+pub(super) fn look_up(listener: &Listener, path: &std::path::Path) -> Result<(), BindError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(BindError::NotASocket(listener.address.clone()));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(failed(listener)(error));
+        }
+        _ => {}
+    }
     owner(listener)?;
     group(listener).map(drop)
 }

@@ -105,9 +105,16 @@ impl Attempt {
         let from = self.source(user.as_deref());
         let source = match self.generation().pairs.tried(self.response.bytes(), from) {
             Tried::Refused(rejection) => return Verdict::refused(rejection, user),
-            Tried::Good => None,
+            Tried::Good => return self.try_good(from).await,
             Tried::Never => from,
         };
+        let is_paused = |generation: &Generation| {
+            let user = user.as_deref();
+            user.is_some_and(|user| generation.pairs.is_paused(user))
+        };
+        if is_paused(&self.generation()) {
+            return Verdict::refused(Rejection::ProviderUnavailable, user);
+        }
         if let Some(source) = source
             && let Err(rejection) = self.wait(source).await
         {
@@ -115,23 +122,41 @@ impl Attempt {
         }
         // It may be another one than before.
         let generation = self.generation();
-        let verdict = self.judge(&generation).await;
-        let refused = guessed(&verdict);
-        let guesses = &self.service.guesses;
-        match (refused, source) {
-            (None, Some(source)) => guesses.forgive(source),
-            (Some(_), None) => {
-                // It was good lately, and is no more: the next one waits.
-                drop(from.map(|source| guesses.count(source)));
-            }
+        if is_paused(&generation) {
+            return Verdict::refused(Rejection::ProviderUnavailable, user);
+        }
+        let verdict = self.judge_password(&generation, from).await;
+        // What may have been a guess is not refused for that, but the next one waits.
+        if guessed(&verdict).is_none()
+            && !verdict.is_open()
+            && let Some(source) = source
+        {
+            self.service.guesses.forgive(source);
+        }
+        verdict
+    }
+
+    /// Tries a password that was good lately.
+    async fn try_good(&mut self, from: Option<Source>) -> Verdict {
+        let verdict = self.judge_password(&self.generation(), from).await;
+        if guessed(&verdict).is_some() {
+            // It is good no more: the next one waits.
+            drop(from.map(|source| self.service.guesses.count(source)));
+        }
+        verdict
+    }
+
+    /// Asks about a password, and remembers what came of it.
+    async fn judge_password(&mut self, generation: &Generation, from: Option<Source>) -> Verdict {
+        let verdict = self.judge(generation).await;
+        let (pairs, message) = (&generation.pairs, self.response.bytes());
+        match (guessed(&verdict), &verdict.outcome) {
+            (Some(why), _) => pairs.remember_wrong(message, why),
+            (None, Outcome::Accepted(_)) => pairs.remember_good(message, from),
             _ => {}
         }
-        match (refused, &verdict.outcome) {
-            (Some(why), _) => generation.pairs.remember_wrong(self.response.bytes(), why),
-            (None, Outcome::Accepted(_)) => {
-                generation.pairs.remember_good(self.response.bytes(), from);
-            }
-            _ => {}
+        if let (Some(pause), Some(user)) = (verdict.user_pause(), user_of(message)) {
+            pairs.pause(&user, pause);
         }
         verdict
     }

@@ -19,6 +19,9 @@ const GOOD: Duration = Duration::from_hours(1);
 /// How long a wrong pair is answered from memory: its user may give the provider that very password meanwhile.
 const WRONG: Duration = Duration::from_mins(1);
 
+/// Longest pause that a provider gets for one user: who locks a user out by guesses does not do so for hours.
+const MAX_PAUSE: Duration = Duration::from_mins(5);
+
 /// HMAC-SHA256 of a user's name and a password, with a key that these [`Pairs`] alone have ever had.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 struct Pair([u8; 32]);
@@ -31,6 +34,8 @@ pub(crate) struct Pairs {
     key: Option<hmac::Key>,
     good: Cache<(Source, Pair), Instant>,
     wrong: Cache<Pair, (Rejection, Instant)>,
+    /// Until when users are not asked about, by their names.
+    paused: Cache<Pair, Instant>,
 }
 
 /// What is known of a pair.
@@ -52,6 +57,7 @@ impl Default for Pairs {
             key: key.ok(),
             good: Cache::new(PAIRS),
             wrong: Cache::new(PAIRS),
+            paused: Cache::new(PAIRS),
         }
     }
 }
@@ -89,6 +95,21 @@ impl Pairs {
         if let Some(pair) = self.pair(message) {
             self.wrong.insert(pair, (why, Instant::now() + WRONG));
         }
+    }
+
+    /// Asks nobody about `user` for a while, as the provider wants it.
+    pub(crate) fn pause(&self, user: &str, pause: Duration) {
+        if let Some(user) = self.pair(user.to_lowercase().as_bytes()) {
+            self.paused
+                .insert(user, Instant::now() + pause.min(MAX_PAUSE));
+        }
+    }
+
+    /// Whether nobody is asked about `user` at the moment.
+    pub(crate) fn is_paused(&self, user: &str) -> bool {
+        let user = self.pair(user.to_lowercase().as_bytes());
+        let until = user.and_then(|user| self.paused.get(&user));
+        until.is_some_and(|until| Instant::now() < until)
     }
 
     fn pair(&self, message: &[u8]) -> Option<Pair> {
@@ -137,6 +158,19 @@ mod tests {
         assert_eq!(pairs.tried(pair, here), Tried::Good);
         for elsewhere in [Some(network("192.0.2.2")), user, None] {
             assert_eq!(pairs.tried(pair, elsewhere), Tried::Never);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_is_left_alone_as_long_as_the_provider_wants_and_not_for_hours() {
+        let pairs = Pairs::default();
+        for (asked, kept) in [(30, 30), (86_400, 300)] {
+            pairs.pause("Alice@example.com", Duration::from_secs(asked));
+            advance(Duration::from_secs(kept - 1)).await;
+            assert!(pairs.is_paused("alice@example.com"));
+            assert!(!pairs.is_paused("bob@example.com"));
+            advance(Duration::from_secs(1)).await;
+            assert!(!pairs.is_paused("alice@example.com"));
         }
     }
 

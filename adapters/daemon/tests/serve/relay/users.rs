@@ -185,3 +185,75 @@ fn an_address_with_an_extension_is_its_users() {
         ],
     );
 }
+
+/// Puts something in the place of `path` that opens for nobody, as a file on a hung file system does.
+fn hang(path: &std::path::Path) {
+    fs::remove_file(path).unwrap();
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+}
+
+/// What hangs for ever is one reading, and not the ones after it.
+#[test]
+fn a_passwd_file_is_read_again_after_one_that_hung() {
+    let root = TempDir::new().unwrap();
+    let file = root.path().join("users");
+    fs::write(&file, "bob@example.com:x:7:7::/h::\n").unwrap();
+    let mut daemon = Daemon::start(root, "[users]\npasswd_file = \"%/users\"\n");
+    let mut master = daemon.master();
+    for (name, signal) in [("carol", None), ("david", Some("HUP"))] {
+        hang(&file);
+        daemon
+            .serving
+            .wait_for("users not read in time: the old ones stay");
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, format!("{name}@example.com:x:8:8::/h::\n")).unwrap();
+        if let Some(signal) = signal {
+            daemon.serving.signal(signal);
+        }
+        daemon.serving.wait_for("users read again");
+        assert_eq!(
+            master.ask(format!("USER\t1\t{name}@example.com\tservice=x\n")),
+            format!("USER\t1\t{name}@example.com\tuid=8\tgid=8\thome=/h")
+        );
+    }
+}
+
+/// A file whose length and time say nothing of its change, as after a copy that keeps times.
+#[test]
+fn a_signal_has_the_passwd_file_read_again_whatever_its_time_is() {
+    let root = TempDir::new().unwrap();
+    let file = root.path().join("users");
+    fs::write(&file, "carol@example.com:x:7:7::/h::\n").unwrap();
+    let written = fs::metadata(&file).unwrap().modified().unwrap();
+    let mut daemon = Daemon::start(root, "[users]\npasswd_file = \"%/users\"\n");
+    let new = daemon.path("users.new");
+    fs::write(&new, "david@example.com:x:7:7::/h::\n").unwrap();
+    let opened = fs::File::options().write(true).open(&new).unwrap();
+    opened.set_modified(written).unwrap();
+    fs::rename(&new, &file).unwrap();
+    daemon.serving.signal("HUP");
+    daemon.serving.wait_for("users read again");
+    assert_eq!(
+        daemon
+            .master()
+            .ask("USER\t1\tdavid@example.com\tservice=x\n"),
+        "USER\t1\tdavid@example.com\tuid=7\tgid=7\thome=/h"
+    );
+}
+
+/// A configuration that hung is no reason to refuse the next one.
+#[test]
+fn a_configuration_is_read_again_after_one_that_hung() {
+    let mut daemon = Daemon::start(TempDir::new().unwrap(), USERS);
+    let path = daemon.path("gatepost.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    hang(&path);
+    daemon.serving.signal("HUP");
+    daemon
+        .serving
+        .wait_for("not reloaded: the old configuration stays");
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, text).unwrap();
+    daemon.serving.signal("HUP");
+    daemon.serving.wait_for("reloaded");
+}
