@@ -337,27 +337,6 @@ impl Config {
         protocols.count() as u64 * u64::from(self.limits.connections.get())
     }
 
-    /// Everything that is listened at.
-    pub(crate) fn every_listener(&self) -> Vec<Listener> {
-        let all = self.named_listeners().into_iter();
-        all.map(|(_, listener)| listener).collect()
-    }
-
-    /// The same, each with what a reader of the file finds it by.
-    fn named_listeners(&self) -> Vec<(&'static str, Listener)> {
-        let own = self.listeners.iter().cloned();
-        let mut all: Vec<_> = own.map(|listener| ("listener", listener)).collect();
-        let metrics = self.metrics.as_ref().map(Metrics::listener);
-        let dict = self.dict.as_ref().map(Dict::listener);
-        let http = self.http.iter().flat_map(Http::listeners);
-        let accounts = self.accounts.iter().flat_map(AccountSettings::listeners);
-        all.extend(http.map(|listener| ("[http]", listener)));
-        all.extend(dict.map(|listener| ("[dict]", listener)));
-        all.extend(accounts.map(|listener| ("[accounts]", listener)));
-        all.extend(metrics.map(|listener| ("[metrics]", listener)));
-        all
-    }
-
     /// The provider, where there is no other.
     pub(crate) fn only_provider(&self) -> Option<String> {
         let [provider] = &*self.providers else {

@@ -335,8 +335,8 @@ mod tests {
         { breaker }.admit(seconds(now), asker).is_some()
     }
 
-    fn opened(seconds: u64) -> Result<Option<Change>, ()> {
-        Ok(Some(Change::Opened(Duration::from_secs(seconds))))
+    fn opened(seconds: u64) -> Change {
+        Change::Opened(Duration::from_secs(seconds))
     }
 
     const CLOSED: Result<Option<Change>, ()> = Ok(Some(Change::Closed));
@@ -347,7 +347,7 @@ mod tests {
         for _ in 0..4 {
             assert_eq!(ask(&mut breaker, 0, asker, outcome), Ok(None));
         }
-        assert_eq!(ask(&mut breaker, 0, asker, outcome), opened(1));
+        assert_eq!(ask(&mut breaker, 0, asker, outcome), Ok(Some(opened(1))));
         breaker
     }
 
@@ -377,7 +377,7 @@ mod tests {
             assert!(!may_ask(breaker, now, Trusted), "one at a time");
             let next = (pause * 2).min(30);
             let change = breaker.report(seconds(now), admission, NoAnswer);
-            assert_eq!(Ok(change), opened(next));
+            assert_eq!(change, Some(opened(next)));
         }
         assert_eq!(ask(&mut breaker, now + 30, Trusted, Answered), CLOSED);
         assert!(may_ask(breaker, now + 30, Blamed));
@@ -401,14 +401,20 @@ mod tests {
             for _ in 0..4 {
                 assert_eq!(ask(&mut breaker, 100, Trusted, NoAnswer), Ok(None));
             }
-            assert_eq!(ask(&mut breaker, 50, Trusted, NoAnswer), opened(pause));
+            assert_eq!(
+                ask(&mut breaker, 50, Trusted, NoAnswer),
+                Ok(Some(opened(pause)))
+            );
         }
         assert_eq!(ask(&mut breaker, 100, Trusted, Answered), CLOSED);
         assert_eq!(ask(&mut breaker, 100, Trusted, Answered), Ok(None));
         for _ in 0..4 {
             assert_eq!(ask(&mut breaker, 100, Trusted, NoAnswer), Ok(None));
         }
-        assert_eq!(ask(&mut breaker, 100, Trusted, NoAnswer), opened(1));
+        assert_eq!(
+            ask(&mut breaker, 100, Trusted, NoAnswer),
+            Ok(Some(opened(1)))
+        );
     }
 
     #[test]
@@ -424,13 +430,13 @@ mod tests {
                 assert_eq!(ask(&mut breaker, 118, Unblamed, outcome), Ok(None));
             }
             if let AskedToWait(_) = outcome {
-                assert_eq!(ask(&mut breaker, 119, Blamed, outcome), opened(7));
+                assert_eq!(ask(&mut breaker, 119, Blamed, outcome), Ok(Some(opened(7))));
                 continue;
             }
             for _ in 0..4 {
                 assert_eq!(ask(&mut breaker, 119, Blamed, outcome), Ok(None));
             }
-            assert_eq!(ask(&mut breaker, 119, Blamed, outcome), opened(1));
+            assert_eq!(ask(&mut breaker, 119, Blamed, outcome), Ok(Some(opened(1))));
         }
     }
 
@@ -441,11 +447,11 @@ mod tests {
         for _ in 0..4 {
             assert_eq!(ask(&mut breaker, 1, Trusted, NoAnswer), Ok(None));
         }
-        assert_eq!(ask(&mut breaker, 1, Trusted, NoAnswer), opened(1));
+        assert_eq!(ask(&mut breaker, 1, Trusted, NoAnswer), Ok(Some(opened(1))));
         let pause = AskedToWait(seconds(7));
         let mut breaker = Breaker::default();
         assert_eq!(ask(&mut breaker, 0, Trusted, Answered), Ok(None));
-        assert_eq!(ask(&mut breaker, 1, Trusted, pause), opened(7));
+        assert_eq!(ask(&mut breaker, 1, Trusted, pause), Ok(Some(opened(7))));
         assert!(!may_ask(breaker, 7, Trusted) && may_ask(breaker, 8, Blamed));
     }
 
@@ -457,15 +463,15 @@ mod tests {
             assert!(breaker.admit(seconds(0), Trusted).is_some());
             assert!(!may_ask(breaker, 0, Trusted), "one at a time");
             let mut breaker = open(Blamed, outcome);
-            assert_eq!(ask(&mut breaker, 1, Trusted, outcome), opened(2));
+            assert_eq!(ask(&mut breaker, 1, Trusted, outcome), Ok(Some(opened(2))));
             assert_eq!(ask(&mut breaker, 1, Trusted, Answered), CLOSED);
         }
         let mut breaker = Breaker::default();
         let pause = AskedToWait(seconds(7));
-        assert_eq!(ask(&mut breaker, 0, Unblamed, pause), opened(7));
+        assert_eq!(ask(&mut breaker, 0, Unblamed, pause), Ok(Some(opened(7))));
         assert!(!may_ask(breaker, 6, Unblamed));
         assert_eq!(ask(&mut breaker, 1, Trusted, Answered), CLOSED);
-        assert_eq!(ask(&mut breaker, 100, Unblamed, pause), opened(7));
+        assert_eq!(ask(&mut breaker, 100, Unblamed, pause), Ok(Some(opened(7))));
         assert_eq!(ask(&mut breaker, 101, Trusted, pause), Ok(None));
         assert!(
             !may_ask(breaker, 107, Trusted),
@@ -495,7 +501,10 @@ mod tests {
             let mut breaker = Breaker::default();
             let early = breaker.admit(seconds(0), Trusted).unwrap();
             let outcome = AskedToWait(seconds(asked));
-            assert_eq!(ask(&mut breaker, 0, Trusted, outcome), opened(pause));
+            assert_eq!(
+                ask(&mut breaker, 0, Trusted, outcome),
+                Ok(Some(opened(pause)))
+            );
             assert!(breaker.waits_as_asked());
             let change = breaker.report(seconds(0), early, Answered);
             assert_eq!(change, None, "it was late");
@@ -516,7 +525,7 @@ mod tests {
         for _ in 0..4 {
             assert_eq!(ask(&mut breaker, 0, Trusted, NoAnswer), Ok(None));
         }
-        assert_eq!(ask(&mut breaker, 0, Trusted, NoAnswer), opened(1));
+        assert_eq!(ask(&mut breaker, 0, Trusted, NoAnswer), Ok(Some(opened(1))));
         assert_eq!(breaker.report(seconds(0), late, NoAnswer), None);
         assert_eq!(ask(&mut breaker, 1, Trusted, Abandoned), Ok(None));
         assert!(may_ask(breaker, 1, Trusted));

@@ -1,7 +1,9 @@
 //! What tables must not say together.
 
 use super::fault::Faults;
-use super::{AccountSettings, Address, Config, Dict, Http, Listener, ListenerProtocol, Provider};
+use super::{
+    AccountSettings, Address, Config, Dict, Http, Listener, ListenerProtocol, Metrics, Provider,
+};
 
 impl Config {
     pub(super) fn check(&self, faults: &mut Faults) {
@@ -168,6 +170,27 @@ impl Config {
                  another audience",
             );
         }
+    }
+
+    /// Everything that is listened at.
+    pub(crate) fn every_listener(&self) -> Vec<Listener> {
+        let all = self.named_listeners().into_iter();
+        all.map(|(_, listener)| listener).collect()
+    }
+
+    /// The same, each with what a reader of the file finds it by.
+    fn named_listeners(&self) -> Vec<(&'static str, Listener)> {
+        let own = self.listeners.iter().cloned();
+        let mut all: Vec<_> = own.map(|listener| ("listener", listener)).collect();
+        let metrics = self.metrics.as_ref().map(Metrics::listener);
+        let dict = self.dict.as_ref().map(Dict::listener);
+        let http = self.http.iter().flat_map(Http::listeners);
+        let accounts = self.accounts.iter().flat_map(AccountSettings::listeners);
+        all.extend(http.map(|listener| ("[http]", listener)));
+        all.extend(dict.map(|listener| ("[dict]", listener)));
+        all.extend(accounts.map(|listener| ("[accounts]", listener)));
+        all.extend(metrics.map(|listener| ("[metrics]", listener)));
+        all
     }
 
     /// Two listeners at one address would take each other's connections.

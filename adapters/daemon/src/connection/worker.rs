@@ -214,7 +214,7 @@ fn speak(
                 };
                 match tls.accept(stream, service.handshake).await {
                     Ok(stream) => {
-                        http::answer_sources(stream, &scim, &service, (client, &slot)).await
+                        http::answer_sources(stream, &scim, &service, (client, &slot)).await;
                     }
                     Err(error) => log::not_secured(number, &error),
                 }
