@@ -19,11 +19,14 @@ use core::time::Duration;
 /// Failures in a row after which nobody is asked.
 const FAILURES: u8 = 5;
 
+/// A pause: memory is dear where this is static.
+type Seconds = u8;
+
 /// Shortest pause until one request may try again.
-const MIN_PAUSE: Duration = Duration::from_secs(1);
+const MIN_PAUSE: Seconds = 1;
 
 /// Longest, also where the provider asks for more.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+const MAX_PAUSE: Seconds = 30;
 
 /// How long an answer below 500 proves that a stranger's failure is the question's own.
 const LATELY: Duration = Duration::from_mins(1);
@@ -41,7 +44,7 @@ pub struct Breaker {
     open: Option<Open>,
     /// The last pause of one that was silent, until a request is answered that did not end it: what was tried may work
     /// where nothing else does.
-    last_pause: Option<Duration>,
+    last_pause: Option<Seconds>,
 }
 
 /// A breaker that lets few pass.
@@ -50,7 +53,8 @@ struct Open {
     why: Why,
     since: Duration,
     until: Duration,
-    pause: Duration,
+    /// How long it has been left alone the last time.
+    pause: Seconds,
     /// Whether strangers alone have seen why.
     is_doubtful: bool,
     /// Whether the one request that tries again is on its way.
@@ -106,7 +110,7 @@ impl RequestOutcome {
     #[must_use]
     pub fn pause(self) -> Option<Duration> {
         match self {
-            Self::AskedToWait(pause) => Some(pause.clamp(MIN_PAUSE, MAX_PAUSE)),
+            Self::AskedToWait(pause) => Some(pause.clamp(duration(MIN_PAUSE), duration(MAX_PAUSE))),
             _ => None,
         }
     }
@@ -246,7 +250,8 @@ impl Breaker {
             return None;
         }
         let pause = self.last_pause.map_or(MIN_PAUSE, longer);
-        Some(self.open(now, pause, why, !self.has_failed_trusted))
+        let is_doubtful = !self.has_failed_trusted;
+        Some(self.open(now, (pause, duration(pause)), why, is_doubtful))
     }
 
     fn wait(&mut self, now: Duration, admission: Admission, pause: Duration) -> Option<Change> {
@@ -259,21 +264,28 @@ impl Breaker {
                 None
             }
             _ if is_others => None,
-            _ => Some(self.open(now, pause, Why::AskedToWait, is_doubtful)),
+            _ => Some(self.open(now, (MIN_PAUSE, pause), Why::AskedToWait, is_doubtful)),
         }
     }
 
-    fn open(&mut self, now: Duration, pause: Duration, why: Why, is_doubtful: bool) -> Change {
+    /// Opens for `lasting`, which counts as `pause`.
+    fn open(
+        &mut self,
+        now: Duration,
+        (pause, lasting): (Seconds, Duration),
+        why: Why,
+        is_doubtful: bool,
+    ) -> Change {
         self.forget_failures();
         self.open = Some(Open {
             why,
             since: now,
-            until: now.saturating_add(pause),
+            until: now.saturating_add(lasting),
             pause,
             is_doubtful,
             is_probing: false,
         });
-        Change::Opened(pause)
+        Change::Opened(lasting)
     }
 }
 
@@ -301,13 +313,18 @@ impl Open {
     fn lengthen(&mut self, now: Duration, why: Why) -> Change {
         self.why = why;
         self.pause = longer(self.pause);
-        self.until = now.saturating_add(self.pause);
-        Change::Opened(self.pause)
+        let lasting = duration(self.pause);
+        self.until = now.saturating_add(lasting);
+        Change::Opened(lasting)
     }
 }
 
-fn longer(pause: Duration) -> Duration {
+fn longer(pause: Seconds) -> Seconds {
     pause.saturating_mul(2).min(MAX_PAUSE)
+}
+
+fn duration(pause: Seconds) -> Duration {
+    Duration::from_secs(pause.into())
 }
 
 #[cfg(test)]
