@@ -58,6 +58,17 @@ fn every_place_on_the_map_exists() {
         .filter_map(|rest| rest.split_once(')'));
     for (path, _) in links.filter(|(path, _)| !path.starts_with("http")) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        assert!(root.join(path).exists(), "{path} is on the map only");
+        let (file, section) = path.split_once('#').unwrap_or((path, ""));
+        assert!(root.join(file).exists(), "{path} is on the map only");
+        let is_it = |line: &str| {
+            let heading = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+            let anchor: String = heading.chars().filter(kept).collect();
+            line.starts_with('#') && anchor.replace(' ', "-") == section
+        };
+        assert!(
+            section.is_empty() || read(file).lines().any(is_it),
+            "{path} has no such section"
+        );
     }
 }
