@@ -260,10 +260,11 @@ async fn a_provider_that_asks_for_a_pause_has_it() {
     ] {
         let page = Page::json(status, &json!({})).with(header);
         stub.set("/introspect", Behaviour::Answer(page));
-        let outcome = login(&providers, network(1), "token").await;
+        // The second time it is no stranger: it has had a good login.
+        let outcome = login(&providers, network(2), "token").await;
         assert_eq!(outcome, Err("provider_unavailable"), "{status} {header}");
         stub.set_json("/introspect", &active());
-        let outcome = login(&providers, network(2), "token").await;
+        let outcome = login(&providers, network(1), "token").await;
         assert_eq!(outcome, Err("provider_unavailable"), "{status} {header}");
         while !is_good(&login(&providers, network(2), good).await) {
             tokio::task::yield_now().await;

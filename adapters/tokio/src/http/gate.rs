@@ -274,16 +274,18 @@ impl Gate {
         (is_open, self.openings.load(Ordering::Relaxed))
     }
 
-    /// Whether `network` is trusted: it had a good login lately, or nobody ever had and it is to blame for nothing.
+    /// Whether `network` is trusted: it had a good login lately, or nobody ever had and it is to blame for nothing, as
+    /// far as that matters.
     fn asker(&self, state: &State, network: Network) -> Asker {
         if self.is_trusted(network) {
-            Asker::Trusted
-        } else if Self::is_until(&self.blamed, network) {
-            Asker::Blamed
-        } else if state.is_any_good {
-            Asker::Unblamed
-        } else {
-            Asker::Trusted
+            return Asker::Trusted;
+        }
+        let is_blamed = Self::is_until(&self.blamed, network);
+        match (state.is_any_good, is_blamed) {
+            (false, true) if state.breaker.is_open() => Asker::Blamed,
+            (false, _) => Asker::Trusted,
+            (true, true) => Asker::Blamed,
+            (true, false) => Asker::Unblamed,
         }
     }
 
