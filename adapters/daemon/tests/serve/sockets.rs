@@ -253,6 +253,15 @@ fn one_connection_too_many_is_closed_and_its_place_comes_back() {
     while daemon.unix().line().is_empty() {}
 }
 
+/// Strangers who reach one listener hold it full, and no other one.
+#[test]
+fn connections_of_one_listener_take_no_room_of_another() {
+    let daemon = Daemon::start("[limits]\nconnections = 1\n");
+    let _stranger = handshake(Client::tcp(&daemon.tcp));
+    let mut client = handshake(daemon.unix());
+    assert_eq!(login(&mut client, 1, ALICE, &daemon.token(ALICE)), GOOD);
+}
+
 #[test]
 fn a_socket_is_replaced_and_the_old_daemon_leaves_the_new_one_alone() {
     let daemon = Daemon::start("");
