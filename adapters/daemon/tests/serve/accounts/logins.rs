@@ -59,6 +59,35 @@ fn a_token_opens_the_mailbox_of_its_subject_whatever_it_calls_its_user() {
     );
 }
 
+/// Entra's `sub` is another one for each application, and what its source calls a user is the `oid`; so it is with the
+/// `uid` of Okta's access tokens.
+#[test]
+fn a_provider_that_calls_its_users_otherwise_than_sub_is_told_by_which_claim() {
+    let mut daemon = Daemon::start();
+    let alice = json!({"schemas": [USER], "userName": ALICE, "externalId": "o-1"});
+    daemon
+        .source("idp")
+        .push("POST", "/Users", &alice)
+        .expect(201);
+    let path = daemon.path("gatepost.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let names = "username_claims = [\"email\"]\n";
+    let text = text.replace(names, &format!("{names}account_claim = \"oid\"\n"));
+    fs::write(&path, text).unwrap();
+    daemon.serving.signal("HUP");
+    daemon.serving.wait_for("reloaded");
+    let token = json!({"sub": "pairwise", "oid": "o-1", "email": ALICE});
+    assert_eq!(daemon.log_in(ALICE, &token).0, OPEN);
+    daemon.serving.wait_for("login");
+    for foreign in [
+        json!({"sub": "o-1", "oid": "o-2", "email": BOB}),
+        json!({"sub": "o-1", "email": BOB}),
+        json!({"sub": "o-1", "oid": null, "email": BOB}),
+    ] {
+        refused(&mut daemon, BOB, &foreign, "unknown_account", "authz_fail");
+    }
+}
+
 #[test]
 fn another_address_of_the_account_is_no_login_unless_that_is_configured() {
     let mut daemon = Daemon::start();
