@@ -164,7 +164,7 @@ words! {
 
 keys! {
     pub(crate) struct Limits in "[limits]" {
-        /// Connections at once; each Postfix `smtpd` process keeps one (`default_process_limit` is 100).
+        /// Connections of a listener at once; each Postfix `smtpd` process keeps one (`default_process_limit` is 100).
         pub(crate) connections: Bounded<1, 65_536> = Bounded::new(1024),
         /// Answers of providers about tokens that are kept, all providers together.
         pub(crate) answer_cache_mebibytes: Bounded<1, 4_096> = Bounded::new(64),
@@ -328,13 +328,9 @@ impl Config {
         }
     }
 
-    /// Connections of mail servers at once, of all protocols of `[[listener]]` together.
+    /// Connections of mail servers at once, of all listeners together.
     pub(crate) fn connections(&self) -> u64 {
-        let protocols = ListenerProtocol::ALL.into_iter().filter(|protocol| {
-            let mut listeners = self.listeners.iter();
-            listeners.any(|listener| listener.protocol == *protocol)
-        });
-        protocols.count() as u64 * u64::from(self.limits.connections.get())
+        self.listeners.len() as u64 * u64::from(self.limits.connections.get())
     }
 
     /// The provider, where there is no other.

@@ -30,7 +30,7 @@ keys! {
         trust_client_address: Option<bool>,
         /// As a listener's.
         take_over: bool,
-        /// Connections of sources at once; one more is closed.
+        /// Connections of an address at once; one more is closed.
         pub(crate) connections: Bounded<1, 65_536> = Bounded::new(64),
         disabled_mail: DisabledMail,
         unknown: UnknownUser,

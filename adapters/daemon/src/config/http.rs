@@ -37,7 +37,7 @@ keys! {
         client_id: Option<OneLine>,
         client_secret: Option<Secret>,
         client_secret_file: Option<PathBuf>,
-        /// Connections at once; one more is closed.
+        /// Connections of an address at once; one more is closed.
         pub(crate) connections: Bounded<1, 65_536> = Bounded::new(128),
     }
 }

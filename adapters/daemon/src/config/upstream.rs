@@ -37,10 +37,6 @@ words! {
     }
 }
 
-impl ListenerProtocol {
-    pub(crate) const ALL: [Self; 3] = [Self::Auth, Self::Master, Self::Socketmap];
-}
-
 keys! {
     /// The upstream Dovecot.
     #[derive(Default)]

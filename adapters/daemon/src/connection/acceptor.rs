@@ -1,4 +1,4 @@
-//! Accepts the connections of one protocol, counts them, and hands them to the workers.
+//! Accepts the connections of one listener, counts them, and hands them to the workers.
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Counts the connections of all protocols: logins that tell no address are told apart by it.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// All listeners of one protocol together.
+/// The sockets of one listener.
 pub(crate) struct Acceptor {
     shared: Arc<Shared>,
     accepting: JoinSet<()>,

@@ -1,4 +1,4 @@
-//! Room for the connections of one protocol. Over HTTP one that asks nothing makes room for a newcomer, the oldest
+//! Room for the connections of one listener. Over HTTP one that asks nothing makes room for a newcomer, the oldest
 //! first: whoever holds as many as there are, and says nothing, shuts out nobody.
 
 use std::collections::VecDeque;

@@ -18,7 +18,7 @@ pub(super) struct Answerers {
     pub(super) scim: Option<Arc<Scim>>,
 }
 
-/// The sockets of one protocol.
+/// The sockets of one listener: its connections are counted by themselves, for whoever reaches it may reach no other.
 pub(super) struct Endpoint {
     protocol: Protocol,
     connections: u32,
@@ -26,15 +26,8 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    fn bind<'l>(
-        protocol: Protocol,
-        connections: u32,
-        listeners: impl IntoIterator<Item = &'l Listener>,
-    ) -> Result<Self, BindError> {
-        let mut bound = Vec::new();
-        for listener in listeners {
-            bound.extend(listener::bind(listener)?);
-        }
+    fn bind(protocol: Protocol, connections: u32, listener: &Listener) -> Result<Self, BindError> {
+        let bound = listener::bind(listener)?;
         Ok(Self {
             protocol,
             connections,
@@ -87,28 +80,31 @@ pub(super) fn endpoints(config: &Config, answerers: Answerers) -> Result<Vec<End
         protocols.push((ListenerProtocol::Socketmap, socketmap));
     }
     let mut endpoints = Vec::new();
+    let mut bind = |protocol: &Protocol, connections, listeners: &[Listener]| {
+        for listener in listeners {
+            endpoints.push(Endpoint::bind(protocol.clone(), connections, listener)?);
+        }
+        Ok(())
+    };
     for (written, protocol) in protocols {
         let listeners = config.listeners.iter();
         let listeners = listeners.filter(|listener| listener.protocol == written);
-        endpoints.push(Endpoint::bind(protocol, connections, listeners)?);
+        let listeners: Vec<_> = listeners.cloned().collect();
+        bind(&protocol, connections, &listeners)?;
     }
     if let (Some(http), Some(responder)) = (&config.http, responder) {
         let protocol = Protocol::Questions(Arc::new(responder));
-        let bound = Endpoint::bind(protocol, http.connections.get(), &http.listeners());
-        endpoints.push(bound?);
+        bind(&protocol, http.connections.get(), &http.listeners())?;
     }
     if let Some(dict) = &config.dict {
-        let bound = Endpoint::bind(Protocol::Dict, dict.connections.get(), [&dict.listener()]);
-        endpoints.push(bound?);
+        bind(&Protocol::Dict, dict.connections.get(), &[dict.listener()])?;
     }
     if let (Some(accounts), Some(scim)) = (&config.accounts, scim) {
-        let (protocol, listeners) = (Protocol::Scim(scim), accounts.listeners());
-        let bound = Endpoint::bind(protocol, accounts.connections.get(), &listeners);
-        endpoints.push(bound?);
+        let protocol = Protocol::Scim(scim);
+        bind(&protocol, accounts.connections.get(), &accounts.listeners())?;
     }
     if let Some(metrics) = &config.metrics {
-        let bound = Endpoint::bind(Protocol::Metrics, super::WATCHERS, [&metrics.listener()]);
-        endpoints.push(bound?);
+        bind(&Protocol::Metrics, super::WATCHERS, &[metrics.listener()])?;
     }
     Ok(endpoints)
 }

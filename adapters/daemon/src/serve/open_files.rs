@@ -49,29 +49,20 @@ fn needed(config: &Config) -> u64 {
     };
     let providers = config.providers.iter();
     let providers: u64 = providers.map(crate::config::Provider::connections).sum();
-    let http = config
-        .http
-        .as_ref()
-        .map_or(0, |http| http.connections.get());
+    let http = config.http.as_ref().map_or(0, |http| {
+        u64::from(http.connections.get()) * http.listeners().len() as u64
+    });
     let dict = config
         .dict
         .as_ref()
         .map_or(0, |dict| dict.connections.get());
-    let sources = config
-        .accounts
-        .as_ref()
-        .map_or(0, |accounts| accounts.connections.get());
+    let sources = config.accounts.as_ref().map_or(0, |accounts| {
+        u64::from(accounts.connections.get()) * accounts.listeners().len() as u64
+    });
     let watchers = if config.metrics.is_some() {
         super::WATCHERS.into()
     } else {
         0
     };
-    connections
-        + upstream
-        + providers
-        + u64::from(http)
-        + u64::from(dict)
-        + u64::from(sources)
-        + watchers
-        + OTHERS
+    connections + upstream + providers + http + u64::from(dict) + sources + watchers + OTHERS
 }
