@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use gatepost_tokio::read_file;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
@@ -53,7 +54,7 @@ impl Tls {
     /// [`TlsError`]: one cannot be used.
     pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         Ok(Self {
-            current: RwLock::new(read(certificate, key)?),
+            current: RwLock::new(read_pair(certificate, key)?),
             certificate: certificate.into(),
             key: key.into(),
         })
@@ -100,7 +101,7 @@ impl Tls {
         if found == known {
             return None;
         }
-        let read = read(&self.certificate, &self.key).map(|read| {
+        let read = read_pair(&self.certificate, &self.key).map(|read| {
             let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
             *current = read;
         });
@@ -115,12 +116,12 @@ impl Tls {
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+fn read_pair(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let unusable = |path: &Path, what| TlsError::Unusable {
         path: path.into(),
         what,
     };
-    let text = read_file(certificate)?;
+    let text = read(certificate)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
     let chain = chain.ok_or_else(|| {
@@ -129,7 +130,7 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
             "it holds no certificate; write a chain in PEM, the server's first",
         )
     })?;
-    let private = PrivateKeyDer::from_pem_slice(&read_file(key)?)
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
         .map_err(|_| unusable(key, "it holds no private key in PEM"))?;
     let refused = |source| TlsError::Refused {
         path: certificate.into(),
@@ -146,16 +147,15 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let unreadable = |source| TlsError::Unreadable {
-        path: path.into(),
-        source,
-    };
-    if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
-        return Err(TlsError::Unusable {
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    read_file(path, MAX_FILE).map_err(|source| match source.kind() {
+        io::ErrorKind::FileTooLarge => TlsError::Unusable {
             path: path.into(),
             what: "it is longer than 64 KiB",
-        });
-    }
-    fs::read(path).map_err(unreadable)
+        },
+        _ => TlsError::Unreadable {
+            path: path.into(),
+            source,
+        },
+    })
 }
