@@ -56,9 +56,9 @@ pub fn scim_filter(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
-    let found = alice();
-    let found = found.as_object().cloned().unwrap_or_default();
-    for (resource_type, resource) in [(&USERS, &found), (&GROUPS, &Map::new())] {
+    static FOUND: LazyLock<Map<String, Value>> =
+        LazyLock::new(|| alice().as_object().cloned().unwrap_or_default());
+    for (resource_type, resource) in [(&USERS, &*FOUND), (&GROUPS, &Map::new())] {
         let Ok(filter) = Filter::parse(resource_type, text) else {
             continue;
         };
@@ -106,8 +106,12 @@ fn is_balanced(text: &str) -> bool {
 /// `text` as it stands in a query.
 fn form(text: &str) -> String {
     text.bytes().fold(String::new(), |mut query, byte| {
-        // A string always has room.
-        let _ = write!(query, "%{byte:02X}");
+        if byte.is_ascii_alphanumeric() {
+            query.push(byte.into());
+        } else {
+            // A string always has room.
+            let _ = write!(query, "%{byte:02X}");
+        }
         query
     })
 }
