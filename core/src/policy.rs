@@ -82,6 +82,10 @@ pub struct Policy<'p> {
     pub delegates: &'p [Delegate<'p>],
     /// Path of a claim that holds whom its user may log in as, under the same condition.
     pub delegates_claim: Option<&'p str>,
+    /// The claim that finds the user's account, where accounts are kept
+    /// ([`AccountQuery::subject`](crate::exchange::AccountQuery::subject)): `sub`, unless the provider's directory
+    /// calls its users by another one that is nobody else's, as Entra's does (`oid`).
+    pub account_claim: &'p str,
     /// Clock skew allowed, in seconds.
     pub skew: u32,
 }
@@ -229,6 +233,7 @@ impl<'p> Policy<'p> {
             unverified_email: false,
             delegates: &[],
             delegates_claim: None,
+            account_claim: "sub",
             skew: DEFAULT_SKEW,
         }
     }

@@ -46,6 +46,8 @@ pub struct ProviderSettings {
     pub delegates: Vec<(String, Vec<String>)>,
     /// A claim that holds whom its user may log in as.
     pub delegates_claim: Option<String>,
+    /// The claim that finds the user's account, where accounts are kept.
+    pub account_claim: String,
     /// Clock skew allowed, in seconds.
     pub skew: u32,
     /// The algorithms that its keys may serve.
@@ -214,6 +216,7 @@ impl ProviderSettings {
             tenants: Vec::new(),
             delegates: Vec::new(),
             delegates_claim: None,
+            account_claim: "sub".to_owned(),
             skew: DEFAULT_SKEW,
             algorithms: AlgorithmSet::ALL,
             keys: Vec::new(),
@@ -298,6 +301,7 @@ impl<'s> Lists<'s> {
         policy.unverified_email = settings.unverified_email;
         policy.delegates = &tables.delegates;
         policy.delegates_claim = settings.delegates_claim.as_deref();
+        policy.account_claim = &settings.account_claim;
         policy.skew = settings.skew;
         policy
     }

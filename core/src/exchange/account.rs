@@ -46,8 +46,8 @@ const MAX_ADDRESS: usize = 256;
 pub struct AccountQuery<'q> {
     /// The provider whose token is good: its place in [`LoginSettings::providers`](super::LoginSettings::providers).
     pub provider: usize,
-    /// The token's `sub`, which is nobody else's at that provider (OIDC Core section 5.7). `None` where an answer
-    /// names none, or one longer than 255 bytes.
+    /// The token's `sub`, which is nobody else's at that provider (OIDC Core section 5.7), or what
+    /// [`Policy::account_claim`] names in its place. `None` where there is none, or one longer than 255 bytes.
     pub subject: Option<&'q str>,
     /// The name that the policy gives the token's user: for the log, and for an account that is to be created. A
     /// provider may give it to another one day, so it is no way to find an account.
@@ -202,7 +202,9 @@ impl sealed::Step for AskAccounts {
 
 /// What an object that vouches for a token tells of the account.
 pub(super) fn told(object: Object<'_>, policy: &Policy<'_>) -> Told {
-    let Ok([subject, email, verified]) = members(object, ["sub", "email", "email_verified"]) else {
+    let Ok([subject, email, verified]) =
+        members(object, [policy.account_claim, "email", "email_verified"])
+    else {
         return Told::default();
     };
     let is_verified = match verified {

@@ -47,6 +47,8 @@ keys! {
         require_type: Option<TypeName>,
         delegates: BTreeMap<String, Vec<OneLine>>,
         delegates_claim: Option<ClaimPath>,
+        /// What finds a user's account, in place of `sub`.
+        account_claim: Option<OneLine>,
         skew_seconds: Seconds<0, 300> = Seconds::new(DEFAULT_SKEW),
         validate: Option<Validate>,
         userinfo: bool,
@@ -280,6 +282,9 @@ impl Provider {
         settings.tenants = rows(&self.tenants);
         settings.delegates = rows(&self.delegates);
         settings.delegates_claim = self.delegates_claim.as_ref().map(|path| path.to_string());
+        if let Some(claim) = &self.account_claim {
+            settings.account_claim = claim.to_string();
+        }
         settings.require_type = self.require_type.is_some();
         settings.unverified_email = self.unverified_email;
         settings.fields = self

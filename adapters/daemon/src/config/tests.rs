@@ -177,6 +177,10 @@ fn an_error_names_file_line_and_what_to_write() {
         ),
         (with("provider", "username_claims = []"), "write 1 to 15"),
         (
+            with("provider", "account_claim = \"upn\""),
+            "gatepost.toml:8: provider: account_claim: by a name or an address",
+        ),
+        (
             with("listener", "mode = \"rw\""),
             "three or four octal digits",
         ),

@@ -8,6 +8,16 @@ use super::super::claims::UsernameClaim;
 use super::super::fault::Faults;
 use super::Provider;
 
+/// Claims that are somebody else's one day, or that users choose: no account is anybody's for good by them.
+const NAMES: [&str; 6] = [
+    "email",
+    "name",
+    "nickname",
+    "preferred_username",
+    "unique_name",
+    "upn",
+];
+
 /// Hosts of Microsoft Entra: of the public cloud, and of national ones.
 const MICROSOFT: [&str; 3] = [
     "login.microsoftonline.com",
@@ -70,6 +80,13 @@ impl Provider {
             &["active_value", "active_attribute"],
             self.active_value.is_some() && self.active_attribute.is_none(),
             "provider: active_value needs active_attribute; write both, or neither",
+        );
+        let account_claim = self.account_claim.as_deref();
+        forbid(
+            &["account_claim"],
+            account_claim.is_some_and(|claim| claim.is_empty() || NAMES.contains(&claim)),
+            "provider: account_claim: by a name or an address whoever has it next would open this one's mailbox; \
+             write a claim that stays with its user, such as oid at Entra, or join = \"address\" at the source",
         );
         let names = self.usernames().filter_map(UsernameClaim::template);
         let mut paths: BTreeSet<&str> = names.flat_map(|name| name.paths()).collect();
