@@ -268,16 +268,28 @@ impl<'t> Parser<'t> {
         if self.rest.starts_with('"') {
             return self.quoted();
         }
-        // A name may have brackets, as long as none is open that they could close.
+        // A name may have brackets: its own, and any as long as none is open that they could close.
         let is_inside = self.depth > 0;
-        let is_end = |c| matches!(c, ' ' | '"') || is_inside && matches!(c, ')' | ']');
+        let mut opened = 0_usize;
+        let mut is_end = |c| match c {
+            ' ' | '"' => true,
+            ')' if opened > 0 => {
+                opened -= 1;
+                false
+            }
+            ')' | ']' => is_inside,
+            c => {
+                opened += usize::from(c == '(');
+                false
+            }
+        };
         let mut end = 0;
         let text = self.rest;
         loop {
             let behind = text.get(end..).unwrap_or_default();
             let blanks = behind.len() - behind.trim_start_matches(' ').len();
             let word = behind.get(blanks..).unwrap_or_default();
-            let length = word.find(is_end).unwrap_or(word.len());
+            let length = word.find(&mut is_end).unwrap_or(word.len());
             let word = word.get(..length).unwrap_or_default();
             let is_and_or = word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or");
             if word.is_empty() || end > 0 && is_and_or {
