@@ -235,3 +235,69 @@ fn wrong_passwords_at_once_are_not_all_tried_at_once() {
         "it was answered from memory"
     );
 }
+
+/// N5: what a provider does with strangers' tokens, which it does not know, says nothing of the others'.
+#[test]
+fn invariant_7_tokens_that_a_provider_fails_at_stop_nobody_elses_login() {
+    let active = json!({"active": true, "aud": "mail", "email": ALICE, "exp": now() + 600});
+    for behaviour in [
+        Behaviour::Answer(Page::json(500, &json!({}))),
+        Behaviour::Reset,
+        Behaviour::Silence,
+    ] {
+        let stub = Stub::start().unwrap();
+        let text = format!(
+            "[[provider]]\nname = \"example\"\nissuer = \"https://id.example.com\"\naudience = \"mail\"\n\
+             discovery = false\nvalidate = \"online\"\nusername_claims = [\"email\"]\n\
+             tokeninfo_url = \"{}\"\ntimeout_milliseconds = 300\n",
+            stub.url("/info/")
+        );
+        let daemon = online::Daemon::start(&text);
+        let mut client = Client::tcp(&daemon.address);
+        client.send("VERSION\t1\t2\nCPID\t1\n");
+        while client.line() != "DONE" {}
+        let mut id = 0;
+        for round in 0..12 {
+            let good = format!("good-{round}");
+            stub.set_json(&format!("/info/{good}"), &active);
+            id += 1;
+            client.send(auth(id, &good, "198.51.100.1"));
+            assert_eq!(
+                client.line(),
+                format!("OK\t{id}\tuser={ALICE}"),
+                "{behaviour:?} {round}"
+            );
+            for _ in 0..10 {
+                id += 1;
+                let junk = format!("junk-{id}");
+                stub.set(&format!("/info/{junk}"), behaviour.clone());
+                client.send(auth(id, &junk, "192.0.2.1"));
+            }
+            for _ in 0..10 {
+                assert!(client.line().starts_with("FAIL\t"));
+            }
+        }
+    }
+}
+
+/// N4: whoever waits for a slow provider's turn is not late.
+#[test]
+fn a_burst_of_good_tokens_is_taken_as_fast_as_its_provider_answers() {
+    let stub = Stub::start().unwrap();
+    let active = json!({"active": true, "aud": "mail", "email": ALICE, "exp": now() + 600});
+    let page = Page::json(200, &active);
+    stub.set(
+        "/introspect",
+        Behaviour::After(Duration::from_millis(500), page),
+    );
+    let daemon = Daemon::start(&stub, "");
+    let mut client = daemon.connect();
+    let burst: String = (1..=280)
+        .map(|id| auth(id, &format!("opaque-{id}"), "192.0.2.1"))
+        .collect();
+    client.send(burst);
+    for _ in 1..=280 {
+        let line = client.line();
+        assert!(line.starts_with("OK\t"), "{line}");
+    }
+}
