@@ -16,6 +16,7 @@
     )
 )]
 
+pub mod docker_mailserver;
 pub mod id;
 pub mod index;
 pub mod login;

@@ -45,6 +45,17 @@ impl Routes {
         self.catch_alls.insert(domain.to_ascii_lowercase(), target);
     }
 
+    /// All lists.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = &List> {
+        self.lists.values()
+    }
+
+    /// Every domain in which somebody gets what is for nobody, and who.
+    pub(crate) fn catch_alls(&self) -> impl Iterator<Item = (&str, &Address)> {
+        let all = self.catch_alls.iter();
+        all.map(|(domain, target)| (&**domain, target))
+    }
+
     /// The list of that address, which is in lower case.
     #[must_use]
     pub fn list(&self, address: &str) -> Option<&List> {
