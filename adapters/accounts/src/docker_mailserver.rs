@@ -2,8 +2,10 @@
 //! `postfix-accounts.cf`, `postfix-virtual.cf` and `dovecot-quotas.cf`.
 //!
 //! What Gatepost writes stands between two comments; what an administrator has written around them stays as it is, and
-//! an account of his is his. The files are read by scripts that run as root and look for names as parts of lines, so
-//! that only addresses of letters, digits and `.` `_` `-` `+` `=` are written: the others are counted, and left out.
+//! an account of his is his. The files are read by scripts that run as root (docker-mailserver's
+//! `target/scripts/helpers/accounts.sh`), so that only addresses of letters, digits and `.` `_` `-` `+` `=` are written:
+//! the others are counted, and left out. The scripts take the first line that an address, as a pattern of `grep`, is
+//! found in, which is also the end of a longer one: shorter ones come first, and of one length a dot before all else.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -72,7 +74,7 @@ impl File {
             .map(str::to_ascii_lowercase)
             .collect();
         let mut lines = Lines {
-            lines: BTreeMap::new(),
+            lines: Vec::new(),
             theirs,
             left_out: 0,
         };
@@ -90,11 +92,13 @@ impl File {
             }
             Self::Aliases => add_aliases(&mut lines, index, routes),
             Self::Quotas => {
-                for entry in receiving(index, routes) {
-                    if let Some(quota) = entry.quota() {
-                        let mailbox = entry.mailbox().unwrap_or_default();
-                        lines.add(mailbox, |mailbox| format!("{mailbox}:{quota}B"));
-                    }
+                let is_any = receiving(index, routes).any(|entry| entry.quota().is_some());
+                for entry in receiving(index, routes).filter(|_| is_any) {
+                    // Whoever has none is given none here, and not another's.
+                    let quota = entry.quota().map(|bytes| format!("{bytes}B"));
+                    let quota = quota.unwrap_or_default();
+                    let mailbox = entry.mailbox().unwrap_or_default();
+                    lines.add(mailbox, |mailbox| format!("{mailbox}:{quota}"));
                 }
             }
         }
@@ -152,9 +156,9 @@ fn split(old: &str) -> Parts<'_> {
     }
 }
 
-/// Our lines, by what they are about.
+/// Our lines, each behind what it is about.
 struct Lines {
-    lines: BTreeMap<String, String>,
+    lines: Vec<(String, String)>,
     theirs: HashSet<String>,
     left_out: usize,
 }
@@ -169,7 +173,7 @@ impl Lines {
             self.left_out += 1;
             return;
         }
-        self.lines.insert(about.to_owned(), line(about));
+        self.lines.push((about.to_owned(), line(about)));
     }
 
     /// Where mail for an address goes.
@@ -184,7 +188,9 @@ impl Lines {
         }
     }
 
-    fn between(self, before: &str, behind: &str) -> String {
+    fn between(mut self, before: &str, behind: &str) -> String {
+        self.lines
+            .sort_by_cached_key(|(about, _)| (about.len(), about.replace('.', "\0")));
         let mut text = before.to_owned();
         if self.lines.is_empty() {
             text += behind;
@@ -193,10 +199,8 @@ impl Lines {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        for line in std::iter::once(BEGIN)
-            .chain(self.lines.values().map(String::as_str))
-            .chain([END])
-        {
+        let lines = self.lines.iter().map(|(_, line)| &**line);
+        for line in std::iter::once(BEGIN).chain(lines).chain([END]) {
             text += line;
             text.push('\n');
         }

@@ -1,6 +1,7 @@
 //! Accounts that are known before anybody logs in: a database that sources write to, and an index of it in memory that
 //! mail servers are answered from. Nobody who asks waits for the database.
 
+mod files;
 pub(crate) mod gate;
 mod held;
 mod login;
@@ -28,6 +29,7 @@ use tokio::time::timeout;
 use crate::config::{AccountSettings, UsersError};
 use crate::connection::tls::{Tls, TlsError};
 use crate::process::vital;
+use files::Files;
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
 pub(crate) use users::Everybody;
@@ -81,6 +83,11 @@ pub(crate) enum SettingsError {
     Database { path: PathBuf, fault: &'static str },
     #[error("[accounts]: database {}: {source}; give a file that gatepost can write", .path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error(
+        "[accounts]: docker_mailserver {}: this is no directory that is there; name the one with postfix-accounts.cf",
+        .0.display()
+    )]
+    DockerMailserver(PathBuf),
     #[error(transparent)]
     Users(#[from] UsersError),
     #[error("[accounts]: certificate {0}")]
@@ -116,6 +123,7 @@ impl Accounts {
         only_provider: Option<String>,
     ) -> Result<Arc<Self>, SettingsError> {
         check_file(settings)?;
+        check_directory(settings)?;
         let tls = settings.certificate();
         let tls = tls.map(|(certificate, key)| Tls::load(certificate, key));
         Ok(Arc::new(Self {
@@ -133,6 +141,15 @@ impl Accounts {
     pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
         let accounts = Arc::clone(self);
         vital::spawn("accounts".to_owned(), move || accounts.open_at_last())
+    }
+
+    /// Keeps docker-mailserver's files current, if it has any.
+    pub(crate) fn files(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let files = self.settings.docker_mailserver().map(|directory| Files {
+            held: self.held(),
+            directory: directory.to_owned(),
+        });
+        files.map(Files::follow)
     }
 
     /// Waits until it has been tried to open the database.
@@ -332,6 +349,15 @@ fn check_file(settings: &AccountSettings) -> Result<(), SettingsError> {
             "its directory is not there; create it, and give it to gatepost's user",
         )),
         Err(error) => Err(failed(error)),
+    }
+}
+
+fn check_directory(settings: &AccountSettings) -> Result<(), SettingsError> {
+    match settings.docker_mailserver() {
+        Some(directory) if !directory.is_dir() => {
+            Err(SettingsError::DockerMailserver(directory.to_owned()))
+        }
+        _ => Ok(()),
     }
 }
 

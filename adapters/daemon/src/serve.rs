@@ -204,10 +204,7 @@ async fn serve(
     start_accounts(accounts.as_ref())?;
     let mut followed = JoinSet::new();
     follow_users(upstream, follow, &mut followed).await;
-    if let Some(tls) = accounts.as_ref().and_then(|accounts| accounts.tls()) {
-        followed.spawn(tls.follow());
-    }
-    accounts_tried(accounts.as_ref()).await;
+    follow_accounts(accounts.as_deref(), &mut followed).await;
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(Stage::Serving);
     let service = Arc::new(service(&config, generation, stopping, accounts.clone()));
@@ -265,11 +262,18 @@ async fn close_accounts(accounts: Option<Arc<Accounts>>, patience: Duration) {
     }
 }
 
-/// Waits until it has been tried to open the database of accounts, for a while.
-async fn accounts_tried(accounts: Option<&Arc<Accounts>>) {
-    if let Some(accounts) = accounts {
-        let _ = timeout(FIRST_LOOK, accounts.tried()).await;
+/// Keeps what belongs to accounts current; waits until it has been tried to open their database, for a while.
+async fn follow_accounts(accounts: Option<&Accounts>, followed: &mut JoinSet<()>) {
+    let Some(accounts) = accounts else {
+        return;
+    };
+    if let Some(tls) = accounts.tls() {
+        followed.spawn(tls.follow());
     }
+    if let Some(files) = accounts.files() {
+        followed.spawn(files);
+    }
+    let _ = timeout(FIRST_LOOK, accounts.tried()).await;
 }
 
 /// Lets nobody in any more, and logins that have begun end.

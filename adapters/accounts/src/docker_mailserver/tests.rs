@@ -86,7 +86,7 @@ fn an_account_is_a_line_and_a_second_writing_changes_nothing() {
         &routes,
     );
     let first = written(File::Accounts, "", &index, &routes);
-    assert_eq!(first.text, ours("alice@x.org|{X}2\nbob@x.org|{X}1\n"));
+    assert_eq!(first.text, ours("bob@x.org|{X}1\nalice@x.org|{X}2\n"));
     assert_eq!(first.left_out, 0);
     let second = written(File::Accounts, &first.text, &index, &routes);
     assert_eq!(second, first);
@@ -163,13 +163,23 @@ fn aliases_lists_forwarding_and_catch_alls_are_lines() {
 }
 
 #[test]
-fn quotas_are_in_bytes() {
+fn quotas_are_in_bytes_and_nobody_has_another_s() {
     let routes = Routes::new();
-    let mut bob = account(1, &["bob@x.org"]);
-    bob.quota = Some(1 << 30);
-    let index = index([bob, account(2, &["alice@x.org"])], &routes);
-    let found = written(File::Quotas, "", &index, &routes);
-    assert_eq!(found.text, ours("bob@x.org:1073741824B\n"));
+    let with = |number, text: &str, quota| Account {
+        quota,
+        ..account(number, &[text])
+    };
+    let all = [
+        with(1, "abob@x.org", Some(1 << 30)),
+        with(2, "bob@x.org", None),
+        with(3, "a-b@x.org", Some(5)),
+        with(4, "a.b@x.org", Some(6)),
+    ];
+    let found = written(File::Quotas, "", &index(all, &routes), &routes);
+    let expected = "a.b@x.org:6B\na-b@x.org:5B\nbob@x.org:\nabob@x.org:1073741824B\n";
+    assert_eq!(found.text, ours(expected));
+    let nobody = index([with(2, "bob@x.org", None)], &routes);
+    assert_eq!(written(File::Quotas, "", &nobody, &routes).text, "");
 }
 
 /// Scripts that run as root read these lines.

@@ -9,12 +9,15 @@ use gatepost_accounts::model::Change;
 use gatepost_accounts::routes::Routes;
 use gatepost_mail::users::Common;
 use gatepost_store::{Feed, Load, Trouble};
+use tokio::sync::watch;
 
 /// What is known of the accounts.
 pub(crate) struct Held {
     known: RwLock<Known>,
     /// What every account has as a user of Dovecot's.
     common: Common,
+    /// Told of each change.
+    changed: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -30,6 +33,7 @@ impl Held {
         Arc::new(Self {
             known: RwLock::default(),
             common,
+            changed: watch::Sender::new(()),
         })
     }
 
@@ -74,7 +78,15 @@ impl Held {
 
     fn change<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut known)
+        let changed = change(&mut known);
+        drop(known);
+        self.changed.send_replace(());
+        changed
+    }
+
+    /// What tells of each change from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// What keeps it current; `database` is for the log.

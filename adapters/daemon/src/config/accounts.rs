@@ -39,6 +39,8 @@ keys! {
         gid: Option<SystemId>,
         home: Option<AccountTemplate>,
         fields: BTreeMap<FieldName, AccountTemplate>,
+        /// The directory of docker-mailserver's configuration, whose files are written.
+        docker_mailserver: Option<AbsolutePath>,
         catch_all: BTreeMap<DomainName, MailAddress>,
         pub(crate) sources as "source": Vec<AccountSource>,
         pub(crate) lists as "list": Vec<MailingList>,
@@ -130,6 +132,11 @@ impl AccountSettings {
         self.certificate
             .as_deref()
             .zip(self.certificate_key.as_deref())
+    }
+
+    /// Where docker-mailserver's files are written, if they are.
+    pub(crate) fn docker_mailserver(&self) -> Option<&Path> {
+        self.docker_mailserver.as_deref()
     }
 
     /// Whether mail for accounts that may not log in is refused.

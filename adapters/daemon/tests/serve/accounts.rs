@@ -2,6 +2,7 @@
 
 mod commands;
 mod doctor;
+mod files;
 mod invariants;
 mod killed;
 mod logins;
