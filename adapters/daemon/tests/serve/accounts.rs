@@ -36,6 +36,8 @@ struct Daemon {
     issuer: Issuer,
     watched: String,
     scim: String,
+    /// Where Dovecot asks, if it does.
+    http: String,
 }
 
 /// Its tables; `%` is its directory, and `LINES` what a test adds to `[accounts]`, or, behind `[idp]`, to that source.
@@ -77,7 +79,7 @@ impl Daemon {
     fn start_in(root: TempDir, lines: &str) -> Self {
         let (configuration, issuer) = configure(&root, lines);
         let mut serving = Serving::start(&configuration);
-        let (mut watched, mut scim) = (String::new(), String::new());
+        let [mut watched, mut scim, mut http] = [const { String::new() }; 3];
         while watched.is_empty() || scim.is_empty() {
             let event = serving.wait_for("listening");
             let address = event["address"].as_str().unwrap();
@@ -85,6 +87,7 @@ impl Daemon {
             match event["protocol"].as_str().unwrap() {
                 "metrics" => watched += address,
                 "scim" => scim += address,
+                "http" => http += address,
                 _ => {}
             }
         }
@@ -95,6 +98,7 @@ impl Daemon {
             issuer,
             watched,
             scim,
+            http,
         }
     }
 
@@ -110,16 +114,21 @@ impl Daemon {
         client
     }
 
-    /// What Dovecot's login process hears of a login as `claimed` with a good token of these claims: the answer, and
-    /// what the client was told first.
-    fn log_in(&self, claimed: &str, claims: &Value) -> (String, Option<Value>) {
+    /// A good token that says this besides.
+    fn token(&self, claims: &Value) -> String {
         let mut all = json!({
             "iss": "https://id.example.com", "aud": "mail", "exp": now() + 600,
         });
         for (name, value) in claims.as_object().unwrap() {
             all[name] = value.clone();
         }
-        let token = self.issuer.sign("ES256", &all);
+        self.issuer.sign("ES256", &all)
+    }
+
+    /// What Dovecot's login process hears of a login as `claimed` with a good token of these claims: the answer, and
+    /// what the client was told first.
+    fn log_in(&self, claimed: &str, claims: &Value) -> (String, Option<Value>) {
+        let token = self.token(claims);
         let mut client = handshake(self.connect("auth"));
         let mut line = client.ask(auth(1, claimed, &token));
         let challenge = line.strip_prefix("CONT\t1\t").map(|json| {

@@ -246,3 +246,18 @@ fn a_certificate_has_its_key_and_a_listener() {
     let words = config.looser_words().join("\n");
     assert!(!words.contains("in clear"), "{words}");
 }
+
+/// The page of docker-mailserver puts one behind the other.
+#[test]
+fn docker_mailserver_s_example_is_a_configuration() {
+    let text = [
+        include_str!("../../../../../examples/docker-mailserver/gatepost.toml"),
+        include_str!("../../../../../examples/docker-mailserver/accounts.toml"),
+    ]
+    .concat();
+    let config = Config::parse(&text)
+        .map_err(|faults| faults.in_file(Path::new("x"), &text).to_string())
+        .unwrap();
+    let accounts = config.accounts.unwrap();
+    assert_eq!(accounts.docker_mailserver(), Some(Path::new("/config")));
+}

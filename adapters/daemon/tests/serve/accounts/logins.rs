@@ -88,6 +88,34 @@ fn a_provider_that_calls_its_users_otherwise_than_sub_is_told_by_which_claim() {
     }
 }
 
+/// Dovecot's oauth2 database hears the mailbox of the token's account, and of nobody who has none.
+#[test]
+fn dovecot_is_told_the_mailbox_over_http_as_well() {
+    let http = "[http]\nlisten = \"tcp:127.0.0.1:0\"";
+    let daemon = Daemon::start_in(TempDir::new().unwrap(), http);
+    let userinfo = |claims: &Value| {
+        let head = format!(
+            "GET /userinfo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n",
+            daemon.token(claims)
+        );
+        let answer = ask(&daemon.http, &head, "");
+        (answer.status, answer.body)
+    };
+    let idp = daemon.source("idp");
+    let alice = json!({"schemas": [USER], "userName": ALICE, "externalId": "s-1"});
+    let id = idp.push("POST", "/Users", &alice).expect(201)["id"].clone();
+    let (status, body) = userinfo(&user("s-1", "renamed@example.com"));
+    assert_eq!(status, 200);
+    assert!(body.contains(ALICE) && !body.contains("renamed"), "{body}");
+    let path = format!("/Users/{}", id.as_str().unwrap());
+    let off = json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "active", "value": false}]});
+    idp.push("PATCH", &path, &off).expect(200);
+    for claims in [user("s-1", ALICE), user("s-2", BOB)] {
+        let (_, body) = userinfo(&claims);
+        assert!(!body.contains("@example.com"), "{body}");
+    }
+}
+
 #[test]
 fn another_address_of_the_account_is_no_login_unless_that_is_configured() {
     let mut daemon = Daemon::start();
