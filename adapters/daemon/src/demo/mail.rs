@@ -12,8 +12,8 @@ use clap::Args;
 /// What is shown of it.
 #[derive(Args)]
 pub(super) struct Options {
-    /// Starts Debian's Postfix and Dovecot around it, unpacked but not installed, and prints lines of curl
-    /// that log in (in the repository, on Debian, as root).
+    /// Starts Debian's Postfix and Dovecot around it, unpacked but not installed: shows a user whom canaille pushes over
+    /// SCIM, and prints lines of curl that log in (in the repository, on Debian, as root).
     #[arg(long)]
     #[arg(conflicts_with_all = ["provider", "stay"])]
     pub(super) mail: bool,

@@ -1,14 +1,18 @@
 //! `mail_demo [--once | --lacking]`: Debian's Postfix and Dovecot around Gatepost, on loopback: what `gatepost demo --mail`
 //! shows.
 //!
+//! In a second act canaille pushes a user, who gets mail without ever having logged in.
+//!
 //! The servers run in namespaces of their own, but in the machine's network, so that its users reach them.
 //! With `--once`, curl logs in over SMTP and IMAP, and it is printed what came of it; without, the lines to
 //! try are printed and the servers stay. `--lacking` names what this machine lacks, one reason a line.
 
+mod accounts;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatepost_tests::daemon::{Configuration, Daemon, wait_until};
@@ -17,10 +21,13 @@ use gatepost_tests::login::{AUDIENCE, USER};
 use gatepost_tests::mint::Issuer;
 use gatepost_tests::namespace::{self, Namespace, Network, in_root};
 use gatepost_tests::postfix::{self, Postfix, Smtpd};
-use gatepost_tests::roots::{self, DOVECOT_2_3, MAIL, Recipe};
+use gatepost_tests::roots::{self, DOVECOT_2_3, MAIL, PROVISIONED, Recipe};
 use gatepost_tests::stream::Address;
 use gatepost_tests::stub::Stub;
 use serde_json::json;
+
+/// What this program calls itself with for the second act.
+const ACCOUNTS_ACT: &str = "--accounts";
 
 const RECIPES: [&Recipe; 2] = [&MAIL, &DOVECOT_2_3];
 
@@ -44,6 +51,7 @@ fn main() -> ExitCode {
     let outcome = match words[..] {
         [] => run(false),
         ["--once"] => run(true),
+        [ACCOUNTS_ACT] => show_accounts(),
         ["--lacking"] => {
             for reason in lacking() {
                 println!("{reason}");
@@ -79,14 +87,34 @@ fn run(once: bool) -> io::Result<bool> {
         )));
     }
     let directory = roots::directory()?;
-    if !roots::missing(&directory, &RECIPES).is_empty() {
+    let recipes = [&RECIPES[..], &PROVISIONED].concat();
+    if !roots::missing(&directory, &recipes).is_empty() {
         println!(
-            "Debian's Postfix, Dovecot and curl are unpacked into {}",
+            "Debian's Postfix, Dovecot and curl, and canaille, are unpacked into {}",
             directory.display()
         );
-        roots::prepare(&directory, &RECIPES)?;
+        roots::prepare(&directory, &recipes)?;
     }
-    Ok(namespace::reenter(Network::TheHosts)?.success())
+    let servers = || namespace::reenter(Network::TheHosts);
+    let accounts = || {
+        let mut act = Command::new(std::env::current_exe()?);
+        act.arg(ACCOUNTS_ACT).status()
+    };
+    let both = if once {
+        [servers()?, accounts()?]
+    } else {
+        // What stays for somebody to try comes last.
+        [accounts()?, servers()?]
+    };
+    Ok(both.iter().all(ExitStatus::success))
+}
+
+/// The second act, in a network of its own.
+fn show_accounts() -> io::Result<bool> {
+    if namespace::is_inside() {
+        return accounts::show();
+    }
+    Ok(namespace::reenter(Network::Own)?.success())
 }
 
 /// What this machine lacks for it, one reason a line.
