@@ -73,7 +73,7 @@ impl File {
             .filter_map(|line| self.key(line))
             .map(str::to_ascii_lowercase)
             .collect();
-        let mut lines = Lines {
+        let mut lines = Ours {
             lines: Vec::new(),
             theirs,
             left_out: 0,
@@ -157,13 +157,13 @@ fn split(old: &str) -> Parts<'_> {
 }
 
 /// Our lines, each behind what it is about.
-struct Lines {
+struct Ours {
     lines: Vec<(String, String)>,
     theirs: HashSet<String>,
     left_out: usize,
 }
 
-impl Lines {
+impl Ours {
     /// Adds a line about an address, unless the administrator has one or it cannot be written.
     fn add(&mut self, about: &str, line: impl FnOnce(&str) -> String) {
         if self.theirs.contains(about) {
@@ -216,7 +216,7 @@ fn receiving<'i>(index: &'i Index, routes: &Routes) -> impl Iterator<Item = &'i 
         .filter(move |entry| entry.is_active() || !refuses_inactive)
 }
 
-fn add_aliases(lines: &mut Lines, index: &Index, routes: &Routes) {
+fn add_aliases(lines: &mut Ours, index: &Index, routes: &Routes) {
     for entry in receiving(index, routes) {
         for address in entry.addresses() {
             let targets = index.aliases(address);

@@ -3,27 +3,29 @@
 //! The database is on a disk, below Cargo's target directory: what is acknowledged is there after a power cut, and in
 //! memory that would cost nothing.
 
+mod beside;
 mod filled;
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use gatepost_tests::daemon::program;
 use gatepost_tests::mint::Issuer;
-use gatepost_tests::namespace::{Namespace, in_root};
+use gatepost_tests::namespace::Namespace;
 use gatepost_tests::process::run as run_program;
-use gatepost_tests::roots::{self, MAIL};
+use gatepost_tests::roots;
 use gatepost_tests::stream::{Address, Stream};
 use serde_json::json;
 
 use super::process::resident;
 use super::servers::{Gatepost, static_keys};
 use super::table::{Row, Table, Target, median};
+use beside::{PasswdFile, postmap};
 use filled::{ACCOUNTS, GROUP, address, fill, id, user};
 
 /// Where sources push to.
@@ -81,18 +83,21 @@ struct Desk {
 struct Running {
     gatepost: Gatepost,
     map: Address,
+    master: Address,
 }
 
 impl Desk {
     fn new(directory: &Path, disk: &Path, name: &'static str, keys: &str) -> Self {
-        let map = directory.join(format!("{name}-map"));
+        let [map, master] = ["map", "master"].map(|of| directory.join(format!("{name}-{of}")));
         let text = format!(
             "[accounts]\ndatabase = \"{}\"\nlisten = \"tcp:127.0.0.1:{PUSHED}\"\nuid = 8\ngid = 8\n\
              home = \"/var/mail/%{{id}}\"\n[[accounts.source]]\nname = \"idp\"\ndomains = [\"example.com\"]\n\
              public_url = \"http://127.0.0.1:{PUSHED}/scim/idp/v2\"\n\
-             [[listener]]\naddress = \"unix:{}\"\nprotocol = \"socketmap\"\n{keys}",
+             [[listener]]\naddress = \"unix:{}\"\nprotocol = \"socketmap\"\n\
+             [[listener]]\naddress = \"unix:{}\"\nprotocol = \"master\"\n{keys}",
             disk.join(name).display(),
-            map.display()
+            map.display(),
+            master.display()
         );
         Self {
             directory: directory.to_owned(),
@@ -109,8 +114,13 @@ impl Desk {
     fn start(&self) -> io::Result<Running> {
         // What a source does is in the log at `info`, as in operation.
         let gatepost = Gatepost::start(&self.directory, self.name, "info", &self.text)?;
-        let map = Address::Unix(self.directory.join(format!("{}-map", self.name)));
-        Ok(Running { gatepost, map })
+        let [map, master] = ["map", "master"]
+            .map(|of| Address::Unix(self.directory.join(format!("{}-{of}", self.name))));
+        Ok(Running {
+            gatepost,
+            map,
+            master,
+        })
     }
 
     /// A new secret of the source.
@@ -230,35 +240,12 @@ fn look_up(table: &mut Table, namespace: &Namespace, running: &Running) -> io::R
         took,
     );
     table.print(&row, Target::AtMost(1e6 / 150_000.0));
+    let dovecot = PasswdFile::start(namespace)?.look_up(&addresses)?;
+    let ours = beside::look_up(&running.master, &addresses, || running.gatepost.cpu())?;
+    Table::section("a user looked up by a mail process", "passwd-file");
+    let row = Row::beside("µs of the processor, 64 in flight", ours, dovecot);
+    table.print(&row, Target::Reported);
     Ok(())
-}
-
-/// What a look-up costs `postmap` in a table that Postfix has made of the same addresses, in microseconds.
-fn postmap(namespace: &Namespace, addresses: &[String]) -> io::Result<f64> {
-    let root = namespace.root(&MAIL);
-    let all = (0..ACCOUNTS).map(|number| format!("{} x\n", address(number)));
-    fs::write(root.join("tmp/known"), all.collect::<String>())?;
-    fs::write(
-        root.join("etc/postfix/main.cf"),
-        "compatibility_level = 3.6\n",
-    )?;
-    run_program(in_root(&root, "/usr/sbin/postmap").arg("hash:/tmp/known"))?;
-    let ask = |addresses: &[String]| -> io::Result<f64> {
-        let mut command = in_root(&root, "/usr/sbin/postmap");
-        command.args(["-q", "-", "hash:/tmp/known"]);
-        let begun = Instant::now();
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()?;
-        let input = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        (&input).write_all((addresses.join("\n") + "\n").as_bytes())?;
-        drop(input);
-        child.wait()?;
-        Ok(begun.elapsed().as_secs_f64() * 1e6)
-    };
-    let few = addresses.get(..1).unwrap_or_default();
-    Ok((ask(addresses)? - ask(few)?) / f64::from(LOOKUPS))
 }
 
 /// A source: an agent that keeps its connection, and its secret.

@@ -83,10 +83,10 @@ fn create(lab: &Provisioned, name: &str) -> io::Result<()> {
     let done = lab
         .canaille()?
         .run(&[&["create", "user"], &user[..]].concat())?;
-    match done.said.contains("WARNING in client") {
-        true => Err(io::Error::other(done.said)),
-        false => Ok(()),
+    if done.said.contains("WARNING in client") {
+        return Err(io::Error::other(done.said));
     }
+    Ok(())
 }
 
 /// What Postfix says to a recipient.
