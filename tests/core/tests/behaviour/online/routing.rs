@@ -169,3 +169,53 @@ fn unused_keys_of_other_providers_do_not_matter() {
     setup.keys = Some(&keys);
     setup.check(&[ok(&good())], Ok(ALICE));
 }
+
+/// A provider that is to be asked about every token is asked about each that its key has signed, although the client
+/// leaves out, or makes up, the name by which one of several would be chosen.
+#[test]
+fn no_client_keeps_a_provider_from_being_asked_that_is_asked_about_every_token() {
+    let issuer = Issuer::new();
+    let policies = [tenant("a", &["example.com"]), tenant("b", &["b.example"])];
+    let every = Endpoints {
+        about: Some(About::EveryToken),
+        ..endpoints(Mode::Post)
+    };
+    let both = policies.each_ref().map(|policy| Provider {
+        policy,
+        endpoints: Some(every),
+    });
+    let mut claims = good();
+    claims["aud"] = json!("mail");
+    let token = issuer.sign("ES256", &claims);
+    let revoked = json!({"active": false});
+    for backend in BACKENDS {
+        let prepared = backend.prepare_all(&[issuer.jwk("ES256")]);
+        let keys = [
+            prepared[0].trusted(&policies[0]),
+            prepared[0].trusted(&policies[1]),
+        ];
+        for (providers, user) in [(&both[..], None), (&both[..], Some(ALICE))] {
+            let setup = Setup {
+                keys: Some(&keys),
+                token: &token,
+                user,
+                ..Setup::new(providers)
+            };
+            let (outcome, asked) = setup.run(&[ok(&revoked)]);
+            assert_eq!(outcome.code(), Err("token_refused"), "{user:?}");
+            assert_eq!(asked[0].provider, 0);
+            let (outcome, _) = setup.run(&[ok(&good())]);
+            assert_eq!(outcome.code(), Ok(ALICE), "{user:?}");
+        }
+        // One that does not judge JWTs leaves it to its key.
+        let setup = Setup {
+            keys: Some(&keys),
+            token: &token,
+            user: None,
+            ..Setup::new(&both)
+        };
+        let unsupported = Reply::json(400, r#"{"error":"unsupported_token_type"}"#);
+        let (outcome, _) = setup.run(&[Ok(unsupported)]);
+        assert_eq!(outcome.code(), Ok(ALICE));
+    }
+}

@@ -2,11 +2,11 @@
 
 use gatepost_core::exchange::{Input, LoginSettings, Output, Provider, TrustedKey};
 use gatepost_core::sasl::Mechanism;
-use gatepost_core::{Audience, Exchange, Policy, Rejection, UnixTime};
+use gatepost_core::{Active, Audience, Exchange, Policy, Rejection, Requirement, UnixTime};
 use gatepost_core_tests::judge::{BACKENDS, Key, Outcome, judge, oauthbearer};
 use serde_json::{Value, json};
 
-use super::{ALICE, KEYS, NOW, claims, policy, policy_with, with};
+use super::{ALICE, KEYS, NOW, claims, policy, policy_with, with, without};
 
 /// A key in a list: whose secret it is, its `kid`, its owner, and which policy it belongs to.
 type Listed<'k> = (usize, Option<&'k str>, Option<&'k str>, &'k Policy<'k>);
@@ -429,4 +429,92 @@ fn providers_of_one_issuer_take_each_its_own_tokens() {
     // What is wrong with the token itself is wrong for all.
     let late = with(&[("exp", json!(NOW - 300)), ("aud", json!("groupware"))]);
     assert_eq!(choose(&list, 0, k, &late).code(), Err("expired"));
+}
+
+/// Which provider a token is for is told by its audience, its party and its user's domain, whatever else the
+/// others' policies want: nothing of it is asked of a token that is not theirs.
+#[test]
+fn what_the_others_of_one_issuer_want_beside_is_not_asked_of_a_token_that_is_not_theirs() {
+    let k = Some("k");
+    let mail = policy();
+    let other = |change: fn(&mut Policy<'static>)| {
+        policy_with(|policy| {
+            policy.audience = Audience::OneOf(&["groupware"]);
+            change(policy);
+        })
+    };
+    let of_domain = |change: fn(&mut Policy<'static>)| {
+        policy_with(|policy| {
+            policy.domains = &["example.net"];
+            change(policy);
+        })
+    };
+    let typed = other(|policy| policy.require_type = true);
+    for first in [
+        typed,
+        of_domain(|policy| policy.scopes = &["imap"]),
+        of_domain(|policy| policy.username_claims = &["upn"]),
+        of_domain(|policy| {
+            policy.required = &[Requirement {
+                claim: "groups",
+                any_of: &["staff"],
+            }];
+        }),
+        of_domain(|policy| {
+            policy.active = Some(Active {
+                claim: "active",
+                value: None,
+            });
+        }),
+    ] {
+        let list = [(0, k, None, &first), (0, k, None, &mail)];
+        assert_eq!(choose(&list, 0, k, &claims()).code(), ALICE, "{first:?}");
+    }
+    // One takes ID tokens, the other does not.
+    let groupware = other(|_| ());
+    let of_ids = policy_with(|policy| policy.id_tokens = true);
+    let list = [(0, k, None, &groupware), (0, k, None, &of_ids)];
+    let id_token = with(&[("typ", json!("ID"))]);
+    assert_eq!(choose(&list, 0, k, &id_token).code(), ALICE);
+    // A user of the second whose address is not verified.
+    let strict = of_domain(|_| ());
+    let lax = policy_with(|policy| policy.unverified_email = true);
+    let list = [(0, k, None, &strict), (0, k, None, &lax)];
+    let unverified = with(&[("email_verified", json!(false))]);
+    assert_eq!(choose(&list, 0, k, &unverified).code(), ALICE);
+    // A token without an audience is for whoever needs none.
+    let any = policy_with(|policy| policy.audience = Audience::Any);
+    let list = [(0, k, None, &mail), (0, k, None, &any)];
+    assert_eq!(choose(&list, 0, k, &without("aud")).code(), ALICE);
+}
+
+/// The one that a token is for says why it is refused, not the one that is looked at last.
+#[test]
+fn of_several_providers_of_one_issuer_the_tokens_own_says_why_it_is_refused() {
+    let k = Some("k");
+    let strict = policy_with(|policy| policy.scopes = &["imap"]);
+    let groupware = policy_with(|policy| policy.audience = Audience::OneOf(&["groupware"]));
+    for list in [
+        [(0, k, None, &strict), (0, k, None, &groupware)],
+        [(0, k, None, &groupware), (0, k, None, &strict)],
+    ] {
+        let outcome = choose(&list, 0, k, &claims());
+        assert_eq!(outcome.code(), Err("insufficient_scope"));
+    }
+}
+
+/// As many clients as a realm has.
+#[test]
+fn of_any_number_of_providers_of_one_issuer_each_takes_its_own_tokens() {
+    let k = Some("k");
+    let others: Vec<_> = (0..7)
+        .map(|_| policy_with(|policy| policy.audience = Audience::OneOf(&["groupware"])))
+        .collect();
+    let mail = policy();
+    let all = others.iter().chain([&mail]);
+    let list: Vec<Listed<'_>> = all.map(|policy| (0, k, None, policy)).collect();
+    assert_eq!(choose(&list, 0, k, &claims()).code(), ALICE);
+    // What is forged is not tried for longer.
+    let forged = choose(&list, 1, k, &claims());
+    assert_eq!((forged.code(), forged.attempts), (Err("bad_signature"), 4));
 }
