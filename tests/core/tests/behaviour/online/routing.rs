@@ -106,6 +106,12 @@ fn a_jwt_goes_to_the_issuer_that_it_names_and_to_nobody_else() {
     assert_eq!(asked(&policies, &mint("https://a.example"), user), Some(0));
     assert_eq!(asked(&policies, &mint("https://b.example"), user), Some(1));
     assert_eq!(asked(&policies, &mint("https://x.example"), user), Some(2));
+    // Whom the client claims to be changes nothing of that: it is for the answer to say that it is another's.
+    let mut of_domain = [policies[0]];
+    of_domain[0].domains = &["a.example"];
+    let token = mint("https://a.example");
+    assert_eq!(asked(&of_domain, &token, Some("u@d.example")), Some(0));
+    assert_eq!(asked(&of_domain, &token, Some("u")), Some(0));
     // One that names nobody may be anybody's, if there is only one to ask.
     let nameless = issuer.sign("ES256", &json!({"sub": "s"}));
     assert_eq!(asked(&policies, &nameless, user), None);
