@@ -225,3 +225,37 @@ fn no_client_keeps_a_provider_from_being_asked_that_is_asked_about_every_token()
         assert_eq!(outcome.code(), Ok(ALICE));
     }
 }
+
+/// Of two clients of one realm, one of which is asked about every token, the other's tokens are its own key's to judge.
+#[test]
+fn a_token_for_one_of_two_providers_of_an_issuer_is_not_shown_to_the_other() {
+    let issuer = Issuer::new();
+    let mut groupware = tenant("groupware", &[]);
+    groupware.audience = Audience::OneOf(&["groupware"]);
+    let mail = tenant("mail", &[]);
+    let every = Endpoints {
+        about: Some(About::EveryToken),
+        ..endpoints(Mode::Post)
+    };
+    let providers = [
+        Provider {
+            policy: &groupware,
+            endpoints: Some(every),
+        },
+        Provider::new(&mail),
+    ];
+    let token = issuer.sign("ES256", &good());
+    for backend in BACKENDS {
+        let prepared = backend.prepare_all(&[issuer.jwk("ES256")]);
+        let keys = [prepared[0].trusted(&groupware), prepared[0].trusted(&mail)];
+        for user in [None, Some(ALICE)] {
+            let setup = Setup {
+                keys: Some(&keys),
+                token: &token,
+                user,
+                ..Setup::new(&providers)
+            };
+            setup.check(&[], Ok(ALICE));
+        }
+    }
+}
