@@ -74,7 +74,7 @@ mod vouched;
 /// Scratch space that holds the payload of any token that is taken, in bytes.
 pub const MAX_PAYLOAD: usize = BearerToken::MAX_LEN / 4 * 3;
 
-/// Most keys that are tried for one token: what a token without `kid` may cost.
+/// Most keys that may fail to verify one token: what a token without `kid` may cost.
 const MAX_ATTEMPTS: usize = 4;
 
 /// One login. `A` says whether its user has to have an account: [`with_accounts`](Self::with_accounts).

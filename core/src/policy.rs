@@ -267,6 +267,21 @@ impl<'p> Policy<'p> {
         self.conclude(&findings, context.source, claimed)
     }
 
+    /// Whether it is this policy's provider that a token is meant for, among those of one issuer: by its audience, the
+    /// party that asked for it, the client that its key signs for, and the domain of its user.
+    #[inline(never)]
+    pub(crate) fn is_meant_by(&self, payload: &VerifiedPayload<'_>, owner: Option<&str>) -> bool {
+        // None of these rules looks at the time.
+        let context = claims_context(UnixTime::from_seconds(0), payload, owner);
+        let Ok(object) = Object::parse(payload.bytes()) else {
+            return true;
+        };
+        match self.read(object, &context, None) {
+            Ok(findings) => self.is_told_by(&findings),
+            Err(_) => true,
+        }
+    }
+
     /// Whom members name that somebody has vouched for, whether or not they meet the other rules.
     #[inline(never)]
     pub(crate) fn user_named_by(&self, object: Object<'_>) -> Option<VouchedUser> {

@@ -72,8 +72,15 @@ pub fn find<'i>(
     user: &User<'_>,
 ) -> Found<'i> {
     let known = user.subject.and_then(|subject| {
+        // Where an address joins them, the source calls nobody as tokens do.
+        let is_its = |entry: &Entry, join: Join| {
+            join == Join::Subject || entry.subject().is_none_or(|bound| bound == subject)
+        };
         let mut sources = sources.iter();
-        sources.find_map(|(source, _)| index.by_subject(source.id, subject))
+        sources.find_map(|(source, join)| {
+            let entry = index.by_subject(source.id, subject);
+            entry.filter(|entry| is_its(entry, *join))
+        })
     });
     if let Some(known) = known {
         return Found::Known(known);

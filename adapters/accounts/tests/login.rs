@@ -197,6 +197,13 @@ fn an_address_finds_an_account_once_if_it_is_verified_and_the_source_says_so() {
         );
         assert_eq!(by(&world, join, verified("s-2", ALICE)), "taken");
     }
+    // What a source that is joined by address calls the account is nobody's subject from then on.
+    let internal = user("internal-1", "x@example.com");
+    assert_eq!(by(&world, Join::Address, internal), "unknown");
+    assert_eq!(
+        by(&world, Join::Subject, internal),
+        format!("known {ALICE}")
+    );
     // Nor does a subject get a second account.
     let bob = world.create(BOB, None);
     assert_eq!(world.bind(&bob, "s-1", BOB), Effect::Nothing);

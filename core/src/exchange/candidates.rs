@@ -4,7 +4,7 @@
 //! The token's unverified `iss`, `kid` and `azp` are hints: they choose among keys that are trusted already,
 //! never whom to trust. No key of one provider is ever tried for another's token.
 
-use super::{MAX_ATTEMPTS, Provider, TrustedKey};
+use super::{Provider, TrustedKey};
 use crate::{
     claims::Hints,
     jose::Header,
@@ -59,6 +59,13 @@ impl Origin {
             }
             Self::Foreign => providers.len() == 1,
         }
+    }
+
+    /// The provider that alone may have issued the token, if one may.
+    pub(super) fn only(self, providers: &[Provider<'_>]) -> Option<usize> {
+        let mut all = (0..providers.len()).filter(|index| self.admits(*index, providers));
+        let only = all.next()?;
+        all.next().is_none().then_some(only)
     }
 
     /// The first provider after `last` whose newer keys may verify the token.
@@ -143,10 +150,19 @@ impl Search<'_, '_> {
         !self.providers.is_empty() && self.origin() == Origin::Foreign
     }
 
-    /// Whether a key that has failed was the last one that may be tried.
+    /// Whether no key is left behind the `attempt`th.
     pub(super) fn is_last(&self, keys: &[&[TrustedKey<'_>]], attempt: usize) -> bool {
-        let next = attempt.saturating_add(1);
-        next >= MAX_ATTEMPTS || !matches!(self.find(keys, next), Ok(Some(_)))
+        !matches!(self.find(keys, attempt.saturating_add(1)), Ok(Some(_)))
+    }
+
+    /// Whether a provider after `last`, which the token may be for, has no key to try.
+    pub(super) fn is_any_without(&self, keys: &[&[TrustedKey<'_>]], last: Option<usize>) -> bool {
+        let mut others = self.admitted().filter(|index| Some(*index) > last);
+        others.any(|provider| {
+            let ours = keys.get(provider).copied().unwrap_or_default();
+            let choice = Choice::new(self.header, ours);
+            !ours.iter().any(|key| self.fits(&choice, key))
+        })
     }
 
     fn fits(&self, choice: &Choice<'_>, key: &TrustedKey<'_>) -> bool {

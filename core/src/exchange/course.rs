@@ -4,11 +4,11 @@
 //! JWT ─┬─ EveryToken: asked first ─┬─ answer ────────────────────────────> judged by the answer
 //!      │                           └─ "unsupported_token_type" ─┐
 //!      │                                                        v (Asked::First)
-//!      └────────────────────────────────────────────────────> keys ─┬─ verified ──> judged by the claims
+//!      └────────────────────────────────────────────────────> keys ─┬─ verified ──> judged by the claims (*)
 //!            ┌──────────────────────────────────────────────────────┴─ none does, or the signature fails
 //!            v
-//!      newer keys, once a login ─┬─ there are ──> keys, once more
-//!                                └─ none, or they cannot be fetched ─┐
+//!      newer keys, once of each ─┬─ there are ──> keys, once more
+//!      provider                  └─ none, or they cannot be fetched ─┐
 //!            ┌───────────────────────────────────────────────────┘
 //!            ├─ a key was there, and its signature failed ───────> refused
 //!            ├─ UnverifiableTokens, Asked::NotYet ─> asked instead ─┬─ answer ──> judged by the answer
@@ -17,6 +17,9 @@
 //!            ├─ Asked::First, Asked::Instead ─────────────────────> token_refused, or keys_unavailable
 //!            └─ else ─────────────────────────────────────────────> refused for what was missing
 //! ```
+//!
+//! (*) Of several providers of one issuer none is asked first: the claims tell whose the token is. If that one is
+//! asked about every token, it is asked then; one that has no key for the token is looked at for newer ones.
 //!
 //! A token that was granted for a password goes the same way, but only its granter is asked about it.
 
@@ -41,11 +44,15 @@ pub(super) struct Verification<'b> {
     pub(super) jwt: UnverifiedJwt<'b>,
     /// How many keys have been tried.
     pub(super) attempt: usize,
+    /// How many of them have not verified it.
+    pub(super) failed: usize,
     /// Why a provider of several of one issuer, whose key has verified the token, does not take it.
     pub(super) not_taken: Option<Rejection>,
     pub(super) asked: Asked,
-    /// Whether newer keys have been looked for.
-    pub(super) is_refreshed: bool,
+    /// The last provider whose newer keys have been looked for.
+    pub(super) looked_at: Option<usize>,
+    /// Whether those of some provider cannot be fetched.
+    is_any_unavailable: bool,
 }
 
 impl<'b> Verification<'b> {
@@ -53,9 +60,11 @@ impl<'b> Verification<'b> {
         Self {
             jwt,
             attempt: 0,
+            failed: 0,
             not_taken: None,
             asked,
-            is_refreshed: false,
+            looked_at: None,
+            is_any_unavailable: false,
         }
     }
 }
@@ -67,8 +76,6 @@ pub(super) struct NewerKeys<'b> {
     pub(super) query: NewerKeysQuery,
     /// Why the known keys do not do.
     why: Rejection,
-    /// Whether those of some provider cannot be fetched.
-    is_any_unavailable: bool,
 }
 
 impl<'b> NewerKeys<'b> {
@@ -76,7 +83,9 @@ impl<'b> NewerKeys<'b> {
     pub(super) fn refreshed(self) -> Verification<'b> {
         Verification {
             attempt: 0,
-            is_refreshed: true,
+            failed: 0,
+            not_taken: None,
+            looked_at: Some(self.query.provider),
             ..self.verification
         }
     }
@@ -95,10 +104,9 @@ impl<'b, A: Accounts> Exchange<'b, A> {
         };
         let is_mac = verification.jwt.header().algorithm().is_mac();
         // No provider publishes secrets, so that no look finds one.
-        let next = origin.next(None, self.settings.providers);
-        let next = next.filter(|_| !is_mac && !verification.is_refreshed);
-        let Some(provider) = next else {
-            return self.go_on_without_key(verification.asked, origin, why);
+        let next = origin.next(verification.looked_at, self.settings.providers);
+        let Some(provider) = next.filter(|_| !is_mac) else {
+            return self.go_on_without_newer_keys(&verification, origin, why);
         };
         self.enter(State::AwaitingNewerKeys(NewerKeys {
             verification,
@@ -111,7 +119,6 @@ impl<'b, A: Accounts> Exchange<'b, A> {
                 },
             },
             why,
-            is_any_unavailable: false,
         }))
     }
 
@@ -122,20 +129,33 @@ impl<'b, A: Accounts> Exchange<'b, A> {
         mut newer: NewerKeys<'b>,
         is_unavailable: bool,
     ) -> Result<(), Rejection> {
-        newer.is_any_unavailable |= is_unavailable;
+        newer.verification.is_any_unavailable |= is_unavailable;
         let last = Some(newer.query.provider);
         if let Some(provider) = newer.origin.next(last, self.settings.providers) {
             newer.query.provider = provider;
             return self.enter(State::AwaitingNewerKeys(newer));
         }
-        let why = newer.why;
-        let is_missing = matches!(why, Rejection::UnknownKey | Rejection::NoKeys);
-        let why = if newer.is_any_unavailable && is_missing {
+        self.go_on_without_newer_keys(&newer.verification, newer.origin, newer.why)
+    }
+
+    /// All providers that may have issued the token have been looked at.
+    fn go_on_without_newer_keys(
+        &mut self,
+        verification: &Verification<'b>,
+        origin: Origin,
+        why: Rejection,
+    ) -> Result<(), Rejection> {
+        // A token that others of its issuer do not take may be for the one whose keys are missing.
+        let is_missing = matches!(
+            why,
+            Rejection::UnknownKey | Rejection::NoKeys | Rejection::Claims(_)
+        );
+        let why = if verification.is_any_unavailable && is_missing {
             Rejection::KeysUnavailable
         } else {
             why
         };
-        self.go_on_without_key(newer.verification.asked, newer.origin, why)
+        self.go_on_without_key(verification.asked, origin, why)
     }
 
     /// Asks a provider instead, where no key was there to try; refuses the token otherwise.
@@ -173,7 +193,10 @@ impl<'b, A: Accounts> Exchange<'b, A> {
         if asked != Asked::NotYet || !all.any(is_asked_about) {
             return None;
         }
-        self.ask(Some(origin()), is_asked_about, Asked::First)
+        // Of several with one issuer the key and the claims tell whose the token is, and so whom to ask.
+        let origin = origin();
+        origin.only(self.settings.providers)?;
+        self.ask(Some(origin), is_asked_about, Asked::First)
     }
 
     /// Goes on where the provider that was asked does not judge tokens of this kind.

@@ -50,7 +50,20 @@ impl<'b, A: Accounts> Exchange<'b, A> {
                 && provider.about().is_some_and(&is_asked_about)
                 && origin.is_none_or(|origin| origin.admits(index, providers))
         };
-        let index = choose(providers, self.claimed, is_candidate)?;
+        // Whoever alone may have issued it, whomever the client claims to be.
+        let index = match origin.and_then(|origin| origin.only(providers)) {
+            Some(only) => Some(only).filter(|only| {
+                let provider = providers.get(*only);
+                provider.is_some_and(|provider| is_candidate(*only, provider))
+            }),
+            None => choose(providers, self.claimed, is_candidate),
+        }?;
+        self.start_asking(index, token, asked)
+    }
+
+    /// Asks the `index`th provider, whose key has verified the token.
+    pub(super) fn ask_it(&mut self, index: usize, asked: Asked) -> Option<State<'b, A>> {
+        let token = self.token?;
         self.start_asking(index, token, asked)
     }
 

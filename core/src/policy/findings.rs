@@ -193,6 +193,21 @@ impl Policy<'_> {
         }
     }
 
+    /// Whether `findings` meet all rules that tell whom a token is for.
+    pub(crate) fn is_told_by(&self, findings: &Findings) -> bool {
+        let tells = |rule| {
+            matches!(
+                rule,
+                Rule::Audience | Rule::AuthorizedParty | Rule::KeyOwner
+            )
+        };
+        let mut rules = self.rules().filter(|(_, rule)| tells(*rule));
+        let domains = self.domains_of(findings.tenant);
+        let user = findings.user.as_ref();
+        rules.all(|(place, _)| findings.met & bit(place) != 0)
+            && (domains.is_empty() || user.is_some_and(|user| user.name.is_of_any(domains)))
+    }
+
     /// The domains that the provider, or one of its tenants, may name users of; empty for any.
     pub(super) fn domains_of(&self, tenant: Option<usize>) -> &[&str] {
         match tenant.and_then(|tenant| self.tenants.get(tenant)) {

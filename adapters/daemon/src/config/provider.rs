@@ -212,6 +212,11 @@ impl Provider {
         ours.any(|ours| **ours == *audience)
     }
 
+    /// Whether it is `other`, or another client of the same issuer.
+    pub(super) fn signs_for(&self, other: &Self) -> bool {
+        self.name() == other.name() || self.issuer.is_some() && self.issuer == other.issuer
+    }
+
     /// What the log calls it: by default its host.
     pub(crate) fn name(&self) -> String {
         if let Some(name) = &self.name {

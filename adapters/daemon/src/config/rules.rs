@@ -157,10 +157,13 @@ impl Config {
                 judge.is_some_and(|judge| !known.iter().any(|name| name == judge)),
                 "source: token_provider: there is no [[provider]] of this name; name one of those that there are",
             );
+            let judges = |provider: &Provider| judge.is_none_or(|judge| provider.name() == judge);
+            // A realm's keys sign for all of its clients.
             let is_mail = |provider: &Provider| {
-                let is_judge = judge.is_none_or(|judge| provider.name() == judge);
+                let mut all = self.providers.iter().filter(|one| judges(one));
+                let is_of_it = all.any(|one| one.signs_for(provider));
                 let audience = source.token_audience();
-                is_judge && audience.is_some_and(|audience| provider.is_minted_for(audience))
+                is_of_it && audience.is_some_and(|audience| provider.is_minted_for(audience))
             };
             source.places.forbid(
                 faults,

@@ -56,12 +56,16 @@ pub async fn judge_client(
     });
     let policies: Vec<_> = policies.collect();
     let asked = trust.asked().iter().zip(&policies);
+    // What turns out to be nobody's token, such as half of a secret, is nobody else's business.
     let asked = asked.map(|(provider, policy)| Provider {
         policy,
-        endpoints: provider.endpoints.map(|endpoints| Endpoints {
-            allow_missing_audience: false,
-            ..endpoints
-        }),
+        endpoints: provider
+            .endpoints
+            .filter(|_| policy.provider == rules.provider)
+            .map(|endpoints| Endpoints {
+                allow_missing_audience: false,
+                ..endpoints
+            }),
     });
     let asked: Vec<_> = asked.collect();
     let exchange = Exchange::of_token(LoginSettings::new(&asked), token).with_accounts(true);

@@ -222,6 +222,15 @@ fn a_source_s_own_tokens_have_an_audience_and_subjects_of_their_own() {
     ] {
         check("", &source(line), expected);
     }
+    // The audience of another client's mail users in the same realm.
+    let realm =
+        "[[provider]]\nname = \"groupware\"\nissuer = \"https://i\"\naudience = \"groupware\"\n";
+    let of_sibling = "provider = \"p\"\ntoken_audience = \"groupware\"\ntoken_subjects = [\"x\"]";
+    check(
+        "",
+        &format!("{}{realm}", source(of_sibling)),
+        "mail users' tokens are minted for it",
+    );
     let good = "token_audience = \"scim\"\ntoken_subjects = [\"x\"]";
     assert!(Config::parse(&with_accounts("", &source(good))).is_ok());
 }

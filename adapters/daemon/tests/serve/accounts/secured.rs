@@ -1,6 +1,7 @@
 //! Who may push accounts beside whoever knows a secret: clients that a provider's tokens name.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use gatepost_tests::certificates::self_signed;
@@ -82,6 +83,27 @@ fn a_mail_user_s_token_never_opens_scim() {
     );
     assert!(answer.starts_with("FAIL\t1"), "{answer}");
     assert_eq!(status(&daemon, "idp", &good), 200);
+}
+
+#[test]
+fn what_a_source_shows_is_shown_to_no_other_provider() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = elsewhere.local_addr().unwrap();
+    let named = CLIENTS.replacen("[idp]\n", "[idp]\nprovider = \"example\"\n", 1);
+    let lines = format!(
+        "{named}[[provider]]\nname = \"elsewhere\"\naudience = \"mail\"\ntimeout_milliseconds = 100\n\
+         introspection_url = \"http://{address}/introspect\"\n"
+    );
+    let daemon = Daemon::start_in(TempDir::new().unwrap(), &lines);
+    // Such as a secret of which a part was not copied.
+    assert_eq!(status(&daemon, "idp", "opaque-token"), 401);
+    elsewhere.set_nonblocking(true).unwrap();
+    let asked = elsewhere.accept().map(|_| ());
+    assert_eq!(
+        asked.map_err(|error| error.kind()),
+        Err(ErrorKind::WouldBlock)
+    );
+    assert_eq!(status(&daemon, "idp", &token(&daemon, &json!({}))), 200);
 }
 
 /// What `/scim` answers over TLS to whoever trusts `certificate`; `None` where there is none to trust.

@@ -106,6 +106,12 @@ fn a_jwt_goes_to_the_issuer_that_it_names_and_to_nobody_else() {
     assert_eq!(asked(&policies, &mint("https://a.example"), user), Some(0));
     assert_eq!(asked(&policies, &mint("https://b.example"), user), Some(1));
     assert_eq!(asked(&policies, &mint("https://x.example"), user), Some(2));
+    // Whom the client claims to be changes nothing of that: it is for the answer to say that it is another's.
+    let mut of_domain = [policies[0]];
+    of_domain[0].domains = &["a.example"];
+    let token = mint("https://a.example");
+    assert_eq!(asked(&of_domain, &token, Some("u@d.example")), Some(0));
+    assert_eq!(asked(&of_domain, &token, Some("u")), Some(0));
     // One that names nobody may be anybody's, if there is only one to ask.
     let nameless = issuer.sign("ES256", &json!({"sub": "s"}));
     assert_eq!(asked(&policies, &nameless, user), None);
@@ -168,4 +174,88 @@ fn unused_keys_of_other_providers_do_not_matter() {
     let mut setup = Setup::new(&providers);
     setup.keys = Some(&keys);
     setup.check(&[ok(&good())], Ok(ALICE));
+}
+
+/// A provider that is to be asked about every token is asked about each that its key has signed, although the client
+/// leaves out, or makes up, the name by which one of several would be chosen.
+#[test]
+fn no_client_keeps_a_provider_from_being_asked_that_is_asked_about_every_token() {
+    let issuer = Issuer::new();
+    let policies = [tenant("a", &["example.com"]), tenant("b", &["b.example"])];
+    let every = Endpoints {
+        about: Some(About::EveryToken),
+        ..endpoints(Mode::Post)
+    };
+    let both = policies.each_ref().map(|policy| Provider {
+        policy,
+        endpoints: Some(every),
+    });
+    let mut claims = good();
+    claims["aud"] = json!("mail");
+    let token = issuer.sign("ES256", &claims);
+    let revoked = json!({"active": false});
+    for backend in BACKENDS {
+        let prepared = backend.prepare_all(&[issuer.jwk("ES256")]);
+        let keys = [
+            prepared[0].trusted(&policies[0]),
+            prepared[0].trusted(&policies[1]),
+        ];
+        for (providers, user) in [(&both[..], None), (&both[..], Some(ALICE))] {
+            let setup = Setup {
+                keys: Some(&keys),
+                token: &token,
+                user,
+                ..Setup::new(providers)
+            };
+            let (outcome, asked) = setup.run(&[ok(&revoked)]);
+            assert_eq!(outcome.code(), Err("token_refused"), "{user:?}");
+            assert_eq!(asked[0].provider, 0);
+            let (outcome, _) = setup.run(&[ok(&good())]);
+            assert_eq!(outcome.code(), Ok(ALICE), "{user:?}");
+        }
+        // One that does not judge JWTs leaves it to its key.
+        let setup = Setup {
+            keys: Some(&keys),
+            token: &token,
+            user: None,
+            ..Setup::new(&both)
+        };
+        let unsupported = Reply::json(400, r#"{"error":"unsupported_token_type"}"#);
+        let (outcome, _) = setup.run(&[Ok(unsupported)]);
+        assert_eq!(outcome.code(), Ok(ALICE));
+    }
+}
+
+/// Of two clients of one realm, one of which is asked about every token, the other's tokens are its own key's to judge.
+#[test]
+fn a_token_for_one_of_two_providers_of_an_issuer_is_not_shown_to_the_other() {
+    let issuer = Issuer::new();
+    let mut groupware = tenant("groupware", &[]);
+    groupware.audience = Audience::OneOf(&["groupware"]);
+    let mail = tenant("mail", &[]);
+    let every = Endpoints {
+        about: Some(About::EveryToken),
+        ..endpoints(Mode::Post)
+    };
+    let providers = [
+        Provider {
+            policy: &groupware,
+            endpoints: Some(every),
+        },
+        Provider::new(&mail),
+    ];
+    let token = issuer.sign("ES256", &good());
+    for backend in BACKENDS {
+        let prepared = backend.prepare_all(&[issuer.jwk("ES256")]);
+        let keys = [prepared[0].trusted(&groupware), prepared[0].trusted(&mail)];
+        for user in [None, Some(ALICE)] {
+            let setup = Setup {
+                keys: Some(&keys),
+                token: &token,
+                user,
+                ..Setup::new(&providers)
+            };
+            setup.check(&[], Ok(ALICE));
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! Which key may vouch for a token.
 
-use gatepost_core::exchange::{Input, LoginSettings, Output, Provider, TrustedKey};
+use gatepost_core::exchange::{Input, LoginSettings, MAX_PAYLOAD, Output, Provider, TrustedKey};
 use gatepost_core::sasl::Mechanism;
-use gatepost_core::{Audience, Exchange, Policy, Rejection, UnixTime};
+use gatepost_core::{Active, Audience, Exchange, Policy, Rejection, Requirement, UnixTime};
 use gatepost_core_tests::judge::{BACKENDS, Key, Outcome, judge, oauthbearer};
 use serde_json::{Value, json};
 
-use super::{ALICE, KEYS, NOW, claims, policy, policy_with, with};
+use super::{ALICE, KEYS, NOW, claims, policy, policy_with, with, without};
 
 /// A key in a list: whose secret it is, its `kid`, its owner, and which policy it belongs to.
 type Listed<'k> = (usize, Option<&'k str>, Option<&'k str>, &'k Policy<'k>);
@@ -317,7 +317,6 @@ fn a_query_names_the_key_that_the_token_names() {
 /// The longest token that a message may carry finds room in as much as the core says that it takes.
 #[test]
 fn the_longest_token_finds_room() {
-    use gatepost_core::exchange::MAX_PAYLOAD;
     use gatepost_core::sasl::BearerToken;
     let longer = |by: usize| with(&[("pad", json!("x".repeat(by)))]);
     let bare = KEYS[0].sign("HS256", &longer(0)).len();
@@ -429,4 +428,181 @@ fn providers_of_one_issuer_take_each_its_own_tokens() {
     // What is wrong with the token itself is wrong for all.
     let late = with(&[("exp", json!(NOW - 300)), ("aud", json!("groupware"))]);
     assert_eq!(choose(&list, 0, k, &late).code(), Err("expired"));
+}
+
+/// Which provider a token is for is told by its audience, its party and its user's domain, whatever else the
+/// others' policies want: nothing of it is asked of a token that is not theirs.
+#[test]
+fn what_the_others_of_one_issuer_want_beside_is_not_asked_of_a_token_that_is_not_theirs() {
+    let k = Some("k");
+    let mail = policy();
+    let other = |change: fn(&mut Policy<'static>)| {
+        policy_with(|policy| {
+            policy.audience = Audience::OneOf(&["groupware"]);
+            change(policy);
+        })
+    };
+    let of_domain = |change: fn(&mut Policy<'static>)| {
+        policy_with(|policy| {
+            policy.domains = &["example.net"];
+            change(policy);
+        })
+    };
+    let typed = other(|policy| policy.require_type = true);
+    for first in [
+        typed,
+        of_domain(|policy| policy.scopes = &["imap"]),
+        of_domain(|policy| policy.username_claims = &["upn"]),
+        of_domain(|policy| {
+            policy.required = &[Requirement {
+                claim: "groups",
+                any_of: &["staff"],
+            }];
+        }),
+        of_domain(|policy| {
+            policy.active = Some(Active {
+                claim: "active",
+                value: None,
+            });
+        }),
+    ] {
+        let list = [(0, k, None, &first), (0, k, None, &mail)];
+        assert_eq!(choose(&list, 0, k, &claims()).code(), ALICE, "{first:?}");
+    }
+    // One takes ID tokens, the other does not.
+    let groupware = other(|_| ());
+    let of_ids = policy_with(|policy| policy.id_tokens = true);
+    let list = [(0, k, None, &groupware), (0, k, None, &of_ids)];
+    let id_token = with(&[("typ", json!("ID"))]);
+    assert_eq!(choose(&list, 0, k, &id_token).code(), ALICE);
+    // A user of the second whose address is not verified.
+    let strict = of_domain(|_| ());
+    let lax = policy_with(|policy| policy.unverified_email = true);
+    let list = [(0, k, None, &strict), (0, k, None, &lax)];
+    let unverified = with(&[("email_verified", json!(false))]);
+    assert_eq!(choose(&list, 0, k, &unverified).code(), ALICE);
+    // A token without an audience is for whoever needs none.
+    let any = policy_with(|policy| policy.audience = Audience::Any);
+    let list = [(0, k, None, &mail), (0, k, None, &any)];
+    assert_eq!(choose(&list, 0, k, &without("aud")).code(), ALICE);
+}
+
+/// The one that a token is for says why it is refused, not the one that is looked at last.
+#[test]
+fn of_several_providers_of_one_issuer_the_tokens_own_says_why_it_is_refused() {
+    let k = Some("k");
+    let strict = policy_with(|policy| policy.scopes = &["imap"]);
+    let groupware = policy_with(|policy| policy.audience = Audience::OneOf(&["groupware"]));
+    for list in [
+        [(0, k, None, &strict), (0, k, None, &groupware)],
+        [(0, k, None, &groupware), (0, k, None, &strict)],
+    ] {
+        let outcome = choose(&list, 0, k, &claims());
+        assert_eq!(outcome.code(), Err("insufficient_scope"));
+    }
+}
+
+/// As many clients as a realm has.
+#[test]
+fn of_any_number_of_providers_of_one_issuer_each_takes_its_own_tokens() {
+    let k = Some("k");
+    let others: Vec<_> = (0..7)
+        .map(|_| policy_with(|policy| policy.audience = Audience::OneOf(&["groupware"])))
+        .collect();
+    let mail = policy();
+    let all = others.iter().chain([&mail]);
+    let list: Vec<Listed<'_>> = all.map(|policy| (0, k, None, policy)).collect();
+    assert_eq!(choose(&list, 0, k, &claims()).code(), ALICE);
+    // What is forged is not tried for longer.
+    let forged = choose(&list, 1, k, &claims());
+    assert_eq!((forged.code(), forged.attempts), (Err("bad_signature"), 4));
+}
+
+/// Gives the keys of two providers of one issuer, of which each knows the newest once it has been looked at, unless it
+/// does `from_start`; `unreachable` cannot be looked at.
+fn with_rotated_keys(
+    claims: &Value,
+    from_start: [bool; 2],
+    unreachable: Option<usize>,
+) -> Result<String, &'static str> {
+    let mail = policy();
+    let groupware = policy_with(|policy| policy.audience = Audience::OneOf(&["groupware"]));
+    let providers = [Provider::new(&groupware), Provider::new(&mail)];
+    let header = json!({"alg": "ES256", "kid": "new"});
+    let token = KEYS[1].sign_with_header("ES256", &header, claims.to_string().as_bytes());
+    let message = oauthbearer(&token);
+    let jwks = [KEYS[0].jwk("ES256"), KEYS[1].jwk("ES256")];
+    let prepared = BACKENDS[0].prepare_all(&jwks);
+    let (old, new) = (&*prepared[0].key, &*prepared[1].key);
+    let all = [
+        TrustedKey::new(old, Some("old")),
+        TrustedKey::new(new, Some("new")),
+    ];
+    let mut known = from_start;
+    let mut scratch = [0; MAX_PAYLOAD];
+    let settings = LoginSettings::new(&providers);
+    let mut exchange = Exchange::new(settings, Mechanism::OAuthBearer, &message);
+    let now = UnixTime::from_seconds(NOW);
+    let mut output = exchange.step(now, Input::Start);
+    loop {
+        output = match output {
+            Output::FindNewerKeys(query) if unreachable == Some(query.provider) => {
+                exchange.step(now, Input::KeysUnavailable)
+            }
+            Output::FindNewerKeys(query) if known[query.provider] => {
+                exchange.step(now, Input::NoNewerKeys)
+            }
+            Output::FindKeys(_) | Output::FindNewerKeys(_) => {
+                if let Output::FindNewerKeys(query) = output {
+                    known[query.provider] = true;
+                }
+                let keys = known.map(|is_known| &all[..1 + usize::from(is_known)]);
+                let scratch = &mut scratch[..];
+                exchange.step(
+                    now,
+                    Input::Keys {
+                        keys: &keys,
+                        scratch,
+                    },
+                )
+            }
+            Output::Challenge(_) => exchange.step(now, Input::Reply),
+            Output::Accept(identity) => return Ok(identity.user().to_owned()),
+            Output::Reject(why) => return Err(why.code()),
+            other => panic!("{other:?}"),
+        };
+    }
+}
+
+/// Each provider has a set of its own, and finds out by itself that its issuer has a new key.
+#[test]
+fn a_new_key_is_looked_for_at_the_provider_that_the_token_is_for() {
+    let outcome = |claims: &Value, from_start, unreachable| {
+        let outcome = with_rotated_keys(claims, from_start, unreachable);
+        outcome.map_err(str::to_owned)
+    };
+    let user = |name: &str| Ok(name.to_owned());
+    let alice = || user("alice@example.com");
+    for from_start in [[false, false], [true, false], [false, true], [true, true]] {
+        assert_eq!(
+            outcome(&claims(), from_start, None),
+            alice(),
+            "{from_start:?}"
+        );
+    }
+    // A token that is for none of them stays so.
+    let foreign = with(&[("aud", json!("wiki"))]);
+    let wrong = || Err("wrong_audience".to_owned());
+    for from_start in [[false, false], [true, false], [true, true]] {
+        assert_eq!(
+            outcome(&foreign, from_start, None),
+            wrong(),
+            "{from_start:?}"
+        );
+    }
+    // Whether it is for one that cannot be reached is not known.
+    let unavailable = Err("keys_unavailable".to_owned());
+    for from_start in [[false, false], [true, false]] {
+        assert_eq!(outcome(&claims(), from_start, Some(1)), unavailable);
+    }
 }
