@@ -5,6 +5,7 @@ pub(crate) mod gate;
 mod held;
 mod login;
 mod maps;
+mod pull;
 mod users;
 
 use std::fs;
@@ -30,6 +31,7 @@ use crate::connection::tls::{Tls, TlsError};
 use crate::process::vital;
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
+pub(crate) use pull::Pulled;
 pub(crate) use users::Everybody;
 
 /// How long a database that cannot be opened is left alone.
@@ -48,6 +50,7 @@ pub(crate) struct Accounts {
     /// There once the numbers of the sources are known.
     served: OnceLock<Served>,
     opening: watch::Sender<Opening>,
+    pulls: pull::Pulls,
 }
 
 /// What is served, once the database has been opened.
@@ -85,6 +88,8 @@ pub(crate) enum SettingsError {
     Users(#[from] UsersError),
     #[error("[accounts]: certificate {0}")]
     Tls(#[from] TlsError),
+    #[error("[[accounts.pull]] of {source_name}: {fault}")]
+    Pull { source_name: String, fault: String },
 }
 
 /// Why a database is not served from.
@@ -104,6 +109,8 @@ pub(crate) struct Health {
     pub(crate) away: Option<String>,
     /// Since when.
     pub(crate) since: Option<String>,
+    /// How the providers are that are read.
+    pub(crate) pulls: Vec<Pulled>,
 }
 
 impl Accounts {
@@ -116,6 +123,12 @@ impl Accounts {
         only_provider: Option<String>,
     ) -> Result<Arc<Self>, SettingsError> {
         check_file(settings)?;
+        for pull in &settings.pulls {
+            pull.secret().map_err(|fault| SettingsError::Pull {
+                source_name: pull.source.to_string(),
+                fault,
+            })?;
+        }
         let tls = settings.certificate();
         let tls = tls.map(|(certificate, key)| Tls::load(certificate, key));
         Ok(Arc::new(Self {
@@ -126,13 +139,24 @@ impl Accounts {
             store: Mutex::default(),
             served: OnceLock::new(),
             opening: watch::Sender::new(Opening::Untried),
+            pulls: pull::Pulls::default(),
         }))
     }
 
-    /// Begins to open the database, on a thread of its own.
+    /// Begins to open the database, and to pull accounts, on threads of their own.
     pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
         let accounts = Arc::clone(self);
-        vital::spawn("accounts".to_owned(), move || accounts.open_at_last())
+        vital::spawn("accounts".to_owned(), move || accounts.open_at_last())?;
+        pull::start(self)
+    }
+
+    /// Waits until the database has been opened.
+    async fn opened(&self) {
+        let mut opening = self.opening.subscribe();
+        // Never closed: we hold the sender.
+        let _ = opening
+            .wait_for(|opening| matches!(opening, Opening::Done))
+            .await;
     }
 
     /// Waits until it has been tried to open the database.
@@ -258,6 +282,7 @@ impl Accounts {
             is_loaded: self.held.count().is_some(),
             away: away.map(|why| format!("the database {why}")),
             since,
+            pulls: self.pulls.get(),
         }
     }
 
