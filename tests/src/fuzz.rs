@@ -12,6 +12,7 @@ mod http;
 mod logins;
 mod mail;
 mod pieces;
+mod pull;
 mod scim;
 mod socketmap;
 
@@ -37,6 +38,7 @@ pub use http::http_requests;
 pub use logins::relayed_logins;
 pub use mail::{master_lines, passwd_file, relay_lines};
 pub use pieces::{http_answers, key_set_pieces, metadata_pieces};
+pub use pull::scim_pull;
 pub use scim::{scim_filter, scim_patch, scim_path, scim_request};
 pub use socketmap::socketmap_lookups;
 
@@ -76,6 +78,7 @@ pub const TARGETS: &[Target] = &[
     Target::new("scim_filter", scim_filter),
     Target::new("scim_patch", scim_patch),
     Target::new("scim_path", scim_path),
+    Target::new("scim_pull", scim_pull),
     Target::new("scim_request", scim_request),
     Target::new("socketmap_lookups", socketmap_lookups),
 ];

@@ -32,6 +32,7 @@ pub mod relayed;
 pub mod roots;
 pub mod roundcube;
 pub mod scim;
+pub mod scim2_server;
 pub mod smtp;
 pub mod stock;
 pub mod stream;

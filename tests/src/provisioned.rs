@@ -17,6 +17,7 @@ use crate::namespace::{Namespace, in_root};
 use crate::postfix::{self, Postfix, Smtpd};
 use crate::process::run;
 use crate::roots::{self, CANAILLE, MAIL, PROVISIONED, PYTHON_PACKAGES, SCIM};
+use crate::scim2_server::Scim2Server;
 use crate::stream::Address;
 
 /// The port where Postfix takes mail for recipients that it knows.
@@ -63,6 +64,18 @@ pub const SOURCE: &str = "idp";
 /// Who pushes besides: suites that test whom they push to.
 pub const SUITES: [&str; 3] = ["tester", "sanity", "models"];
 
+/// The port of the provider that is read.
+const PULLED: u16 = 19083;
+
+/// What it is read with.
+const PULLED_SECRET: &str = "of-scim2-server";
+
+/// The domain of its users.
+pub const PULLED_DOMAIN: &str = "pulled.test";
+
+/// Its group that is a distribution list, and the list's address.
+pub const PULLED_LIST: (&str, &str) = ("Crew", "crew@pulled.test");
+
 /// Where mail goes then. What has to wait is tried again at once.
 const DELIVERY: &str = "\
 virtual_transport = lmtp:unix:/run/dovecot/known/lmtp
@@ -102,6 +115,7 @@ impl Provisioned {
         let dovecots = [first?, second?];
         let directory = namespace.directory("gatepost")?;
         let map = postfix::queue(&mail).join("private/gatepost-map");
+        fs::write(directory.join("pulled.secret"), PULLED_SECRET)?;
         let text = configuration(&directory, &map, &dovecots);
         let listener = dovecots[0].login_socket();
         let configuration = Configuration::write_text(directory.clone(), listener, &text)?;
@@ -157,6 +171,15 @@ impl Provisioned {
         let root = self.namespace.root(&CANAILLE);
         let canaille = Canaille::set_up(&root, &endpoint(SOURCE), &secret)?;
         Ok(self.canaille.get_or_init(|| canaille))
+    }
+
+    /// A provider that is read, with nobody in it so far.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn scim2_server(&self) -> io::Result<Scim2Server> {
+        let log = self.directory.join("scim2-server.log");
+        Scim2Server::start(&self.suite_root(), PULLED, PULLED_SECRET, &log)
     }
 
     /// A new secret of a source, as an administrator gets it.
@@ -290,6 +313,15 @@ fn configuration(directory: &Path, map: &Path, dovecots: &[Dovecot; 2]) -> Strin
             endpoint(suite)
         );
     }
+    let (group, list) = PULLED_LIST;
+    // A string always has room.
+    let _ = write!(
+        text,
+        "\n[[accounts.source]]\nname = \"pulled\"\ndomains = [\"{PULLED_DOMAIN}\"]\n\
+         [[accounts.pull]]\nsource = \"pulled\"\nurl = \"http://127.0.0.1:{PULLED}/v2\"\n\
+         secret_file = \"{directory}/pulled.secret\"\nevery = \"1s\"\n\
+         [[accounts.list]]\nsource = \"pulled\"\ngroup = \"{group}\"\naddress = \"{list}\"\n"
+    );
     let mut listeners = vec![listener(
         &Address::Unix(map.to_owned()),
         "socketmap",

@@ -23,6 +23,7 @@ pub mod login;
 pub mod memory;
 pub mod model;
 pub mod name;
+pub mod pull;
 pub mod routes;
 pub mod scim;
 pub mod store;

@@ -1,16 +1,16 @@
 //! Accounts that are known before anybody logs in: a database that sources write to, and an index of it in memory that
 //! mail servers are answered from. Nobody who asks waits for the database.
 
+mod checks;
 mod files;
 pub(crate) mod gate;
 mod held;
 mod login;
 mod maps;
+mod pull;
 mod users;
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,12 +26,14 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::config::{AccountSettings, UsersError};
-use crate::connection::tls::{Tls, TlsError};
+use crate::config::AccountSettings;
+use crate::connection::tls::Tls;
 use crate::process::vital;
+pub(crate) use checks::SettingsError;
 use files::Files;
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
+pub(crate) use pull::Pulled;
 pub(crate) use users::Everybody;
 
 /// How long a database that cannot be opened is left alone.
@@ -50,6 +52,7 @@ pub(crate) struct Accounts {
     /// There once the numbers of the sources are known.
     served: OnceLock<Served>,
     opening: watch::Sender<Opening>,
+    pulls: pull::Pulls,
 }
 
 /// What is served, once the database has been opened.
@@ -76,24 +79,6 @@ enum Opening {
     Done,
 }
 
-/// Why the configuration's accounts cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SettingsError {
-    #[error("[accounts]: database {}: {fault}", .path.display())]
-    Database { path: PathBuf, fault: &'static str },
-    #[error("[accounts]: database {}: {source}; give a file that gatepost can write", .path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error(
-        "[accounts]: docker_mailserver {}: this is no directory that is there; name the one with postfix-accounts.cf",
-        .0.display()
-    )]
-    DockerMailserver(PathBuf),
-    #[error(transparent)]
-    Users(#[from] UsersError),
-    #[error("[accounts]: certificate {0}")]
-    Tls(#[from] TlsError),
-}
-
 /// Why a database is not served from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 enum OpenError {
@@ -111,6 +96,8 @@ pub(crate) struct Health {
     pub(crate) away: Option<String>,
     /// Since when.
     pub(crate) since: Option<String>,
+    /// How the providers are that are read.
+    pub(crate) pulls: Vec<Pulled>,
 }
 
 impl Accounts {
@@ -122,8 +109,7 @@ impl Accounts {
         settings: &AccountSettings,
         only_provider: Option<String>,
     ) -> Result<Arc<Self>, SettingsError> {
-        check_file(settings)?;
-        check_directory(settings)?;
+        checks::check(settings)?;
         let tls = settings.certificate();
         let tls = tls.map(|(certificate, key)| Tls::load(certificate, key));
         Ok(Arc::new(Self {
@@ -134,13 +120,24 @@ impl Accounts {
             store: Mutex::default(),
             served: OnceLock::new(),
             opening: watch::Sender::new(Opening::Untried),
+            pulls: pull::Pulls::default(),
         }))
     }
 
-    /// Begins to open the database, on a thread of its own.
+    /// Begins to open the database, and to pull accounts, on threads of their own.
     pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
         let accounts = Arc::clone(self);
-        vital::spawn("accounts".to_owned(), move || accounts.open_at_last())
+        vital::spawn("accounts".to_owned(), move || accounts.open_at_last())?;
+        pull::start(self)
+    }
+
+    /// Waits until the database has been opened.
+    async fn opened(&self) {
+        let mut opening = self.opening.subscribe();
+        // Never closed: we hold the sender.
+        let _ = opening
+            .wait_for(|opening| matches!(opening, Opening::Done))
+            .await;
     }
 
     /// Keeps docker-mailserver's files current, if it has any.
@@ -275,6 +272,7 @@ impl Accounts {
             is_loaded: self.held.count().is_some(),
             away: away.map(|why| format!("the database {why}")),
             since,
+            pulls: self.pulls.get(),
         }
     }
 
@@ -320,45 +318,6 @@ pub(crate) fn know(
         None => session.add_source(name, now()),
     });
     known.collect()
-}
-
-/// Looks for what would keep the database from being opened, without opening it.
-fn check_file(settings: &AccountSettings) -> Result<(), SettingsError> {
-    let path = settings.database();
-    let fault = |fault| SettingsError::Database {
-        path: path.into(),
-        fault,
-    };
-    let failed = |source| SettingsError::Unreadable {
-        path: path.into(),
-        source,
-    };
-    match fs::metadata(path) {
-        Ok(found) if !found.is_file() => return Err(fault("it is no file; name one")),
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    match fs::metadata(parent.unwrap_or_else(|| ".".as_ref())) {
-        Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(fault("it would lie in what is no directory; name another")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(fault(
-            "its directory is not there; create it, and give it to gatepost's user",
-        )),
-        Err(error) => Err(failed(error)),
-    }
-}
-
-fn check_directory(settings: &AccountSettings) -> Result<(), SettingsError> {
-    match settings.docker_mailserver() {
-        Some(directory) if !directory.is_dir() => {
-            Err(SettingsError::DockerMailserver(directory.to_owned()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// An id that nothing has had yet.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use gatepost_core::introspection::{Answer, Method};
+use gatepost_core::introspection::Method;
 use gatepost_core::provider::RequestOutcome;
 use reqwest::header;
 use reqwest::{Client, Url, redirect};
@@ -168,6 +168,23 @@ impl HttpClient {
         }
     }
 
+    /// Asks for what `outgoing` names alone, and follows redirects within its origin: what it shows is for nobody else.
+    pub(crate) async fn ask_within_origin(
+        &self,
+        make: impl Fn(&str) -> Outgoing,
+        url: &str,
+    ) -> Result<Incoming, Fault> {
+        let mut url = url.to_owned();
+        for _ in 0..MAX_REDIRECTS {
+            let incoming = self.ask(make(&url)).await?;
+            match redirected(&url, &incoming) {
+                Some(next) => url = next,
+                None => return Ok(incoming),
+            }
+        }
+        self.ask(make(&url)).await
+    }
+
     /// Gets something public, and follows redirects within its origin.
     pub(crate) async fn get(&self, kind: EndpointKind, url: &str) -> Result<Incoming, Fault> {
         let mut url = url.to_owned();
@@ -231,8 +248,13 @@ impl Inner {
             .await
             .map_err(|error| self.failure(&error))?
         {
-            if body.len() + chunk.len() > Answer::MAX_LEN {
-                tracing::warn!(provider = self.provider, "answer longer than 64 KiB");
+            if body.len() + chunk.len() > outgoing.max_len {
+                let bytes = outgoing.max_len;
+                tracing::warn!(
+                    provider = self.provider,
+                    bytes,
+                    "answer longer than is taken"
+                );
                 return Err(Fault::TooLarge);
             }
             body.extend_from_slice(&chunk);

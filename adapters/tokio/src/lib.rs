@@ -8,6 +8,7 @@
 mod accounts;
 mod answers;
 mod fair;
+mod fetch;
 mod fields;
 mod file;
 mod http;
@@ -26,6 +27,7 @@ mod visit;
 
 pub use accounts::{Account, Accounts, Found};
 pub use answers::Answered;
+pub use fetch::{Document, Fetched, Fetcher};
 pub use fields::{Fields, Template, TemplateError};
 pub use file::{read_file, read_text};
 pub use http::{Fault, HttpError, TlsFault};

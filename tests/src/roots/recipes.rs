@@ -133,6 +133,7 @@ pub const SCIM: Recipe = Recipe {
         "scim2-cli==0.6.0",
         "scim2-client==0.13.2",
         "scim2-models==0.12.3",
+        "scim2-server==0.8.3",
         "scim2-tester==0.5.2",
         "sphinx-click-rst-to-ansi-formatter==0.2.0",
         "truststore==0.10.5",

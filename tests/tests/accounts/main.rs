@@ -2,6 +2,7 @@
 //! logs in.
 
 mod oracles;
+mod pulled;
 mod pushed;
 mod suites;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
 
 fn cases() -> Vec<Case> {
     let mut cases = pushed::cases();
+    cases.extend(pulled::cases());
     cases.extend(suites::cases());
     cases.extend(oracles::cases());
     cases

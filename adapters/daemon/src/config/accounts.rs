@@ -1,5 +1,6 @@
 //! `[accounts]`: who is known before anybody logs in, and who provisions them.
 
+mod pull;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use super::reader::keys;
 use super::upstream::{AccountTemplate, SystemId, UsersError, owners};
 use super::values::{Bounded, FieldName, OneLine, words};
 use super::{Address, Listener};
+pub(crate) use pull::PulledSource;
 pub(crate) use source::AccountSource;
 pub(super) use source::SourceName;
 
@@ -44,6 +46,7 @@ keys! {
         catch_all: BTreeMap<DomainName, MailAddress>,
         pub(crate) sources as "source": Vec<AccountSource>,
         pub(crate) lists as "list": Vec<MailingList>,
+        pub(crate) pulls as "pull": Vec<PulledSource>,
     }
 }
 
@@ -225,6 +228,7 @@ impl AccountSettings {
         );
         self.check_sources(faults);
         self.check_lists(faults);
+        self.check_pulls(faults);
     }
 
     fn check_sources(&self, faults: &mut Faults) {
@@ -269,7 +273,40 @@ impl AccountSettings {
         }
     }
 
+    fn check_pulls(&self, faults: &mut Faults) {
+        let mut pulled = BTreeSet::new();
+        for pull in &self.pulls {
+            pull.check(faults);
+            let source = self.sources.iter().find(|one| one.name == pull.source);
+            pull.places.forbid(
+                faults,
+                &["source"],
+                self.places.is_sound(faults, &["source"]) && source.is_none(),
+                format_args!(
+                    "pull: there is no [[accounts.source]] with name = \"{}\"; add it, with the domains of its users",
+                    &*pull.source
+                ),
+            );
+            pull.places.forbid(
+                faults,
+                &["source"],
+                source.is_some_and(|source| source.public_url().is_some()),
+                "pull: this source pushes accounts, and would delete what is pulled; remove its public_url, or use \
+                 another source",
+            );
+            pull.places.forbid(
+                faults,
+                &["source"],
+                !pulled.insert(&*pull.source),
+                "pull: another one has this source, and each would delete the other's accounts; give each its own",
+            );
+        }
+    }
+
     pub(super) fn looser_words(&self, words: &mut Vec<String>) {
+        for pull in &self.pulls {
+            pull.looser_words(words);
+        }
         if self.allow_remote && self.certificate().is_none() {
             words.push(
                 "[accounts]: allow_remote = true: secrets of sources travel in clear".to_owned(),

@@ -3,11 +3,11 @@
 use super::reader::Keys;
 use super::{
     AccountSettings, AccountSource, Config, Dict, DiscoverySettings, Http, Limits, Listener, Log,
-    MailingList, Metrics, Provider, Upstream, UserSettings,
+    MailingList, Metrics, Provider, PulledSource, Upstream, UserSettings,
 };
 
 /// Every table, by its header, with its keys.
-pub(super) const TABLES: [(&str, &[&str]); 14] = [
+pub(super) const TABLES: [(&str, &[&str]); 15] = [
     (Config::HEADER, Config::KEYS),
     (Log::HEADER, Log::KEYS),
     (Limits::HEADER, Limits::KEYS),
@@ -21,6 +21,7 @@ pub(super) const TABLES: [(&str, &[&str]); 14] = [
     (AccountSettings::HEADER, AccountSettings::KEYS),
     (AccountSource::HEADER, AccountSource::KEYS),
     (MailingList::HEADER, MailingList::KEYS),
+    (PulledSource::HEADER, PulledSource::KEYS),
     (Provider::HEADER, Provider::KEYS),
 ];
 

@@ -42,13 +42,14 @@ pub(super) fn written(
 ) -> Result<Option<String>, String> {
     match (secret, file) {
         (Some(secret), _) => Ok(Some(secret.expose().to_owned())),
-        (None, Some(path)) => read_secret(path).map(Some),
+        (None, Some(path)) => read("client_secret_file", path).map(Some),
         (None, None) => Ok(None),
     }
 }
 
-fn read_secret(path: &Path) -> Result<String, String> {
-    let fault = |fault: &str| format!("client_secret_file {}: {fault}", path.display());
+/// The secret that lies in the file that the key `key` names.
+pub(super) fn read(key: &str, path: &Path) -> Result<String, String> {
+    let fault = |fault: &str| format!("{key} {}: {fault}", path.display());
     let text = read_text(path, MAX_SECRET).map_err(|error| match error.kind() {
         ErrorKind::FileTooLarge => {
             fault("longer than 4,096 bytes; name a file that holds the secret alone")

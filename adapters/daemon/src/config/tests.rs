@@ -21,6 +21,8 @@ const ACCOUNTS: &str = "[accounts]\ndatabase = \"/a\"\n";
 const ADMINISTRATOR: &str = "[[accounts.source]]\nname = \"local\"\ndomains = [\"example.com\"]\n";
 const LIST: &str =
     "[[accounts.list]]\nsource = \"local\"\ngroup = \"Staff\"\naddress = \"staff@example.com\"\n";
+const PULL: &str = "[[accounts.pull]]\nsource = \"local\"\nurl = \"https://id.example.com/scim/v2\"\n\
+                    secret_file = \"/s\"\n";
 
 /// The keys of each section of the reference, with their defaults.
 fn reference() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
@@ -62,6 +64,9 @@ fn with(section: &str, line: &str) -> String {
         "accounts.source" => format!("{ACCOUNTS}{ADMINISTRATOR}{line}\n{LISTENER}{PROVIDER}"),
         "accounts.list" => {
             format!("{ACCOUNTS}{ADMINISTRATOR}{LIST}{line}\n{LISTENER}{PROVIDER}")
+        }
+        "accounts.pull" => {
+            format!("{ACCOUNTS}{ADMINISTRATOR}{PULL}{line}\n{LISTENER}{PROVIDER}")
         }
         "upstream" => format!("[upstream]\nmaster = \"unix:/m\"\n{line}\n{LISTENER}{PROVIDER}"),
         "users" => format!("[users]\npasswd_file = \"/u\"\n{line}\n{LISTENER}{PROVIDER}"),

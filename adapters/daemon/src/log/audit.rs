@@ -27,7 +27,8 @@ impl By<'_> {
     }
 }
 
-fn kind_name(kind: Kind) -> &'static str {
+/// What it is called.
+pub(crate) fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Account => "account",
         Kind::Group => "group",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::accounts::Health;
+use crate::accounts::{Health, Pulled};
 use crate::judging::generation::Generation;
 
 /// The methods that every path takes.
@@ -146,15 +146,28 @@ fn ready(generation: &Generation, accounts: Option<&Health>) -> Answer {
     };
     let mut answer = json!({"status": word, "providers": providers});
     if let (Some(health), Some(answer)) = (accounts, answer.as_object_mut()) {
-        let accounts = json!({
+        let mut accounts = json!({
             "loaded": health.is_loaded,
             "can_write": health.away.is_none(),
             "why": health.away,
             "since": health.since,
         });
+        if let (false, Some(accounts)) = (health.pulls.is_empty(), accounts.as_object_mut()) {
+            let pulls = health.pulls.iter().map(pulled);
+            accounts.insert("pulls".to_owned(), pulls.collect());
+        }
         answer.insert("accounts".to_owned(), accounts);
     }
     Answer::json(status, &answer)
+}
+
+/// A provider that is away is told, and no reason to be not ready: its accounts stay as they are.
+fn pulled(pulled: &Pulled) -> Value {
+    json!({
+        "source": pulled.source,
+        "last": pulled.last.map(|last| last.to_string()),
+        "why": pulled.why,
+    })
 }
 
 const fn can_judge(keys: usize, can_ask: bool) -> bool {

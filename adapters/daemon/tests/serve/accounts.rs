@@ -7,6 +7,7 @@ mod invariants;
 mod killed;
 mod logins;
 mod maps;
+mod pulled;
 mod pushed;
 mod secured;
 mod store;

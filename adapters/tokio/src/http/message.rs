@@ -22,6 +22,8 @@ pub(crate) struct Outgoing {
     pub(crate) accept: &'static str,
     pub(crate) form: Option<String>,
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// Longest answer that is taken, in bytes.
+    pub(crate) max_len: usize,
 }
 
 impl Outgoing {
@@ -36,6 +38,7 @@ impl Outgoing {
             accept: "application/json",
             form: None,
             headers: Vec::new(),
+            max_len: Answer::MAX_LEN,
         }
     }
 }
@@ -47,6 +50,7 @@ pub(crate) struct Incoming {
     pub(crate) content_type: String,
     www_authenticate: String,
     location: String,
+    etag: String,
     /// When it wants to be asked again, in its own words.
     retry_after: String,
     /// When the provider says that it answered.
@@ -71,6 +75,11 @@ impl Incoming {
         retry_after(&self.retry_after, self.date.or_else(|| Some(now())))
     }
 
+    /// What tells this state of the resource from others (RFC 9110 section 8.8.3).
+    pub(crate) fn etag(&self) -> Option<&str> {
+        (!self.etag.is_empty()).then_some(&*self.etag)
+    }
+
     /// Whether it says that it is a signed answer.
     pub(crate) fn is_signed(&self) -> bool {
         let is = |media_type| self.content_type.eq_ignore_ascii_case(media_type);
@@ -91,6 +100,7 @@ impl Incoming {
             content_type: content_type.unwrap_or_default().trim().to_owned(),
             www_authenticate: text(header::WWW_AUTHENTICATE).to_owned(),
             location: text(header::LOCATION).to_owned(),
+            etag: text(header::ETAG).to_owned(),
             retry_after: text(header::RETRY_AFTER).to_owned(),
             date: http_date(text(header::DATE)),
             max_age: controls.find_map(max_age),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gatepost_core::{
     Rejection,
     dovecot::{Endpoint, Origin},
-    introspection::Request,
+    introspection::{Answer, Request},
 };
 
 use super::Outcome;
@@ -150,6 +150,7 @@ impl<'a> Asked<'a> {
                 Some(origin) if online.auth_headers => headers(origin),
                 _ => Vec::new(),
             },
+            max_len: Answer::MAX_LEN,
         }
     }
 }

@@ -270,3 +270,68 @@ fn docker_mailserver_s_example_is_a_configuration() {
     let accounts = config.accounts.unwrap();
     assert_eq!(accounts.docker_mailserver(), Some(Path::new("/config")));
 }
+
+#[test]
+fn a_provider_is_pulled_into_a_source_of_its_own() {
+    let config = Config::parse(&with_accounts("", &format!("{ADMINISTRATOR}{PULL}"))).unwrap();
+    assert_eq!(config.looser_words(), Vec::<String>::new());
+    let accounts = config.accounts.unwrap();
+    let settings = accounts.pulls[0].settings();
+    assert_eq!(settings.every.as_secs(), 300);
+    assert_eq!(settings.max_deleted_percent, 50);
+
+    check(
+        "",
+        PULL,
+        "gatepost.toml:5: pull: there is no [[accounts.source]] with name = \"local\"",
+    );
+    check(
+        "",
+        &format!("{ADMINISTRATOR}{PULL}{PULL}"),
+        "pull: another one has this source",
+    );
+    check(
+        "listen = \"tcp:127.0.0.1:9082\"",
+        &format!("{PUSHING}{}", PULL.replace("local", "idp")),
+        "pull: this source pushes accounts, and would delete what is pulled",
+    );
+    for (was, is, expected) in [
+        (
+            "/v2\"",
+            "/v2/\"",
+            "pull: url has no query and no slash at its end",
+        ),
+        (
+            "/v2\"",
+            "/v2?a=b\"",
+            "pull: url has no query and no slash at its end",
+        ),
+        ("https:", "http:", "pull: the secret would travel in clear"),
+        (
+            "\"/s\"",
+            "\"/s\"\nevery = \"0s\"",
+            "every: \"0s\" is out of bounds",
+        ),
+        (
+            "\"/s\"",
+            "\"/s\"\nidentity = \"sub\"",
+            "write \"external_id\" or \"id\"",
+        ),
+        (
+            "secret_file = \"/s\"\n",
+            "",
+            "secret_file: it is missing here",
+        ),
+    ] {
+        check(
+            "",
+            &format!("{ADMINISTRATOR}{}", PULL.replace(was, is)),
+            expected,
+        );
+    }
+    let loose = PULL.replace("https:", "http:") + "allow_http = true\nmax_deleted_percent = 100\n";
+    let config = Config::parse(&with_accounts("", &format!("{ADMINISTRATOR}{loose}"))).unwrap();
+    let words = config.looser_words();
+    assert!(words[0].contains("travel in clear"), "{words:?}");
+    assert!(words[1].contains("max_deleted_percent = 100"), "{words:?}");
+}

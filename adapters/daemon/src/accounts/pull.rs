@@ -1,0 +1,311 @@
+//! Providers that are read, for they push nothing. What a page means, and what follows, is in `gatepost-accounts`; it
+//! happens on a thread of its own, on which no login waits.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gatepost_accounts::id::Id;
+use gatepost_accounts::model::Kind;
+use gatepost_accounts::pull::{
+    Answer, Done, Event, Fault, Fetch, Pull, Report, Step, Work, limits,
+};
+use gatepost_accounts::scim::{Context, Effect};
+use gatepost_accounts::store::Unavailable;
+use gatepost_accounts::time::Timestamp;
+use gatepost_store::{Session, job};
+use gatepost_tokio::{Document, Fetcher};
+use tokio::runtime::{self, Handle};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::{Accounts, now};
+use crate::config::PulledSource;
+use crate::log::audit;
+use crate::process::vital;
+
+/// What is asked for.
+const ACCEPT: &str = "application/scim+json, application/json";
+
+/// What the lines of changes name as who made them.
+const ACTOR: &str = "pull";
+
+/// How the pulls are: what whoever watches is told.
+#[derive(Default)]
+pub(super) struct Pulls(Mutex<Vec<Pulled>>);
+
+/// How one is.
+#[derive(Clone)]
+pub(crate) struct Pulled {
+    pub(crate) source: String,
+    /// When everything was read last, or found unchanged.
+    pub(crate) last: Option<Timestamp>,
+    /// Why it could not be since, if so.
+    pub(crate) why: Option<String>,
+}
+
+impl Pulls {
+    fn lock(&self) -> MutexGuard<'_, Vec<Pulled>> {
+        // Nothing in there is ever half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All of them.
+    pub(super) fn get(&self) -> Vec<Pulled> {
+        self.lock().clone()
+    }
+}
+
+/// Begins to pull what the settings name, on a thread of its own.
+pub(super) fn start(accounts: &Arc<Accounts>) -> io::Result<()> {
+    if accounts.settings.pulls.is_empty() {
+        return Ok(());
+    }
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let accounts = Arc::clone(accounts);
+    let pulls = async move {
+        let mut pulls = JoinSet::new();
+        for (place, settings) in accounts.settings.pulls.iter().enumerate() {
+            accounts.pulls.lock().push(Pulled {
+                source: settings.source.to_string(),
+                last: None,
+                why: None,
+            });
+            let puller = Puller {
+                accounts: Arc::clone(&accounts),
+                settings: settings.clone(),
+                place,
+                why: String::new(),
+                told: HashSet::new(),
+            };
+            pulls.spawn(puller.run());
+        }
+        pulls.join_all().await;
+    };
+    vital::spawn_strict("pull".to_owned(), move || runtime.block_on(pulls))
+}
+
+/// Pulls from one provider.
+struct Puller {
+    accounts: Arc<Accounts>,
+    settings: PulledSource,
+    /// Which of the pulls it is.
+    place: usize,
+    /// Why there was no answer.
+    why: String,
+    /// What was refused in the last reading: it is told once.
+    told: HashSet<(Kind, String, String)>,
+}
+
+impl Puller {
+    async fn run(mut self) {
+        self.accounts.opened().await;
+        let fetcher = self.fetcher().await;
+        let mut pull = Pull::new(self.settings.settings());
+        loop {
+            match pull.next() {
+                Step::Wait(pause) => {
+                    sleep(pause).await;
+                    pull.resume(now());
+                }
+                Step::Get(fetch) => self.get(&fetcher, &fetch, &mut pull).await,
+                Step::Work(work) => {
+                    let done = self.work(work).await;
+                    pull.done(done);
+                }
+            }
+            for event in pull.events() {
+                self.tell(event);
+            }
+        }
+    }
+
+    /// What asks the provider, once its authorities can be read.
+    async fn fetcher(&mut self) -> Fetcher {
+        loop {
+            let (name, http) = (&*self.settings.source, self.settings.http());
+            match Fetcher::new(name, &http, limits::PAGE_BYTES, Handle::current()) {
+                Ok(fetcher) => return fetcher,
+                Err(error) => self.failed(error.to_string()),
+            }
+            sleep(self.settings.settings().every).await;
+        }
+    }
+
+    async fn get(&mut self, fetcher: &Fetcher, fetch: &Fetch, pull: &mut Pull) {
+        // Read anew each time: whoever replaces it need not restart anything.
+        let secret = match self.settings.secret() {
+            Ok(secret) => secret,
+            Err(fault) => {
+                self.why = fault;
+                return pull.failed();
+            }
+        };
+        let url = format!("{}{}", self.settings.url(), fetch.path_and_query());
+        let document = Document {
+            url: &url,
+            bearer: &secret,
+            accept: ACCEPT,
+            if_none_match: fetch.if_none_match.as_deref(),
+        };
+        match fetcher.get(document).await {
+            Ok(fetched) => pull.answered(&Answer {
+                status: fetched.status,
+                etag: fetched.etag.as_deref(),
+                retry_after: fetched.retry_after,
+                body: &fetched.body,
+            }),
+            Err(gatepost_tokio::Fault::TooLarge) => pull.too_long(),
+            Err(fault) => {
+                self.why = fault.to_string();
+                pull.failed();
+            }
+        }
+    }
+
+    /// Has the store do a piece of work; what it kept has its lines in the log.
+    async fn work(&self, work: Work) -> Result<Done, Unavailable> {
+        let ids = ids()?;
+        let (accounts, source) = (Arc::clone(&self.accounts), self.settings.source.to_string());
+        let run = move |session: &mut dyn Session| match run(
+            &accounts,
+            &source,
+            (&work, &ids),
+            session,
+        ) {
+            Ok(done) => (done.effect, Ok(done)),
+            Err(Unavailable) => (Effect::RollBack, Err(Unavailable)),
+        };
+        let (accounts, source) = (Arc::clone(&self.accounts), self.settings.source.to_string());
+        let (sender, done) = oneshot::channel();
+        self.accounts.submit(job(run, move |result| {
+            let done = result.flatten();
+            if let Ok(done) = &done {
+                note(&accounts, &source, &done.notes);
+            }
+            // Nobody waits any more if this fails.
+            let _ = sender.send(done);
+        }));
+        done.await.unwrap_or(Err(Unavailable))
+    }
+
+    fn tell(&mut self, event: Event) {
+        let source = &*self.settings.source;
+        match event {
+            Event::Unchanged => {
+                tracing::debug!(source, "accounts pulled: nothing has changed");
+                self.succeeded();
+            }
+            Event::Pulled(report) => {
+                self.tell_report(report);
+                self.succeeded();
+            }
+            Event::Failed(fault) => {
+                let why = match fault {
+                    Fault::NotReached => std::mem::take(&mut self.why),
+                    fault => fault.to_string(),
+                };
+                self.failed(why);
+            }
+            _ => {}
+        }
+    }
+
+    fn tell_report(&mut self, report: Report) {
+        let source = &*self.settings.source;
+        let before = std::mem::take(&mut self.told);
+        let refused = report.refused.len();
+        for one in report.refused {
+            let what = (one.kind, one.external_id, one.why);
+            if !before.contains(&what) {
+                let (kind, external_id, error) = (audit::kind_name(what.0), &what.1, &what.2);
+                tracing::warn!(
+                    source,
+                    kind,
+                    external_id,
+                    error,
+                    "not taken from the provider"
+                );
+                note(&self.accounts, source, &one.notes);
+            }
+            self.told.insert(what);
+        }
+        if let Some(doubt) = report.doubt {
+            let error = doubt.to_string();
+            tracing::warn!(
+                source,
+                error,
+                "nobody is deleted who is missing at the provider"
+            );
+        }
+        let counts = report.counts;
+        tracing::info!(
+            source,
+            users = report.users,
+            groups = report.groups,
+            created = counts.created,
+            changed = counts.changed,
+            deleted = counts.deleted,
+            refused,
+            unknown_members = counts.strangers,
+            "accounts pulled"
+        );
+    }
+
+    fn succeeded(&self) {
+        if let Some(pulled) = self.accounts.pulls.lock().get_mut(self.place) {
+            (pulled.last, pulled.why) = (Some(now()), None);
+        }
+    }
+
+    fn failed(&self, why: String) {
+        let source = &*self.settings.source;
+        tracing::warn!(
+            source,
+            error = why,
+            "accounts not pulled: they stay as they are"
+        );
+        if let Some(pulled) = self.accounts.pulls.lock().get_mut(self.place) {
+            pulled.why = Some(why);
+        }
+    }
+}
+
+fn run(
+    accounts: &Accounts,
+    source: &str,
+    (work, ids): (&Work, &[Id; Work::IDS]),
+    session: &mut dyn Session,
+) -> Result<Done, Unavailable> {
+    let served = accounts.served().ok_or(Unavailable)?;
+    let source = served.sources.iter().find(|one| one.name == source);
+    let context = Context {
+        source: source.ok_or(Unavailable)?,
+        base_url: "",
+        routes: &served.routes,
+        now: now(),
+        fresh: Id::from_bytes([0; 16]),
+    };
+    work.run(context, ids, session)
+}
+
+/// Ids that nothing has had yet.
+fn ids() -> Result<[Id; Work::IDS], Unavailable> {
+    let mut ids = [Id::from_bytes([0; 16]); Work::IDS];
+    for id in &mut ids {
+        *id = super::fresh().map_err(|_| Unavailable)?;
+    }
+    Ok(ids)
+}
+
+fn note(accounts: &Accounts, source: &str, notes: &[gatepost_accounts::scim::Note]) {
+    let by = audit::By {
+        source,
+        actor: ACTOR,
+        sources: accounts.served().map_or(&[], |served| &served.sources),
+    };
+    notes.iter().for_each(|one| audit::note(&by, one));
+}

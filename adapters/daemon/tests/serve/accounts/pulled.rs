@@ -1,0 +1,204 @@
+//! Providers that are read: what mail servers hear of their users, and what whoever watches does while they are away.
+
+use gatepost_tests::daemon::wait_until;
+use gatepost_tests::stub::{Behaviour, Page, Seen, Stub};
+
+use super::*;
+use crate::relay::look_up;
+use crate::serving::refused;
+
+const SECRET: &str = "of-the-provider-s";
+
+/// A daemon that reads a stub once a second, as its administrator's source.
+struct Pulling {
+    provider: Stub,
+    daemon: Daemon,
+}
+
+fn list(resources: &[Value]) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+        "totalResults": resources.len(), "Resources": resources,
+    })
+}
+
+fn user(id: &str) -> Value {
+    json!({"schemas": [USER], "id": id, "userName": format!("{id}@example.com"), "active": true})
+}
+
+fn users(ids: &[&str]) -> Page {
+    let users: Vec<_> = ids.iter().map(|id| user(id)).collect();
+    Page::json(200, &list(&users))
+}
+
+fn lines(root: &TempDir, url: &str) -> String {
+    let path = root.path().display();
+    format!(
+        "[[accounts.pull]]\nsource = \"local\"\nurl = \"{url}\"\nsecret_file = \"{path}/provider.secret\"\n\
+         every = \"1s\"\n"
+    )
+}
+
+impl Pulling {
+    fn start(ids: &[&str]) -> Self {
+        let provider = Stub::start().unwrap();
+        provider.set("/scim/Users", Behaviour::Answer(users(ids)));
+        let root = TempDir::new().unwrap();
+        fs::write(root.path().join("provider.secret"), format!("{SECRET}\n")).unwrap();
+        let lines = lines(&root, &provider.url("/scim"));
+        let daemon = Daemon::start_in(root, &lines);
+        Self { provider, daemon }
+    }
+
+    fn set(&self, page: Page) {
+        self.provider.set("/scim/Users", Behaviour::Answer(page));
+    }
+
+    fn map(&self, request: &str) -> String {
+        look_up(&mut self.daemon.connect("map"), request)
+    }
+
+    /// Waits until `request` is answered so.
+    #[track_caller]
+    fn until(&self, request: &str, answer: &str) {
+        wait_until(request, || self.map(request) == answer).unwrap();
+    }
+
+    fn pull(&self) -> Value {
+        self.daemon.ready().1["pulls"][0].clone()
+    }
+}
+
+#[test]
+fn who_is_read_is_known_to_postfix_until_they_are_gone() {
+    let mut pulling = Pulling::start(&["alice", "bob", "cara"]);
+    pulling.until("mailbox alice@example.com", "OK alice@example.com");
+    let seen: Vec<Seen> = pulling.provider.seen("/scim/Users");
+    assert_eq!(seen[0].headers["authorization"], format!("Bearer {SECRET}"));
+    assert!(
+        seen[0].target.ends_with("?startIndex=1&count=100"),
+        "{}",
+        seen[0].target
+    );
+    let changed = pulling.daemon.serving.wait_for("account changed");
+    assert_eq!(
+        (&changed["source"], &changed["actor"]),
+        (&json!("local"), &json!("pull"))
+    );
+    pulling.daemon.serving.wait_for("accounts pulled");
+
+    let mut bob = user("bob");
+    bob["userName"] = json!("robert@example.com");
+    let mut cara = user("cara");
+    cara["active"] = json!(false);
+    pulling.set(Page::json(200, &list(&[bob, cara, user("dora")])));
+    pulling.until("mailbox alice@example.com", "NOTFOUND ");
+    pulling.until("mailbox robert@example.com", "OK robert@example.com");
+    pulling.until("mailbox dora@example.com", "OK dora@example.com");
+    pulling.until("sender_login cara@example.com", "NOTFOUND ");
+    assert_eq!(
+        pulling.map("mailbox cara@example.com"),
+        "OK cara@example.com"
+    );
+    assert_eq!(pulling.map("mailbox bob@example.com"), "NOTFOUND ");
+    let log = pulling.daemon.serving.stop();
+    assert!(!log.contains(SECRET), "{log}");
+}
+
+#[test]
+fn a_provider_that_is_away_changes_nothing_and_whoever_watches_is_told() {
+    let mut pulling = Pulling::start(&["alice", "bob"]);
+    pulling.until("mailbox alice@example.com", "OK alice@example.com");
+    wait_until("success", || pulling.pull()["last"].is_string()).unwrap();
+    for (page, words) in [
+        (Page::json(503, &json!({})), "503"),
+        (Page::json(401, &json!({})), "401"),
+        (Page::of(200, "text/html", "<html>"), "no list"),
+        (users(&[]), "max_deleted_percent"),
+        // What another host would be shown is ours alone.
+        (
+            Page::of(302, "text/plain", "").with("Location: http://127.0.0.2:1/scim/Users"),
+            "302",
+        ),
+    ] {
+        pulling.set(page);
+        wait_until(words, || {
+            let why = pulling.pull()["why"].clone();
+            why.as_str().is_some_and(|why| why.contains(words))
+        })
+        .unwrap();
+        let event = pulling
+            .daemon
+            .serving
+            .wait_for("accounts not pulled: they stay as they are");
+        assert_eq!(event["source"], "local");
+        assert_eq!(pulling.daemon.ready().0, 200);
+        assert_eq!(
+            pulling.map("mailbox alice@example.com"),
+            "OK alice@example.com"
+        );
+    }
+    pulling.set(users(&["alice", "bob", "cara"]));
+    pulling.until("mailbox cara@example.com", "OK cara@example.com");
+    wait_until("success", || pulling.pull()["why"].is_null()).unwrap();
+}
+
+#[test]
+fn pages_with_tags_are_asked_for_by_them() {
+    let pulling = Pulling::start(&["alice", "bob"]);
+    let tagged = |seen: &Seen| match seen.headers.get("if-none-match") {
+        Some(tag) if tag == "W/\"1\"" => Page::of(304, "text/plain", ""),
+        _ if seen.target.contains("startIndex=1&") => {
+            users(&["alice", "bob"]).with("ETag: W/\"1\"")
+        }
+        _ => users(&["bob"]).with("ETag: W/\"1\""),
+    };
+    pulling
+        .provider
+        .set("/scim/Users", Behaviour::Judge(tagged));
+    let is_tagged = |seen: &Seen| seen.headers.contains_key("if-none-match");
+    wait_until("a page that has not changed", || {
+        pulling.provider.seen("/scim/Users").iter().any(is_tagged)
+    })
+    .unwrap();
+    pulling.until("mailbox bob@example.com", "OK bob@example.com");
+}
+
+#[test]
+fn an_address_that_another_source_has_is_told_once() {
+    let mut pulling = Pulling::start(&[]);
+    pulling.daemon.source("idp").create("alice@example.com");
+    pulling.set(users(&["alice", "bob"]));
+    pulling.until("mailbox bob@example.com", "OK bob@example.com");
+    let serving = &mut pulling.daemon.serving;
+    let refused = serving.wait_for("not taken from the provider");
+    assert_eq!(refused["external_id"], "alice");
+    let owner = serving.wait_for("address refused: another account has it, or a list");
+    assert_eq!(
+        (&owner["source"], &owner["owner_source"]),
+        (&json!("local"), &json!("idp"))
+    );
+    let asked = pulling.provider.seen("/scim/Users").len();
+    wait_until("another reading", || {
+        pulling.provider.seen("/scim/Users").len() > asked + 4
+    })
+    .unwrap();
+    let log = pulling.daemon.serving.stop();
+    assert_eq!(
+        log.matches("not taken from the provider").count(),
+        1,
+        "{log}"
+    );
+}
+
+#[test]
+fn a_pull_without_its_secret_does_not_start() {
+    let root = TempDir::new().unwrap();
+    let (configuration, _) = configure(&root, &lines(&root, "http://127.0.0.1:1/scim"));
+    let said = refused(&configuration);
+    assert!(
+        said.contains("[[accounts.pull]] of local: secret_file"),
+        "{said}"
+    );
+    assert!(said.contains("provider.secret"), "{said}");
+}
