@@ -53,7 +53,7 @@ impl<A: Accounts> Exchange<'_, A> {
                         is_key: !is_alone && !search.is_last(keys, attempt),
                         is_look: !is_alone && search.is_any_without(keys, looked_at),
                     };
-                    match self.judge_or_pass(now, (&candidate, &payload), asked, left)? {
+                    match self.judge_or_pass(now, (&candidate, &payload), asked, &left)? {
                         None => return Ok(()),
                         Some(why) => why,
                     }
@@ -84,7 +84,7 @@ impl<A: Accounts> Exchange<'_, A> {
         now: Option<UnixTime>,
         (candidate, payload): (&Candidate<'_>, &VerifiedPayload<'_>),
         asked: Asked,
-        left: Left,
+        left: &Left,
     ) -> Result<Option<Rejection>, Rejection> {
         let providers = self.settings.providers;
         let is_for_another = || providers.len() > 1 && !is_meant_for(providers, candidate, payload);
