@@ -1,10 +1,10 @@
 //! Accounts that are pulled: a provider that serves SCIM and pushes nothing is read as a whole, again and again.
 //!
-//! [`Pull`] says what is to be done next, and is told what came of it: a page to get, a piece of [`Work`] in the store, or
-//! a pause. What is read is written by the very requests that a source would push, so that the same rules hold. Nothing
-//! is written before everything has been read. Pages shift while they are read, so each begins with the last resource of the
-//! one before; where it does not, and whenever somebody is missing, everything is read again. Whoever is missing then, too,
-//! is deleted: they may have moved to a page that had been read, but hardly twice.
+//! [`Pull`] says what is to be done next, and is told what came of it: a page to get, a piece of [`Work`] in the store,
+//! or a pause. What is read is written by the very requests that a source would push, so that the same rules hold.
+//! Nothing is written before everything has been read. Pages shift while they are read, so each begins with the last
+//! resource of the one before; where it does not, and whenever somebody is missing, everything is read again. Whoever
+//! is missing then, too, is deleted: they may have moved to a page that had been read, but hardly twice.
 
 pub mod limits;
 mod page;
