@@ -228,7 +228,7 @@ impl Pull {
     }
 
     /// What is to be done now.
-    pub fn next(&mut self) -> Step {
+    pub fn step(&mut self) -> Step {
         match &self.phase {
             Phase::Waiting(pause)
             | Phase::Reading {

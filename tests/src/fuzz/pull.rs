@@ -61,7 +61,7 @@ impl Pulling {
     /// Reads until something is told. What is behind the last page is empty.
     fn turn<'p>(&mut self, pages: &mut impl Iterator<Item = (u16, &'p [u8])>) -> Event {
         loop {
-            match self.pull.next() {
+            match self.pull.step() {
                 Step::Wait(pause) => {
                     self.now += 1 + i64::try_from(pause.as_millis()).unwrap_or(0);
                     self.pull.resume(Timestamp::from_millis(self.now));

@@ -168,7 +168,7 @@ struct Run<'r> {
     outcome: Outcome,
 }
 
-impl<'r> Run<'r> {
+impl Run<'_> {
     fn survey(&mut self, kind: Kind, after: u64, before: Timestamp) -> Result<(), Unavailable> {
         let Some(listed) = self.work.known.of(kind) else {
             return Ok(());

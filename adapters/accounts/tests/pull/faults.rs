@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use gatepost_accounts::model::Kind;
-use gatepost_accounts::pull::{Doubt, Fault, Fetch};
+use gatepost_accounts::pull::{Doubt, Fault};
 use serde_json::json;
 
-use crate::lab::{EVERY, Lab, Page, user};
+use crate::lab::{EVERY, Instead, Lab, Page, user};
 
 /// Answers every page with this.
-fn always(page: Page) -> Option<Box<dyn FnMut(&Fetch) -> Option<Page>>> {
-    Some(Box::new(move |_| Some(page.clone())))
+fn always(page: Page) -> Instead {
+    Box::new(move |_| Some(page.clone()))
 }
 
 #[test]
 fn a_provider_that_is_away_is_left_alone_longer_each_time() {
     let mut lab = Lab::of(&["a", "b"]);
-    lab.provider.instead = always(Page::of(502, "<html>"));
+    lab.provider.instead = Some(always(Page::of(502, "<html>")));
     let mut pauses = Vec::new();
     for _ in 0..7 {
         assert_eq!(lab.fails(), Fault::Status(502));
@@ -27,13 +27,13 @@ fn a_provider_that_is_away_is_left_alone_longer_each_time() {
         retry_after: Some(Duration::from_hours(2)),
         ..Page::of(503, "")
     };
-    lab.provider.instead = always(busy);
+    lab.provider.instead = Some(always(busy));
     lab.fails();
     assert_eq!(lab.pause, Duration::from_hours(2));
     lab.provider.instead = None;
     lab.pulled();
     assert_eq!(lab.pause, EVERY);
-    lab.provider.instead = always(Page::of(401, "{}"));
+    lab.provider.instead = Some(always(Page::of(401, "{}")));
     assert_eq!(lab.fails(), Fault::Status(401));
     assert_eq!(lab.pause.as_secs(), 15);
 }
@@ -198,10 +198,10 @@ fn a_pause_in_the_midst_of_a_reading_is_kept_and_the_reading_goes_on() {
     // Two pages of users and an empty one, an empty one of groups.
     assert_eq!(lab.provider.asked.len(), 2 * 4);
     // Whoever wants more than that is left alone altogether.
-    lab.provider.instead = always(Page {
+    lab.provider.instead = Some(always(Page {
         retry_after: Some(Duration::from_mins(3)),
         ..Page::of(429, "")
-    });
+    }));
     assert_eq!(lab.fails(), Fault::Status(429));
     assert_eq!(lab.pause, Duration::from_mins(3));
 }

@@ -32,10 +32,13 @@ pub(crate) struct Provider {
     /// Answers in its place, where there is something.
     pub(crate) instead: Option<Instead>,
     /// What happens there between two pages.
-    pub(crate) between: Option<Box<dyn FnMut(&mut Vec<Value>)>>,
+    pub(crate) between: Option<Between>,
     /// Everything that was asked for.
     pub(crate) asked: Vec<Fetch>,
 }
+
+/// What happens to the users of a provider.
+pub(crate) type Between = Box<dyn FnMut(&mut Vec<Value>)>;
 
 pub(crate) type Instead = Box<dyn FnMut(&Fetch) -> Option<Page>>;
 
@@ -200,7 +203,7 @@ impl Lab {
         loop {
             steps += 1;
             assert!(steps < 100_000, "it does not end");
-            match self.pull.next() {
+            match self.pull.step() {
                 Step::Wait(pause) => {
                     self.now += i64::try_from(pause.as_millis()).unwrap() + 1;
                     self.pull.resume(Timestamp::from_millis(self.now));
@@ -226,7 +229,7 @@ impl Lab {
                 assert_eq!(self.push(PULLED, "POST", "/Users", &pushed), 201);
             }
             if let Some(event) = self.pull.events().pop() {
-                let Step::Wait(pause) = self.pull.next() else {
+                let Step::Wait(pause) = self.pull.step() else {
                     panic!("it goes on after {event:?}");
                 };
                 self.pause = pause;

@@ -106,7 +106,7 @@ impl Puller {
         let fetcher = self.fetcher().await;
         let mut pull = Pull::new(self.settings.settings());
         loop {
-            match pull.next() {
+            match pull.step() {
                 Step::Wait(pause) => {
                     sleep(pause).await;
                     pull.resume(now());
@@ -152,11 +152,11 @@ impl Puller {
             if_none_match: fetch.if_none_match.as_deref(),
         };
         match fetcher.get(document).await {
-            Ok(fetched) => pull.answered(&Answer {
-                status: fetched.status,
-                etag: fetched.etag.as_deref(),
-                retry_after: fetched.retry_after,
-                body: &fetched.body,
+            Ok(document) => pull.answered(&Answer {
+                status: document.status,
+                etag: document.etag.as_deref(),
+                retry_after: document.retry_after,
+                body: &document.body,
             }),
             Err(gatepost_tokio::Fault::TooLarge) => pull.too_long(),
             Err(fault) => {
@@ -307,5 +307,7 @@ fn note(accounts: &Accounts, source: &str, notes: &[gatepost_accounts::scim::Not
         actor: ACTOR,
         sources: accounts.served().map_or(&[], |served| &served.sources),
     };
-    notes.iter().for_each(|one| audit::note(&by, one));
+    for note in notes {
+        audit::note(&by, note);
+    }
 }

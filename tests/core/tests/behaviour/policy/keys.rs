@@ -556,7 +556,7 @@ fn with_rotated_keys(
                 if let Output::FindNewerKeys(query) = output {
                     known[query.provider] = true;
                 }
-                let keys = known.map(|is_known| &all[..1 + usize::from(is_known)]);
+                let keys = known.map(|is_known| &all[..=usize::from(is_known)]);
                 let scratch = &mut scratch[..];
                 exchange.step(
                     now,
