@@ -316,10 +316,9 @@ fn a_delegate_needs_an_account_and_opens_what_the_policy_says() {
     assert_eq!(came.verdict, Err("unknown_account"));
 }
 
-#[test]
-fn an_answer_tells_what_an_account_is_found_by_as_claims_do() {
-    let policy = policy();
-    let endpoints = Endpoints {
+/// Both endpoints are asked about an opaque token.
+fn asked_twice() -> Endpoints<'static> {
+    Endpoints {
         tokeninfo: Some("https://id.example.com/tokeninfo"),
         introspection: Some("https://id.example.com/introspect"),
         mode: Mode::Post,
@@ -334,10 +333,61 @@ fn an_answer_tells_what_an_account_is_found_by_as_claims_do() {
         allow_missing_audience: false,
         unauthorized_is_invalid_token: false,
         signed_answers: false,
-    };
+    }
+}
+
+/// Two answers about one token may tell two things of its user: neither finds an account then.
+#[test]
+fn answers_that_contradict_each_other_find_no_account() {
+    let mut policy = policy();
+    policy.unverified_email = true;
+    policy.account_claim = "oid";
     let providers = [Provider {
         policy: &policy,
-        endpoints: Some(endpoints),
+        endpoints: Some(asked_twice()),
+    }];
+    let answer = |more: &Value| {
+        let mut answer = json!({
+            "active": true, "iss": ISSUER, "sub": "s-1", "aud": "mail", "email": ALICE, "email_verified": true,
+            "oid": "o-1",
+        });
+        for (name, value) in more.as_object().expect("an object") {
+            answer[name] = value.clone();
+        }
+        answer
+    };
+    let (same, none) = (answer(&json!({})), json!(null));
+    let other = answer(&json!({"oid": "o-2"}));
+    let silent = answer(&json!({"oid": none, "email_verified": none}));
+    let unverified = answer(&json!({"email_verified": "false"}));
+    for (answers, subject, address) in [
+        ([&same, &same], Some("o-1"), Some(ALICE)),
+        ([&same, &silent], Some("o-1"), Some(ALICE)),
+        ([&silent, &same], Some("o-1"), Some(ALICE)),
+        ([&same, &other], None, Some(ALICE)),
+        ([&same, &unverified], Some("o-1"), None),
+        ([&unverified, &same], Some("o-1"), None),
+    ] {
+        let login = Login {
+            providers: &providers,
+            keys: &[],
+            answers: &answers.map(Clone::clone),
+            found: FoundAccount::Known(ACCOUNT),
+            is_asked: true,
+        };
+        let came = login.run("opaque", Some(ALICE));
+        let asked = &came.asked[0];
+        assert_eq!(asked.subject.as_deref(), subject, "{answers:?}");
+        assert_eq!(asked.address.as_deref(), address, "{answers:?}");
+    }
+}
+
+#[test]
+fn an_answer_tells_what_an_account_is_found_by_as_claims_do() {
+    let policy = policy();
+    let providers = [Provider {
+        policy: &policy,
+        endpoints: Some(asked_twice()),
     }];
     let whole = json!({
         "active": true, "iss": ISSUER, "sub": "s-1", "aud": "mail", "email": ALICE, "email_verified": true,
