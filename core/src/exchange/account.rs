@@ -4,7 +4,7 @@
 //! A driver says by a type that it keeps accounts, so one that keeps none holds no code for them: without
 //! [`AskAccounts`] nothing is noted of a token, and there is no state and no output more.
 
-use core::convert::Infallible;
+use core::{convert::Infallible, mem};
 
 use super::{Exchange, State, reading::members};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     wire::json::{Object, Value},
 };
 
-use sealed::Told;
+use sealed::{Clue, Told};
 
 /// Whether the account of a good token's user is asked for: [`NoAccounts`] or [`AskAccounts`].
 pub trait Accounts: sealed::Step {}
@@ -122,8 +122,19 @@ pub(super) mod sealed {
     /// What an account is found by.
     #[derive(Debug, Default)]
     pub struct Told {
-        pub(super) subject: Option<heapless::String<MAX_SUBJECT>>,
-        pub(super) address: Option<heapless::String<MAX_ADDRESS>>,
+        pub(super) subject: Clue<MAX_SUBJECT>,
+        pub(super) address: Clue<MAX_ADDRESS>,
+    }
+
+    /// Something by which an account is found.
+    #[derive(Debug, Default)]
+    pub(crate) enum Clue<const N: usize> {
+        /// Nobody has told it.
+        #[default]
+        Untold,
+        Told(heapless::String<N>),
+        /// The provider does not vouch for it, or has told two things.
+        Doubtful,
     }
 
     impl Step for super::NoAccounts {
@@ -169,9 +180,8 @@ impl sealed::Step for AskAccounts {
             return;
         }
         let Told { subject, address } = read();
-        // Of two answers either may name the subject; they have been found to name the same.
-        self.told.subject = subject.or(self.told.subject.take());
-        self.told.address = address.or(self.told.address.take());
+        self.told.subject.add(subject);
+        self.told.address.add(address);
     }
 
     fn wait(&self, identity: Identity) -> Result<Identity, Identity> {
@@ -188,10 +198,10 @@ impl sealed::Step for AskAccounts {
             subject: self
                 .told
                 .subject
-                .as_deref()
+                .get()
                 .filter(|subject| !subject.is_empty()),
             name: waiting.actor().unwrap_or(waiting.user()),
-            address: self.told.address.as_deref(),
+            address: self.told.address.get(),
         }
     }
 
@@ -207,23 +217,50 @@ pub(super) fn told(object: Object<'_>, policy: &Policy<'_>) -> Told {
     else {
         return Told::default();
     };
+    // Cognito, Apple and Google write it as a string.
     let is_verified = match verified {
-        Some(Value::Bool(flag)) => flag,
-        // Cognito, Apple and Google write it as a string.
-        Some(Value::String(flag)) => flag == *"true",
-        _ => false,
+        Some(Value::Bool(flag)) => Some(flag),
+        Some(Value::String(flag)) => Some(flag == *"true"),
+        _ => None,
     };
     // Entra lets a tenant's administrator write any address there.
-    let email = email.filter(|_| is_verified && policy.tenants.is_empty());
+    let address = match (is_verified, text(email)) {
+        (Some(false), _) => Clue::Doubtful,
+        (Some(true), Clue::Told(address))
+            if policy.tenants.is_empty() && speaks_for(policy, &address) =>
+        {
+            Clue::Told(address)
+        }
+        _ => Clue::Untold,
+    };
     Told {
         subject: text(subject),
-        address: text(email).filter(|address| speaks_for(policy, address)),
+        address,
+    }
+}
+
+impl<const N: usize> Clue<N> {
+    /// Takes what a second answer tells: it has to be the same, if it is anything.
+    fn add(&mut self, later: Self) {
+        *self = match (mem::take(self), later) {
+            (Self::Untold, clue) | (clue, Self::Untold) => clue,
+            (Self::Told(one), Self::Told(other)) if one == other => Self::Told(one),
+            _ => Self::Doubtful,
+        };
+    }
+
+    fn get(&self) -> Option<&str> {
+        match self {
+            Self::Told(text) => Some(text),
+            Self::Untold | Self::Doubtful => None,
+        }
     }
 }
 
 /// The string that a member holds, if it does, and has room.
-fn text<const N: usize>(value: Option<Value<'_>>) -> Option<heapless::String<N>> {
-    value?.string().ok()?.to_string()
+fn text<const N: usize>(value: Option<Value<'_>>) -> Clue<N> {
+    let text = value.and_then(|value| value.string().ok()?.to_string());
+    text.map_or(Clue::Untold, Clue::Told)
 }
 
 /// Whether the provider may name users of an address's domain.
