@@ -67,10 +67,6 @@ pub fn scim_filter(data: &[u8]) {
             continue;
         };
         let is_match = filter.matches(resource);
-        // A value without quotes may end with a parenthesis that would close one around it.
-        if !is_balanced(text) {
-            continue;
-        }
         for (written, expected) in [
             (format!("not ({text})"), !is_match),
             (format!("({text}) and ({text})"), is_match),
@@ -82,24 +78,6 @@ pub fn scim_filter(data: &[u8]) {
             }
         }
     }
-}
-
-/// Whether each parenthesis outside of quotes is closed behind where it is opened.
-fn is_balanced(text: &str) -> bool {
-    let (mut depth, mut is_quoted) = (0_usize, false);
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' if is_quoted => drop(bytes.next()),
-            b'"' => is_quoted = !is_quoted,
-            _ if is_quoted => {}
-            b'(' => depth += 1,
-            b')' if depth == 0 => return false,
-            b')' => depth -= 1,
-            _ => {}
-        }
-    }
-    depth == 0 && !is_quoted
 }
 
 /// The path of an operation.

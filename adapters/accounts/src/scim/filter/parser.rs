@@ -268,7 +268,7 @@ impl<'t> Parser<'t> {
         if self.rest.starts_with('"') {
             return self.quoted();
         }
-        // A name may have brackets: its own, and any as long as none is open that they could close.
+        // A name may have pairs of parentheses: a single one would be another's inside of others.
         let is_inside = self.depth > 0;
         let mut opened = 0_usize;
         let mut is_end = |c| match c {
@@ -277,7 +277,8 @@ impl<'t> Parser<'t> {
                 opened -= 1;
                 false
             }
-            ')' | ']' => is_inside,
+            ')' => true,
+            ']' => is_inside,
             c => {
                 opened += usize::from(c == '(');
                 false
@@ -298,8 +299,8 @@ impl<'t> Parser<'t> {
             end += blanks + length;
         }
         let (value, rest) = text.split_at_checked(end).unwrap_or((text, ""));
-        if value.is_empty() {
-            return Err(self.unexpected("a value"));
+        if value.is_empty() || opened > 0 {
+            return Err(self.unexpected("a value, with its parentheses in quotes,"));
         }
         self.rest = rest;
         Ok(Literal {
