@@ -272,12 +272,11 @@ impl<'t> Parser<'t> {
         let is_inside = self.depth > 0;
         let mut opened = 0_usize;
         let mut is_end = |c| match c {
-            ' ' | '"' => true,
             ')' if opened > 0 => {
                 opened -= 1;
                 false
             }
-            ')' => true,
+            ' ' | '"' | ')' => true,
             ']' => is_inside,
             c => {
                 opened += usize::from(c == '(');
