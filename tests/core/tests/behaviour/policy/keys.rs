@@ -600,6 +600,10 @@ fn a_new_key_is_looked_for_at_the_provider_that_the_token_is_for() {
             "{from_start:?}"
         );
     }
+    // Nobody is looked at for what is for nobody, so that nobody who cannot be reached makes it a failure for now.
+    for unreachable in [Some(0), Some(1)] {
+        assert_eq!(outcome(&foreign, [true, false], unreachable), wrong());
+    }
     // Whether it is for one that cannot be reached is not known.
     let unavailable = Err("keys_unavailable".to_owned());
     for from_start in [[false, false], [true, false]] {
