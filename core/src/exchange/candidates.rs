@@ -155,16 +155,6 @@ impl Search<'_, '_> {
         !matches!(self.find(keys, attempt.saturating_add(1)), Ok(Some(_)))
     }
 
-    /// Whether a provider after `last`, which the token may be for, has no key to try.
-    pub(super) fn is_any_without(&self, keys: &[&[TrustedKey<'_>]], last: Option<usize>) -> bool {
-        let mut others = self.admitted().filter(|index| Some(*index) > last);
-        others.any(|provider| {
-            let ours = keys.get(provider).copied().unwrap_or_default();
-            let choice = Choice::new(self.header, ours);
-            !ours.iter().any(|key| self.fits(&choice, key))
-        })
-    }
-
     fn fits(&self, choice: &Choice<'_>, key: &TrustedKey<'_>) -> bool {
         // A single key needs no hint: the policy checks the owner.
         let is_owners = !choice.is_one_of_several

@@ -84,7 +84,6 @@ impl<'b> NewerKeys<'b> {
         Verification {
             attempt: 0,
             failed: 0,
-            not_taken: None,
             looked_at: Some(self.query.provider),
             ..self.verification
         }

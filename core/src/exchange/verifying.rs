@@ -31,7 +31,7 @@ impl<A: Accounts> Exchange<'_, A> {
             verification.attempt,
             verification.failed,
         );
-        let (not_taken, looked_at) = (verification.not_taken, verification.looked_at);
+        let not_taken = verification.not_taken;
         let hints = Hints::of(verification.jwt.decode_payload(scratch)?);
         let providers = self.settings.providers;
         if let Some(asking) = self.ask_first(asked, || Origin::of(&hints, providers)) {
@@ -51,7 +51,7 @@ impl<A: Accounts> Exchange<'_, A> {
                     let is_alone = providers.len() == 1;
                     let left = Left {
                         is_key: !is_alone && !search.is_last(keys, attempt),
-                        is_look: !is_alone && search.is_any_without(keys, looked_at),
+                        origin: search.origin(),
                     };
                     match self.judge_or_pass(now, (&candidate, &payload), asked, &left)? {
                         None => return Ok(()),
@@ -90,7 +90,8 @@ impl<A: Accounts> Exchange<'_, A> {
         let is_for_another = || providers.len() > 1 && !is_meant_for(providers, candidate, payload);
         match self.judge(now, (candidate, payload), asked, is_for_another) {
             Err(why @ Rejection::Claims(_))
-                if (left.is_key || left.is_look) && is_for_another() =>
+                if is_for_another()
+                    && (left.is_key || left.is_look_worth_it(providers, payload)) =>
             {
                 if left.is_key {
                     self.try_next_key(Some(why));
@@ -148,8 +149,19 @@ impl<A: Accounts> Exchange<'_, A> {
 struct Left {
     /// Another key to try.
     is_key: bool,
-    /// A provider that has no key to try, and may have a newer one.
-    is_look: bool,
+    /// Who may have issued it.
+    origin: Origin,
+}
+
+impl Left {
+    /// Whether the token is meant for any provider at all, which may have a newer key: one whose key is there would have
+    /// judged it.
+    fn is_look_worth_it(&self, providers: &[Provider<'_>], payload: &VerifiedPayload<'_>) -> bool {
+        let is_meant = |(index, provider): (usize, &Provider<'_>)| {
+            self.origin.admits(index, providers) && provider.policy.is_meant_by(payload, None)
+        };
+        providers.iter().enumerate().any(is_meant)
+    }
 }
 
 /// Whether a token is meant for the provider whose key has verified it, rather than for another of the same issuer.

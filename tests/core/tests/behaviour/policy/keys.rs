@@ -610,3 +610,42 @@ fn a_new_key_is_looked_for_at_the_provider_that_the_token_is_for() {
         assert_eq!(outcome(&claims(), from_start, Some(1)), unavailable);
     }
 }
+
+/// Keys that have failed once are tried again beside a new one, and count anew.
+#[test]
+fn keys_that_failed_before_a_look_take_no_attempt_from_those_after_it() {
+    let policy = policy();
+    let providers = [Provider::new(&policy)];
+    let header = json!({"alg": "ES256"});
+    let token = KEYS[3].sign_with_header("ES256", &header, claims().to_string().as_bytes());
+    let message = oauthbearer(&token);
+    let jwks = [0, 1, 2, 3].map(|index: usize| KEYS[index].jwk("ES256"));
+    let prepared = BACKENDS[0].prepare_all(&jwks);
+    let all: Vec<_> = prepared
+        .iter()
+        .map(|key| TrustedKey::new(&*key.key, None))
+        .collect();
+    let mut scratch = [0; MAX_PAYLOAD];
+    let settings = LoginSettings::new(&providers);
+    let mut exchange = Exchange::new(settings, Mechanism::OAuthBearer, &message);
+    let now = UnixTime::from_seconds(NOW);
+    let (mut known, mut looks) = (3, 0);
+    let mut output = exchange.step(now, Input::Start);
+    loop {
+        if matches!(output, Output::FindNewerKeys(_)) {
+            (known, looks) = (4, looks + 1);
+        }
+        output = match output {
+            Output::FindKeys(_) | Output::FindNewerKeys(_) => exchange.step(
+                now,
+                Input::Keys {
+                    keys: &[&all[..known]],
+                    scratch: &mut scratch,
+                },
+            ),
+            Output::Accept(identity) => break assert_eq!(identity.user(), "alice@example.com"),
+            other => panic!("{other:?}"),
+        };
+    }
+    assert_eq!(looks, 1);
+}
