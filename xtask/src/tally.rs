@@ -177,9 +177,10 @@ mod tests {
             ..Tally::default()
         };
         let budget = tally.plan.of("core").1.as_secs();
+        let total = tally.plan.total.as_secs();
         let text = format!(
-            "     1.5 s  core\nbudget:      1.5 s of {budget:>4} s  all else\nbudget:      1.5 s of 2040 s  everything\n\
-             skipped: b: no reason\nfailed: a\n3 passed, 1 failed, 1 skipped"
+            "     1.5 s  core\nbudget:      1.5 s of {budget:>4} s  all else\n\
+             budget:      1.5 s of {total:>4} s  everything\nskipped: b: no reason\nfailed: a\n3 passed, 1 failed, 1 skipped"
         );
         assert_eq!(tally.to_string(), text);
     }

@@ -87,7 +87,8 @@ impl<A: Accounts> Exchange<'_, A> {
         left: &Left,
     ) -> Result<Option<Rejection>, Rejection> {
         let providers = self.settings.providers;
-        let is_for_another = || providers.len() > 1 && !is_meant_for(providers, candidate, payload);
+        let is_shared = left.origin.only(providers).is_none();
+        let is_for_another = || is_shared && !is_meant_for(providers, candidate, payload);
         match self.judge(now, (candidate, payload), asked, is_for_another) {
             Err(why @ Rejection::Claims(_))
                 if is_for_another()
