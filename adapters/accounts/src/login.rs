@@ -98,7 +98,7 @@ pub fn find<'i>(
         return Found::Unbound(entry);
     }
     let name = fold(user.name);
-    if index.by_address(&name).is_some() || routes.list(&name).is_some() {
+    if index.by_address(&name).is_some() || routes.has(&name) {
         return Found::AddressTaken;
     }
     match strangers {

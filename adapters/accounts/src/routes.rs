@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use crate::model::SourceId;
 use crate::name::{Address, fold};
 
+/// What stands before the number of a part of a list.
+const PART_SIGN: char = '~';
+
 /// A group that is a distribution list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct List {
@@ -60,6 +63,28 @@ impl Routes {
     #[must_use]
     pub fn list(&self, address: &str) -> Option<&List> {
         self.lists.get(address)
+    }
+
+    /// The address of a part of a list: too long a list is told in parts.
+    #[must_use]
+    pub fn part_of(list: &str, number: usize) -> Option<String> {
+        let (local, domain) = list.rsplit_once('@')?;
+        Some(format!("{local}{PART_SIGN}{number}@{domain}"))
+    }
+
+    /// The list that an address, which is in lower case, is a part of, and the number of the part.
+    #[must_use]
+    pub fn part(&self, address: &str) -> Option<(&List, usize)> {
+        let (local, domain) = address.rsplit_once('@')?;
+        let (local, number) = local.rsplit_once(PART_SIGN)?;
+        let list = self.list(&format!("{local}@{domain}"))?;
+        Some((list, number.parse().ok()?))
+    }
+
+    /// Whether an address, which is in lower case, is a list's, whole or in part: no account can have it.
+    #[must_use]
+    pub fn has(&self, address: &str) -> bool {
+        self.list(address).is_some() || self.part(address).is_some()
     }
 
     /// Who gets what is for nobody in that domain.

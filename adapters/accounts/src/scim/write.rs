@@ -263,7 +263,7 @@ impl Call<'_> {
     fn check_address(&mut self, address: &Address, id: Id) -> Result<(), Refusal> {
         let owner = self.store.owner(address.as_str())?;
         let owner = owner.filter(|owner| owner.account != id);
-        let is_list = self.context.routes.list(address.as_str()).is_some();
+        let is_list = self.context.routes.has(address.as_str());
         if owner.is_none() && !is_list {
             return Ok(());
         }

@@ -16,9 +16,6 @@ const MAX_VALUE: usize = 90_000;
 /// Members of a part of a longer list: as many of the longest addresses as an answer has room for.
 const PART: usize = 300;
 
-/// What stands before the number of a part.
-const PART_SIGN: char = '~';
-
 impl Addresses for Held {
     fn look_up(&self, map: Map, key: &str, delimiters: &Delimiters) -> Known {
         let found = self.read(|index, routes| look_up((index, routes), map, key, delimiters));
@@ -45,10 +42,11 @@ fn look_up(
         |address: &str| index.by_address(address).is_some() || routes.list(address).is_some();
     let base = delimiters.without_extension(key);
     let address = [Some(key), base.as_deref()].into_iter().flatten();
+    // Also where an account has its address from before there was the list.
+    if let Some(value) = part(index, routes, key).filter(|_| map == Map::Alias) {
+        return Known::Value(value);
+    }
     let Some(address) = address.into_iter().find(|address| knows(address)) else {
-        if let Some(value) = part(index, routes, key).filter(|_| map == Map::Alias) {
-            return Known::Value(value);
-        }
         let catch_all = routes.catch_all(domain(key)).filter(|_| map == Map::Alias);
         return Known::Nobody {
             catch_all: catch_all.map(ToString::to_string),
@@ -71,10 +69,9 @@ fn targets(address: &str, targets: &[&str]) -> Option<String> {
     if targets.len() <= MEMBERS && length <= MAX_VALUE {
         return joined(targets);
     }
-    let (local, domain) = address.rsplit_once('@')?;
     let parts = 0..targets.len().div_ceil(PART);
     let parts: Vec<_> = parts
-        .map(|number| format!("{local}{PART_SIGN}{number}@{domain}"))
+        .filter_map(|number| Routes::part_of(address, number))
         .collect();
     let parts: Vec<_> = parts.iter().map(String::as_str).collect();
     joined(&parts)
@@ -82,12 +79,8 @@ fn targets(address: &str, targets: &[&str]) -> Option<String> {
 
 /// The members of a part of a list, if `key` names one.
 fn part(index: &Index, routes: &Routes, key: &str) -> Option<String> {
-    let (local, domain) = key.rsplit_once('@')?;
-    let (local, number) = local.rsplit_once(PART_SIGN)?;
-    let number: usize = number.parse().ok()?;
-    let list = format!("{local}@{domain}");
-    routes.list(&list)?;
-    let members = index.aliases(&list);
+    let (list, number) = routes.part(key)?;
+    let members = index.aliases(list.address.as_str());
     joined(members.chunks(PART).nth(number)?)
 }
 
