@@ -51,7 +51,7 @@ impl<A: Accounts> Exchange<'_, A> {
                     let is_alone = providers.len() == 1;
                     let left = Left {
                         is_key: !is_alone && !search.is_last(keys, attempt),
-                        origin: search.origin(),
+                        origin: (!is_alone).then(|| search.origin()),
                     };
                     match self.judge_or_pass(now, (&candidate, &payload), asked, &left)? {
                         None => return Ok(()),
@@ -87,7 +87,9 @@ impl<A: Accounts> Exchange<'_, A> {
         left: &Left,
     ) -> Result<Option<Rejection>, Rejection> {
         let providers = self.settings.providers;
-        let is_shared = left.origin.only(providers).is_none();
+        let is_shared = left
+            .origin
+            .is_some_and(|origin| origin.only(providers).is_none());
         let is_for_another = || is_shared && !is_meant_for(providers, candidate, payload);
         match self.judge(now, (candidate, payload), asked, is_for_another) {
             Err(why @ Rejection::Claims(_))
@@ -150,8 +152,8 @@ impl<A: Accounts> Exchange<'_, A> {
 struct Left {
     /// Another key to try.
     is_key: bool,
-    /// Who may have issued it.
-    origin: Origin,
+    /// Who may have issued it; unread where there is one provider, for it takes a look at the claims.
+    origin: Option<Origin>,
 }
 
 impl Left {
@@ -159,7 +161,9 @@ impl Left {
     /// judged it.
     fn is_look_worth_it(&self, providers: &[Provider<'_>], payload: &VerifiedPayload<'_>) -> bool {
         let is_meant = |(index, provider): (usize, &Provider<'_>)| {
-            self.origin.admits(index, providers) && provider.policy.is_meant_by(payload, None)
+            let origin = self.origin;
+            origin.is_some_and(|origin| origin.admits(index, providers))
+                && provider.policy.is_meant_by(payload, None)
         };
         providers.iter().enumerate().any(is_meant)
     }
