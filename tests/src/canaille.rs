@@ -15,14 +15,14 @@ const DIRECTORY: &str = "/tmp/canaille";
 /// A hundred years in seconds.
 const LIFETIME: &str = "3153600000";
 
-/// Without a broker it pushes at once, before its command ends.
+/// Without a broker it pushes at once, before its command ends. `DIRECTORY` stands for where its files are.
 const SETTINGS: &str = "\
 SECRET_KEY = \"of no account\"
 SERVER_NAME = \"idp.example.test\"
 [CANAILLE]
 DATABASE = \"sql\"
 [CANAILLE_SQL]
-DATABASE_URI = \"sqlite:////tmp/canaille/canaille.sqlite\"
+DATABASE_URI = \"sqlite:///DIRECTORY/canaille.sqlite\"
 [CANAILLE_SCIM]
 ENABLE_CLIENT = true
 [CANAILLE_OIDC]
@@ -55,7 +55,8 @@ impl Canaille {
         };
         let directory = root.join(DIRECTORY.trim_start_matches('/'));
         fs::create_dir_all(&directory)?;
-        fs::write(directory.join("canaille.toml"), SETTINGS)?;
+        let settings = SETTINGS.replace("DIRECTORY", DIRECTORY);
+        fs::write(directory.join("canaille.toml"), settings)?;
         canaille.run(&["install"])?;
         let client = [
             "client",
@@ -84,7 +85,7 @@ impl Canaille {
             .args(["-c", "from canaille.commands import cli; cli()"])
             .args(arguments)
             .env("PYTHONPATH", PYTHON_PACKAGES)
-            .env("PYTHONPYCACHEPREFIX", "/tmp/canaille/pycache")
+            .env("PYTHONPYCACHEPREFIX", format!("{DIRECTORY}/pycache"))
             .env("CANAILLE_CONFIG", format!("{DIRECTORY}/canaille.toml"))
             .output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

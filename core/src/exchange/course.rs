@@ -19,7 +19,8 @@
 //! ```
 //!
 //! (*) Of several providers of one issuer none is asked first: the claims tell whose the token is. If that one is
-//! asked about every token, it is asked then; one that has no key for the token is looked at for newer ones.
+//! asked about every token, it is asked then. Where it is meant for one whose key did not verify it, newer keys are
+//! looked for; a token that is meant for none of them is refused.
 //!
 //! A token that was granted for a password goes the same way, but only its granter is asked about it.
 

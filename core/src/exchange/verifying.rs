@@ -94,7 +94,7 @@ impl<A: Accounts> Exchange<'_, A> {
         match self.judge(now, (candidate, payload), asked, is_for_another) {
             Err(why @ Rejection::Claims(_))
                 if is_for_another()
-                    && (left.is_key || left.is_look_worth_it(providers, payload)) =>
+                    && (left.is_key || left.is_meant_for_any(providers, payload)) =>
             {
                 if left.is_key {
                     self.try_next_key(Some(why));
@@ -159,7 +159,7 @@ struct Left {
 impl Left {
     /// Whether the token is meant for any provider at all, which may have a newer key: one whose key is there would have
     /// judged it.
-    fn is_look_worth_it(&self, providers: &[Provider<'_>], payload: &VerifiedPayload<'_>) -> bool {
+    fn is_meant_for_any(&self, providers: &[Provider<'_>], payload: &VerifiedPayload<'_>) -> bool {
         let is_meant = |(index, provider): (usize, &Provider<'_>)| {
             let origin = self.origin;
             origin.is_some_and(|origin| origin.admits(index, providers))
