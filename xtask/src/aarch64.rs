@@ -5,7 +5,9 @@ use std::process::Command;
 
 use crate::Outcome;
 use crate::tools::zig;
-use crate::workspace::{cargo, install_targets, is_target_installed, output, succeeds, target_dir};
+use crate::workspace::{
+    Programs, cargo, install_targets, is_target_installed, output, succeeds, target_dir,
+};
 
 const TARGET: &str = "aarch64-unknown-linux-musl";
 
@@ -42,26 +44,16 @@ pub(crate) fn build() -> Outcome {
 }
 
 /// Builds it, and runs both demonstrations under QEMU.
-pub(crate) fn demonstrate() -> Outcome {
+pub(crate) fn demonstrate(programs: Programs) -> Outcome {
     let demo = |arguments: &[&str]| {
-        let mut emulate = cargo(EMULATE);
+        let mut emulate = programs("emulate");
         succeeds(emulate.arg(program()).arg("demo").args(arguments))
     };
     Ok(build()? && demo(&[])? && demo(&["--provider"])?)
 }
 
-const EMULATE: [&str; 7] = [
-    "run",
-    "--quiet",
-    "-p",
-    "gatepost-tests",
-    "--bin",
-    "emulate",
-    "--",
-];
-
 /// What this machine lacks for [`demonstrate`], each a reason of its own.
-pub(crate) fn lacking() -> Vec<String> {
+pub(crate) fn lacking(programs: Programs) -> Vec<String> {
     let mut reasons = Vec::new();
     let works = |command: &mut Command| output(command).is_ok();
     if !works(Command::new("python3").args(["-m", "pip", "--version"])) {
@@ -70,7 +62,7 @@ pub(crate) fn lacking() -> Vec<String> {
     if !is_target_installed(TARGET) && !works(Command::new("rustup").arg("--version")) {
         reasons.push("no rustup".to_owned());
     }
-    match output(cargo(EMULATE).arg("--lacking")) {
+    match output(programs("emulate").arg("--lacking")) {
         Ok(lines) => reasons.extend(lines.lines().map(str::to_owned)),
         Err(error) => reasons.push(error.to_string()),
     }

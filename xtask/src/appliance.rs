@@ -10,7 +10,9 @@ use std::process::Command;
 
 use self::size::{Size, kibibytes};
 use crate::Outcome;
-use crate::workspace::{cargo, install_targets, output, root, succeeds, target_dir};
+use crate::workspace::{
+    Programs, cargo, fresh, install_targets, output, root, succeeds, target_dir,
+};
 
 /// What it is built for: boards with Cortex-M4 and M7.
 const TARGET: &str = "thumbv7em-none-eabihf";
@@ -132,29 +134,28 @@ fn build_device((target, name): (&str, &str), cryptography: Cryptography) -> Bui
 }
 
 /// Builds the image of a configuration, or of one that is made up, boots it, and leaves it serving; with
-/// `once` it logs in itself and ends.
-pub(crate) fn qemu(configuration: Option<&str>, once: bool) -> Outcome {
+/// `once` it logs in itself and ends; by `programs` of the tests.
+pub(crate) fn qemu(configuration: Option<&str>, once: bool, programs: Programs) -> Outcome {
     let demo = target_dir().join("appliance/demo");
     let configuration = match configuration {
         Some(named) => std::path::absolute(named)?,
-        None if succeeds(board().arg("prepare").arg(&demo))? => demo.join("appliance.toml"),
+        None if succeeds(programs(BOARD).arg("prepare").arg(&demo))? => demo.join("appliance.toml"),
         None => return Ok(false),
     };
     let Some(image) = build(&configuration, &[])? else {
         return Ok(false);
     };
-    let roots = ["run", "--quiet", "-p", "gatepost-tests", "--bin", "roots"];
-    if !succeeds(&mut cargo(roots))? {
+    if !succeeds(&mut programs("roots"))? {
         return Ok(false);
     }
-    let mut serve = board();
+    let mut serve = programs(BOARD);
     serve.arg("serve").arg(image).arg(configuration);
     Ok(succeeds(serve.args(once.then_some("--once")))?)
 }
 
 /// What this machine lacks for [`qemu`], each a reason of its own.
-pub(crate) fn lacking() -> Vec<String> {
-    match output(board().arg("lacking")) {
+pub(crate) fn lacking(programs: Programs) -> Vec<String> {
+    match output(programs(BOARD).arg("lacking")) {
         Ok(lines) => lines.lines().map(str::to_owned).collect(),
         Err(error) => vec![error.to_string()],
     }
@@ -162,22 +163,11 @@ pub(crate) fn lacking() -> Vec<String> {
 
 /// One login at a port of loopback, with the token of the standard input.
 pub(crate) fn login(port: &str, user: &str) -> Outcome {
-    Ok(succeeds(board().args(["login", port, user]))?)
+    Ok(succeeds(fresh(BOARD).args(["login", port, user]))?)
 }
 
 /// The program that makes boards up, boots them, and logs in.
-fn board() -> Command {
-    let board = [
-        "run",
-        "--quiet",
-        "-p",
-        "gatepost-tests",
-        "--bin",
-        "board",
-        "--",
-    ];
-    cargo(board)
-}
+const BOARD: &str = "board";
 
 /// Where an image lies, or `None` where it cannot be built.
 type Built = Result<Option<PathBuf>, Box<dyn std::error::Error>>;

@@ -3,7 +3,7 @@
 use crate::Outcome;
 use crate::appliance;
 use crate::instructions;
-use crate::workspace::{cargo, succeeds};
+use crate::workspace::{cargo, fresh, succeeds};
 
 /// What judging costs: instructions by function, then times; `arguments` go to what measures the times.
 pub(crate) fn core(arguments: &[&str]) -> Outcome {
@@ -22,16 +22,14 @@ pub(crate) fn core(arguments: &[&str]) -> Outcome {
 
 /// What the daemon bears, beside Dovecot's own auth process on the same core; `arguments` name parts of it.
 pub(crate) fn daemon(arguments: &[&str]) -> Outcome {
-    let roots = ["run", "-p", "gatepost-tests", "--bin", "roots", "--"];
     let bench = ["bench", "-p", "gatepost-tests", "--bench", "daemon", "--"];
     Ok(succeeds(&mut cargo(["build", "--release"]))?
-        && succeeds(cargo(roots).args(["mail", "dovecot"]))?
+        && succeeds(fresh("roots").args(["mail", "dovecot"]))?
         && succeeds(cargo(bench).args(arguments))?)
 }
 
 /// What a login costs on the appliance, emulated, with the cryptography small and fast.
 pub(crate) fn appliance() -> Outcome {
-    let roots = ["run", "-p", "gatepost-tests", "--bin", "roots"];
     // What is measured runs emulated: the host's side need not be quick.
     let bench = [
         "bench",
@@ -42,7 +40,7 @@ pub(crate) fn appliance() -> Outcome {
         "--bench",
         "appliance",
     ];
-    Ok(succeeds(&mut cargo(roots))?
+    Ok(succeeds(&mut fresh("roots"))?
         && appliance::build_measuring()?
         && succeeds(&mut cargo(bench))?)
 }

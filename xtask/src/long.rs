@@ -6,7 +6,7 @@ use crate::budget;
 use crate::fuzz;
 use crate::mutants;
 use crate::tally::Tally;
-use crate::workspace::{cargo, succeeds};
+use crate::workspace::{cargo, fresh, succeeds};
 
 /// How long each flood lasts, in seconds.
 const FLOOD_SECONDS: &str = "180";
@@ -82,6 +82,14 @@ fn members() -> Result<Vec<Member>, Box<dyn std::error::Error>> {
         lacking: vec![],
         run: Box::new(board_floods),
     });
+    members.push(Member {
+        name: "demo with real mail servers, as it is typed".to_owned(),
+        lacking: vec![],
+        run: Box::new(|| {
+            let demo = ["run", "--release", "--", "demo", "--mail", "--once"];
+            Ok(succeeds(&mut cargo(demo))?)
+        }),
+    });
     Ok(members)
 }
 
@@ -103,7 +111,6 @@ fn floods() -> Outcome {
 
 /// The same of the firmware, which needs its images, an emulator and the right to make namespaces.
 fn board_floods() -> Outcome {
-    let roots = ["run", "-p", "gatepost-tests", "--bin", "roots"];
     let build = ["build", "-p", "gatepost"];
     let mut floods = cargo([
         "test",
@@ -115,7 +122,7 @@ fn board_floods() -> Outcome {
         "invariant_7",
     ]);
     floods.env("GATEPOST_FLOOD_SECONDS", FLOOD_SECONDS);
-    Ok(succeeds(&mut cargo(roots))?
+    Ok(succeeds(&mut fresh("roots"))?
         && succeeds(&mut cargo(build))?
         && appliance::build_tested()?
         && succeeds(&mut floods)?)

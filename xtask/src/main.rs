@@ -17,6 +17,8 @@ mod workspace;
 
 use std::process::ExitCode;
 
+use crate::workspace::fresh;
+
 /// What a chore ends with: whether all is well, or why it could not be told.
 type Outcome = Result<bool, Box<dyn std::error::Error>>;
 
@@ -56,9 +58,9 @@ fn main() -> ExitCode {
         ["bench", "accounts"] => bench::daemon(&["accounts"]),
         ["bench", "appliance"] => bench::appliance(),
         ["aarch64"] => aarch64::build(),
-        ["qemu"] => appliance::qemu(None, false),
-        ["qemu", "--once"] => appliance::qemu(None, true),
-        ["qemu", configuration] => appliance::qemu(Some(configuration), false),
+        ["qemu"] => appliance::qemu(None, false, fresh),
+        ["qemu", "--once"] => appliance::qemu(None, true, fresh),
+        ["qemu", configuration] => appliance::qemu(Some(configuration), false, fresh),
         ["login", port, user] => appliance::login(port, user),
         ["size"] => appliance::size::print(),
         ["fuzz", rest @ ..] => fuzz::run(rest),

@@ -13,7 +13,9 @@ use crate::instructions;
 use crate::libtest::Reading;
 use crate::lint;
 use crate::tally::Tally;
-use crate::workspace::{BARE_TARGETS, announce, cargo, install_targets, output, succeeds};
+use crate::workspace::{
+    BARE_TARGETS, announce, built, cargo, install_targets, output, succeeds, target_dir,
+};
 
 /// How long the output may stay open once cargo has ended: whoever holds it then outlived the tests.
 const GRACE: Duration = Duration::from_secs(10);
@@ -28,10 +30,11 @@ pub(crate) fn run() -> Outcome {
         install_targets(&BARE_TARGETS)
     });
     lint::check_all(&mut tally);
-    tally.check("real servers", prepare_servers);
+    let are_built = tally.need("build of the tests", build_tests);
+    tally.check("real servers", || Ok(succeeds(&mut built("roots"))?));
     tally.check("firmware of the appliance", appliance::build_tested);
     tally.check("sizes of the appliance's images", appliance::size::print);
-    if tally.need("build of the tests", build_tests) {
+    if are_built {
         tally.add(test_workspace()?);
     }
     tally.check_unless(
@@ -47,46 +50,31 @@ pub(crate) fn run() -> Outcome {
         Ok(succeeds(&mut cargo(demo))?)
     });
     tally.check_unless(&lacking_for_mail(), "demo with real mail servers", || {
-        let demo = ["run", "--release", "--", "demo", "--mail", "--once"];
-        Ok(succeeds(&mut cargo(demo))?)
+        let daemon = target_dir().join("release/gatepost");
+        let mut demo = built("mail_demo");
+        Ok(succeeds(demo.arg("--once").env("GATEPOST_BIN", daemon))?)
     });
     tally.check("example verify_token", || {
         Ok(succeeds(&mut cargo(["run", "-p", "verify_token"]))?)
     });
     tally.check_unless(
-        &appliance::lacking(),
+        &appliance::lacking(built),
         "gateway on a board of QEMU's",
-        || appliance::qemu(None, true),
+        || appliance::qemu(None, true, built),
     );
     tally.check_unless(
-        &aarch64::lacking(),
+        &aarch64::lacking(built),
         "static ARM build and its demo under qemu-user",
-        aarch64::demonstrate,
+        || aarch64::demonstrate(built),
     );
     println!("{tally}");
     let strict = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     Ok(tally.is_good(strict))
 }
 
-/// Unpacks the mail servers that the tests start, each with its own root.
-fn prepare_servers() -> Outcome {
-    let roots = ["run", "-p", "gatepost-tests", "--bin", "roots"];
-    Ok(succeeds(&mut cargo(roots))?)
-}
-
 /// What this machine lacks for the demo with real mail servers.
 fn lacking_for_mail() -> Vec<String> {
-    let demo = [
-        "run",
-        "--quiet",
-        "-p",
-        "gatepost-tests",
-        "--bin",
-        "mail_demo",
-        "--",
-        "--lacking",
-    ];
-    match output(&mut cargo(demo)) {
+    match output(built("mail_demo").arg("--lacking")) {
         Ok(lines) => lines.lines().map(str::to_owned).collect(),
         Err(error) => vec![error.to_string()],
     }

@@ -49,6 +49,25 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command
     command
 }
 
+/// A program of the tests' package, to be given arguments.
+pub(crate) type Programs = fn(&str) -> Command;
+
+/// The program `name` of the tests, built as it is run.
+pub(crate) fn fresh(name: &str) -> Command {
+    let package = ["run", "--quiet", "-p", "gatepost-tests", "--bin"];
+    let mut command = cargo(package);
+    command.args([name, "--"]);
+    command
+}
+
+/// The program `name` of the tests as the build of all tests has left it: [`fresh`] builds all that it uses again,
+/// with the features that it alone wants.
+pub(crate) fn built(name: &str) -> Command {
+    let mut command = Command::new(target_dir().join("debug").join(name));
+    command.current_dir(root());
+    command
+}
+
 /// Runs `command` with our own output; whether it exited with 0.
 pub(crate) fn succeeds(command: &mut Command) -> io::Result<bool> {
     announce(command);
