@@ -165,7 +165,7 @@ impl Site {
             stub.issuer()
         );
         let gatepost = Daemon::start(&Configuration::write_text(directory, listener, &text)?)?;
-        let start = |name, port, settings| {
+        let start = |name, port, tokens| {
             Dovecot::start(
                 &root,
                 Setup {
@@ -173,7 +173,7 @@ impl Site {
                     name,
                     port,
                     relay: submission,
-                    tokens: Tokens::OAuth2(settings),
+                    tokens,
                     users: USERS,
                     core: None,
                 },
@@ -181,20 +181,12 @@ impl Site {
         };
         Ok(Self {
             version,
-            http: start(http, port, docker_mailserver(http_port))?,
-            keys: start(keys, port + KEYS, local(version).to_owned())?,
+            http: start(http, port, Tokens::docker_mailserver(http_port))?,
+            keys: start(keys, port + KEYS, Tokens::OAuth2(local(version).to_owned()))?,
             submission: Address::port(submission),
             gatepost,
         })
     }
-}
-
-/// The settings that docker-mailserver writes for its `OAUTH2_INTROSPECTION_URL`.
-fn docker_mailserver(port: u16) -> String {
-    format!(
-        "introspection_url = http://127.0.0.1:{port}/userinfo\nintrospection_mode = auth\n\
-         username_attribute = email\n"
-    )
 }
 
 fn local(version: Version) -> &'static str {

@@ -70,6 +70,17 @@ pub struct Dovecot {
     master: Option<Child>,
 }
 
+impl Tokens {
+    /// What docker-mailserver writes for its `OAUTH2_INTROSPECTION_URL`, which names Gatepost at `port`.
+    #[must_use]
+    pub fn docker_mailserver(port: u16) -> Self {
+        Self::OAuth2(format!(
+            "introspection_url = http://127.0.0.1:{port}/userinfo\nintrospection_mode = auth\n\
+             username_attribute = email\n"
+        ))
+    }
+}
+
 impl Version {
     /// Both.
     pub const ALL: [Self; 2] = [Self::V2_3, Self::V2_4];
@@ -133,6 +144,17 @@ impl Dovecot {
             AuthClient::open(&auth).is_ok() && (!greets_alone || Session::open(&imap).is_ok())
         })
         .map_err(|error| io::Error::other(format!("{error}\n{}", self.logged())))
+    }
+
+    /// Starts it once more with `settings` behind its own.
+    ///
+    /// # Errors
+    /// When it does not start: tells what it wrote.
+    pub fn add(&mut self, settings: &str) -> io::Result<()> {
+        let path = self.root.join(format!("run/{}.conf", self.setup.name));
+        let text = fs::read_to_string(&path)?;
+        fs::write(path, text + settings)?;
+        self.restart()
     }
 
     /// Ends it, and all of its processes with it.

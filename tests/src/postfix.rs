@@ -214,9 +214,19 @@ impl Postfix {
     /// # Errors
     /// When the map cannot be asked: tells what it wrote.
     pub fn look_up(&self, map: &str, key: &str) -> io::Result<String> {
-        let map = format!("socketmap:unix:/var/spool/postfix/private/{map}");
+        self.ask(
+            &format!("socketmap:unix:/var/spool/postfix/private/{map}"),
+            key,
+        )
+    }
+
+    /// What it would hear of `key` from any `map`; nothing where that is not there.
+    ///
+    /// # Errors
+    /// When the map cannot be asked: tells what it wrote.
+    pub fn ask(&self, map: &str, key: &str) -> io::Result<String> {
         let mut command = in_root(&self.root, "/usr/sbin/postmap");
-        let output = command.args(["-q", key, &map]).output()?;
+        let output = command.args(["-q", key, map]).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         // Warnings about the configuration come beside "not found".
         if !said.contains("fatal:") {

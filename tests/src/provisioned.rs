@@ -11,7 +11,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::canaille::Canaille;
 use crate::daemon::{self, Configuration, Daemon};
 use crate::dovecot::{Dovecot, Setup, Tokens, Version};
-use crate::login::Logins;
 use crate::mint::Issuer;
 use crate::namespace::{Namespace, in_root};
 use crate::postfix::{self, Postfix, Smtpd};
@@ -38,6 +37,26 @@ pub const fn domain(version: Version) -> &'static str {
 /// The group that is a distribution list, and the list's address.
 pub const LIST: (&str, &str) = ("Staff", "staff@d23.test");
 
+/// The port where Dovecots of docker-mailserver's ask about tokens.
+const HTTP: u16 = 19084;
+
+/// The port where its Postfix asks about addresses.
+const MAPS: u16 = 19085;
+
+/// What an administrator is told to write for its Dovecot.
+const DOCKER_DOVECOT: &str = include_str!("../../examples/docker-mailserver/dovecot.cf");
+
+/// The same for one of the older series.
+const DOCKER_DOVECOT_2_3: &str = "\
+userdb {
+  driver = static
+  args = uid=docker gid=docker home=/var/mail/%d/%n/home/ allow_all_users=yes
+}
+";
+
+/// What an administrator is told to write for its Postfix.
+const DOCKER_POSTFIX: &str = include_str!("../../examples/docker-mailserver/postfix-main.cf");
+
 /// What both Dovecots are called.
 const NAME: &str = "known";
 
@@ -45,9 +64,13 @@ const NAME: &str = "known";
 const TABLES: &str = "\
 log = { format = \"json\", level = \"debug\" }
 
+[http]
+listen = \"tcp:127.0.0.1:HTTP\"
+
 [[provider]]
 issuer = \"https://id.example.test\"
 audience = \"mail\"
+username_claims = [\"email\"]
 keys = [\"DIRECTORY/keys.json\"]
 
 ";
@@ -89,6 +112,8 @@ maximal_backoff_time = 1s
 pub struct Provisioned {
     /// The Postfix.
     pub postfix: Postfix,
+    /// Who issues the tokens that Gatepost takes.
+    pub issuer: Issuer,
     dovecots: [Dovecot; 2],
     daemon: Mutex<Daemon>,
     configuration: Configuration,
@@ -119,11 +144,13 @@ impl Provisioned {
         let text = configuration(&directory, &map, &dovecots);
         let listener = dovecots[0].login_socket();
         let configuration = Configuration::write_text(directory.clone(), listener, &text)?;
-        configuration.write_keys(&Logins::new(Issuer::new()).jwk_set())?;
+        let issuer = Issuer::new();
+        configuration.write_keys(&issuer.jwk_set())?;
         let daemon = Daemon::start(&configuration)?;
         let settings = format!("{POSTFIX}{DELIVERY}");
         Ok(Self {
             postfix: Postfix::start(&mail, &[Smtpd::relay(SMTP)], &settings)?,
+            issuer,
             dovecots,
             daemon: Mutex::new(daemon),
             configuration,
@@ -257,6 +284,43 @@ impl Provisioned {
         self.dovecot(version).inbox(id)
     }
 
+    /// A Dovecot as docker-mailserver has it, with what its page says to write.
+    ///
+    /// # Errors
+    /// When it does not start: tells what it wrote.
+    pub fn docker_dovecot(&self, version: Version) -> io::Result<Dovecot> {
+        let name = "dms";
+        let (port, settings) = match version {
+            Version::V2_3 => (14900, DOCKER_DOVECOT_2_3),
+            Version::V2_4 => (15000, DOCKER_DOVECOT),
+        };
+        let setup = Setup {
+            name,
+            port,
+            tokens: Tokens::docker_mailserver(HTTP),
+            users: &[("postmaster@d23.test", "of-a-file")],
+            ..setup(version)
+        };
+        let mut dovecot = Dovecot::start(&self.namespace.root(version.recipe()), setup)?;
+        // The mail's owner has another name in the roots, and each Dovecot a directory of its own.
+        let settings = settings.replace("docker", "mail");
+        dovecot.add(&settings.replace("/var/mail", &format!("/var/mail/{name}")))?;
+        Ok(dovecot)
+    }
+
+    /// What docker-mailserver's Postfix hears of `key` where it asks Gatepost for `setting`.
+    ///
+    /// # Errors
+    /// When its page says nothing of that, or the map cannot be asked.
+    pub fn docker_postfix(&self, setting: &str, key: &str) -> io::Result<String> {
+        let mut lines = DOCKER_POSTFIX.lines();
+        let value = lines.find_map(|line| line.strip_prefix(setting)?.strip_prefix(" = "));
+        let map = value.and_then(|value| value.rsplit(", ").next());
+        let map = map.ok_or_else(|| io::Error::other("its page says nothing of that"))?;
+        let map = map.replace("gatepost:9083", &format!("127.0.0.1:{MAPS}"));
+        self.postfix.ask(&map, key)
+    }
+
     /// What each server has logged so far.
     #[must_use]
     pub fn logs(&self) -> Vec<(&'static str, String)> {
@@ -295,6 +359,7 @@ fn setup(version: Version) -> Setup {
 fn configuration(directory: &Path, map: &Path, dovecots: &[Dovecot; 2]) -> String {
     let directory = directory.display().to_string();
     let mut text = TABLES.replace("DIRECTORY", &directory);
+    text = text.replace("HTTP", &HTTP.to_string());
     let (domains, url) = (Version::ALL.map(domain), endpoint(SOURCE));
     text += &EXAMPLE
         .replace("/var/lib/gatepost", &directory)
@@ -322,11 +387,10 @@ fn configuration(directory: &Path, map: &Path, dovecots: &[Dovecot; 2]) -> Strin
          secret_file = \"{directory}/pulled.secret\"\nevery = \"1s\"\n\
          [[accounts.list]]\nsource = \"pulled\"\ngroup = \"{group}\"\naddress = \"{list}\"\n"
     );
-    let mut listeners = vec![listener(
-        &Address::Unix(map.to_owned()),
-        "socketmap",
-        "postfix",
-    )];
+    let mut listeners = vec![
+        listener(&Address::Unix(map.to_owned()), "socketmap", "postfix"),
+        format!("\n[[listener]]\naddress = \"tcp:127.0.0.1:{MAPS}\"\nprotocol = \"socketmap\"\n"),
+    ];
     for dovecot in dovecots {
         listeners.push(listener(&dovecot.login_socket(), "auth", "dovenull"));
         listeners.push(listener(&dovecot.master_socket(), "master", "root"));

@@ -207,7 +207,7 @@ impl Site {
         (way, version, name, port): (Way, Version, &'static str, u16),
     ) -> io::Result<Self> {
         let tokens = match way {
-            Way::Http => Tokens::OAuth2(docker_mailserver()),
+            Way::Http => Tokens::docker_mailserver(HTTP),
             Way::Relay => Tokens::Elsewhere,
         };
         let root = namespace.root(version.recipe());
@@ -239,14 +239,6 @@ impl Site {
     pub fn postfix(&self) -> Address {
         Address::port(self.dovecot.setup().port + POSTFIX)
     }
-}
-
-/// The settings that docker-mailserver writes for its `OAUTH2_INTROSPECTION_URL`.
-fn docker_mailserver() -> String {
-    format!(
-        "introspection_url = http://127.0.0.1:{HTTP}/userinfo\nintrospection_mode = auth\n\
-         username_attribute = email\n"
-    )
 }
 
 /// JWTs are judged by the provider's keys, opaque tokens by its userinfo; nothing is remembered, so that a

@@ -25,7 +25,7 @@ use serde_json::json;
 use super::process::resident;
 use super::servers::{Gatepost, static_keys};
 use super::table::{Row, Table, Target, median};
-use beside::{PasswdFile, postmap};
+use beside::{TABLES, Users, fill_tables, postmap};
 use filled::{ACCOUNTS, GROUP, address, fill, id, user};
 
 /// Where sources push to.
@@ -229,21 +229,35 @@ fn look_up(table: &mut Table, namespace: &Namespace, running: &Running) -> io::R
     ours(&mut map, PIPELINED)?;
     let (alone, _) = ours(&mut map, 1)?;
     let (pipelined, took) = ours(&mut map, PIPELINED)?;
-    let postmap = postmap(namespace, &addresses)?;
-    Table::section("a recipient looked up", "postmap");
-    let row = Row::beside("µs of the processor, one in flight", alone, postmap);
+    fill_tables(namespace)?;
+    Table::section("a recipient looked up", "");
+    let row = Row::alone("µs of the processor, one in flight", alone);
     table.print(&row, Target::AtMost(12.0));
-    let row = Row::beside("µs of the processor, 64 in flight", pipelined, postmap);
+    let row = Row::alone("µs of the processor, 64 in flight", pipelined);
     table.print(&row, Target::Reported);
     let row = Row::alone(
         "µs from question to question, 64 in flight: 150,000 a second",
         took,
     );
     table.print(&row, Target::AtMost(1e6 / 150_000.0));
-    let dovecot = PasswdFile::start(namespace)?.look_up(&addresses)?;
+    for name in TABLES {
+        let theirs = postmap(namespace, name, &addresses)?;
+        let row = Row::beside(
+            format!("64 in flight, beside postmap {name}"),
+            pipelined,
+            theirs,
+        );
+        table.print(&row, Target::Reported);
+    }
     let ours = beside::look_up(&running.master, &addresses, || running.gatepost.cpu())?;
-    Table::section("a user looked up by a mail process", "passwd-file");
-    let row = Row::beside("µs of the processor, 64 in flight", ours, dovecot);
+    Table::section("a user looked up by a mail process", "Dovecot");
+    let mut dovecot = Users::start(namespace)?;
+    let theirs = dovecot.look_up(&addresses)?;
+    let row = Row::beside("µs of the processor, its passwd-file", ours, theirs);
+    table.print(&row, Target::Reported);
+    dovecot.ask_database(namespace)?;
+    let theirs = dovecot.look_up(&addresses)?;
+    let row = Row::beside("µs of the processor, its sqlite", ours, theirs);
     table.print(&row, Target::Reported);
     Ok(())
 }

@@ -42,6 +42,8 @@ pub const MAIL: Recipe = Recipe {
     // The last two rows are what a Debian system has without being asked, and scripts rely on.
     packages: &[
         "postfix",
+        "postfix-lmdb",
+        "postfix-sqlite",
         "curl",
         "isync",
         "libsasl2-modules-kdexoauth2",
@@ -73,11 +75,12 @@ pub const EXIM: Recipe = Recipe {
 };
 
 /// Every server of Dovecot's.
-const DOVECOT: [&str; 7] = [
+const DOVECOT: [&str; 8] = [
     "dovecot-imapd",
     "dovecot-lmtpd",
     "dovecot-managesieved",
     "dovecot-pop3d",
+    "dovecot-sqlite",
     "dovecot-submissiond",
     "base-files",
     "dash",

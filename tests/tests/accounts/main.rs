@@ -1,6 +1,7 @@
 //! Accounts that are provisioned over SCIM by software of other people, and mail servers that know them before anybody
 //! logs in.
 
+mod docker_mailserver;
 mod oracles;
 mod pulled;
 mod pushed;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
 fn cases() -> Vec<Case> {
     let mut cases = pushed::cases();
     cases.extend(pulled::cases());
+    cases.extend(docker_mailserver::cases());
     cases.extend(suites::cases());
     cases.extend(oracles::cases());
     cases

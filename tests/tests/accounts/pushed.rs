@@ -165,28 +165,41 @@ fn created(lab: &Provisioned) -> Result<(), Failed> {
 fn lmtp(lab: &Provisioned) -> Result<(), Failed> {
     for version in Version::ALL {
         let anna = Person::push(lab, "anna", version)?;
-        let mut session = Talk::open(&lab.dovecot(version).lmtp())?;
-        session.line()?;
-        let mut reply = session.ask("LHLO client.example.test")?;
-        while reply.starts_with("250-") {
-            reply = session.line()?;
-        }
-        for (command, code) in [
-            ("MAIL FROM:<>".to_owned(), "250 "),
-            (format!("RCPT TO:<nobody@{}>", domain(version)), "550 5.1.1"),
-            (format!("RCPT TO:<{}>", anna.address), "250 "),
-            ("DATA".to_owned(), "354 "),
-            (
-                "Subject: direct\r\n\r\nby LMTP alone\r\n.".to_owned(),
-                "250 ",
-            ),
-        ] {
-            let reply = session.ask(&command)?;
-            assert!(reply.starts_with(code), "{command}: {reply}");
-        }
+        let server = lab.dovecot(version).lmtp();
+        let nobody = format!("nobody@{}", domain(version));
+        let (_, reply) = begin(&server, &nobody)?;
+        assert!(reply.starts_with("550 5.1.1"), "{reply}");
+        deliver(&server, &anna.address, "by LMTP alone")?;
         anna.has(lab, "by LMTP alone")?;
     }
     Ok(())
+}
+
+/// Delivers a message by LMTP.
+pub(crate) fn deliver(server: &Address, recipient: &str, words: &str) -> Result<(), Failed> {
+    let (mut session, reply) = begin(server, recipient)?;
+    assert!(reply.starts_with("250 "), "{reply}");
+    for (command, code) in [
+        ("DATA".to_owned(), "354 "),
+        (format!("Subject: direct\r\n\r\n{words}\r\n."), "250 "),
+    ] {
+        let reply = session.ask(&command)?;
+        assert!(reply.starts_with(code), "{command}: {reply}");
+    }
+    Ok(())
+}
+
+/// A session of LMTP, and what it says to a recipient.
+fn begin(server: &Address, recipient: &str) -> Result<(Talk, String), Failed> {
+    let mut session = Talk::open(server)?;
+    session.line()?;
+    let mut reply = session.ask("LHLO client.example.test")?;
+    while reply.starts_with("250-") {
+        reply = session.line()?;
+    }
+    session.ask("MAIL FROM:<>")?;
+    let reply = session.ask(&format!("RCPT TO:<{recipient}>"))?;
+    Ok((session, reply))
 }
 
 fn changed(lab: &Provisioned) -> Result<(), Failed> {

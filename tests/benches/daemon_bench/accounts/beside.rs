@@ -1,4 +1,4 @@
-//! The same accounts in what mail servers have for them: Postfix's tables, and a passwd-file of Dovecot's.
+//! The same accounts in what mail servers have for them: Postfix's tables, a passwd-file and a database of Dovecot's.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -18,19 +18,61 @@ use super::filled::{ACCOUNTS, address};
 /// How many questions of a mail process's are on their way at once, as many as Gatepost takes.
 const PIPELINED: usize = 64;
 
-/// What a look-up costs `postmap` in a table that Postfix has made of the same addresses, in microseconds.
-pub(super) fn postmap(namespace: &Namespace, addresses: &[String]) -> io::Result<f64> {
+/// The tables that Postfix has them in, each as `postmap` names it.
+pub(super) const TABLES: [&str; 3] = ["hash:/tmp/known", "lmdb:/tmp/known", "sqlite:/tmp/known.cf"];
+
+/// What the packages' maintainer scripts would have written.
+const DYNAMIC: &str = "\
+lmdb postfix-lmdb.so dict_lmdb_open mkmap_lmdb_open
+sqlite postfix-sqlite.so dict_sqlite_open
+";
+
+/// Makes a database of the addresses in `/tmp/known`.
+const DATABASE: &str = "\
+import sqlite3
+database = sqlite3.connect('/tmp/known.sqlite')
+database.execute('CREATE TABLE known (address TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID')
+with open('/tmp/known') as known:
+    database.executemany('INSERT INTO known VALUES (?, ?)', (line.split() for line in known))
+database.commit()
+";
+
+/// How Postfix asks it.
+const QUERY: &str = "\
+dbpath = /tmp/known.sqlite
+query = SELECT value FROM known WHERE address = '%s'
+";
+
+/// Makes Postfix's tables of all addresses; a database of them is one.
+pub(super) fn fill_tables(namespace: &Namespace) -> io::Result<()> {
     let root = namespace.root(&MAIL);
     let all = (0..ACCOUNTS).map(|number| format!("{} x\n", address(number)));
-    fs::write(root.join("tmp/known"), all.collect::<String>())?;
-    fs::write(
-        root.join("etc/postfix/main.cf"),
-        "compatibility_level = 3.6\n",
-    )?;
-    run_program(in_root(&root, "/usr/sbin/postmap").arg("hash:/tmp/known"))?;
+    let files = [
+        ("tmp/known", all.collect::<String>()),
+        ("tmp/known.cf", QUERY.to_owned()),
+        ("etc/postfix/dynamicmaps.cf", DYNAMIC.to_owned()),
+        (
+            "etc/postfix/main.cf",
+            "compatibility_level = 3.6\n".to_owned(),
+        ),
+    ];
+    for (path, content) in files {
+        fs::write(root.join(path), content)?;
+    }
+    for table in ["hash:/tmp/known", "lmdb:/tmp/known"] {
+        run_program(in_root(&root, "/usr/sbin/postmap").arg(table))?;
+    }
+    let _ = fs::remove_file(root.join("tmp/known.sqlite"));
+    run_program(in_root(&root, "/usr/bin/python3").args(["-c", DATABASE]))?;
+    Ok(())
+}
+
+/// What a look-up in one of Postfix's tables costs `postmap`, in microseconds.
+pub(super) fn postmap(namespace: &Namespace, table: &str, addresses: &[String]) -> io::Result<f64> {
+    let root = namespace.root(&MAIL);
     let ask = |addresses: &[String]| -> io::Result<f64> {
         let mut command = in_root(&root, "/usr/sbin/postmap");
-        command.args(["-q", "-", "hash:/tmp/known"]);
+        command.args(["-q", "-", table]);
         let begun = Instant::now();
         let mut child = command
             .stdin(Stdio::piped())
@@ -48,11 +90,22 @@ pub(super) fn postmap(namespace: &Namespace, addresses: &[String]) -> io::Result
     Ok(each)
 }
 
-/// A Dovecot whose users are a passwd-file of the same addresses.
-pub(super) struct PasswdFile(Dovecot);
+/// What Dovecot's users are in: as it comes from the tests, and a database.
+const PASSWD_FILE: &str = "driver = passwd-file\n  args = /run/bench-users.users\n}\npassdb";
+const SQLITE: &str = "driver = sql\n  args = /run/bench-users.sql\n}\npassdb";
 
-impl PasswdFile {
-    /// Starts it on the servers' core.
+/// How it asks that.
+const USER_QUERY: &str = "\
+driver = sqlite
+connect = /run/known.sqlite
+user_query = SELECT 8 AS uid, 8 AS gid, '/var/mail/' || value AS home FROM known WHERE address = '%u'
+";
+
+/// A Dovecot whose users are the same addresses.
+pub(super) struct Users(Dovecot);
+
+impl Users {
+    /// Starts it on the servers' core, with a passwd-file.
     pub(super) fn start(namespace: &Namespace) -> io::Result<Self> {
         let root = namespace.root(&DOVECOT_2_3);
         fs::create_dir_all(root.join("run/keys"))?;
@@ -72,8 +125,22 @@ impl PasswdFile {
         Dovecot::start(&root, setup).map(Self)
     }
 
+    /// Has it ask the database that [`fill_tables`] has made instead.
+    pub(super) fn ask_database(&mut self, namespace: &Namespace) -> io::Result<()> {
+        let [mail, root] = [&MAIL, &DOVECOT_2_3].map(|recipe| namespace.root(recipe));
+        fs::copy(mail.join("tmp/known.sqlite"), root.join("run/known.sqlite"))?;
+        fs::write(root.join("run/bench-users.sql"), USER_QUERY)?;
+        let path = root.join("run/bench-users.conf");
+        let text = fs::read_to_string(&path)?;
+        fs::write(path, text.replacen(PASSWD_FILE, SQLITE, 1))?;
+        self.0.restart()
+    }
+
     /// What a look-up costs it, in microseconds of the processor.
     pub(super) fn look_up(&self, addresses: &[String]) -> io::Result<f64> {
+        // Its workers are there once they have been needed.
+        let few = addresses.get(..2 * PIPELINED).unwrap_or(addresses);
+        look_up(&self.0.auth_master(), few, || Ok(Duration::ZERO))?;
         let all = self.0.processes(None)?;
         let cpu = || {
             let ids = all.iter().map(|id| id.as_raw_nonzero().get());

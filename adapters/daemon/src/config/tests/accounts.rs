@@ -264,11 +264,16 @@ fn docker_mailserver_s_example_is_a_configuration() {
         include_str!("../../../../../examples/docker-mailserver/accounts.toml"),
     ]
     .concat();
-    let config = Config::parse(&text)
-        .map_err(|faults| faults.in_file(Path::new("x"), &text).to_string())
-        .unwrap();
-    let accounts = config.accounts.unwrap();
-    assert_eq!(accounts.docker_mailserver(), Some(Path::new("/config")));
+    let files = text.replace(
+        "[accounts]\n",
+        "[accounts]\ndocker_mailserver = \"/config\"\n",
+    );
+    for (text, directory) in [(text, None), (files, Some(Path::new("/config")))] {
+        let config = Config::parse(&text)
+            .map_err(|faults| faults.in_file(Path::new("x"), &text).to_string())
+            .unwrap();
+        assert_eq!(config.accounts.unwrap().docker_mailserver(), directory);
+    }
 }
 
 #[test]
