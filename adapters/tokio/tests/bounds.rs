@@ -393,6 +393,23 @@ async fn answers_of_thousands_of_users_are_kept() {
     assert_eq!(stub.seen("/introspect").len(), 2_000);
 }
 
+/// What a peak has left behind is not kept for ever, also where nobody comes who needs its room.
+#[tokio::test]
+async fn answers_that_are_too_old_are_forgotten() {
+    let stub = Stub::provider().unwrap();
+    stub.set_json("/introspect", &active());
+    let providers = start(asking(&stub)).await;
+    let outcomes = all(burst(&providers, network(1), "token", 100)).await;
+    assert!(outcomes.iter().all(is_good));
+    let kept = |providers: &Providers| providers.statistics()[0].answers_kept;
+    assert_eq!(kept(&providers), 100);
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    assert_eq!(kept(&providers), 100);
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    assert_eq!(kept(&providers), 0);
+}
+
 /// N16: whoever is never asked about a token takes no room from those that are.
 #[tokio::test]
 async fn answers_have_all_the_room_however_many_providers_sign_their_tokens() {
