@@ -27,6 +27,9 @@ const AVERAGE: u64 = 1536;
 /// Longest answer that is kept, in bytes; real ones stay below.
 const MAX_KEPT: usize = 8 << 10;
 
+/// How often those that are too old are forgotten: thousands take less time than a login.
+const FORGETTING: Duration = Duration::from_secs(10);
+
 /// SHA-256 of everything that is asked, the token included.
 pub(crate) type Key = [u8; 32];
 
@@ -140,7 +143,17 @@ impl Answers {
         self.hits.snapshot()
     }
 
-    /// How many are kept, and what they take in bytes; those that are too old are, until others need their room.
+    /// Forgets those that are too old, again and again, so that what a peak has left behind is given back.
+    pub(crate) async fn forget_old(&self) {
+        loop {
+            tokio::time::sleep(FORGETTING).await;
+            let now = Instant::now();
+            self.good.retain(|_, known| now < known.until);
+            self.known.retain(|_, known| now < known.until);
+        }
+    }
+
+    /// How many are kept, and what they take in bytes.
     pub(crate) fn kept(&self) -> (usize, u64) {
         let number = self.good.len() + self.known.len();
         (number, self.good.weight() + self.known.weight())

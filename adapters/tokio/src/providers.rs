@@ -55,7 +55,7 @@ struct Online {
     gate: Arc<Gate>,
     answers: Arc<Answers>,
     source: Option<Source>,
-    task: Option<AbortHandle>,
+    tasks: Vec<AbortHandle>,
 }
 
 impl Online {
@@ -80,19 +80,23 @@ impl Online {
             provider: settings.name.clone(),
             error,
         })?;
+        let forgotten = Arc::clone(&answers);
+        let forgetting = place
+            .runtime
+            .spawn(async move { forgotten.forget_old().await });
         Ok(Self {
             http,
             gate,
             answers,
             source: None,
-            task: None,
+            tasks: vec![forgetting.abort_handle()],
         })
     }
 }
 
 impl Drop for Online {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
+        for task in &self.tasks {
             task.abort();
         }
     }
@@ -172,7 +176,7 @@ impl Providers {
             let task = source.keep_current(index, backend.clone(), Arc::clone(&shared));
             let task = place.runtime.spawn(task);
             if let Some(Some(online)) = online.get_mut(index) {
-                online.task = Some(task.abort_handle());
+                online.tasks.push(task.abort_handle());
             }
         }
         let providers = Self {
