@@ -2,6 +2,7 @@
 //! mail servers are answered from. Nobody who asks waits for the database.
 
 mod checks;
+mod derived;
 mod files;
 pub(crate) mod gate;
 mod held;
@@ -30,6 +31,7 @@ use crate::config::AccountSettings;
 use crate::connection::tls::Tls;
 use crate::process::vital;
 pub(crate) use checks::SettingsError;
+pub(crate) use derived::forget_others;
 use files::Files;
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
@@ -201,6 +203,8 @@ impl Accounts {
         let sources = configured.map(|(source, id)| source.with_number(id));
         let sources: Vec<Source> = sources.collect();
         let routes = routes(&self.settings, &sources);
+        // Before anybody is answered: while a domain moves, its addresses are nobody's.
+        derived::catch_up(&store, &sources, &routes).map_err(SourceError::from)?;
         self.held.begin(routes.clone());
         let urls = self.settings.sources.iter();
         let urls = urls.map(|source| source.public_url().map(str::to_owned));

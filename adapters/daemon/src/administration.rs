@@ -148,14 +148,11 @@ impl Opened {
     fn sources(&self) -> Result<Vec<Source>, Error> {
         let names = self.settings.sources.iter();
         let names: Vec<String> = names.map(|source| source.name.to_string()).collect();
+        let settings = self.settings.sources.clone();
         let known = run(&self.store, move |session| {
-            (Effect::Commit, accounts::know(session, &names))
+            (Effect::Commit, known(session, &names, &settings))
         });
-        let known = known??;
-        let configured = self.settings.sources.iter().zip(known);
-        Ok(configured
-            .map(|(source, id)| source.with_number(id))
-            .collect())
+        known?
     }
 
     /// Does something in one transaction.
@@ -245,6 +242,19 @@ impl Told {
     fn detail(&self) -> &str {
         self.body["detail"].as_str().unwrap_or("it was refused")
     }
+}
+
+/// The sources of these settings. What is written by other domains than the daemon's is derived at its next start.
+fn known(
+    session: &mut dyn Session,
+    names: &[String],
+    settings: &[AccountSource],
+) -> Result<Vec<Source>, Error> {
+    let numbers = accounts::know(session, names)?;
+    let sources = settings.iter().zip(numbers);
+    let sources: Vec<Source> = sources.map(|(source, id)| source.with_number(id)).collect();
+    accounts::forget_others(session, &sources)?;
+    Ok(sources)
 }
 
 fn answer(

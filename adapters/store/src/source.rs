@@ -48,6 +48,13 @@ pub trait Session: Transaction {
     /// [`SourceError`]: it cannot be called so, there is none, or it is not kept.
     fn rename_source(&mut self, source: SourceId, name: &str) -> Result<(), SourceError>;
 
+    /// Notes by what the addresses of all accounts of a source were derived; `None` where some may have been by something
+    /// else.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: it is not kept.
+    fn set_derived(&mut self, source: SourceId, by: Option<&str>) -> Result<(), Unavailable>;
+
     /// A source's secrets, the oldest first, those that have expired as well.
     ///
     /// # Errors
@@ -86,6 +93,8 @@ pub struct KnownSource {
     pub name: String,
     /// When it was added.
     pub created: Timestamp,
+    /// By what the addresses of all its accounts were derived, if that is known.
+    pub derived: Option<String>,
 }
 
 /// Names a secret, to revoke it.
