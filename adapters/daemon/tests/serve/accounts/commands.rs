@@ -237,3 +237,45 @@ fn a_configuration_without_accounts_is_told_what_to_write() {
     fs::write(root.path().join("gatepost.toml"), text).unwrap();
     gatepost(&root, "account", &["list"]).refused(2, "there is no [accounts]; write it");
 }
+
+#[test]
+fn a_database_that_is_not_there_is_told_and_made_by_the_first_account_or_secret_alone() {
+    let root = TempDir::new().unwrap();
+    configure(&root, "");
+    let there = || fs::read_dir(root.path()).unwrap().count();
+    let before = there();
+    let told = "accounts.sqlite is not there; gatepost serve makes it";
+    for (verb, words) in [
+        ("account", &["list"][..]),
+        ("account", &["show", "a@example.com"]),
+        ("account", &["disable", "a@example.com"]),
+        ("account", &["enable", "a@example.com"]),
+        ("account", &["delete", "a@example.com"]),
+        ("scim-source", &["list"]),
+        ("scim-source", &["revoke", "idp", "1"]),
+    ] {
+        gatepost(&root, verb, words).refused(2, told);
+        assert_eq!(there(), before, "{words:?}");
+    }
+    gatepost(&root, "scim-source", &["add", "idp"]).good();
+    assert_eq!(gatepost(&root, "account", &["list"]).good(), "");
+}
+
+#[test]
+fn a_database_that_a_daemon_has_lost_is_not_made_beside_it() {
+    let daemon = Daemon::start();
+    let database = daemon.path("accounts.sqlite");
+    fs::remove_file(&database).unwrap();
+    for (verb, words) in [
+        (
+            "account",
+            &["add", "a@example.com", "--source", "local"][..],
+        ),
+        ("account", &["list"]),
+        ("scim-source", &["add", "idp"]),
+        ("scim-source", &["rotate", "idp"]),
+    ] {
+        gatepost(&daemon.root, verb, words).refused(2, "accounts.sqlite is not there");
+        assert!(!database.exists(), "{words:?}");
+    }
+}
