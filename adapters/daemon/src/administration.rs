@@ -36,6 +36,12 @@ enum Error {
     NoAccounts(PathBuf),
     #[error(transparent)]
     Account(#[from] AccountError),
+    #[error(
+        "the database {} is not there; gatepost serve makes it where its directory is. If there was one, bring it back, and \
+         start gatepost anew",
+        .0.display()
+    )]
+    NoDatabase(PathBuf),
     #[error("the database {} {trouble}", .path.display())]
     Trouble { path: PathBuf, trouble: Trouble },
     #[error("the database cannot be read or written now; try again")]
@@ -71,7 +77,9 @@ impl Error {
     /// 2 for what the configuration has to change, 1 for the rest.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::NoAccounts(_) | Self::Account(_) => ExitCode::from(2),
+            Self::Config(_) | Self::NoAccounts(_) | Self::NoDatabase(_) | Self::Account(_) => {
+                ExitCode::from(2)
+            }
             _ => ExitCode::from(1),
         }
     }
@@ -96,7 +104,7 @@ struct Opened {
 
 impl Opened {
     /// Opens the database of the configuration at `path`, as the user that the daemon becomes.
-    fn open(path: &Path) -> Result<Self, Error> {
+    fn open(path: &Path, role: Role) -> Result<Self, Error> {
         let config = Config::read(path)?;
         log::start(&config.log);
         let settings = config
@@ -108,7 +116,6 @@ impl Opened {
                 account.become_it()?;
             }
         }
-        let role = Role::Command;
         let store = Sqlite::open(
             settings.database(),
             Settings {
@@ -117,9 +124,10 @@ impl Opened {
             },
             (),
         );
-        let store = store.map_err(|trouble| Error::Trouble {
-            path: settings.database().into(),
-            trouble,
+        let path = settings.database().to_owned();
+        let store = store.map_err(|trouble| match trouble {
+            Trouble::Missing => Error::NoDatabase(path),
+            trouble => Error::Trouble { path, trouble },
         })?;
         Ok(Self { settings, store })
     }
