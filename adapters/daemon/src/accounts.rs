@@ -226,6 +226,11 @@ impl Accounts {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many sources are configured.
+    pub(crate) fn sources(&self) -> usize {
+        self.settings.sources.len()
+    }
+
     /// The accounts in memory.
     pub(crate) fn held(&self) -> Arc<Held> {
         Arc::clone(&self.held)
