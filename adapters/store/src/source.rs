@@ -55,6 +55,12 @@ pub trait Session: Transaction {
     /// [`Unavailable`]: it is not kept.
     fn set_derived(&mut self, source: SourceId, by: Option<&str>) -> Result<(), Unavailable>;
 
+    /// Notes that everything of a source was read, which is a provider that is read.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: it is not kept.
+    fn set_read(&mut self, source: SourceId) -> Result<(), Unavailable>;
+
     /// A source's secrets, the oldest first, those that have expired as well.
     ///
     /// # Errors
@@ -95,6 +101,8 @@ pub struct KnownSource {
     pub created: Timestamp,
     /// By what the addresses of all its accounts were derived, if that is known.
     pub derived: Option<String>,
+    /// Whether everything of it was read once, if it is a provider that is read.
+    pub is_read: bool,
 }
 
 /// Names a secret, to revoke it.

@@ -101,15 +101,16 @@ pub(super) const LOG_MEMBERS: &str =
     "INSERT INTO member_changes (sequence, group_id, added, removed) VALUES (?1, ?2, ?3, ?4)";
 
 pub(super) const SOURCES: &str =
-    "SELECT source, name, created, derived FROM sources ORDER BY source";
+    "SELECT source, name, created, derived, is_read FROM sources ORDER BY source";
 pub(super) const SOURCE: &str =
-    "SELECT source, name, created, derived FROM sources WHERE folded = ?1";
+    "SELECT source, name, created, derived, is_read FROM sources WHERE folded = ?1";
 pub(super) const HAS_SOURCE: &str = "SELECT 1 FROM sources WHERE source = ?1";
 pub(super) const ADD_SOURCE: &str = "INSERT INTO sources (source, name, folded, created) \
      SELECT coalesce(max(source), 0) + 1, ?1, ?2, ?3 FROM sources";
 pub(super) const RENAME_SOURCE: &str =
     "UPDATE sources SET name = ?2, folded = ?3 WHERE source = ?1";
 pub(super) const SET_DERIVED: &str = "UPDATE sources SET derived = ?2 WHERE source = ?1";
+pub(super) const SET_READ: &str = "UPDATE sources SET is_read = 1 WHERE source = ?1";
 pub(super) const SECRETS: &str =
     "SELECT secret, source, label, created, expires FROM secrets WHERE source = ?1 ORDER BY secret";
 pub(super) const SECRET: &str =
