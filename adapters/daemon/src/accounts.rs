@@ -31,7 +31,7 @@ use tokio::time::timeout;
 use crate::config::AccountSettings;
 use crate::connection::tls::Tls;
 use crate::process::vital;
-pub(crate) use checks::SettingsError;
+pub(crate) use checks::{SettingsError, check_database};
 pub(crate) use derived::forget_others;
 use files::Files;
 pub(crate) use held::Held;

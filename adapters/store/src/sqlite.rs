@@ -4,6 +4,7 @@ mod connection;
 mod database;
 mod feed;
 mod file;
+mod look;
 mod migration;
 mod row;
 mod session;
@@ -26,6 +27,7 @@ use crate::store::{Feed, State, Store, Untold};
 use crate::trouble::Trouble;
 use database::Database;
 use file::{Identity, Lock};
+pub use look::{Counts, count, look};
 use worker::{Status, Worker};
 
 /// Who opens a database.

@@ -121,6 +121,11 @@ pub(super) const ADD_SECRET: &str = "INSERT INTO secrets (secret, source, hash, 
 pub(super) const LAST_SECRET: &str = "SELECT secret FROM state";
 pub(super) const REVOKE_SECRET: &str = "DELETE FROM secrets WHERE secret = ?1 AND source = ?2";
 
+pub(super) const TABLES: &str = "SELECT count(*) FROM sqlite_master";
+pub(super) const ALL_ACCOUNTS: &str =
+    "SELECT count(*) FROM resources r WHERE r.kind = 0 AND r.deleted IS NULL";
+pub(super) const ALL_SOURCES: &str = "SELECT count(*) FROM sources";
+
 pub(super) const SEQUENCE: &str = "SELECT sequence, forgotten FROM state";
 pub(super) const SET_SEQUENCE: &str = "UPDATE state SET sequence = ?1";
 pub(super) const LOGGED_BYTES: &str =
