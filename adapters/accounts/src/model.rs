@@ -70,6 +70,13 @@ impl Account {
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.mailbox.iter().chain(&self.aliases)
     }
+
+    /// Gives it these instead, of which the first is its mailbox.
+    pub fn set_addresses(&mut self, addresses: Vec<Address>) {
+        let mut addresses = addresses.into_iter();
+        self.mailbox = addresses.next();
+        self.aliases = addresses.collect();
+    }
 }
 
 /// Accounts and groups that belong together. Its members are kept beside it, for they can be many.

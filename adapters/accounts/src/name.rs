@@ -196,6 +196,11 @@ impl Domains {
         self.0.contains(&*fold(domain))
     }
 
+    /// All of them, in lower case and in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether `text` looks like an address in one of them, well made or not.
     fn claims(&self, text: &str) -> bool {
         self.contains(domain(text).trim())
@@ -235,36 +240,56 @@ pub fn mailbox_and_aliases(
     emails: &[Email<'_>],
     ours: &Domains,
 ) -> Result<(Option<Address>, Vec<Address>), Unusable> {
-    let parsed = |text: &str| {
-        Address::parse(text).map_err(|why| Unusable {
-            text: text.chars().take(MAX_NAME).collect(),
-            why,
-        })
-    };
-    let mut ranked = Vec::new();
-    if ours.claims(user_name) {
-        ranked.push((0, parsed(user_name)?));
-    }
-    for email in emails.iter().filter(|email| ours.claims(email.value)) {
+    let mut addresses = ranked(user_name, emails, ours, Err)?.into_iter();
+    Ok((addresses.next(), addresses.collect()))
+}
+
+/// As [`mailbox_and_aliases`], the mailbox first; what cannot be an address is left out, and so are those beyond
+/// [`MAX_ADDRESSES`].
+#[must_use]
+pub fn usable_addresses(user_name: &str, emails: &[Email<'_>], ours: &Domains) -> Vec<Address> {
+    ranked(user_name, emails, ours, |_| Ok(())).unwrap_or_default()
+}
+
+/// The addresses in our domains, the best first; what cannot be one is `refused`.
+fn ranked(
+    user_name: &str,
+    emails: &[Email<'_>],
+    ours: &Domains,
+    refused: impl Fn(Unusable) -> Result<(), Unusable>,
+) -> Result<Vec<Address>, Unusable> {
+    let emails = emails.iter().map(|email| {
         let rank = match (email.is_primary, email.is_work) {
             (true, _) => 1,
             (false, true) => 2,
             (false, false) => 3,
         };
-        let address = parsed(email.value)?;
+        (rank, email.value)
+    });
+    let mut ranked = Vec::new();
+    let all = std::iter::once((0, user_name)).chain(emails);
+    for (rank, text) in all.filter(|(_, text)| ours.claims(text)) {
+        let unusable = |why| Unusable {
+            text: text.chars().take(MAX_NAME).collect(),
+            why,
+        };
+        let address = match Address::parse(text) {
+            Ok(address) => address,
+            Err(why) => {
+                refused(unusable(why))?;
+                continue;
+            }
+        };
+        let is_full = ranked.len() >= MAX_ADDRESSES;
         match ranked.iter_mut().find(|(_, known)| *known == address) {
             Some((known, _)) => *known = rank.min(*known),
+            None if is_full => refused(unusable(NameError::TooMany))?,
             None => ranked.push((rank, address)),
-        }
-        if ranked.len() > MAX_ADDRESSES {
-            let (text, why) = (email.value.to_owned(), NameError::TooMany);
-            return Err(Unusable { text, why });
         }
     }
     // The sort keeps the order of equals: the first of the best is the mailbox.
     ranked.sort_by_key(|(rank, _)| *rank);
-    let mut addresses = ranked.into_iter().map(|(_, address)| address);
-    Ok((addresses.next(), addresses.collect()))
+    Ok(ranked.into_iter().map(|(_, address)| address).collect())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 pub mod attribute;
 mod clean;
+mod derived;
 mod discovery;
 pub mod filter;
 mod json;
@@ -32,6 +33,7 @@ use crate::routes::Routes;
 use crate::store::{Owner, Transaction};
 use crate::time::Timestamp;
 
+pub use derived::{Derived, Step, derive, derived_by};
 pub use json::object;
 use refusal::Refusal;
 pub use response::{Body, CONTENT_TYPE, Response};
@@ -110,6 +112,15 @@ pub enum Note {
         /// How many members came and went.
         members: usize,
     },
+    /// An account has other addresses, since its source has other domains; the mailbox comes first.
+    Derived {
+        /// Its id.
+        id: Id,
+        /// What it had.
+        before: Vec<Address>,
+        /// What it has.
+        after: Vec<Address>,
+    },
     /// Somebody who was deleted is back, with the id and the mailbox of before.
     Returned {
         /// The id.
@@ -144,13 +155,7 @@ struct Call<'c> {
 
 /// Answers a request.
 pub fn answer(request: Request<'_>, context: Context<'_>, store: &mut dyn Transaction) -> Answer {
-    let mut call = Call {
-        request,
-        context,
-        store,
-        notes: Vec::new(),
-        has_written: false,
-    };
+    let mut call = Call::new(request, context, store);
     let result = call.answer();
     let effect = match (&result, call.has_written) {
         (_, false) => Effect::Nothing,
@@ -169,7 +174,17 @@ pub fn answer(request: Request<'_>, context: Context<'_>, store: &mut dyn Transa
     }
 }
 
-impl Call<'_> {
+impl<'c> Call<'c> {
+    fn new(request: Request<'c>, context: Context<'c>, store: &'c mut dyn Transaction) -> Self {
+        Self {
+            request,
+            context,
+            store,
+            notes: Vec::new(),
+            has_written: false,
+        }
+    }
+
     fn answer(&mut self) -> Result<Response, Refusal> {
         let route = Route::parse(self.request.path)?;
         match (route, self.request.method) {

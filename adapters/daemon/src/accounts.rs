@@ -2,6 +2,7 @@
 //! mail servers are answered from. Nobody who asks waits for the database.
 
 mod checks;
+mod derived;
 mod files;
 pub(crate) mod gate;
 mod held;
@@ -18,6 +19,7 @@ use gatepost_accounts::id::Id;
 use gatepost_accounts::login::Join;
 use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::routes::{List, Routes};
+use gatepost_accounts::scim::Effect;
 use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
 use gatepost_store::{Job, Session, Settings, SourceError, Sqlite, State, Store, Trouble, run};
@@ -29,7 +31,8 @@ use tokio::time::timeout;
 use crate::config::AccountSettings;
 use crate::connection::tls::Tls;
 use crate::process::vital;
-pub(crate) use checks::SettingsError;
+pub(crate) use checks::{SettingsError, check_database};
+pub(crate) use derived::forget_others;
 use files::Files;
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
@@ -189,19 +192,29 @@ impl Accounts {
 
     fn open(&self) -> Result<(), OpenError> {
         let feed = Arc::clone(&self.held).feed(self.settings.database());
+        let is_new = !self.settings.database().exists();
         let store = Sqlite::open(self.settings.database(), Settings::default(), feed)?;
         let names = self.settings.sources.iter();
         let names: Vec<String> = names.map(|source| source.name.to_string()).collect();
         let known = run(&store, move |session| {
             let known = know(session, &names);
-            (gatepost_accounts::scim::Effect::Commit, known)
+            (Effect::Commit, known)
         });
         let known = known.map_err(SourceError::from).flatten()?;
         let configured = self.settings.sources.iter().zip(known);
         let sources = configured.map(|(source, id)| source.with_number(id));
         let sources: Vec<Source> = sources.collect();
         let routes = routes(&self.settings, &sources);
-        self.held.begin(routes.clone());
+        // Before anybody is answered: while a domain moves, its addresses are nobody's.
+        derived::catch_up(&store, &sources, &routes).map_err(SourceError::from)?;
+        if is_new {
+            tracing::warn!(
+                path = self.settings.database().display().to_string(),
+                "new database of accounts: if one was lost, have mail wait until everybody is known again"
+            );
+        }
+        let unread = self.unread(&store, &sources).map_err(SourceError::from)?;
+        self.held.begin(routes.clone(), unread);
         let urls = self.settings.sources.iter();
         let urls = urls.map(|source| source.public_url().map(str::to_owned));
         let clients = self.settings.sources.iter();
@@ -217,9 +230,29 @@ impl Accounts {
         Ok(())
     }
 
+    /// The sources that are read, and have not been once as a whole.
+    fn unread(&self, store: &Sqlite, sources: &[Source]) -> Result<Vec<Source>, Unavailable> {
+        let known = run(store, |session| (Effect::Nothing, session.sources()))??;
+        let is_read = |source: &Source| {
+            let mut known = known.iter();
+            known.any(|known| known.id == source.id && known.is_read)
+        };
+        let pulls = &self.settings.pulls;
+        let is_pulled = |source: &Source| pulls.iter().any(|pull| *pull.source == *source.name);
+        let unread = sources
+            .iter()
+            .filter(|source| is_pulled(source) && !is_read(source));
+        Ok(unread.cloned().collect())
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sqlite>>> {
         // Nothing in there is ever half done.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many sources are configured.
+    pub(crate) fn sources(&self) -> usize {
+        self.settings.sources.len()
     }
 
     /// The accounts in memory.

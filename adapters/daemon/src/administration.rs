@@ -36,6 +36,12 @@ enum Error {
     NoAccounts(PathBuf),
     #[error(transparent)]
     Account(#[from] AccountError),
+    #[error(
+        "the database {} is not there; gatepost serve makes it where its directory is. If there was one, bring it back, and \
+         start gatepost anew",
+        .0.display()
+    )]
+    NoDatabase(PathBuf),
     #[error("the database {} {trouble}", .path.display())]
     Trouble { path: PathBuf, trouble: Trouble },
     #[error("the database cannot be read or written now; try again")]
@@ -71,7 +77,9 @@ impl Error {
     /// 2 for what the configuration has to change, 1 for the rest.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::NoAccounts(_) | Self::Account(_) => ExitCode::from(2),
+            Self::Config(_) | Self::NoAccounts(_) | Self::NoDatabase(_) | Self::Account(_) => {
+                ExitCode::from(2)
+            }
             _ => ExitCode::from(1),
         }
     }
@@ -96,7 +104,7 @@ struct Opened {
 
 impl Opened {
     /// Opens the database of the configuration at `path`, as the user that the daemon becomes.
-    fn open(path: &Path) -> Result<Self, Error> {
+    fn open(path: &Path, role: Role) -> Result<Self, Error> {
         let config = Config::read(path)?;
         log::start(&config.log);
         let settings = config
@@ -108,7 +116,6 @@ impl Opened {
                 account.become_it()?;
             }
         }
-        let role = Role::Command;
         let store = Sqlite::open(
             settings.database(),
             Settings {
@@ -117,9 +124,10 @@ impl Opened {
             },
             (),
         );
-        let store = store.map_err(|trouble| Error::Trouble {
-            path: settings.database().into(),
-            trouble,
+        let path = settings.database().to_owned();
+        let store = store.map_err(|trouble| match trouble {
+            Trouble::Missing => Error::NoDatabase(path),
+            trouble => Error::Trouble { path, trouble },
         })?;
         Ok(Self { settings, store })
     }
@@ -148,14 +156,11 @@ impl Opened {
     fn sources(&self) -> Result<Vec<Source>, Error> {
         let names = self.settings.sources.iter();
         let names: Vec<String> = names.map(|source| source.name.to_string()).collect();
+        let settings = self.settings.sources.clone();
         let known = run(&self.store, move |session| {
-            (Effect::Commit, accounts::know(session, &names))
+            (Effect::Commit, known(session, &names, &settings))
         });
-        let known = known??;
-        let configured = self.settings.sources.iter().zip(known);
-        Ok(configured
-            .map(|(source, id)| source.with_number(id))
-            .collect())
+        known?
     }
 
     /// Does something in one transaction.
@@ -245,6 +250,19 @@ impl Told {
     fn detail(&self) -> &str {
         self.body["detail"].as_str().unwrap_or("it was refused")
     }
+}
+
+/// The sources of these settings. What is written by other domains than the daemon's is derived at its next start.
+fn known(
+    session: &mut dyn Session,
+    names: &[String],
+    settings: &[AccountSource],
+) -> Result<Vec<Source>, Error> {
+    let numbers = accounts::know(session, names)?;
+    let sources = settings.iter().zip(numbers);
+    let sources: Vec<Source> = sources.map(|(source, id)| source.with_number(id)).collect();
+    accounts::forget_others(session, &sources)?;
+    Ok(sources)
 }
 
 fn answer(

@@ -1,6 +1,7 @@
 //! `gatepost doctor`: walks through a configuration as the daemon would use it, and says in words what is
 //! wrong and what to do.
 
+mod database;
 mod heard;
 mod network;
 mod scim;
@@ -116,6 +117,7 @@ async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
     }
     let given = Given::read()?;
     if let Some(accounts) = &config.accounts {
+        database::examine(accounts, prepared.database.as_ref(), &mut findings);
         scim::examine(accounts, given.secret(), &mut findings).await;
     }
     if let Some(generation) = prepared.generation {

@@ -48,6 +48,19 @@ pub trait Session: Transaction {
     /// [`SourceError`]: it cannot be called so, there is none, or it is not kept.
     fn rename_source(&mut self, source: SourceId, name: &str) -> Result<(), SourceError>;
 
+    /// Notes by what the addresses of all accounts of a source were derived; `None` where some may have been by something
+    /// else.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: it is not kept.
+    fn set_derived(&mut self, source: SourceId, by: Option<&str>) -> Result<(), Unavailable>;
+
+    /// Notes that everything of a source was read, which is a provider that is read.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: it is not kept.
+    fn set_read(&mut self, source: SourceId) -> Result<(), Unavailable>;
+
     /// A source's secrets, the oldest first, those that have expired as well.
     ///
     /// # Errors
@@ -86,6 +99,10 @@ pub struct KnownSource {
     pub name: String,
     /// When it was added.
     pub created: Timestamp,
+    /// By what the addresses of all its accounts were derived, if that is known.
+    pub derived: Option<String>,
+    /// Whether everything of it was read once, if it is a provider that is read.
+    pub is_read: bool,
 }
 
 /// Names a secret, to revoke it.

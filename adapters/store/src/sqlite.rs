@@ -4,6 +4,7 @@ mod connection;
 mod database;
 mod feed;
 mod file;
+mod look;
 mod migration;
 mod row;
 mod session;
@@ -26,6 +27,7 @@ use crate::store::{Feed, State, Store, Untold};
 use crate::trouble::Trouble;
 use database::Database;
 use file::{Identity, Lock};
+pub use look::{Counts, count, look};
 use worker::{Status, Worker};
 
 /// Who opens a database.
@@ -35,6 +37,8 @@ pub enum Role {
     Server,
     /// A command beside it: what it writes, the server notices within a second.
     Command,
+    /// A command that may be the first: it makes a database that is not there, but not beside a server that has lost it.
+    FirstCommand,
 }
 
 /// How a database is used.
@@ -74,8 +78,9 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, of which nobody else may read anything; one that is not there is made. `feed`
-    /// has heard of everything that is in it when this returns, and hears of every change from then on.
+    /// Opens the database at `path`, of which nobody else may read anything; one that is not there is made, unless it is
+    /// opened by a [`Role::Command`]. `feed` has heard of everything that is in it when this returns, and hears of every
+    /// change from then on.
     ///
     /// # Errors
     /// [`Trouble`]: it cannot be used, and what to do about it.
@@ -86,9 +91,14 @@ impl Sqlite {
     ) -> Result<Self, Trouble> {
         let lock = match settings.role {
             Role::Server => Some(Lock::take(path)?),
-            Role::Command => None,
+            Role::FirstCommand if !path.exists() => Some(Lock::take(path).map_err(lost)?),
+            Role::FirstCommand | Role::Command => None,
         };
-        file::prepare(path)?;
+        if lock.is_some() {
+            file::create(path)?;
+        }
+        let lock = lock.filter(|_| settings.role == Role::Server);
+        file::make_private(path)?;
         let identity = Identity::of(path)?;
         let database = Database::open(path, settings.max_bytes)?;
         let told = database.tell_all(&mut feed)?;
@@ -115,6 +125,14 @@ impl Sqlite {
             status,
             thread: Some(thread),
         })
+    }
+}
+
+/// A database that is not there, but in use, is one that a server has lost: it must not find another in its place.
+fn lost(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::InUse => Trouble::Missing,
+        trouble => trouble,
     }
 }
 

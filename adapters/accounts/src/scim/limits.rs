@@ -50,10 +50,10 @@ pub const DEFAULT_PAGE: usize = 100;
 pub const MAX_SCAN: usize = 20_000;
 
 /// Most bytes that are looked at for such a filter, each once for each of its comparisons: 20,000 resources of 1 KiB by
-/// three.
+/// three. The groups of a user count, if the filter asks for them.
 pub const MAX_SCAN_BYTES: usize = 64 << 20;
 
-/// Most bytes of a page, members not counted; it ends before the resource that would be more.
+/// Most bytes of a page, the groups of its users counted, and members not; it ends before the resource that would be more.
 pub const MAX_PAGE_BYTES: usize = 8 << 20;
 
 /// Most members in all groups of one page; it ends before the group that would be more.

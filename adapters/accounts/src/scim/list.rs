@@ -41,7 +41,7 @@ struct Listing {
     number: usize,
     /// How many members they have.
     members: usize,
-    /// How long they are without their members.
+    /// How long they are without their members, groups of users counted.
     bytes: usize,
     /// How many there are to be asked for.
     total: u64,
@@ -122,7 +122,7 @@ impl Call<'_> {
         for record in &page.records {
             let shown = self.shown(record, &query.projection)?;
             listing.members += shown.members();
-            listing.bytes += record.document.len();
+            listing.bytes += shown.bytes();
             let is_large = listing.members > MAX_MEMBERS_OF_PAGE || listing.bytes > MAX_PAGE_BYTES;
             listing.is_full |= listing.number > 0 && is_large;
             // The client asks for the rest from behind what it was given.
@@ -190,18 +190,29 @@ impl Call<'_> {
         query: &Query,
         page: &mut Page,
     ) -> Result<(), Refusal> {
-        let bytes = record.document.len().saturating_mul(filter.terms());
-        page.bytes = page.bytes.saturating_add(bytes);
-        if page.bytes > MAX_SCAN_BYTES {
-            return Err(too_many());
-        }
-        if self.is_match(filter, &record)? {
+        Self::count(record.document.len(), filter, page)?;
+        if self.is_match(filter, &record, page)? {
             page.take(record, query);
         }
         Ok(())
     }
 
-    fn is_match(&mut self, filter: &Filter, record: &Record) -> Result<bool, Refusal> {
+    /// Counts what is looked at, each time that the filter compares with it.
+    fn count(bytes: usize, filter: &Filter, page: &mut Page) -> Result<(), Refusal> {
+        let bytes = bytes.saturating_mul(filter.terms());
+        page.bytes = page.bytes.saturating_add(bytes);
+        if page.bytes > MAX_SCAN_BYTES {
+            return Err(too_many());
+        }
+        Ok(())
+    }
+
+    fn is_match(
+        &mut self,
+        filter: &Filter,
+        record: &Record,
+        page: &mut Page,
+    ) -> Result<bool, Refusal> {
         let (kind, id) = (record.resource.kind(), record.resource.id());
         let mut object = self.object(record);
         let (mut asks_groups, mut asks_members) = (false, false);
@@ -210,7 +221,9 @@ impl Call<'_> {
             asks_members |= is_members(name.attribute);
         });
         if asks_groups {
-            object.insert("groups".to_owned(), self.groups(id)?);
+            let (groups, bytes) = self.groups(id)?;
+            Self::count(bytes, filter, page)?;
+            object.insert("groups".to_owned(), groups);
         }
         if asks_members {
             self.add_members(filter, id, &mut object)?;

@@ -10,9 +10,19 @@ use super::schema::MAIL_USER;
 use crate::id::Id;
 use crate::model::{Account, Group, Kind, Life, Resource};
 use crate::name::{
-    Address, Email, NameError, Unusable, check, check_label, fold, mailbox_and_aliases,
+    Address, Domains, Email, NameError, Unusable, check, check_label, fold, mailbox_and_aliases,
+    usable_addresses,
 };
 use crate::store::Record;
+
+/// What becomes of what claims one of our domains and cannot be an address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Claims {
+    /// It is refused: somebody claims it now.
+    New,
+    /// It is left out: it was claimed before the domain was ours.
+    Known,
+}
 
 /// The record of a resource of that content.
 pub(super) fn record(
@@ -20,7 +30,7 @@ pub(super) fn record(
     content: &Object,
     id: Id,
     life: Life,
-    ours: &Context<'_>,
+    (ours, claims): (&Context<'_>, Claims),
 ) -> Result<Record, Refusal> {
     let document = Value::Object(content.clone()).to_string();
     if document.len() > MAX_DOCUMENT {
@@ -39,27 +49,27 @@ pub(super) fn record(
         }),
         Kind::Account => {
             let user_name = name(content, "userName", check)?;
-            let listed = emails(content);
-            let found = mailbox_and_aliases(user_name, &listed, &ours.source.domains);
-            let (mailbox, aliases) = found.map_err(|unusable| {
-                let Unusable { text, why } = unusable;
-                let text = quoted(&text);
-                Refusal::value(format!("\"{text}\" cannot be an address here: {why}"))
-            })?;
-            Resource::Account(Account {
+            let domains = &ours.source.domains;
+            let addresses = match claims {
+                Claims::New => claimed(user_name, content, domains)?,
+                Claims::Known => addresses(content, domains),
+            };
+            let mut account = Account {
                 id,
                 source,
                 external_id,
                 subject: None,
                 user_name: user_name.to_owned(),
                 display_name: text(content, "displayName").map(str::to_owned),
-                mailbox,
-                aliases,
+                mailbox: None,
+                aliases: Vec::new(),
                 active: content.get("active") != Some(&Value::Bool(false)),
                 quota: quota(content)?,
                 forwarding: forwarding(content)?,
                 life,
-            })
+            };
+            account.set_addresses(addresses);
+            Resource::Account(account)
         }
     };
     Ok(Record {
@@ -67,6 +77,29 @@ pub(super) fn record(
         document,
         emails: keys(content),
     })
+}
+
+/// The addresses that somebody claims now, the mailbox first.
+fn claimed(user_name: &str, content: &Object, ours: &Domains) -> Result<Vec<Address>, Refusal> {
+    let found = mailbox_and_aliases(user_name, &emails(content), ours);
+    let found = found.map(|(mailbox, aliases)| mailbox.into_iter().chain(aliases).collect());
+    found.map_err(|Unusable { text, why }| {
+        let text = quoted(&text);
+        Refusal::value(format!("\"{text}\" cannot be an address here: {why}"))
+    })
+}
+
+/// The addresses that an account of that content can have, the mailbox first.
+pub(super) fn addresses(content: &Object, domains: &Domains) -> Vec<Address> {
+    let user_name = text(content, "userName").unwrap_or_default();
+    usable_addresses(user_name, &emails(content), domains)
+}
+
+/// Whether two contents claim the same addresses.
+pub(super) fn claims_the_same(one: &Object, other: &Object) -> bool {
+    ["userName", "emails"]
+        .iter()
+        .all(|name| one.get(*name) == other.get(*name))
 }
 
 /// A name that has to be there.

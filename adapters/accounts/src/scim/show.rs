@@ -18,10 +18,16 @@ use crate::store::{Member, Record};
 /// Members that are read from a store at once.
 const MEMBERS_AT_ONCE: usize = 5_000;
 
+/// Bytes of a group that is shown, but for its name and the base URL: two ids, and names of members.
+const GROUP_BYTES: usize = 140;
+
 /// A resource as it is shown: an object, and members that are too many for one.
 pub(super) struct Shown {
-    object: Object,
+    /// The object, as JSON.
+    text: String,
     members: Option<Vec<Member>>,
+    /// How many bytes were read for it, members not counted.
+    read: usize,
 }
 
 impl Shown {
@@ -30,9 +36,14 @@ impl Shown {
         self.members.as_ref().map_or(0, Vec::len)
     }
 
+    /// How many bytes it takes, to be read or to be written, members not counted.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len().max(self.read)
+    }
+
     /// Writes it.
     pub(super) fn push(self, base_url: &str, body: &mut Body) {
-        let mut text = Value::Object(self.object).to_string();
+        let mut text = self.text;
         let Some(members) = self.members else {
             body.push_text(text);
             return;
@@ -77,14 +88,16 @@ impl Call<'_> {
         object
     }
 
-    /// The groups that an account is in, as they are shown.
-    pub(super) fn groups(&mut self, id: Id) -> Result<Value, Refusal> {
+    /// The groups that an account is in, as they are shown, and how many bytes they take.
+    pub(super) fn groups(&mut self, id: Id) -> Result<(Value, usize), Refusal> {
         let groups = self.store.groups_of(id, MAX_GROUPS_SHOWN)?;
+        let a_group = GROUP_BYTES + self.context.base_url.len();
+        let bytes = groups.iter().map(|(_, name)| name.len() + a_group).sum();
         let groups = groups.into_iter().map(|(id, name)| {
             let location = self.location(Kind::Group, id);
             json!({"value": id.to_string(), "$ref": location, "display": name, "type": "direct"})
         });
-        Ok(Value::Array(groups.collect()))
+        Ok((Value::Array(groups.collect()), bytes))
     }
 
     /// All members of a group.
@@ -109,16 +122,22 @@ impl Call<'_> {
     ) -> Result<Shown, Refusal> {
         let (kind, id) = (record.resource.kind(), record.resource.id());
         let mut object = self.object(record);
-        let mut members = None;
+        let (mut members, mut read) = (None, record.document.len());
         match kind {
             Kind::Account if projection.shows("groups") => {
-                object.insert("groups".to_owned(), self.groups(id)?);
+                let (groups, bytes) = self.groups(id)?;
+                read = read.saturating_add(bytes);
+                object.insert("groups".to_owned(), groups);
             }
             Kind::Group if projection.shows("members") => members = Some(self.all_members(id)?),
             Kind::Account | Kind::Group => {}
         }
         let object = projection.of(ResourceType::of(kind), object);
-        Ok(Shown { object, members })
+        Ok(Shown {
+            text: Value::Object(object).to_string(),
+            members,
+            read,
+        })
     }
 
     /// An answer that shows a resource.

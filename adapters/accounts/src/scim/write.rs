@@ -7,7 +7,7 @@ use super::limits::MAX_MEMBERS_AFTER_PATCH;
 use super::members::MemberEdits;
 use super::patch::{Patch, Patched};
 use super::refusal::{Refusal, ScimType, quoted};
-use super::resource::{content, record};
+use super::resource::{Claims, claims_the_same, content, record};
 use super::response::Response;
 use super::schema::ResourceType;
 use super::tags::{check, etag};
@@ -15,7 +15,7 @@ use super::{Call, Note, json};
 use crate::id::Id;
 use crate::model::{Kind, Life, Resource};
 use crate::name::{Address, fold};
-use crate::store::{Key, Owner, Record};
+use crate::store::{Key, Owner, Record, Unavailable};
 
 /// What a PUT changes only where it says something of it. Whoever does not say whether somebody may log in does not say
 /// that they may; and whoever leaves out by what tokens are theirs does not mean that they are nobody's. `null` says so.
@@ -49,13 +49,15 @@ impl Call<'_> {
             position: 0,
             deleted: None,
         };
-        let mut record = record(kind, &content, self.context.fresh, life, &self.context)?;
+        let context = self.context;
+        let ours = (&context, Claims::New);
+        let mut record = record(kind, &content, self.context.fresh, life, ours)?;
         let before = self.returned(&record.resource)?;
         if let Some(before) = &before {
             // The same person is back: what is stored under the id is theirs.
             life.created = before.resource.life().created;
             let id = before.resource.id();
-            record = super::resource::record(kind, &content, id, life, &self.context)?;
+            record = super::resource::record(kind, &content, id, life, ours)?;
             if !self.is_bound(&before.resource)? {
                 keep_subject(&mut record, before);
             }
@@ -176,20 +178,29 @@ impl Call<'_> {
         let (kind, id) = (old.resource.kind(), old.resource.id());
         let mut life = *old.resource.life();
         life.modified = self.context.now;
-        let mut record = record(kind, content, id, life, &self.context)?;
+        // Whoever claims nothing new is not refused for an address, which others may have taken since: somebody who was
+        // left without it can be locked all the same.
+        let is_known = claims_the_same(&super::resource::content(old), content);
+        let claims = if is_known { Claims::Known } else { Claims::New };
+        let mut record = record(kind, content, id, life, (&self.context, claims))?;
         keep_subject(&mut record, old);
+        let taken = match claims {
+            Claims::Known => self.leave_taken(&mut record.resource, &old.resource)?,
+            Claims::New => Vec::new(),
+        };
         self.check_unique(&record.resource, Some(&old.resource))?;
         members.check(Some(id), self.context.source.id, self.store)?;
         let reused = self.reused(&record.resource, Some(&old.resource))?;
 
         self.has_written = true;
         let number = members.apply(id, self.store)?;
-        if number == 0 && record.document == old.document {
+        if number == 0 && is_same(&record, old) {
             self.has_written = false;
             return Ok(old.clone());
         }
         let written = self.store.update(&record)?;
         record.resource.life_mut().version = written.version;
+        self.notes.extend(taken);
         self.notes.extend(reused);
         self.note_change(kind, id, Some(old), Some(&record), number);
         Ok(record)
@@ -261,23 +272,55 @@ impl Call<'_> {
     }
 
     fn check_address(&mut self, address: &Address, id: Id) -> Result<(), Refusal> {
-        let owner = self.store.owner(address.as_str())?;
-        let owner = owner.filter(|owner| owner.account != id);
-        let is_list = self.context.routes.has(address.as_str());
-        if owner.is_none() && !is_list {
+        let Some(taken) = self.taken(address, id)? else {
             return Ok(());
-        }
-        self.notes.push(Note::AddressTaken {
-            address: address.clone(),
-            owner,
-        });
+        };
+        self.notes.push(taken);
         let address = quoted(address.as_str());
         let detail = format!("the address {address} is another's already");
         Err(Refusal::new(ScimType::Uniqueness, detail))
     }
 
+    /// A note of who has an address, if that is not the account `id`.
+    fn taken(&mut self, address: &Address, id: Id) -> Result<Option<Note>, Unavailable> {
+        let owner = self.store.owner(address.as_str())?;
+        let owner = owner.filter(|owner| owner.account != id);
+        let is_taken = owner.is_some() || self.context.routes.has(address.as_str());
+        let address = address.clone();
+        Ok(is_taken.then_some(Note::AddressTaken { address, owner }))
+    }
+
+    /// Leaves an account without the addresses that it had not and another has; notes of those.
+    pub(super) fn leave_taken(
+        &mut self,
+        new: &mut Resource,
+        old: &Resource,
+    ) -> Result<Vec<Note>, Unavailable> {
+        let Resource::Account(account) = new else {
+            return Ok(Vec::new());
+        };
+        let (mut notes, mut left) = (Vec::new(), Vec::new());
+        for address in account.addresses() {
+            let had = old.addresses().any(|one| one == address);
+            match if had {
+                None
+            } else {
+                self.taken(address, account.id)?
+            } {
+                Some(taken) => notes.push(taken),
+                None => left.push(address.clone()),
+            }
+        }
+        account.set_addresses(left);
+        Ok(notes)
+    }
+
     /// Notes of addresses that come from somebody else.
-    fn reused(&mut self, new: &Resource, old: Option<&Resource>) -> Result<Vec<Note>, Refusal> {
+    pub(super) fn reused(
+        &mut self,
+        new: &Resource,
+        old: Option<&Resource>,
+    ) -> Result<Vec<Note>, Unavailable> {
         let mut notes = Vec::new();
         for address in new.addresses() {
             if old.is_some_and(|old| old.addresses().any(|one| one == address)) {
@@ -303,6 +346,13 @@ impl Call<'_> {
         let members = self.store.members(id, None, MAX_MEMBERS_AFTER_PATCH + 1)?;
         Ok(members.len() > MAX_MEMBERS_AFTER_PATCH)
     }
+}
+
+/// Whether a record says what the old one says, in whatever life.
+fn is_same(record: &Record, old: &Record) -> bool {
+    let mut record = record.clone();
+    *record.resource.life_mut() = *old.resource.life();
+    record == *old
 }
 
 /// Whose tokens open an account is none of SCIM's: no source says it, and none takes it away.

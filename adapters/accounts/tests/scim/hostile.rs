@@ -1,6 +1,6 @@
 //! Requests that nobody's client sends, and somebody might.
 
-use gatepost_accounts::scim::limits::{MAX_FILTER_DEPTH, MAX_FILTER_TERMS};
+use gatepost_accounts::scim::limits::{MAX_FILTER_DEPTH, MAX_FILTER_TERMS, MAX_PAGE_BYTES};
 use serde_json::{Value, json};
 
 use crate::service::{PATCH_OP, Service, USER};
@@ -352,4 +352,46 @@ fn what_a_filter_looks_at_and_a_page_holds_is_bounded() {
         pages += 1;
     }
     assert_eq!((start, pages), (201, 2));
+}
+
+#[test]
+fn groups_of_users_count_in_a_page_and_in_what_a_filter_looks_at() {
+    const USERS: usize = 60;
+    let mut service = Service::new();
+    let users = (0..USERS).map(|number| service.user(&format!("user{number}")));
+    let users: Vec<_> = users.collect();
+    let members: Vec<_> = users.iter().map(|id| json!({"value": id})).collect();
+    for number in 0..1_000 {
+        let name = format!("{number:0>250}");
+        let body = json!({"displayName": name, "members": members}).to_string();
+        service
+            .answer("POST", "/Groups", body.as_bytes())
+            .expect(201);
+    }
+    // All of them are 25 MB. The next page begins where one ended.
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    while seen.len() < USERS {
+        let url = format!("/Users?count=100&startIndex={}", seen.len() + 1);
+        let page = service.answer("GET", &url, b"").expect(200).body;
+        let length = page.to_string().len();
+        assert!(length < MAX_PAGE_BYTES + 1_000, "{length}");
+        assert_eq!(page["totalResults"], USERS);
+        let resources = page["Resources"].as_array().unwrap();
+        assert_eq!(page["itemsPerPage"], resources.len());
+        assert!(!resources.is_empty());
+        let ids = resources.iter().map(|one| one["id"].as_str().unwrap());
+        seen.extend(ids.map(str::to_owned));
+        pages += 1;
+    }
+    assert_eq!(seen, users);
+    assert!(pages > 3, "{pages}");
+    // Who asks for no groups has everybody on one page.
+    let page = service.answer("GET", "/Users?excludedAttributes=groups", b"");
+    assert_eq!(page.expect(200).body["itemsPerPage"], USERS);
+    let term = "groups.display+eq+%22nobody%22";
+    let filtered = service.answer("GET", &format!("/Users?filter={term}"), b"");
+    assert_eq!(filtered.expect(200).body["totalResults"], 0);
+    let filter = [term; 4].join("+or+");
+    let refused = service.answer("GET", &format!("/Users?filter={filter}"), b"");
+    refused.expect_error(400, "tooMany");
 }

@@ -4,7 +4,7 @@ use gatepost_accounts::id::Id;
 use gatepost_accounts::model::{Kind, SourceId};
 use gatepost_accounts::name::Address;
 use gatepost_accounts::routes::List;
-use gatepost_accounts::scim::Note;
+use gatepost_accounts::scim::{Effect, Note};
 use gatepost_accounts::store::Owner;
 use serde_json::{Value, json};
 
@@ -452,4 +452,92 @@ fn two_groups_or_users_of_a_source_are_not_called_the_same() {
             json!({"schemas": [GROUP], "displayName": "STAFF"}),
         )
         .expect_error(409, "uniqueness");
+}
+
+fn with_addresses(name: &str, addresses: &[&str]) -> Value {
+    let emails = addresses.iter().map(|address| json!({"value": address}));
+    let emails: Vec<_> = emails.collect();
+    json!({"schemas": [USER], "userName": name, "externalId": name, "emails": emails})
+}
+
+#[test]
+fn who_says_the_same_gets_the_addresses_of_the_domains_that_there_are_now() {
+    let mut service = Service::new();
+    let body = with_addresses(
+        "alice",
+        &["a@example.org", "a@example.net", "a@example.com"],
+    );
+    let id = service
+        .send("POST", "/Users", body.clone())
+        .expect(201)
+        .id();
+    let url = format!("/Users/{id}");
+    let same = service.send("PUT", &url, body.clone()).expect(200);
+    assert_eq!(same.effect, Effect::Nothing);
+    service.domains = vec!["example.com", "example.net"];
+    let derived = service.send("PUT", &url, body.clone()).expect(200);
+    assert_eq!(derived.effect, Effect::Commit);
+    let mailbox = |service: &Service, address: &str| {
+        let found = service.index.by_address(address);
+        found.and_then(|entry| entry.mailbox().map(str::to_owned))
+    };
+    for (address, expected) in [
+        ("a@example.org", None),
+        ("a@example.net", Some("a@example.net".to_owned())),
+        ("a@example.com", Some("a@example.net".to_owned())),
+    ] {
+        assert_eq!(mailbox(&service, address), expected, "{address}");
+    }
+    let same = service.send("PUT", &url, body).expect(200);
+    assert_eq!(same.effect, Effect::Nothing);
+}
+
+/// Who was left without an address when the domains changed can be locked all the same.
+#[test]
+fn who_claims_nothing_new_is_not_refused_for_what_another_has() {
+    let mut service = Service::new();
+    service.domains = vec!["example.org"];
+    let body = with_addresses(
+        "alice",
+        &["a@example.org", "b@example.net", "a b@example.net"],
+    );
+    let alice = service
+        .send("POST", "/Users", body.clone())
+        .expect(201)
+        .id();
+    let url = format!("/Users/{alice}");
+    service.domains = vec!["example.org", "example.net"];
+    service.be(OTHER);
+    let bob = with_address("bob", "b@example.net");
+    let bob = service.send("POST", "/Users", bob).expect(201).id();
+    service.be(IDP);
+    let lock = json!([{"op": "replace", "path": "active", "value": false}]);
+    let locked = service.patch(&url, lock).expect(200);
+    assert_eq!(locked.body["active"], false);
+    let taken = Note::AddressTaken {
+        address: Address::parse("b@example.net").unwrap(),
+        owner: Some(owner(&bob, OTHER)),
+    };
+    assert!(locked.notes.contains(&taken), "{:?}", locked.notes);
+    let of = |service: &Service| {
+        service
+            .index
+            .by_address("b@example.net")
+            .map(|one| one.id())
+    };
+    assert_eq!(of(&service), Id::parse(&bob));
+    let same = service.send("PUT", &url, body.clone()).expect(200);
+    assert_eq!((same.effect, same.notes), (Effect::Nothing, vec![]));
+    // Whoever claims it anew is refused, as ever.
+    let anew = with_addresses("alice", &["b@example.net"]);
+    service
+        .send("PUT", &url, anew)
+        .expect_error(409, "uniqueness");
+    service.be(OTHER);
+    service
+        .send("DELETE", &format!("/Users/{bob}"), Value::Null)
+        .expect(204);
+    service.be(IDP);
+    service.send("PUT", &url, body).expect(200);
+    assert_eq!(of(&service), Id::parse(&alice));
 }

@@ -31,6 +31,8 @@ pub(crate) struct Service {
     pub(crate) routes: Routes,
     pub(crate) if_match: Option<&'static str>,
     pub(crate) if_none_match: Option<&'static str>,
+    /// In which every source may give addresses.
+    pub(crate) domains: Vec<&'static str>,
     source: SourceId,
     now: i64,
     drawn: u128,
@@ -104,6 +106,7 @@ impl Service {
             routes: Routes::new(),
             if_match: None,
             if_none_match: None,
+            domains: vec!["example.org", "example.net"],
             source: IDP,
             now: 1_796_000_000_000,
             drawn: 0,
@@ -150,7 +153,7 @@ impl Service {
         let source = Source {
             id: self.source,
             name: format!("source {}", self.source.0),
-            domains: ["example.org", "example.net"].into_iter().collect(),
+            domains: self.domains.iter().collect(),
         };
         let request = Request {
             method,

@@ -1,8 +1,11 @@
 //! What accounts need that is not there, found before anything is opened.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::PathBuf;
+
+use gatepost_store::Trouble;
+use nix::unistd::{AccessFlags, eaccess};
 
 use crate::config::{AccountSettings, UsersError};
 use crate::connection::tls::TlsError;
@@ -12,6 +15,8 @@ use crate::connection::tls::TlsError;
 pub(crate) enum SettingsError {
     #[error("[accounts]: database {}: {fault}", .path.display())]
     Database { path: PathBuf, fault: &'static str },
+    #[error("[accounts]: the database {} {trouble}", .path.display())]
+    Trouble { path: PathBuf, trouble: Trouble },
     #[error("[accounts]: database {}: {source}; give a file that gatepost can write", .path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error(
@@ -71,6 +76,33 @@ fn check_file(settings: &AccountSettings) -> Result<(), SettingsError> {
         )),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Looks for what would keep the database from being served from, in the words of that; nothing is made or changed. A
+/// daemon begins all the same: it goes on trying.
+///
+/// # Errors
+/// What is wrong with the file.
+pub(crate) fn check_database(settings: &AccountSettings) -> Result<(), SettingsError> {
+    let path = settings.database();
+    let failed = |source| SettingsError::Unreadable {
+        path: path.into(),
+        source,
+    };
+    // A log is written beside it.
+    if let Some(directory) = path.parent() {
+        let rights = AccessFlags::W_OK | AccessFlags::X_OK;
+        eaccess(directory, rights).map_err(|error| failed(error.into()))?;
+    }
+    match OpenOptions::new().read(true).write(true).open(path) {
+        // It is made at the start.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(failed)?,
+    };
+    gatepost_store::look(path).map_err(|trouble| SettingsError::Trouble {
+        path: path.into(),
+        trouble,
+    })
 }
 
 fn check_directory(settings: &AccountSettings) -> Result<(), SettingsError> {

@@ -88,9 +88,12 @@ impl Files {
         }
     }
 
-    /// Writes those that differ from what they should be; none where nobody is known.
+    /// Writes those that differ from what they should be; none where nobody is known, or not everybody yet.
     fn write(&self) -> io::Result<Done> {
         let mut done = Done::default();
+        if self.held.awaits(|_| true) {
+            return Ok(done);
+        }
         for file in File::ALL {
             let path = self.directory.join(file.name());
             let old = match read_text(&path, MAX_FILE) {
@@ -225,7 +228,7 @@ mod tests {
                 held: Arc::clone(&held),
                 directory: directory.path().into(),
             };
-            held.begin(Routes::new());
+            held.begin(Routes::new(), Vec::new());
             tokio::spawn(files.follow());
             Self {
                 directory,

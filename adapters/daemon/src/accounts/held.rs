@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use gatepost_accounts::index::Index;
-use gatepost_accounts::model::Change;
+use gatepost_accounts::model::{Change, Source, SourceId};
 use gatepost_accounts::routes::Routes;
 use gatepost_mail::users::Common;
 use gatepost_store::{Feed, Load, Trouble};
@@ -25,6 +25,8 @@ struct Known {
     index: Index,
     /// There once the sources that it names have their numbers.
     routes: Option<Routes>,
+    /// Providers that are read, and have not been once: others may come that are not known.
+    unread: Vec<Source>,
 }
 
 impl Held {
@@ -68,12 +70,24 @@ impl Held {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything is loaded: from now on it is answered, by these routes.
-    pub(super) fn begin(&self, routes: Routes) {
+    /// Everything is loaded: from now on it is answered, by these routes. Of the sources `unread` not everybody is known
+    /// yet.
+    pub(super) fn begin(&self, routes: Routes, unread: Vec<Source>) {
         self.change(|known| {
             known.index.set_routes(routes.clone());
             known.routes = Some(routes);
+            known.unread = unread;
         });
+    }
+
+    /// Everybody of a source is known.
+    pub(super) fn has_read(&self, source: SourceId) {
+        self.change(|known| known.unread.retain(|unread| unread.id != source));
+    }
+
+    /// Whether some source is not known yet of which `is_meant`. Ask before it is looked who there is.
+    pub(super) fn awaits(&self, is_meant: impl FnMut(&Source) -> bool) -> bool {
+        self.known().unread.iter().any(is_meant)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {

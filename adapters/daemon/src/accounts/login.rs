@@ -78,6 +78,10 @@ impl Logins {
         let sources: Vec<(&Source, Join)> = joined.iter().map(|(_, one)| *one).collect();
         let strangers = accounts.settings.strangers();
         let aliases_log_in = accounts.settings.aliases_log_in();
+        let may_come = accounts.held.awaits(|unread| {
+            let mut sources = sources.iter();
+            sources.any(|(source, _)| source.id == unread.id)
+        });
         let looked = accounts.held.loaded(|index| {
             let found = login::find((index, &served.routes), &sources, strangers, user);
             // A database in which nobody ever was may be a new one in the place of one that was lost.
@@ -98,6 +102,7 @@ impl Logins {
                 }
                 _ if !is_anything_known => Found::Unavailable,
                 login::Found::Stranger => Found::Stranger,
+                login::Found::Unknown if may_come => Found::Unavailable,
                 login::Found::Unknown => Found::Unknown,
                 login::Found::AddressTaken => Found::AddressTaken,
             })

@@ -18,8 +18,14 @@ const PART: usize = 300;
 
 impl Addresses for Held {
     fn look_up(&self, map: Map, key: &str, delimiters: &Delimiters) -> Known {
+        let of = if map == Map::Domain { key } else { domain(key) };
+        let may_come = self.awaits(|source| source.domains.contains(of));
         let found = self.read(|index, routes| look_up((index, routes), map, key, delimiters));
-        found.unwrap_or(Known::Unavailable)
+        match found {
+            None => Known::Unavailable,
+            Some(Known::Nobody { .. }) if may_come => Known::Unavailable,
+            Some(known) => known,
+        }
     }
 }
 

@@ -256,9 +256,35 @@ impl Puller {
     }
 
     fn succeeded(&self) {
+        self.note_read();
         if let Some(pulled) = self.accounts.pulls.lock().get_mut(self.place) {
             (pulled.last, pulled.why) = (Some(now()), None);
         }
+    }
+
+    /// Notes that everybody of the provider is known, the first time.
+    fn note_read(&self) {
+        let (name, held) = (&*self.settings.source, self.accounts.held());
+        let mut sources = self
+            .accounts
+            .served()
+            .into_iter()
+            .flat_map(|served| &served.sources);
+        let Some(id) = sources
+            .find(|source| source.name == name)
+            .map(|source| source.id)
+        else {
+            return;
+        };
+        if !held.awaits(|source| source.id == id) {
+            return;
+        }
+        let note = move |session: &mut dyn Session| (Effect::Commit, session.set_read(id));
+        self.accounts.submit(job(note, move |noted| {
+            if noted.flatten().is_ok() {
+                held.has_read(id);
+            }
+        }));
     }
 
     fn failed(&self, why: String) {

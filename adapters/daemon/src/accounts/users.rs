@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use gatepost_accounts::index::{Cursor, Entry, Index};
+use gatepost_accounts::name::domain;
 use gatepost_mail::users::{Directory, Names, Unavailable, User};
 
 use super::Held;
@@ -27,6 +28,9 @@ impl Everybody {
 impl Directory for Everybody {
     fn find(&self, name: &str) -> Result<Option<User>, Unavailable> {
         let common = self.0.common();
+        let may_come = self
+            .0
+            .awaits(|source| source.domains.contains(domain(name)));
         let found = self.0.read(|index, _| {
             let entry = index.by_address(name)?;
             let mailbox = entry.mailbox()?;
@@ -41,7 +45,11 @@ impl Directory for Everybody {
                 fields,
             })
         });
-        found.ok_or(Unavailable)
+        match found {
+            None => Err(Unavailable),
+            Some(None) if may_come => Err(Unavailable),
+            Some(found) => Ok(found),
+        }
     }
 
     fn matching(&self, mask: &str) -> Box<dyn Names> {

@@ -9,7 +9,7 @@ use gatepost_accounts::name::{Address, fold};
 use gatepost_accounts::scim::Effect;
 use gatepost_accounts::scim::limits::MAX_PAGE;
 use gatepost_accounts::store::{Key, Record, Unavailable};
-use gatepost_store::Session;
+use gatepost_store::{Role, Session};
 use serde_json::{Value, json};
 
 use super::import::Format;
@@ -95,7 +95,17 @@ struct Add {
 
 /// Does what is asked. Exit code 1 where it is not done, 2 where the configuration has to change.
 pub(crate) fn run(options: &Account) -> ExitCode {
-    end(Opened::open(&options.config).and_then(|opened| opened.account(&options.verb)))
+    end(Opened::open(&options.config, options.verb.role())
+        .and_then(|opened| opened.account(&options.verb)))
+}
+
+impl Verb {
+    fn role(&self) -> Role {
+        match self {
+            Self::Add(_) | Self::Import { .. } => Role::FirstCommand,
+            _ => Role::Command,
+        }
+    }
 }
 
 impl Opened {

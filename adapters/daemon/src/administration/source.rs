@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use gatepost_accounts::model::SourceId;
 use gatepost_accounts::scim::Effect;
 use gatepost_accounts::time::Timestamp;
-use gatepost_store::{BearerSecret, NewSecret, SecretId, Session};
+use gatepost_store::{BearerSecret, NewSecret, Role, SecretId, Session};
 
 use super::{Error, Opened, end};
 use crate::accounts::now;
@@ -60,7 +60,11 @@ struct New {
 
 /// Does what is asked. Exit code 1 where it is not done, 2 where the configuration has to change.
 pub(crate) fn run(options: &ScimSource) -> ExitCode {
-    end(Opened::open(&options.config).and_then(|opened| opened.scim_source(&options.verb)))
+    let role = match options.verb {
+        Verb::Add(_) => Role::FirstCommand,
+        Verb::Rotate { .. } | Verb::Revoke { .. } | Verb::List => Role::Command,
+    };
+    end(Opened::open(&options.config, role).and_then(|opened| opened.scim_source(&options.verb)))
 }
 
 impl Opened {

@@ -1,6 +1,7 @@
 //! HTTP: Dovecot's questions about tokens, and those of whoever watches. What Dovecot's mean is in
 //! `gatepost-mail`, HTTP's grammar in hyper.
 
+mod bodies;
 mod connection;
 mod content;
 mod scim;

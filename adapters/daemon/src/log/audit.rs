@@ -5,6 +5,7 @@
 
 use gatepost_accounts::login::Binding;
 use gatepost_accounts::model::{Kind, Source, SourceId};
+use gatepost_accounts::name::Address;
 use gatepost_accounts::scim::Note;
 
 use super::UNLIMITED;
@@ -52,6 +53,13 @@ pub(crate) fn note(by: &By<'_>, note: &Note) {
                 target: UNLIMITED, source, actor, kind, id, before, after, members, "account changed"
             );
         }
+        Note::Derived { id, before, after } => {
+            let (id, before, after) = (id.to_string(), joined(before), joined(after));
+            tracing::info!(
+                target: UNLIMITED, source, actor, id, before, after,
+                "account has other addresses: its source has other domains"
+            );
+        }
         Note::Returned { id } => {
             let id = id.to_string();
             tracing::info!(target: UNLIMITED, source, actor, id, "account is back");
@@ -83,6 +91,11 @@ pub(crate) fn note(by: &By<'_>, note: &Note) {
         }
         _ => {}
     }
+}
+
+fn joined(addresses: &[Address]) -> String {
+    let addresses: Vec<_> = addresses.iter().map(Address::as_str).collect();
+    addresses.join(" ")
 }
 
 /// Writes the line of an account that is a token's subject's from now on.

@@ -45,6 +45,8 @@ pub(crate) struct Preparation {
     pub(crate) users: Option<Followed>,
     pub(crate) http: Option<Responder>,
     pub(crate) accounts: Option<Arc<Accounts>>,
+    /// What keeps the database of accounts from being opened: a daemon starts all the same, and goes on trying.
+    pub(crate) database: Option<accounts::SettingsError>,
     /// Whether every provider has been looked for.
     pub(crate) has_looked: bool,
     /// Where the last good keys are kept.
@@ -103,6 +105,11 @@ async fn prepare_as_account(
     let generation = Generation::load(config, None);
     ready.generation = ready.take(generation).map(Arc::new);
     read_others(config, ready);
+    let accounts = config
+        .accounts
+        .as_ref()
+        .filter(|_| ready.accounts.is_some());
+    ready.database = accounts.and_then(|accounts| accounts::check_database(accounts).err());
     ready.kept = kept(config);
     if let Some(generation) = &ready.generation {
         // What is found is kept on disk as well: now, and not with the rights of root.
@@ -141,6 +148,10 @@ pub(crate) fn rehearse(path: &Path, config: &Config) -> Preparation {
         }
         rehearse_providers(config, &mut ready);
         read_others(config, &mut ready);
+        if ready.accounts.is_some() {
+            let database = config.accounts.as_ref().map(accounts::check_database);
+            ready.take(database.transpose());
+        }
         ready.kept = kept(config);
     }
     let raised = ready.account.as_ref().map(Account::raise).transpose();

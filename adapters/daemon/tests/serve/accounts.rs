@@ -2,6 +2,7 @@
 
 mod commands;
 mod doctor;
+mod domains;
 mod files;
 mod invariants;
 mod killed;
@@ -78,8 +79,13 @@ impl Daemon {
 
     /// Starts it in `root`, with `lines` under `[accounts]`.
     fn start_in(root: TempDir, lines: &str) -> Self {
-        let (configuration, issuer) = configure(&root, lines);
-        let mut serving = Serving::start(&configuration);
+        let (_, issuer) = configure(&root, lines);
+        Self::serve(root, issuer)
+    }
+
+    /// Starts it with what is configured in `root`.
+    fn serve(root: TempDir, issuer: Issuer) -> Self {
+        let mut serving = Serving::start(&root.path().join("gatepost.toml"));
         let [mut watched, mut scim, mut http] = [const { String::new() }; 3];
         while watched.is_empty() || scim.is_empty() {
             let event = serving.wait_for("listening");
@@ -101,6 +107,20 @@ impl Daemon {
             scim,
             http,
         }
+    }
+
+    /// Ends it, and starts it with another text in the place of `old` in its configuration; gives the log of the first.
+    #[track_caller]
+    fn restart_with(self, changes: &[(&str, &str)]) -> (Self, String) {
+        let log = self.serving.stop();
+        let configuration = self.root.path().join("gatepost.toml");
+        let mut text = fs::read_to_string(&configuration).unwrap();
+        for (old, new) in changes {
+            assert!(text.contains(old), "{old}");
+            text = text.replace(old, new);
+        }
+        fs::write(&configuration, text).unwrap();
+        (Self::serve(self.root, self.issuer), log)
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -10,20 +10,26 @@ use crate::trouble::Trouble;
 /// Only the owner may read and write it.
 const MODE: u32 = 0o600;
 
-/// Creates the file if it does not exist, and makes it private. SQLite gives its log the same mode.
+/// Creates the file if it does not exist.
 ///
 /// # Errors
-/// [`Trouble`]: the file cannot be created, or its permissions cannot be changed.
-pub(super) fn prepare(path: &Path) -> Result<(), Trouble> {
-    let created = options().create_new(true).open(path);
-    match created {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+/// [`Trouble`]: it cannot be created.
+pub(super) fn create(path: &Path) -> Result<(), Trouble> {
+    match options().create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         created => {
             created?;
             // The name of the new file has to outlast a power cut as well.
-            return Ok(File::open(directory(path))?.sync_all()?);
+            Ok(File::open(directory(path))?.sync_all()?)
         }
     }
+}
+
+/// Makes the file private. SQLite gives its log the same mode.
+///
+/// # Errors
+/// [`Trouble`]: there is none, or its permissions cannot be changed.
+pub(super) fn make_private(path: &Path) -> Result<(), Trouble> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(Trouble::NotOurs);

@@ -19,6 +19,8 @@ fn source(row: &Row<'_>) -> Result<KnownSource> {
         id: SourceId(row.get(0)?),
         name: row.get(1)?,
         created: time(row, 2)?,
+        derived: row.get(3)?,
+        is_read: row.get(4)?,
     })
 }
 
@@ -94,6 +96,16 @@ impl Session for Open<'_> {
             0 => Err(SourceError::Unknown),
             _ => Ok(()),
         }
+    }
+
+    fn set_derived(&mut self, source: SourceId, by: Option<&str>) -> Result<(), Unavailable> {
+        let set = self.execute(statement::SET_DERIVED, params![source.0, by]);
+        self.told(set).map(|_| ())
+    }
+
+    fn set_read(&mut self, source: SourceId) -> Result<(), Unavailable> {
+        let set = self.execute(statement::SET_READ, [source.0]);
+        self.told(set).map(|_| ())
     }
 
     fn secrets(&mut self, source: SourceId) -> Result<Vec<Secret>, Unavailable> {

@@ -100,13 +100,17 @@ pub(super) const LEAVE: &str = "DELETE FROM members WHERE group_id = ?1 AND memb
 pub(super) const LOG_MEMBERS: &str =
     "INSERT INTO member_changes (sequence, group_id, added, removed) VALUES (?1, ?2, ?3, ?4)";
 
-pub(super) const SOURCES: &str = "SELECT source, name, created FROM sources ORDER BY source";
-pub(super) const SOURCE: &str = "SELECT source, name, created FROM sources WHERE folded = ?1";
+pub(super) const SOURCES: &str =
+    "SELECT source, name, created, derived, is_read FROM sources ORDER BY source";
+pub(super) const SOURCE: &str =
+    "SELECT source, name, created, derived, is_read FROM sources WHERE folded = ?1";
 pub(super) const HAS_SOURCE: &str = "SELECT 1 FROM sources WHERE source = ?1";
 pub(super) const ADD_SOURCE: &str = "INSERT INTO sources (source, name, folded, created) \
      SELECT coalesce(max(source), 0) + 1, ?1, ?2, ?3 FROM sources";
 pub(super) const RENAME_SOURCE: &str =
     "UPDATE sources SET name = ?2, folded = ?3 WHERE source = ?1";
+pub(super) const SET_DERIVED: &str = "UPDATE sources SET derived = ?2 WHERE source = ?1";
+pub(super) const SET_READ: &str = "UPDATE sources SET is_read = 1 WHERE source = ?1";
 pub(super) const SECRETS: &str =
     "SELECT secret, source, label, created, expires FROM secrets WHERE source = ?1 ORDER BY secret";
 pub(super) const SECRET: &str =
@@ -116,6 +120,11 @@ pub(super) const ADD_SECRET: &str = "INSERT INTO secrets (secret, source, hash, 
      SELECT s.secret, ?1, ?2, ?3, ?4, ?5 FROM state s";
 pub(super) const LAST_SECRET: &str = "SELECT secret FROM state";
 pub(super) const REVOKE_SECRET: &str = "DELETE FROM secrets WHERE secret = ?1 AND source = ?2";
+
+pub(super) const TABLES: &str = "SELECT count(*) FROM sqlite_master";
+pub(super) const ALL_ACCOUNTS: &str =
+    "SELECT count(*) FROM resources r WHERE r.kind = 0 AND r.deleted IS NULL";
+pub(super) const ALL_SOURCES: &str = "SELECT count(*) FROM sources";
 
 pub(super) const SEQUENCE: &str = "SELECT sequence, forgotten FROM state";
 pub(super) const SET_SEQUENCE: &str = "UPDATE state SET sequence = ?1";

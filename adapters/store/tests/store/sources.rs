@@ -67,6 +67,8 @@ fn a_source_is_added_found_and_renamed() {
             "its own name in another case"
         );
         assert_eq!(session.rename_source(SourceId(2), "entra"), Ok(()));
+        assert_eq!(session.set_derived(SourceId(2), Some("1 a.test")), Ok(()));
+        assert_eq!(session.set_read(SourceId(2)), Ok(()));
     });
     kept.reopen();
     in_session(&kept, |session| {
@@ -79,6 +81,12 @@ fn a_source_is_added_found_and_renamed() {
         assert_eq!(sources[0].created, now());
         assert_eq!(session.source("Entra").unwrap().unwrap(), sources[1]);
         assert_eq!(session.source("okta"), Ok(None));
+        let derived = |source: &gatepost_store::KnownSource| source.derived.clone();
+        assert_eq!((sources[0].is_read, sources[1].is_read), (false, true));
+        assert_eq!(derived(&sources[0]), None);
+        assert_eq!(derived(&sources[1]).as_deref(), Some("1 a.test"));
+        assert_eq!(session.set_derived(SourceId(2), None), Ok(()));
+        assert_eq!(session.source("entra").unwrap().unwrap().derived, None);
     });
 }
 

@@ -1,10 +1,9 @@
 //! SCIM over HTTP: sources push accounts. What a request means is in `gatepost-accounts`, and kept by `gatepost-store`.
 //!
-//! A body is read once the request has shown a secret of its source, and of all bodies together only so many bytes wait.
+//! A body is read once the request has shown a secret of its source, and there is room for it among the source's.
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use gatepost_accounts::id::Id;
 use gatepost_accounts::scim::limits::MAX_BODY;
@@ -16,9 +15,9 @@ use gatepost_store::{BearerSecret, Session, job};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, IF_MATCH, IF_NONE_MATCH, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::timeout;
+use tokio::sync::oneshot;
 
+use super::bodies::{Bodies, Room};
 use super::connection::{Answerer, Reply, Request, serve_admitted};
 use super::content::Content;
 use crate::accounts::gate::{Caller, Gate, Refused, is_good};
@@ -33,12 +32,6 @@ use crate::log::audit;
 /// Where every endpoint is: `/scim/<source>/v2`.
 const ROOT: &str = "/scim/";
 
-/// Most KiB of bodies that wait at once: eight of the longest.
-const BODIES: usize = 8 * MAX_BODY / 1024;
-
-/// How long a body waits for room among them.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Where proxies say who has connected to them; the last says it of the last.
 const FORWARDED: &str = "x-forwarded-for";
 
@@ -46,7 +39,7 @@ const FORWARDED: &str = "x-forwarded-for";
 pub(crate) struct Scim {
     accounts: Arc<Accounts>,
     gate: Gate,
-    bodies: Arc<Semaphore>,
+    bodies: Bodies,
 }
 
 impl Scim {
@@ -55,7 +48,7 @@ impl Scim {
         Self {
             accounts: Arc::clone(accounts),
             gate: Gate::new(guesses),
-            bodies: Arc::new(Semaphore::new(BODIES)),
+            bodies: Bodies::of(accounts.sources()),
         }
     }
 
@@ -94,7 +87,7 @@ struct Admitted {
     /// The path behind the endpoint.
     path: String,
     caller: Caller,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Option<Room>,
 }
 
 /// What came of a request.
@@ -110,7 +103,7 @@ impl Answerer for Connection<'_> {
     async fn admit(&self, head: &Parts) -> Result<(usize, Admitted), Reply> {
         let (source, path) = self.endpoint(head.uri.path())?;
         let caller = self.authenticate(source, head).await?;
-        let (most, room) = self.room(head).await?;
+        let (most, room) = self.room(source, head).await?;
         let path = path.to_owned();
         Ok((
             most,
@@ -222,7 +215,7 @@ impl Connection<'_> {
     }
 
     /// How long the body may be, and room for it.
-    async fn room(&self, head: &Parts) -> Result<(usize, Option<OwnedSemaphorePermit>), Reply> {
+    async fn room(&self, source: usize, head: &Parts) -> Result<(usize, Option<Room>), Reply> {
         let length = head.headers.get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         let has_body = head.headers.contains_key(TRANSFER_ENCODING);
@@ -233,13 +226,12 @@ impl Connection<'_> {
         if length == 0 {
             return Ok((0, None));
         }
-        let kibibytes = u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.scim.bodies).acquire_many_owned(kibibytes);
-        let Ok(Ok(room)) = timeout(PATIENCE, room).await else {
+        let room = self.scim.bodies.room(source, length).await;
+        if room.is_none() {
             tell_refusal(self, "busy");
             return Err(refuse(503));
-        };
-        Ok((length, Some(room)))
+        }
+        Ok((length, room))
     }
 
     /// Has the store answer a request; what it kept has its lines in the log, whoever is left to hear of it.

@@ -6,13 +6,13 @@ use super::*;
 use crate::relay::look_up;
 
 /// What a command prints, and how it ends.
-struct Done {
+pub(super) struct Done {
     code: Option<i32>,
     out: String,
     told: String,
 }
 
-fn gatepost(root: &TempDir, verb: &str, words: &[&str]) -> Done {
+pub(super) fn gatepost(root: &TempDir, verb: &str, words: &[&str]) -> Done {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
     command
         .args([verb, "--config"])
@@ -32,13 +32,13 @@ fn gatepost(root: &TempDir, verb: &str, words: &[&str]) -> Done {
 
 impl Done {
     #[track_caller]
-    fn good(self) -> String {
+    pub(super) fn good(self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.told);
         self.out
     }
 
     #[track_caller]
-    fn refused(self, code: i32, words: &str) {
+    pub(super) fn refused(self, code: i32, words: &str) {
         assert_eq!(self.code, Some(code), "{}", self.told);
         assert!(self.told.contains(words), "{:?} lacks {words:?}", self.told);
         assert_eq!(self.out, "");
@@ -236,4 +236,46 @@ fn a_configuration_without_accounts_is_told_what_to_write() {
     let text = "listen = \"tcp:127.0.0.1:0\"\n[[provider]]\nissuer = \"https://id.example.com\"\naudience = \"m\"\n";
     fs::write(root.path().join("gatepost.toml"), text).unwrap();
     gatepost(&root, "account", &["list"]).refused(2, "there is no [accounts]; write it");
+}
+
+#[test]
+fn a_database_that_is_not_there_is_told_and_made_by_the_first_account_or_secret_alone() {
+    let root = TempDir::new().unwrap();
+    configure(&root, "");
+    let there = || fs::read_dir(root.path()).unwrap().count();
+    let before = there();
+    let told = "accounts.sqlite is not there; gatepost serve makes it";
+    for (verb, words) in [
+        ("account", &["list"][..]),
+        ("account", &["show", "a@example.com"]),
+        ("account", &["disable", "a@example.com"]),
+        ("account", &["enable", "a@example.com"]),
+        ("account", &["delete", "a@example.com"]),
+        ("scim-source", &["list"]),
+        ("scim-source", &["revoke", "idp", "1"]),
+    ] {
+        gatepost(&root, verb, words).refused(2, told);
+        assert_eq!(there(), before, "{words:?}");
+    }
+    gatepost(&root, "scim-source", &["add", "idp"]).good();
+    assert_eq!(gatepost(&root, "account", &["list"]).good(), "");
+}
+
+#[test]
+fn a_database_that_a_daemon_has_lost_is_not_made_beside_it() {
+    let daemon = Daemon::start();
+    let database = daemon.path("accounts.sqlite");
+    fs::remove_file(&database).unwrap();
+    for (verb, words) in [
+        (
+            "account",
+            &["add", "a@example.com", "--source", "local"][..],
+        ),
+        ("account", &["list"]),
+        ("scim-source", &["add", "idp"]),
+        ("scim-source", &["rotate", "idp"]),
+    ] {
+        gatepost(&daemon.root, verb, words).refused(2, "accounts.sqlite is not there");
+        assert!(!database.exists(), "{words:?}");
+    }
 }

@@ -202,3 +202,57 @@ fn a_pull_without_its_secret_does_not_start() {
     );
     assert!(said.contains("provider.secret"), "{said}");
 }
+
+/// A database that was lost is full again once everything was read, not with the first account.
+#[test]
+fn nobody_is_missing_before_everybody_was_read_once() {
+    let mut pulling = Pulling::start(&[]);
+    pulling.set(Page::json(503, &json!({})));
+    pulling.daemon = {
+        let Daemon {
+            root,
+            serving,
+            issuer,
+            ..
+        } = pulling.daemon;
+        serving.stop();
+        for end in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(root.path().join(format!("accounts.sqlite{end}")));
+        }
+        Daemon::serve(root, issuer)
+    };
+    pulling.daemon.source("idp").create("alice@example.com");
+    let unknown = "TEMP users cannot be looked up now";
+    for (request, answer) in [
+        ("mailbox alice@example.com", "OK alice@example.com"),
+        ("mailbox bob@example.com", unknown),
+        ("alias bob@example.com", unknown),
+        ("mailbox nobody@example.com", unknown),
+        // Nobody of the provider's can have that.
+        ("mailbox bob@example.net", "NOTFOUND "),
+        ("domain example.org", "NOTFOUND "),
+    ] {
+        assert_eq!(pulling.map(request), answer, "{request}");
+    }
+    let user = pulling
+        .daemon
+        .master()
+        .ask("USER\t1\tbob@example.com\tservice=x\n");
+    assert!(user.starts_with("FAIL\t1"), "{user}");
+    let login = pulling.daemon.log_in(
+        "bob@example.com",
+        &json!({"email": "bob@example.com", "sub": "bob"}),
+    );
+    assert!(login.0.contains("temp"), "{login:?}");
+    pulling.set(users(&["bob"]));
+    pulling.until("mailbox bob@example.com", "OK bob@example.com");
+    pulling.until("mailbox nobody@example.com", "NOTFOUND ");
+    // It is remembered.
+    pulling.set(Page::json(503, &json!({})));
+    let (daemon, log) = pulling.daemon.restart_with(&[]);
+    pulling.daemon = daemon;
+    assert!(log.contains("new database of accounts"), "{log}");
+    assert_eq!(pulling.map("mailbox nobody@example.com"), "NOTFOUND ");
+    let log = pulling.daemon.serving.stop();
+    assert!(!log.contains("new database of accounts"), "{log}");
+}

@@ -244,3 +244,27 @@ fn whoever_guesses_secrets_waits_and_whoever_knows_one_does_not() {
     // What cannot be a secret is not looked up.
     assert_eq!(from("short", "192.0.2.1"), (401, 2));
 }
+
+#[test]
+fn bodies_that_are_slow_keep_no_other_source_away() {
+    let daemon = Daemon::start();
+    let (idp, other) = (daemon.source("idp"), daemon.source("other"));
+    // Eight of the longest, of which nothing comes. A client that waits is told to go on once its body has room.
+    let head = format!(
+        "POST /scim/idp/v2/Users HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\
+         Authorization: Bearer {}\r\n\r\n",
+        4 << 20,
+        idp.secret
+    );
+    let slow = || {
+        let mut client = Client::tcp(&daemon.scim);
+        client.send(&head);
+        client
+    };
+    let mut first = slow();
+    assert_eq!(first.line(), "HTTP/1.1 100 Continue\r");
+    let _others: Vec<_> = (0..7).map(|_| slow()).collect();
+    for number in 0..20 {
+        other.create(&format!("u{number}@example.com"));
+    }
+}

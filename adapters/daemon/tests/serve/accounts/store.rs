@@ -104,3 +104,106 @@ fn a_directory_that_is_not_there_is_told_at_the_start() {
         "{told}"
     );
 }
+
+/// What a command says of the configuration in `root`, its exit code, and that it has left everything as it was.
+#[track_caller]
+fn examined(root: &TempDir, words: &[&str]) -> (String, Option<i32>) {
+    // A daemon that runs may write into its own.
+    let is_served = root.path().join("accounts.sqlite-wal").exists();
+    let files = || {
+        let files = fs::read_dir(root.path()).unwrap().map(|file| {
+            let path = file.unwrap().path();
+            let bytes = fs::read(&path).ok().filter(|_| !is_served);
+            (path, bytes)
+        });
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    command
+        .args(words)
+        .arg(root.path().join("gatepost.toml"))
+        .stdin(std::process::Stdio::null());
+    let output = command.output().unwrap();
+    assert!(before == files(), "{words:?} has changed something");
+    let said = String::from_utf8(output.stdout).unwrap();
+    (said, output.status.code())
+}
+
+/// Has the doctor look for endpoints on this machine alone.
+fn at_home(root: &TempDir) {
+    let path = root.path().join("gatepost.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        text.replace("https://mail.example.com", "http://127.0.0.1:1"),
+    )
+    .unwrap();
+}
+
+const CHECKED: &[&str] = &["check-config"];
+const EXAMINED: &[&str] = &["doctor", "--config"];
+
+#[test]
+fn a_database_is_looked_at_before_the_daemon_starts_and_left_as_it_is() {
+    let root = TempDir::new().unwrap();
+    configure(&root, "");
+    let (said, code) = examined(&root, CHECKED);
+    assert_eq!(code, Some(0), "{said}");
+    at_home(&root);
+    let (said, _) = examined(&root, EXAMINED);
+    assert!(said.contains("accounts.sqlite is not there yet"), "{said}");
+
+    let daemon = Daemon::start_in(root, "");
+    daemon.source("idp").create("alice@example.com");
+    at_home(&daemon.root);
+    // While the daemon has it open, most of it is in its log.
+    let counted = "accounts.sqlite can be read: accounts: 1, sources: 3";
+    for _ in 0..2 {
+        let (said, code) = examined(&daemon.root, CHECKED);
+        assert_eq!(code, Some(0), "{said}");
+        let (said, _) = examined(&daemon.root, EXAMINED);
+        assert!(said.contains(counted), "{said}");
+    }
+    let Daemon { root, serving, .. } = daemon;
+    serving.stop();
+    let (said, code) = examined(&root, CHECKED);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(examined(&root, EXAMINED).0.contains(counted));
+
+    let database = root.path().join("accounts.sqlite");
+    let good = fs::read(&database).unwrap();
+    let with = |at: usize, number: u32| {
+        let mut bytes = good.clone();
+        bytes[at..at + 4].copy_from_slice(&number.to_be_bytes());
+        bytes
+    };
+    // The numbers of the schema and of the program: SQLite's user_version and application_id.
+    for (bytes, words) in [
+        (with(60, 99), "has version 99, and this gatepost knows"),
+        (with(68, 7), "belongs to another program"),
+        (with(0, 0), "is damaged"),
+        (b"a few bytes".to_vec(), "is damaged"),
+    ] {
+        fs::write(&database, bytes).unwrap();
+        let (said, code) = examined(&root, CHECKED);
+        assert!(said.contains(words), "{words}: {said}");
+        assert_eq!(code, Some(2), "{said}");
+        let (said, code) = examined(&root, EXAMINED);
+        assert!(said.contains(&format!("accounts.sqlite {words}")), "{said}");
+        assert_eq!(code, Some(1), "{said}");
+        let mut serving = Serving::start(&root.path().join("gatepost.toml"));
+        let event = serving.wait_for("accounts not loaded: mail for them waits");
+        assert!(
+            event["error"].as_str().unwrap().starts_with(words),
+            "{event}"
+        );
+    }
+    fs::remove_file(&database).unwrap();
+    fs::create_dir(&database).unwrap();
+    let (said, code) = examined(&root, CHECKED);
+    assert!(said.contains("it is no file; name one"), "{said}");
+    assert_eq!(code, Some(2));
+}
