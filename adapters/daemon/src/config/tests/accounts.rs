@@ -122,6 +122,16 @@ fn a_list_is_a_group_of_a_source_with_an_address_of_its_own() {
         ),
         "gatepost.toml:10: address: write an address",
     );
+    let list = |address: &str| LIST.replace("staff@example.com", address);
+    for address in ["staff@example.net", "staff@sub.example.com"] {
+        check(
+            "",
+            &format!("{ADMINISTRATOR}{PUSHING}{}", list(address)),
+            "gatepost.toml:14: list: the source \"local\" gives no addresses in this domain; add it to its domains",
+        );
+    }
+    let text = with_accounts("", &format!("{ADMINISTRATOR}{}", list("Staff@EXAMPLE.com")));
+    assert!(Config::parse(&text).is_ok());
 }
 
 #[test]
