@@ -1,7 +1,7 @@
 //! Writing: a request is read and judged as a whole before anything is written.
 
-use super::attribute::{Name, Named, resolve};
-use super::clean::{self, Object};
+use super::attribute::{Name, Named};
+use super::clean::{self, Object, Said};
 use super::filter::is_members;
 use super::limits::MAX_MEMBERS_AFTER_PATCH;
 use super::members::MemberEdits;
@@ -144,8 +144,9 @@ impl Call<'_> {
         let body = json::object(self.request.body)?;
         let resource_type = ResourceType::of(kind);
         let (mut members, mut unsaid) = (None, KEPT.to_vec());
-        for (name, value) in &body {
-            let Named::Attribute(Name { attribute, .. }) = resolve(resource_type, name) else {
+        let all = clean::said_of_whole(resource_type, body)?;
+        for Said { named, value, .. } in &all {
+            let Named::Attribute(Name { attribute, .. }) = named else {
                 continue;
             };
             let name = attribute.name;
@@ -160,7 +161,7 @@ impl Call<'_> {
             }
         }
         Ok(Body {
-            content: clean::resource(resource_type, body)?,
+            content: clean::resource(all)?,
             members,
             unsaid,
         })
