@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatepost_accounts::id::Id;
+use gatepost_accounts::index::Cursor;
 use gatepost_accounts::login::Join;
 use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::routes::{List, Routes};
@@ -28,6 +29,7 @@ use tokio::time::timeout;
 
 use crate::config::AccountSettings;
 use crate::connection::tls::Tls;
+use crate::log::audit;
 use crate::process::vital;
 pub(crate) use checks::SettingsError;
 use files::Files;
@@ -202,6 +204,7 @@ impl Accounts {
         let sources: Vec<Source> = sources.collect();
         let routes = routes(&self.settings, &sources);
         self.held.begin(routes.clone());
+        self.tell_taken_lists(&sources, &routes);
         let urls = self.settings.sources.iter();
         let urls = urls.map(|source| source.public_url().map(str::to_owned));
         let clients = self.settings.sources.iter();
@@ -215,6 +218,22 @@ impl Accounts {
         });
         *self.lock() = Some(Arc::new(store));
         Ok(())
+    }
+
+    /// Tells which addresses of lists have been accounts' before: they stay so, and the lists get no mail there.
+    fn tell_taken_lists(&self, sources: &[Source], routes: &Routes) {
+        if self.settings.lists.is_empty() {
+            return;
+        }
+        self.held.loaded(|index| {
+            for (_, entry) in index.matching("*", Cursor::default()) {
+                for address in entry.addresses() {
+                    if let Some(list) = routes.owner(address) {
+                        audit::list_taken(sources, list, (address, entry));
+                    }
+                }
+            }
+        });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sqlite>>> {
