@@ -3,6 +3,7 @@
 mod commands;
 mod doctor;
 mod files;
+mod imports;
 mod invariants;
 mod killed;
 mod logins;

@@ -6,13 +6,13 @@ use super::*;
 use crate::relay::look_up;
 
 /// What a command prints, and how it ends.
-struct Done {
-    code: Option<i32>,
-    out: String,
-    told: String,
+pub(super) struct Done {
+    pub(super) code: Option<i32>,
+    pub(super) out: String,
+    pub(super) told: String,
 }
 
-fn gatepost(root: &TempDir, verb: &str, words: &[&str]) -> Done {
+pub(super) fn gatepost(root: &TempDir, verb: &str, words: &[&str]) -> Done {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
     command
         .args([verb, "--config"])
@@ -32,13 +32,13 @@ fn gatepost(root: &TempDir, verb: &str, words: &[&str]) -> Done {
 
 impl Done {
     #[track_caller]
-    fn good(self) -> String {
+    pub(super) fn good(self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.told);
         self.out
     }
 
     #[track_caller]
-    fn refused(self, code: i32, words: &str) {
+    pub(super) fn refused(self, code: i32, words: &str) {
         assert_eq!(self.code, Some(code), "{}", self.told);
         assert!(self.told.contains(words), "{:?} lacks {words:?}", self.told);
         assert_eq!(self.out, "");
