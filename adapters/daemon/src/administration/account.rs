@@ -172,12 +172,15 @@ impl Opened {
         let source = self.source(add.source.as_deref())?;
         let address = Address::parse(&add.address)
             .map_err(|error| Error::Refused(format!("{:?}: {error}", add.address)))?;
-        if !source.domains.contains(address.domain()) {
-            let text = format!(
-                "{address}: the source {:?} gives no addresses in that domain; add it to its domains",
-                source.name
-            );
-            return Err(Error::Refused(text));
+        let all = [&add.address].into_iter().chain(&add.alias);
+        for address in all {
+            if own(&source, address).is_none() {
+                let text = format!(
+                    "{address}: the source {:?} gives no addresses in that domain; add it to its domains",
+                    source.name
+                );
+                return Err(Error::Refused(text));
+            }
         }
         let aliases = add.alias.iter().map(|alias| json!({"value": alias}));
         let mut body = json!({
@@ -212,6 +215,12 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+/// An address that the source may give; `None` for any other, and for what is no address.
+pub(super) fn own(source: &Source, text: &str) -> Option<Address> {
+    let address = Address::parse(text).ok()?;
+    source.domains.contains(address.domain()).then_some(address)
 }
 
 /// The place of the source that owns the account, and its id.
