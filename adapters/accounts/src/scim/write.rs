@@ -262,6 +262,10 @@ impl Call<'_> {
     }
 
     fn check_address(&mut self, address: &Address, id: Id) -> Result<(), Refusal> {
+        address.check_case().map_err(|why| {
+            let address = quoted(address.as_str());
+            Refusal::value(format!("\"{address}\" cannot be an address here: {why}"))
+        })?;
         let owner = self.store.owner(address.as_str())?;
         let owner = owner.filter(|owner| owner.account != id);
         let is_list = self.context.routes.has(address.as_str());

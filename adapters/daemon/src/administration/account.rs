@@ -88,7 +88,7 @@ struct Add {
     /// Another address whose mail it gets
     #[arg(long, value_name = "ADDRESS")]
     alias: Vec<String>,
-    /// How many bytes its mailbox may hold
+    /// How many bytes its mailbox may hold; 0 is no limit, whatever Dovecot has by default
     #[arg(long, value_name = "BYTES")]
     quota: Option<u64>,
 }
