@@ -144,6 +144,30 @@ fn a_provider_that_is_away_changes_nothing_and_whoever_watches_is_told() {
 }
 
 #[test]
+fn figures_say_when_a_provider_was_read_and_how_often_it_was_not() {
+    let pulling = Pulling::start(&["alice"]);
+    let figure = |name: &str| {
+        let answer = ask(
+            &pulling.daemon.watched,
+            "GET /metrics HTTP/1.1\r\nHost: x\r\n",
+            "",
+        );
+        let found = answer.body.lines().find_map(|line| line.strip_prefix(name));
+        found.map(|figure| figure.trim().parse::<u64>().unwrap())
+    };
+    let last = "gatepost_pull_last_success_timestamp_seconds{source=\"local\"}";
+    let success = "gatepost_pulls_total{source=\"local\",result=\"success\"}";
+    let failure = "gatepost_pulls_total{source=\"local\",result=\"failure\"}";
+    wait_until("success", || figure(success) > Some(1)).unwrap();
+    let read = figure(last).unwrap();
+    assert!(now() - read < 60, "{read}");
+    assert_eq!(figure(failure), Some(0));
+    pulling.set(Page::json(503, &json!({})));
+    wait_until("failure", || figure(failure) > Some(0)).unwrap();
+    assert!(figure(last) >= Some(read));
+}
+
+#[test]
 fn pages_with_tags_are_asked_for_by_them() {
     let pulling = Pulling::start(&["alice", "bob"]);
     let tagged = |seen: &Seen| match seen.headers.get("if-none-match") {
