@@ -36,13 +36,17 @@ const ACTOR: &str = "pull";
 pub(super) struct Pulls(Mutex<Vec<Pulled>>);
 
 /// How one is.
-#[derive(Clone)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pulled {
     pub(crate) source: String,
     /// When everything was read last, or found unchanged.
     pub(crate) last: Option<Timestamp>,
     /// Why it could not be since, if so.
     pub(crate) why: Option<String>,
+    /// How often everything was read, or found unchanged.
+    pub(crate) successes: u64,
+    /// How often it could not be.
+    pub(crate) failures: u64,
 }
 
 impl Pulls {
@@ -71,8 +75,7 @@ pub(super) fn start(accounts: &Arc<Accounts>) -> io::Result<()> {
         for (place, settings) in accounts.settings.pulls.iter().enumerate() {
             accounts.pulls.lock().push(Pulled {
                 source: settings.source.to_string(),
-                last: None,
-                why: None,
+                ..Pulled::default()
             });
             let puller = Puller {
                 accounts: Arc::clone(&accounts),
@@ -258,6 +261,7 @@ impl Puller {
     fn succeeded(&self) {
         if let Some(pulled) = self.accounts.pulls.lock().get_mut(self.place) {
             (pulled.last, pulled.why) = (Some(now()), None);
+            pulled.successes += 1;
         }
     }
 
@@ -270,6 +274,7 @@ impl Puller {
         );
         if let Some(pulled) = self.accounts.pulls.lock().get_mut(self.place) {
             pulled.why = Some(why);
+            pulled.failures += 1;
         }
     }
 }
