@@ -35,7 +35,7 @@ pub(crate) use checks::SettingsError;
 use files::Files;
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
-pub(crate) use pull::Pulled;
+pub(crate) use pull::{Provider as PulledProvider, Pulled, Unanswered};
 pub(crate) use users::Everybody;
 
 /// How long a database that cannot be opened is left alone.

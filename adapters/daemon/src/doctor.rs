@@ -3,6 +3,7 @@
 
 mod heard;
 mod network;
+mod pull;
 mod scim;
 mod sockets;
 mod token;
@@ -117,6 +118,7 @@ async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
     let given = Given::read()?;
     if let Some(accounts) = &config.accounts {
         scim::examine(accounts, given.secret(), &mut findings).await;
+        pull::examine(accounts, &mut findings).await;
     }
     if let Some(generation) = prepared.generation {
         if !prepared.has_looked {
