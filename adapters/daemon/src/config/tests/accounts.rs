@@ -332,6 +332,26 @@ fn a_provider_is_pulled_into_a_source_of_its_own() {
             "",
             "secret_file: it is missing here",
         ),
+        (
+            "secret_file = \"/s\"\n",
+            "token_url = \"https://id.example.com/token\"\nclient_id = \"c\"\n",
+            "pull: token_url, client_id and client_secret_file belong together",
+        ),
+        (
+            "\"/s\"",
+            "\"/s\"\ntoken_url = \"https://i/t\"\nclient_id = \"c\"\nclient_secret_file = \"/c\"",
+            "pull: secret_file and token_url exclude each other",
+        ),
+        (
+            "\"/s\"",
+            "\"/s\"\nscope = \"users\"",
+            "pull: scope is for token_url",
+        ),
+        (
+            "secret_file = \"/s\"\n",
+            "token_url = \"http://i/t\"\nclient_id = \"c\"\nclient_secret_file = \"/c\"\n",
+            "pull: the secret would travel in clear",
+        ),
     ] {
         check(
             "",
