@@ -53,8 +53,9 @@ async fn ask(settings: &PulledSource) -> Result<(), (String, String)> {
 fn advice(fault: Fault, settings: &PulledSource) -> String {
     let text = match fault {
         Fault::Status(401) => {
-            let file = settings.secret_file().display();
-            return format!("it does not take the token: write a good one into secret_file {file}");
+            let (key, file) = settings.secret_file();
+            let file = file.display();
+            return format!("it does not take the token: correct {key} {file}, or what it is for");
         }
         Fault::Status(403) => "let whom the token is of read users and groups there",
         Fault::Status(429 | 500..) => {
