@@ -57,7 +57,7 @@ pub struct Account {
     pub aliases: Vec<Address>,
     /// Whether it may log in.
     pub active: bool,
-    /// How many bytes its mailbox may hold.
+    /// How many bytes its mailbox may hold; 0 is no limit, as to Dovecot.
     pub quota: Option<u64>,
     /// Addresses that get a copy of its mail.
     pub forwarding: Vec<Address>,

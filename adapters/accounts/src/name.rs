@@ -41,6 +41,11 @@ pub enum NameError {
     /// It is not a plain address.
     #[error("it is not an address like name@domain without quotes")]
     NoAddress,
+    /// Mail servers would take two spellings of it for two.
+    #[error(
+        "it contains a capital letter other than A to Z, whose case mail servers do not pass over; write it small"
+    )]
+    Capital,
     /// There are too many.
     #[error("an account has at most {MAX_ADDRESSES} addresses")]
     TooMany,
@@ -102,19 +107,23 @@ fn character(c: char) -> Result<(), NameError> {
     match c {
         '*' | '?' => Err(NameError::Mask),
         '/' => Err(NameError::Path),
-        _ if c.is_control() => Err(NameError::Invisible),
-        _ if c.is_ascii() => Ok(()),
-        _ => {
-            // A letter in front of it, since a mark needs one.
-            let mut pair = [b'a', 0, 0, 0, 0];
-            let length = pair
-                .get_mut(1..)
-                .map_or(0, |rest| c.encode_utf8(rest).len());
-            let pair = pair.get(..=length).unwrap_or_default();
-            let is_visible = std::str::from_utf8(pair).is_ok_and(Identity::is_user_name);
-            is_visible.then_some(()).ok_or(NameError::Invisible)
-        }
+        _ if is_visible(c) => Ok(()),
+        _ => Err(NameError::Invisible),
     }
+}
+
+/// Whether people see a character, blanks among text counted, and it turns no others around.
+pub(crate) fn is_visible(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_control();
+    }
+    // A letter in front of it, since a mark needs one.
+    let mut pair = [b'a', 0, 0, 0, 0];
+    let length = pair
+        .get_mut(1..)
+        .map_or(0, |rest| c.encode_utf8(rest).len());
+    let pair = pair.get(..=length).unwrap_or_default();
+    std::str::from_utf8(pair).is_ok_and(Identity::is_user_name)
 }
 
 /// A mail address that can be a login: `local@domain` without quotes, its ASCII letters in lower case.
@@ -147,6 +156,17 @@ impl Address {
     #[must_use]
     pub fn domain(&self) -> &str {
         domain(&self.0)
+    }
+
+    /// Judges an address that somebody is to have from now on: case is passed over in ASCII alone, so no two that differ
+    /// in the case of another letter may exist.
+    ///
+    /// # Errors
+    /// [`NameError::Capital`].
+    pub fn check_case(&self) -> Result<(), NameError> {
+        let is_small = |c: char| c.is_ascii() || c.to_lowercase().eq([c]);
+        let is_small = self.0.chars().all(is_small);
+        is_small.then_some(()).ok_or(NameError::Capital)
     }
 }
 

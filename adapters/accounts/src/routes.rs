@@ -81,10 +81,17 @@ impl Routes {
         Some((list, number.parse().ok()?))
     }
 
-    /// Whether an address, which is in lower case, is a list's, whole or in part: no account can have it.
+    /// The list that has an address, which is in lower case, whole or in part.
+    #[must_use]
+    pub fn owner(&self, address: &str) -> Option<&List> {
+        let part = || self.part(address).map(|(list, _)| list);
+        self.list(address).or_else(part)
+    }
+
+    /// Whether an address, which is in lower case, is a list's, whole or in part: no account can be given it.
     #[must_use]
     pub fn has(&self, address: &str) -> bool {
-        self.list(address).is_some() || self.part(address).is_some()
+        self.owner(address).is_some()
     }
 
     /// Who gets what is for nobody in that domain.

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatepost_accounts::id::Id;
+use gatepost_accounts::index::Cursor;
 use gatepost_accounts::login::Join;
 use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::routes::{List, Routes};
@@ -30,13 +31,14 @@ use tokio::time::timeout;
 
 use crate::config::AccountSettings;
 use crate::connection::tls::Tls;
+use crate::log::audit;
 use crate::process::vital;
 pub(crate) use checks::{SettingsError, check_database};
 pub(crate) use derived::forget_others;
 use files::Files;
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
-pub(crate) use pull::Pulled;
+pub(crate) use pull::{Provider as PulledProvider, Pulled, Unanswered};
 pub(crate) use users::Everybody;
 
 /// How long a database that cannot be opened is left alone.
@@ -215,6 +217,7 @@ impl Accounts {
         }
         let unread = self.unread(&store, &sources).map_err(SourceError::from)?;
         self.held.begin(routes.clone(), unread);
+        self.tell_taken_lists(&sources, &routes);
         let urls = self.settings.sources.iter();
         let urls = urls.map(|source| source.public_url().map(str::to_owned));
         let clients = self.settings.sources.iter();
@@ -243,6 +246,22 @@ impl Accounts {
             .iter()
             .filter(|source| is_pulled(source) && !is_read(source));
         Ok(unread.cloned().collect())
+    }
+
+    /// Tells which addresses of lists have been accounts' before: they stay so, and the lists get no mail there.
+    fn tell_taken_lists(&self, sources: &[Source], routes: &Routes) {
+        if self.settings.lists.is_empty() {
+            return;
+        }
+        self.held.loaded(|index| {
+            for (_, entry) in index.matching("*", Cursor::default()) {
+                for address in entry.addresses() {
+                    if let Some(list) = routes.owner(address) {
+                        audit::list_taken(sources, list, (address, entry));
+                    }
+                }
+            }
+        });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sqlite>>> {

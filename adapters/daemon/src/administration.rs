@@ -63,6 +63,11 @@ enum Error {
     },
     #[error("{}: longer than 32 MiB; split it", .0.display())]
     TooLong(PathBuf),
+    #[error(
+        "{}: line {line} is not UTF-8, so nothing was added; convert the file, as with iconv -f LATIN1 -t UTF-8 OLD > NEW",
+        .path.display()
+    )]
+    NotUtf8 { path: PathBuf, line: usize },
     #[error("no random numbers")]
     NoRandom,
 }

@@ -4,6 +4,7 @@
 mod database;
 mod heard;
 mod network;
+mod pull;
 mod scim;
 mod sockets;
 mod token;
@@ -119,6 +120,7 @@ async fn examine(options: &Options, config: &Config) -> io::Result<Findings> {
     if let Some(accounts) = &config.accounts {
         database::examine(accounts, prepared.database.as_ref(), &mut findings);
         scim::examine(accounts, given.secret(), &mut findings).await;
+        pull::examine(accounts, &mut findings).await;
     }
     if let Some(generation) = prepared.generation {
         if !prepared.has_looked {

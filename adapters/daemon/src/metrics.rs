@@ -5,6 +5,7 @@ mod events;
 mod figure;
 mod process;
 mod providers;
+mod pulls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,13 +21,14 @@ use tokio::sync::watch;
 pub(crate) use answers::{Answer, Question};
 pub(crate) use events::{Connected, Limit, limit_hit, loaded, reloaded};
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Pulled};
 use crate::judging::generation::Generation;
 use crate::log;
 use answers::Format;
 use figure::{counter, gauge};
 use process::Process;
 use providers::Providers;
+use pulls::Pulls;
 
 /// Upper ends of what a login may take, in seconds: a remembered signature, a signature, a provider.
 const BUCKETS: [f64; 10] = [
@@ -119,16 +121,18 @@ impl Metrics {
         let generation = Arc::clone(&generation.borrow());
         let health = accounts.map(Accounts::health);
         answers::answer(question, &generation, health.as_ref(), |format| {
-            self.figures(&generation, format)
+            let pulls = health.as_ref().map(|health| health.pulls.clone());
+            self.figures(&generation, pulls.unwrap_or_default(), format)
         })
     }
 
-    fn figures(&self, generation: &Generation, format: Format) -> String {
+    fn figures(&self, generation: &Generation, pulls: Vec<Pulled>, format: Format) -> String {
         // What is read where it is comes with its whole name.
         let mut read = Registry::default();
         read.register_collector(Box::new(Daemon));
         let statistics = generation.providers.statistics();
         read.register_collector(Box::new(Providers(statistics)));
+        read.register_collector(Box::new(Pulls(pulls)));
         read.register_collector(Box::new(Process));
         let mut figures = String::new();
         // A string always has room.

@@ -10,7 +10,7 @@ use crate::statistics::EndpointKind;
 
 /// Gets documents of one server's.
 pub struct Fetcher {
-    client: HttpClient,
+    pub(crate) client: HttpClient,
     max_len: usize,
 }
 

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod answers;
+mod credentials;
 mod fair;
 mod fetch;
 mod fields;
@@ -27,6 +28,7 @@ mod visit;
 
 pub use accounts::{Account, Accounts, Found};
 pub use answers::Answered;
+pub use credentials::{Credentials, GrantFault, Granted};
 pub use fetch::{Document, Fetched, Fetcher};
 pub use fields::{Fields, Template, TemplateError};
 pub use file::{read_file, read_text};

@@ -19,6 +19,11 @@ use words::{ERRORS, MEDIA_TYPES, MEMBERS, known};
 /// Longest pause that is told: what is longer is as good as no answer at all.
 const MAX_PAUSE: Duration = Duration::from_hours(24);
 
+/// An error code that an answer names, if it is one that may be told.
+pub(crate) fn known_error(code: &str) -> Option<&'static str> {
+    known(&ERRORS, code)
+}
+
 /// An answer that cannot be used, or none.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]

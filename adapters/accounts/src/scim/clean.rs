@@ -3,51 +3,124 @@
 
 use serde_json::{Map, Value};
 
-use super::attribute::{Named, resolve};
+use super::attribute::{Name, Named, resolve};
 use super::limits::{MAX_DOCUMENT, MAX_ELEMENTS};
-use super::refusal::{Refusal, quoted};
+use super::refusal::{Refusal, ScimType, quoted};
 use super::schema::{Attribute, Mutability, ResourceType, Type};
 use crate::time::Timestamp;
 
 /// A JSON object.
 pub(crate) type Object = Map<String, Value>;
 
-/// A whole resource as a client sends it, without its members if it is a group. Names may be written with their
-/// schema, or with a dot, as Entra does; what is in schemas that are not ours is passed over.
-pub(crate) fn resource(
+/// What a client says of one attribute.
+pub(crate) struct Said {
+    /// The name that it is said by.
+    pub(crate) key: String,
+    /// What that names; of a key that selects elements, as in `emails[type eq "work"].value`, their attribute.
+    pub(crate) named: Named,
+    pub(crate) value: Value,
+}
+
+impl Said {
+    /// Whether its key selects elements of an attribute.
+    pub(crate) fn is_selection(&self) -> bool {
+        self.key.contains('[')
+    }
+}
+
+/// What an object says of a resource, what is in extensions among it. Names may be written with their schema, or with
+/// a dot, as Entra does.
+///
+/// # Errors
+/// `invalidSyntax` where two names say the same: taking either would be a guess.
+pub(crate) fn said(
+    resource_type: &'static ResourceType,
+    object: Object,
+) -> Result<Vec<Said>, Refusal> {
+    let mut all = Vec::new();
+    for (key, value) in object {
+        let name = key.split('[').next().unwrap_or_default();
+        match resolve(resource_type, name) {
+            Named::Extension(schema) if name == key => {
+                for (name, value) in parts(schema.name, value)? {
+                    let key = format!("{}:{name}", schema.urn);
+                    let name = key.split('[').next().unwrap_or_default();
+                    let named = resolve(resource_type, name);
+                    all.push(Said { key, named, value });
+                }
+            }
+            named => all.push(Said { key, named, value }),
+        }
+    }
+    let mut ways = Vec::<Vec<_>>::new();
+    for one in all.iter().filter(|one| !one.is_selection()) {
+        let Named::Attribute(name) = &one.named else {
+            continue;
+        };
+        let way: Vec<_> = way(name).collect();
+        let is_same = |other: &Vec<_>| other.starts_with(&way) || way.starts_with(other);
+        if ways.iter().any(is_same) {
+            let detail = format!("what {} says is said twice in one object", quoted(&one.key));
+            return Err(Refusal::new(ScimType::InvalidSyntax, detail));
+        }
+        ways.push(way);
+    }
+    Ok(all)
+}
+
+/// What the body of a POST or a PUT says.
+///
+/// # Errors
+/// `invalidSyntax` as of [`said`], and where a key is about parts of an attribute that has several values: there are
+/// none yet that it could mean.
+pub(crate) fn said_of_whole(
     resource_type: &'static ResourceType,
     body: Object,
-) -> Result<Object, Refusal> {
+) -> Result<Vec<Said>, Refusal> {
+    let all = said(resource_type, body)?;
+    let odd = all.iter().find(|one| match &one.named {
+        Named::Attribute(name) => {
+            one.is_selection() || name.attribute.is_multi && name.part.is_some()
+        }
+        Named::Extension(_) | Named::Unknown => one.is_selection(),
+        Named::Foreign => false,
+    });
+    match odd {
+        Some(Said { key, .. }) => {
+            let key = quoted(key);
+            let detail = format!(
+                "{key} is no attribute of a whole resource; send a list such as emails instead"
+            );
+            Err(Refusal::new(ScimType::InvalidSyntax, detail))
+        }
+        None => Ok(all),
+    }
+}
+
+/// A whole resource as a client says it, without its members if it is a group. What is in schemas that are not ours is
+/// passed over.
+pub(crate) fn resource(all: Vec<Said>) -> Result<Object, Refusal> {
     let mut resource = Object::new();
-    for (name, value) in body {
-        match resolve(resource_type, &name) {
-            Named::Extension(schema) => {
-                for (name, value) in parts(schema.name, value)? {
-                    let Some(attribute) = super::schema::find(schema.attributes, &name) else {
-                        continue;
-                    };
-                    if let Some(value) = attribute_value(attribute, value)? {
-                        put(&mut resource, &[schema.urn, attribute.name], value);
-                    }
-                }
-            }
-            Named::Attribute(name) if is_kept(name.attribute) => {
-                let last = name.last();
-                let home = name.extension.map(|schema| schema.urn);
-                let part = name.part.map(|part| part.name);
-                let way: Vec<_> = home
-                    .into_iter()
-                    .chain([name.attribute.name])
-                    .chain(part)
-                    .collect();
-                if let Some(value) = attribute_value(last, value)? {
-                    put(&mut resource, &way, value);
-                }
-            }
-            Named::Attribute(_) | Named::Foreign | Named::Unknown => {}
+    for Said { named, value, .. } in all {
+        let Named::Attribute(name) = named else {
+            continue;
+        };
+        if !is_kept(name.attribute) {
+            continue;
+        }
+        if let Some(value) = attribute_value(name.last(), value)? {
+            let way: Vec<_> = way(&name).collect();
+            put(&mut resource, &way, value);
         }
     }
     Ok(resource)
+}
+
+/// Where in a resource an attribute is.
+fn way(name: &Name) -> impl Iterator<Item = &'static str> {
+    let home = name.extension.map(|schema| schema.urn);
+    let part = name.part.map(|part| part.name);
+    home.into_iter().chain([name.attribute.name]).chain(part)
 }
 
 /// Whether an attribute is part of what is kept of a resource. Members are kept beside it.

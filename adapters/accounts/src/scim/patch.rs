@@ -8,14 +8,14 @@ mod several;
 
 use serde_json::Value;
 
-use super::attribute::{Name, Named, resolve};
-use super::clean::{Object, is_kept, parts};
+use super::attribute::{Name, Named};
+use super::clean::{Object, Said, is_kept, parts, said};
 use super::filter::{Expression, is_members};
 use super::limits::{MAX_COMPARISONS, MAX_OPERATIONS};
 use super::members::MemberEdits;
 use super::path::{Path, Target};
 use super::refusal::{Refusal, ScimType, quoted};
-use super::schema::{Mutability, ResourceType, Schema, find};
+use super::schema::{Mutability, ResourceType};
 use crate::id::Id;
 
 /// The operations of a request.
@@ -158,39 +158,62 @@ impl Patched {
     ) -> Result<(), Refusal> {
         let Operation { verb, path, value } = operation;
         match path {
+            Some(Path(Target::Extension(schema))) if verb == Verb::Remove => {
+                self.resource.remove(schema.urn);
+                Ok(())
+            }
+            Some(Path(Target::Extension(schema))) => {
+                let value = Object::from_iter([(schema.urn.to_owned(), value)]);
+                self.members_of(verb, id, resource_type, value)
+            }
             Some(Path(target)) => self.at(verb, id, target, value),
             None if verb == Verb::Remove => {
                 let detail = "an operation that removes has no path";
                 Err(Refusal::new(ScimType::NoTarget, detail))
             }
             None => {
-                for (name, value) in parts("the value of an operation without a path", value)? {
-                    self.named(verb, id, resolve(resource_type, &name), value)?;
-                }
-                Ok(())
+                let value = parts("the value of an operation without a path", value)?;
+                self.members_of(verb, id, resource_type, value)
             }
         }
     }
 
-    /// A member of a value without a path. What is not ours to take, or not theirs to change, is passed over: clients
-    /// send whole resources so.
-    fn named(&mut self, verb: Verb, id: Id, named: Named, value: Value) -> Result<(), Refusal> {
-        if let Named::Attribute(name) = &named {
-            let is_passed_over = !is_kept(name.attribute) && !is_members(name.attribute);
-            if is_passed_over && name.attribute.name != "id" {
-                return Ok(());
+    /// The members of a value without a path. What is not ours to take, or not theirs to change, is passed over:
+    /// clients send whole resources so. A key that selects elements is no part of one, and is a path.
+    fn members_of(
+        &mut self,
+        verb: Verb,
+        id: Id,
+        resource_type: &'static ResourceType,
+        value: Object,
+    ) -> Result<(), Refusal> {
+        for one in said(resource_type, value)? {
+            let is_selection = one.is_selection();
+            let Said { key, named, value } = one;
+            match named {
+                Named::Foreign => {}
+                _ if is_selection => {
+                    let path = Path::parse(resource_type, &key);
+                    let done = path.and_then(|Path(target)| self.at(verb, id, target, value));
+                    done.map_err(|refusal| refusal.about(&key))?;
+                }
+                Named::Attribute(name) => {
+                    let attribute = name.attribute;
+                    let is_taken = is_kept(attribute) || is_members(attribute);
+                    if is_taken || attribute.name == "id" {
+                        let selection = None;
+                        self.at(verb, id, Target::Attribute { name, selection }, value)?;
+                    }
+                }
+                Named::Extension(_) | Named::Unknown => {}
             }
         }
-        match Path::of_named(named, None) {
-            Some(Path(target)) => self.at(verb, id, target, value),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn at(&mut self, verb: Verb, id: Id, target: Target, value: Value) -> Result<(), Refusal> {
         match target {
-            Target::Foreign => Ok(()),
-            Target::Extension(schema) => self.extension(verb, schema, value),
+            Target::Foreign | Target::Extension(_) => Ok(()),
             Target::Attribute { name, selection } => {
                 let attribute = name.attribute;
                 if attribute.name == "id" && verb != Verb::Remove && value == id.to_string() {
@@ -234,31 +257,6 @@ impl Patched {
             return Err(Refusal::of_status(413, detail));
         }
         attribute::change(&mut self.resource, verb, name, selection, value)
-    }
-
-    /// A whole extension.
-    fn extension(
-        &mut self,
-        verb: Verb,
-        schema: &'static Schema,
-        value: Value,
-    ) -> Result<(), Refusal> {
-        if verb == Verb::Remove {
-            self.resource.remove(schema.urn);
-            return Ok(());
-        }
-        for (name, value) in parts(schema.name, value)? {
-            let Some(attribute) = find(schema.attributes, &name) else {
-                continue;
-            };
-            let name = Name {
-                extension: Some(schema),
-                attribute,
-                part: None,
-            };
-            self.change(verb, &name, None, value)?;
-        }
-        Ok(())
     }
 
     /// Members that are to be removed are named by a filter, or by the value; RFC 7644 has no meaning for the value,

@@ -89,6 +89,12 @@ impl Refusal {
         Self::new(ScimType::InvalidValue, detail)
     }
 
+    /// The same, with the name of what it is about in front.
+    pub(crate) fn about(self, key: &str) -> Self {
+        let detail = format!("{}: {}", quoted(key), self.detail).into();
+        Self { detail, ..self }
+    }
+
     /// No such resource.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::of_status(404, format!("there is no {}", quoted(what)))

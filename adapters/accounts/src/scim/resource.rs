@@ -10,8 +10,8 @@ use super::schema::MAIL_USER;
 use crate::id::Id;
 use crate::model::{Account, Group, Kind, Life, Resource};
 use crate::name::{
-    Address, Domains, Email, NameError, Unusable, check, check_label, fold, mailbox_and_aliases,
-    usable_addresses,
+    Address, Domains, Email, NameError, Unusable, check, check_label, fold, is_visible,
+    mailbox_and_aliases, usable_addresses,
 };
 use crate::store::Record;
 
@@ -120,9 +120,12 @@ fn external_id(content: &Object) -> Result<Option<String>, Refusal> {
     let Some(external_id) = text(content, "externalId").filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    if external_id.len() > MAX_EXTERNAL_ID || external_id.chars().any(char::is_control) {
+    // It is compared with a token's sub byte for byte.
+    let is_plain = external_id.trim() == external_id && external_id.chars().all(is_visible);
+    if external_id.len() > MAX_EXTERNAL_ID || !is_plain {
         let detail = format!(
-            "externalId is longer than {MAX_EXTERNAL_ID} bytes, or contains control characters"
+            "externalId is longer than {MAX_EXTERNAL_ID} bytes, begins or ends with a blank, or contains control, \
+             invisible or direction characters"
         );
         return Err(Refusal::value(detail));
     }

@@ -1,7 +1,7 @@
 //! Writing: a request is read and judged as a whole before anything is written.
 
-use super::attribute::{Name, Named, resolve};
-use super::clean::{self, Object};
+use super::attribute::{Name, Named};
+use super::clean::{self, Object, Said};
 use super::filter::is_members;
 use super::limits::MAX_MEMBERS_AFTER_PATCH;
 use super::members::MemberEdits;
@@ -146,8 +146,9 @@ impl Call<'_> {
         let body = json::object(self.request.body)?;
         let resource_type = ResourceType::of(kind);
         let (mut members, mut unsaid) = (None, KEPT.to_vec());
-        for (name, value) in &body {
-            let Named::Attribute(Name { attribute, .. }) = resolve(resource_type, name) else {
+        let all = clean::said_of_whole(resource_type, body)?;
+        for Said { named, value, .. } in &all {
+            let Named::Attribute(Name { attribute, .. }) = named else {
                 continue;
             };
             let name = attribute.name;
@@ -162,7 +163,7 @@ impl Call<'_> {
             }
         }
         Ok(Body {
-            content: clean::resource(resource_type, body)?,
+            content: clean::resource(all)?,
             members,
             unsaid,
         })
@@ -272,6 +273,10 @@ impl Call<'_> {
     }
 
     fn check_address(&mut self, address: &Address, id: Id) -> Result<(), Refusal> {
+        address.check_case().map_err(|why| {
+            let address = quoted(address.as_str());
+            Refusal::value(format!("\"{address}\" cannot be an address here: {why}"))
+        })?;
         let Some(taken) = self.taken(address, id)? else {
             return Ok(());
         };
@@ -301,12 +306,13 @@ impl Call<'_> {
         };
         let (mut notes, mut left) = (Vec::new(), Vec::new());
         for address in account.addresses() {
-            let had = old.addresses().any(|one| one == address);
-            match if had {
+            let is_known = old.addresses().any(|one| one == address);
+            let taken = if is_known {
                 None
             } else {
                 self.taken(address, account.id)?
-            } {
+            };
+            match taken {
                 Some(taken) => notes.push(taken),
                 None => left.push(address.clone()),
             }

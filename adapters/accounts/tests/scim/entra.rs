@@ -133,6 +133,59 @@ fn replayed_names_with_dots_and_urns_inside_of_a_value() {
 }
 
 #[test]
+fn replayed_names_with_filters_inside_of_a_value() {
+    let mut service = Service::new();
+    let url = created(&mut service);
+    let value = json!({
+        "displayName": "New Name",
+        "emails[type eq \"work\"].value": "new@example.org",
+        "phoneNumbers[type eq \"mobile\"].value": "+49 1",
+        "phoneNumbers[type eq \"mobile\"].primary": "True",
+        "phoneNumbers[type eq \"work\"].value": "+49 2",
+        (format!("{USER}:addresses[type eq \"work\"].locality")): "Ulm",
+        "urn:example:unknown:2.0:User:colours[type eq \"eye\"].value": "blue",
+    });
+    let body = service
+        .patch(&url, json!([{"op": "Add", "value": value}]))
+        .expect(200)
+        .body;
+    assert_eq!(
+        body["emails"],
+        json!([{"primary": true, "type": "work", "value": "new@example.org"}])
+    );
+    assert_eq!(
+        body["phoneNumbers"],
+        json!([
+            {"type": "mobile", "value": "+49 1", "primary": true},
+            {"type": "work", "value": "+49 2"},
+        ])
+    );
+    assert_eq!(
+        body["addresses"],
+        json!([{"type": "work", "locality": "Ulm"}])
+    );
+    assert!(service.index.mailbox("new@example.org").is_none());
+    assert!(service.index.by_address("new@example.org").is_some());
+    // Whoever replaces what is not there is told, and by which name.
+    for (name, scim_type) in [
+        ("ims[type eq \"xmpp\"].value", "noTarget"),
+        ("colours[type eq \"eye\"].value", "invalidPath"),
+        ("emails[type eq \"work\"].colour", "invalidPath"),
+        ("emails[type eq \"work\"", "invalidFilter"),
+        ("groups[type eq \"direct\"].value", "mutability"),
+    ] {
+        let operation = json!([{"op": "Replace", "value": {(name): "x", "title": "x"}}]);
+        let body = service
+            .patch(&url, operation)
+            .expect_error(400, scim_type)
+            .body;
+        let name = name.replace('"', "\\\"");
+        let detail = body["detail"].as_str().unwrap();
+        assert!(detail.contains(&name), "{detail}");
+    }
+}
+
+#[test]
 fn replayed_a_manager_is_set_changed_and_taken_away() {
     let mut service = Service::new();
     let url = created(&mut service);

@@ -3,7 +3,7 @@
 use gatepost_accounts::scim::limits::{MAX_FILTER_DEPTH, MAX_FILTER_TERMS, MAX_PAGE_BYTES};
 use serde_json::{Value, json};
 
-use crate::service::{PATCH_OP, Service, USER};
+use crate::service::{ENTERPRISE, GROUP, PATCH_OP, Service, USER};
 
 #[test]
 fn filters_are_bounded() {
@@ -118,6 +118,91 @@ fn a_name_twice_in_one_object_is_refused() {
     );
     service
         .send_bytes("PATCH", &url, body.as_bytes())
+        .expect_error(400, "invalidSyntax");
+}
+
+#[test]
+fn an_attribute_by_two_names_in_one_object_is_refused() {
+    let mut service = Service::new();
+    let url = format!("/Users/{}", service.user("alice"));
+    let by_urn = |name: &str| format!("{USER}:{name}");
+    for (one, two) in [
+        ("active", &*by_urn("active")),
+        ("Active", &by_urn("ACTIVE")),
+        ("userName", &by_urn("userName")),
+        ("password", &by_urn("password")),
+        ("name.givenName", &by_urn("name.givenName")),
+        ("name", "name.givenName"),
+        (&by_urn("name"), "name.givenName"),
+        (
+            &format!("{ENTERPRISE}:manager"),
+            &format!("{ENTERPRISE}:manager.value"),
+        ),
+    ] {
+        let value = json!({(one): null, (two): null});
+        let body = service
+            .patch(&url, json!([{"op": "replace", "value": value}]))
+            .expect_error(400, "invalidSyntax")
+            .body;
+        assert!(body["detail"].as_str().unwrap().contains("twice"), "{body}");
+        for (method, url) in [("POST", "/Users"), ("PUT", &*url)] {
+            service
+                .send(method, url, value.clone())
+                .expect_error(400, "invalidSyntax");
+        }
+    }
+    let extension = json!({(ENTERPRISE): {"manager": {"value": "m"}}, (format!("{ENTERPRISE}:manager.value")): "n"});
+    service
+        .patch(&url, json!([{"op": "replace", "value": extension}]))
+        .expect_error(400, "invalidSyntax");
+    service
+        .send("PUT", &url, extension)
+        .expect_error(400, "invalidSyntax");
+    let members = format!("{GROUP}:members");
+    let group = json!({"displayName": "staff", "members": [], (members): []});
+    service
+        .send("POST", "/Groups", group)
+        .expect_error(400, "invalidSyntax");
+    // Those that say different things are taken.
+    let body = json!({
+        "userName": "bob",
+        "name.givenName": "B",
+        (by_urn("name.familyName")): "S",
+        (format!("{ENTERPRISE}:department")): "Mail",
+        (format!("{ENTERPRISE}:manager.value")): "m",
+    });
+    let body = service.send("POST", "/Users", body).expect(201).body;
+    assert_eq!(body["name"], json!({"givenName": "B", "familyName": "S"}));
+    assert_eq!(
+        body[ENTERPRISE],
+        json!({"department": "Mail", "manager": {"value": "m"}})
+    );
+}
+
+#[test]
+fn a_part_of_which_value_nobody_knows_is_refused_by_its_name() {
+    let mut service = Service::new();
+    let url = format!("/Users/{}", service.user("alice"));
+    for name in [
+        "emails.value",
+        "Emails.Type",
+        &format!("{USER}:emails.value"),
+        "emails[type eq \"work\"].value",
+        "emails[type eq \"work\"]",
+        "emails[",
+        "colours[type eq \"eye\"].value",
+    ] {
+        let body = json!({"userName": "bob", (name): "bob@example.org"});
+        for (method, url) in [("POST", "/Users"), ("PUT", &*url)] {
+            let refused = service.send(method, url, body.clone());
+            let refused = refused.expect_error(400, "invalidSyntax").body;
+            let detail = refused["detail"].as_str().unwrap();
+            assert!(detail.contains(&name.replace('"', "\\\"")), "{detail}");
+        }
+    }
+    let group = json!({"displayName": "staff", "members.value": "x"});
+    service
+        .send("POST", "/Groups", group)
         .expect_error(400, "invalidSyntax");
 }
 

@@ -420,6 +420,90 @@ fn quota_and_forwarding_are_judged() {
         .expect(201);
 }
 
+/// Mail servers compare names without regard to the case of ASCII letters alone: others would be two mailboxes.
+#[test]
+fn an_address_has_no_capitals_that_mail_servers_do_not_know() {
+    let mut service = Service::new();
+    for address in [
+        "\u{c9}@example.org",
+        "a\u{391}@example.org",
+        "\u{130}@example.org",
+    ] {
+        let refused = service.send("POST", "/Users", with_address("alice", address));
+        let detail = refused.expect_error(400, "invalidValue").body["detail"].to_string();
+        assert!(
+            detail.contains(address) && detail.contains("capital"),
+            "{detail}"
+        );
+        service
+            .send("POST", "/Users", json!({"userName": address}))
+            .expect_error(400, "invalidValue");
+    }
+    let alice = service
+        .send(
+            "POST",
+            "/Users",
+            with_address("alice", "\u{e9}@example.org"),
+        )
+        .expect(201)
+        .id();
+    let rename = json!([{"op": "replace", "path": "emails.value", "value": "\u{c9}@example.org"}]);
+    service
+        .patch(&format!("/Users/{alice}"), rename)
+        .expect_error(400, "invalidValue");
+    for address in [
+        "\u{df}@example.org",
+        "\u{5d0}@example.org",
+        "\u{e5}B@example.org",
+    ] {
+        service
+            .send("POST", "/Users", with_address(address, address))
+            .expect(201);
+    }
+    // Elsewhere it is nothing here.
+    service
+        .send(
+            "POST",
+            "/Users",
+            with_address("bob", "\u{c9}@elsewhere.example"),
+        )
+        .expect(201);
+}
+
+/// It is compared with a token's `sub` byte for byte: what nobody sees would never fit.
+#[test]
+fn an_external_id_is_what_can_be_seen_of_it() {
+    let mut service = Service::new();
+    let alice = service.user("alice");
+    for id in [
+        " x",
+        "x ",
+        "\tx",
+        "x\u{200b}",
+        "\u{feff}x",
+        "x\u{a0}",
+        "x\u{202e}y",
+        "x\u{ad}",
+        " ",
+    ] {
+        for (url, name) in [("/Users", "userName"), ("/Groups", "displayName")] {
+            service
+                .send("POST", url, json!({(name): "new", "externalId": id}))
+                .expect_error(400, "invalidValue");
+        }
+        let change = json!([{"op": "replace", "path": "externalId", "value": id}]);
+        service
+            .patch(&format!("/Users/{alice}"), change)
+            .expect_error(400, "invalidValue");
+    }
+    for id in ["CN=Al Smith,OU=*?/", "\u{e9}", "a|b:c"] {
+        let change = json!([{"op": "replace", "path": "externalId", "value": id}]);
+        service
+            .patch(&format!("/Users/{alice}"), change)
+            .expect(200);
+    }
+}
+
 #[test]
 fn two_groups_or_users_of_a_source_are_not_called_the_same() {
     let mut service = Service::new();

@@ -1,21 +1,20 @@
 //! Providers that are read, for they push nothing. What a page means, and what follows, is in `gatepost-accounts`; it
 //! happens on a thread of its own, on which no login waits.
 
+mod provider;
+
 use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatepost_accounts::id::Id;
 use gatepost_accounts::model::Kind;
-use gatepost_accounts::pull::{
-    Answer, Done, Event, Fault, Fetch, Pull, Report, Step, Work, limits,
-};
+use gatepost_accounts::pull::{Answer, Done, Event, Fault, Fetch, Pull, Report, Step, Work};
 use gatepost_accounts::scim::{Context, Effect};
 use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
 use gatepost_store::{Session, job};
-use gatepost_tokio::{Document, Fetcher};
-use tokio::runtime::{self, Handle};
+use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -24,9 +23,7 @@ use super::{Accounts, now};
 use crate::config::PulledSource;
 use crate::log::audit;
 use crate::process::vital;
-
-/// What is asked for.
-const ACCEPT: &str = "application/scim+json, application/json";
+pub(crate) use provider::{Provider, Unanswered};
 
 /// What the lines of changes name as who made them.
 const ACTOR: &str = "pull";
@@ -36,13 +33,17 @@ const ACTOR: &str = "pull";
 pub(super) struct Pulls(Mutex<Vec<Pulled>>);
 
 /// How one is.
-#[derive(Clone)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pulled {
     pub(crate) source: String,
     /// When everything was read last, or found unchanged.
     pub(crate) last: Option<Timestamp>,
     /// Why it could not be since, if so.
     pub(crate) why: Option<String>,
+    /// How often everything was read, or found unchanged.
+    pub(crate) successes: u64,
+    /// How often it could not be.
+    pub(crate) failures: u64,
 }
 
 impl Pulls {
@@ -71,8 +72,7 @@ pub(super) fn start(accounts: &Arc<Accounts>) -> io::Result<()> {
         for (place, settings) in accounts.settings.pulls.iter().enumerate() {
             accounts.pulls.lock().push(Pulled {
                 source: settings.source.to_string(),
-                last: None,
-                why: None,
+                ..Pulled::default()
             });
             let puller = Puller {
                 accounts: Arc::clone(&accounts),
@@ -103,7 +103,7 @@ struct Puller {
 impl Puller {
     async fn run(mut self) {
         self.accounts.opened().await;
-        let fetcher = self.fetcher().await;
+        let mut provider = self.provider().await;
         let mut pull = Pull::new(self.settings.settings());
         loop {
             match pull.step() {
@@ -111,7 +111,7 @@ impl Puller {
                     sleep(pause).await;
                     pull.resume(now());
                 }
-                Step::Get(fetch) => self.get(&fetcher, &fetch, &mut pull).await,
+                Step::Get(fetch) => self.get(&mut provider, &fetch, &mut pull).await,
                 Step::Work(work) => {
                     let done = self.work(work).await;
                     pull.done(done);
@@ -123,44 +123,28 @@ impl Puller {
         }
     }
 
-    /// What asks the provider, once its authorities can be read.
-    async fn fetcher(&mut self) -> Fetcher {
+    /// The provider, once its authorities can be read.
+    async fn provider(&mut self) -> Provider {
         loop {
-            let (name, http) = (&*self.settings.source, self.settings.http());
-            match Fetcher::new(name, &http, limits::PAGE_BYTES, Handle::current()) {
-                Ok(fetcher) => return fetcher,
+            match Provider::new(&self.settings) {
+                Ok(provider) => return provider,
                 Err(error) => self.failed(error.to_string()),
             }
             sleep(self.settings.settings().every).await;
         }
     }
 
-    async fn get(&mut self, fetcher: &Fetcher, fetch: &Fetch, pull: &mut Pull) {
-        // Read anew each time: whoever replaces it need not restart anything.
-        let secret = match self.settings.secret() {
-            Ok(secret) => secret,
-            Err(fault) => {
-                self.why = fault;
-                return pull.failed();
-            }
-        };
-        let url = format!("{}{}", self.settings.url(), fetch.path_and_query());
-        let document = Document {
-            url: &url,
-            bearer: &secret,
-            accept: ACCEPT,
-            if_none_match: fetch.if_none_match.as_deref(),
-        };
-        match fetcher.get(document).await {
+    async fn get(&mut self, provider: &mut Provider, fetch: &Fetch, pull: &mut Pull) {
+        match provider.get(fetch).await {
             Ok(document) => pull.answered(&Answer {
                 status: document.status,
                 etag: document.etag.as_deref(),
                 retry_after: document.retry_after,
                 body: &document.body,
             }),
-            Err(gatepost_tokio::Fault::TooLarge) => pull.too_long(),
-            Err(fault) => {
-                self.why = fault.to_string();
+            Err(Unanswered::TooLong) => pull.too_long(),
+            Err(Unanswered::Fault(why, _)) => {
+                self.why = why;
                 pull.failed();
             }
         }
@@ -259,6 +243,7 @@ impl Puller {
         self.note_read();
         if let Some(pulled) = self.accounts.pulls.lock().get_mut(self.place) {
             (pulled.last, pulled.why) = (Some(now()), None);
+            pulled.successes += 1;
         }
     }
 
@@ -296,6 +281,7 @@ impl Puller {
         );
         if let Some(pulled) = self.accounts.pulls.lock().get_mut(self.place) {
             pulled.why = Some(why);
+            pulled.failures += 1;
         }
     }
 }

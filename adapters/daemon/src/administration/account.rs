@@ -88,7 +88,7 @@ struct Add {
     /// Another address whose mail it gets
     #[arg(long, value_name = "ADDRESS")]
     alias: Vec<String>,
-    /// How many bytes its mailbox may hold
+    /// How many bytes its mailbox may hold; 0 is no limit, whatever Dovecot has by default
     #[arg(long, value_name = "BYTES")]
     quota: Option<u64>,
 }
@@ -182,12 +182,15 @@ impl Opened {
         let source = self.source(add.source.as_deref())?;
         let address = Address::parse(&add.address)
             .map_err(|error| Error::Refused(format!("{:?}: {error}", add.address)))?;
-        if !source.domains.contains(address.domain()) {
-            let text = format!(
-                "{address}: the source {:?} gives no addresses in that domain; add it to its domains",
-                source.name
-            );
-            return Err(Error::Refused(text));
+        let all = [&add.address].into_iter().chain(&add.alias);
+        for address in all {
+            if own(&source, address).is_none() {
+                let text = format!(
+                    "{address}: the source {:?} gives no addresses in that domain; add it to its domains",
+                    source.name
+                );
+                return Err(Error::Refused(text));
+            }
         }
         let aliases = add.alias.iter().map(|alias| json!({"value": alias}));
         let mut body = json!({
@@ -222,6 +225,12 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+/// An address that the source may give; `None` for any other, and for what is no address.
+pub(super) fn own(source: &Source, text: &str) -> Option<Address> {
+    let address = Address::parse(text).ok()?;
+    source.domains.contains(address.domain()).then_some(address)
 }
 
 /// The place of the source that owns the account, and its id.

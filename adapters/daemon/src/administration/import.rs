@@ -1,16 +1,17 @@
 //! `gatepost account import`: accounts from files of other programs.
 
 mod csv;
+mod passwd_file;
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use gatepost_accounts::model::Source;
 use gatepost_accounts::name::Address;
 use serde_json::{Value, json};
 
-use super::account::{MAIL, USER};
+use super::account::{MAIL, USER, own};
 use super::{Asked, Error, Opened};
 use crate::log;
 
@@ -40,6 +41,8 @@ struct Row {
     aliases: Vec<String>,
     quota: Option<u64>,
     is_disabled: bool,
+    /// What else it says of logins and quotas, for which an account has no word.
+    left_out: Vec<String>,
 }
 
 impl Row {
@@ -62,16 +65,29 @@ impl Row {
     }
 }
 
-/// What became of the lines.
+/// An account that can be added.
+struct Ready {
+    /// The number of its line.
+    number: usize,
+    body: Value,
+    address: Address,
+    left_out: Vec<String>,
+}
+
+/// What became of the lines. Those that are printed are so at the end: the log's own thread writes to standard error
+/// meanwhile.
 #[derive(Default)]
 struct Count {
     added: usize,
     there: usize,
-    /// A line for each that was refused, printed at the end: the log's own thread writes to standard error meanwhile.
+    /// A line for each that was added without something that it says.
+    partly: Vec<String>,
+    /// A line for each that was refused.
     refused: Vec<String>,
 }
 
-/// Adds the accounts of a file, and prints how many; those that are refused each have a line.
+/// Adds the accounts of a file, and prints how many; those that are refused each have a line, and those that are not
+/// added as a whole.
 pub(super) fn run(
     opened: &Opened,
     path: &Path,
@@ -81,13 +97,17 @@ pub(super) fn run(
     let mut count = Count::default();
     let read = read(opened, (path, format), source, &mut count);
     log::flush();
-    for line in &count.refused {
+    for line in count.partly.iter().chain(&count.refused) {
         eprintln!("{line}");
     }
     read?;
-    let refused = count.refused.len();
+    let (partly, refused) = (count.partly.len(), count.refused.len());
     let Count { added, there, .. } = count;
-    println!("{added} added, {there} there already, {refused} refused");
+    let partly = match partly {
+        0 => String::new(),
+        partly => format!(", {partly} not as a whole"),
+    };
+    println!("{added} added, {there} there already, {refused} refused{partly}");
     if refused > 0 {
         let text = format!("{refused} lines were refused; see above");
         return Err(Error::Refused(text));
@@ -104,14 +124,24 @@ fn read(
     let mut batch = Vec::new();
     for (number, row) in rows(path, format)? {
         let ready = row.and_then(|row| {
-            let address = Address::parse(&row.address).ok();
-            let address = address.filter(|address| source.domains.contains(address.domain()));
-            let address = address
+            let own = |text: &String| own(source, text);
+            let address = own(&row.address)
                 .ok_or_else(|| format!("no address in a domain of the source {:?}", source.name))?;
-            Ok((row.body(&address), address))
+            if let Some(alias) = row.aliases.iter().find(|alias| own(alias).is_none()) {
+                let name = &source.name;
+                return Err(format!(
+                    "{alias:?}: no address in a domain of the source {name:?}"
+                ));
+            }
+            Ok(Ready {
+                number,
+                body: row.body(&address),
+                address,
+                left_out: row.left_out,
+            })
         });
         match ready {
-            Ok((body, address)) => batch.push((number, body, address)),
+            Ok(ready) => batch.push(ready),
             Err(why) => count.refused.push(format!("line {number}: {why}")),
         }
         if batch.len() == BATCH {
@@ -122,63 +152,59 @@ fn read(
     add(opened, source, &batch, count)
 }
 
-/// What a file says of accounts, with the numbers of its lines. Passwords are read over.
+/// What a file says of accounts, with the numbers of its lines. All of it is read before anybody is added.
 fn rows(path: &Path, format: Format) -> Result<Vec<csv::Read>, Error> {
     let unreadable = |source| Error::Unreadable {
         path: path.into(),
         source,
     };
-    let file = File::open(path).map_err(unreadable)?;
-    let mut reader = BufReader::new(file.take(MAX_FILE + 1));
-    let end = match format {
-        Format::PasswdFile => ':',
-        Format::DockerMailserver => '|',
-        Format::Csv => {
-            let mut text = Vec::new();
-            reader.read_to_end(&mut text).map_err(unreadable)?;
-            if reader.get_ref().limit() == 0 {
-                return Err(Error::TooLong(path.into()));
-            }
-            let rows = csv::read(&String::from_utf8_lossy(&text));
-            let told = |why| Error::Refused(format!("{}: {why}", path.display()));
-            return rows.map_err(told);
-        }
-    };
-    let mut rows = Vec::new();
-    for (index, line) in reader.by_ref().split(b'\n').enumerate() {
-        let line = line.map_err(unreadable)?;
-        let line = String::from_utf8_lossy(&line);
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let name = line.split(end).next().unwrap_or_default();
-        let row = Row {
-            address: name.trim().to_owned(),
-            ..Row::default()
-        };
-        rows.push((index + 1, Ok(row)));
-    }
-    if reader.get_ref().limit() == 0 {
+    let mut file = File::open(path).map_err(unreadable)?.take(MAX_FILE + 1);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(unreadable)?;
+    if file.limit() == 0 {
         return Err(Error::TooLong(path.into()));
     }
-    Ok(rows)
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        Error::NotUtf8 {
+            path: path.into(),
+            line: before.split(|c| *c == b'\n').count(),
+        }
+    })?;
+    let columns = match format {
+        Format::PasswdFile => (':', 8),
+        Format::DockerMailserver => ('|', 3),
+        Format::Csv => {
+            let told = |why| Error::Refused(format!("{}: {why}", path.display()));
+            return csv::read(text).map_err(told);
+        }
+    };
+    // Some editors begin a file of UTF-8 with a mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = text.lines().map(str::trim).enumerate();
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines
+        .map(|(index, line)| (index + 1, Ok(passwd_file::row(line, columns))))
+        .collect())
 }
 
-fn add(
-    opened: &Opened,
-    source: &Source,
-    batch: &[(usize, Value, Address)],
-    count: &mut Count,
-) -> Result<(), Error> {
+fn add(opened: &Opened, source: &Source, batch: &[Ready], count: &mut Count) -> Result<(), Error> {
     let requests = batch.iter();
-    let requests =
-        requests.map(|(_, body, _)| Asked::new("POST", "/Users".to_owned(), body.clone()));
+    let requests = requests.map(|one| Asked::new("POST", "/Users".to_owned(), one.body.clone()));
     let requests = requests.collect::<Result<Vec<_>, _>>()?;
     let told = opened.ask(source, requests)?;
-    for ((number, _, address), told) in batch.iter().zip(told) {
+    for (one, told) in batch.iter().zip(told) {
+        let (number, address) = (one.number, &one.address);
         match told.status {
-            201 => count.added += 1,
+            201 => {
+                count.added += 1;
+                if !one.left_out.is_empty() {
+                    let fields = one.left_out.join(", ");
+                    count.partly.push(format!(
+                        "line {number}: {address}: added, but not taken over: {fields}"
+                    ));
+                }
+            }
             // Its own already, or another's: the audit tells which.
             409 if opened.is_own(source, address)? => count.there += 1,
             _ => {

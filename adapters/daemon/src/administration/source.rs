@@ -54,7 +54,7 @@ struct New {
     #[arg(long, value_name = "TEXT", default_value = "secret")]
     label: String,
     /// After how many days it is good no more
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
     expires_days: Option<u16>,
 }
 

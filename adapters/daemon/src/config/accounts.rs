@@ -253,14 +253,22 @@ impl AccountSettings {
     fn check_lists(&self, faults: &mut Faults) {
         let mut addresses = BTreeSet::new();
         for list in &self.lists {
-            let mut sources = self.sources.iter();
+            let source = self.sources.iter().find(|one| one.name == list.source);
             list.places.forbid(
                 faults,
                 &["source"],
-                self.places.is_sound(faults, &["source"])
-                    && !sources.any(|source| source.name == list.source),
+                self.places.is_sound(faults, &["source"]) && source.is_none(),
                 format_args!(
                     "list: there is no [[accounts.source]] with name = \"{}\"; name one of those that there are",
+                    &*list.source
+                ),
+            );
+            list.places.forbid(
+                faults,
+                &["address"],
+                source.is_some_and(|source| !source.gives(list.address.get())),
+                format_args!(
+                    "list: the source \"{}\" gives no addresses in this domain; add it to its domains",
                     &*list.source
                 ),
             );

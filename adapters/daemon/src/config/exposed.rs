@@ -31,7 +31,7 @@ impl Config {
             .filter_map(super::AccountSettings::certificate);
         files.extend(certificate.map(|(_, key)| key.to_owned()));
         let pulls = self.accounts.iter().flat_map(|accounts| &accounts.pulls);
-        files.extend(pulls.map(|pull| pull.secret_file().to_owned()));
+        files.extend(pulls.map(|pull| pull.secret_file().1.to_owned()));
         for provider in &self.providers {
             files.extend(provider.secret_files());
             for keys in provider.key_files() {

@@ -1,7 +1,7 @@
 //! Who has connected, and whether it is believed where it says that logins come from.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use gatepost_core::dovecot::{Endpoint, Origin};
 
@@ -21,8 +21,8 @@ pub(crate) struct Client {
 /// Where the logins of a connection come from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Remote {
-    /// Where the mail server says.
-    Told,
+    /// Where the mail server says; this host has connected.
+    Told(Endpoint),
     /// The host that has connected, whatever it says: others may connect than mail servers.
     Peer(Endpoint),
 }
@@ -30,12 +30,28 @@ pub(crate) enum Remote {
 impl Remote {
     /// A connection of `peer`, which is believed or not; a unix socket's peer has no address.
     pub(crate) fn new(is_believed: bool, peer: Option<SocketAddr>) -> Self {
-        if is_believed {
-            return Self::Told;
-        }
-        Self::Peer(Endpoint {
+        let peer = Endpoint {
             address: peer.map(|peer| peer.ip().to_canonical()),
             port: peer.map(|peer| peer.port()),
+        };
+        if is_believed {
+            Self::Told(peer)
+        } else {
+            Self::Peer(peer)
+        }
+    }
+
+    /// Whom a proxy that is believed names last in `X-Forwarded-For`: an address, which some write with its port.
+    pub(crate) fn forwarded(list: &str) -> Option<Endpoint> {
+        let last = list.rsplit(',').next()?.trim();
+        let bare = last
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        let address = bare.unwrap_or(last).parse::<IpAddr>();
+        let address = address.or_else(|_| last.parse::<SocketAddr>().map(|both| both.ip()));
+        Some(Endpoint {
+            address: Some(address.ok()?.to_canonical()),
+            port: None,
         })
     }
 
@@ -96,6 +112,29 @@ mod tests {
         let peer = "[::ffff:192.0.2.1]:7".parse().unwrap();
         let settled = Remote::new(false, Some(peer)).settle_line(line.as_bytes().to_vec());
         String::from_utf8(settled).unwrap()
+    }
+
+    #[test]
+    fn a_proxy_names_an_address_with_its_port_or_without() {
+        for (list, expected) in [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("192.0.2.9, 192.0.2.1:567", Some("192.0.2.1")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("192.0.2.9,[2001:db8::1]:443 ", Some("2001:db8::1")),
+            ("::ffff:192.0.2.1", Some("192.0.2.1")),
+            ("192.0.2.1,", None),
+            ("192.0.2.1:x", None),
+            ("unknown", None),
+            ("", None),
+        ] {
+            let address = Remote::forwarded(list).and_then(|found| found.address);
+            assert_eq!(
+                address,
+                expected.map(|text| text.parse().unwrap()),
+                "{list}"
+            );
+        }
     }
 
     #[test]

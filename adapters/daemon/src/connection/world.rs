@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use gatepost_core::dovecot::Endpoint;
 use gatepost_mail::http::{Responder, Shape};
 use gatepost_mail::socketmap::Delimiters;
 use gatepost_tests::mint::Issuer;
@@ -106,7 +107,10 @@ pub(crate) const fn client() -> Client {
     Client {
         number: 1,
         cookie: [0; 16],
-        remote: Remote::Told,
+        remote: Remote::Told(Endpoint {
+            address: None,
+            port: None,
+        }),
     }
 }
 

@@ -3,9 +3,11 @@
 //! They hold what SCIM shows of an account, names and addresses among it, but nothing secret: what a `password` holds is
 //! dropped where it is read.
 
+use gatepost_accounts::index::Entry;
 use gatepost_accounts::login::Binding;
 use gatepost_accounts::model::{Kind, Source, SourceId};
 use gatepost_accounts::name::Address;
+use gatepost_accounts::routes::List;
 use gatepost_accounts::scim::Note;
 
 use super::UNLIMITED;
@@ -22,10 +24,14 @@ pub(crate) struct By<'b> {
 
 impl By<'_> {
     fn name(&self, owner: SourceId) -> &str {
-        let mut sources = self.sources.iter();
-        let owner = sources.find(|source| source.id == owner);
-        owner.map_or("one that is not configured", |source| &source.name)
+        source_name(self.sources, owner)
     }
+}
+
+fn source_name(sources: &[Source], id: SourceId) -> &str {
+    let mut sources = sources.iter();
+    let owner = sources.find(|source| source.id == id);
+    owner.map_or("one that is not configured", |source| &source.name)
 }
 
 /// What it is called.
@@ -96,6 +102,21 @@ pub(crate) fn note(by: &By<'_>, note: &Note) {
 fn joined(addresses: &[Address]) -> String {
     let addresses: Vec<_> = addresses.iter().map(Address::as_str).collect();
     addresses.join(" ")
+}
+
+/// Writes the line of a list whose address has been an account's before, in whole or in part.
+pub(crate) fn list_taken(sources: &[Source], list: &List, (address, owner): (&str, &Entry)) {
+    let (source, group) = (source_name(sources, list.source), &*list.group);
+    let owner_source = source_name(sources, owner.source());
+    let owner = owner.id().to_string();
+    tracing::warn!(
+        source,
+        group,
+        address,
+        owner,
+        owner_source,
+        "list not reached: an account has its address, and gets its mail"
+    );
 }
 
 /// Writes the line of an account that is a token's subject's from now on.

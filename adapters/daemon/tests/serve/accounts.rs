@@ -4,6 +4,7 @@ mod commands;
 mod doctor;
 mod domains;
 mod files;
+mod imports;
 mod invariants;
 mod killed;
 mod logins;

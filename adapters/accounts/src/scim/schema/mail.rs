@@ -11,7 +11,7 @@ pub static MAIL_USER: Schema = Schema {
         Attribute::new(
             "quota",
             Type::Integer,
-            "How many bytes the mailbox may hold.",
+            "How many bytes the mailbox may hold; with 0 as many as there is room for.",
         ),
         Attribute::text(
             "forwarding",

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use gatepost_accounts::login::Join;
 use gatepost_accounts::model::{Source, SourceId};
+use gatepost_accounts::name::{Address, Domains};
 use gatepost_tokio::ClientRules;
 
 use crate::config::claims::DomainName;
@@ -74,6 +75,12 @@ impl AccountSource {
             name: self.name.to_string(),
             domains: domains.map(|domain| &**domain).collect(),
         }
+    }
+
+    /// Whether it may give an address.
+    pub(super) fn gives(&self, address: &Address) -> bool {
+        let domains: Domains = self.domains.iter().map(|domain| &**domain).collect();
+        domains.contains(address.domain())
     }
 
     /// The URL that it knows of its endpoint, if it pushes accounts.

@@ -122,6 +122,16 @@ fn a_list_is_a_group_of_a_source_with_an_address_of_its_own() {
         ),
         "gatepost.toml:10: address: write an address",
     );
+    let list = |address: &str| LIST.replace("staff@example.com", address);
+    for address in ["staff@example.net", "staff@sub.example.com"] {
+        check(
+            "",
+            &format!("{ADMINISTRATOR}{PUSHING}{}", list(address)),
+            "gatepost.toml:14: list: the source \"local\" gives no addresses in this domain; add it to its domains",
+        );
+    }
+    let text = with_accounts("", &format!("{ADMINISTRATOR}{}", list("Staff@EXAMPLE.com")));
+    assert!(Config::parse(&text).is_ok());
 }
 
 #[test]
@@ -326,6 +336,26 @@ fn a_provider_is_pulled_into_a_source_of_its_own() {
             "secret_file = \"/s\"\n",
             "",
             "secret_file: it is missing here",
+        ),
+        (
+            "secret_file = \"/s\"\n",
+            "token_url = \"https://id.example.com/token\"\nclient_id = \"c\"\n",
+            "pull: token_url, client_id and client_secret_file belong together",
+        ),
+        (
+            "\"/s\"",
+            "\"/s\"\ntoken_url = \"https://i/t\"\nclient_id = \"c\"\nclient_secret_file = \"/c\"",
+            "pull: secret_file and token_url exclude each other",
+        ),
+        (
+            "\"/s\"",
+            "\"/s\"\nscope = \"users\"",
+            "pull: scope is for token_url",
+        ),
+        (
+            "secret_file = \"/s\"\n",
+            "token_url = \"http://i/t\"\nclient_id = \"c\"\nclient_secret_file = \"/c\"\n",
+            "pull: the secret would travel in clear",
         ),
     ] {
         check(

@@ -202,15 +202,14 @@ impl Connection<'_> {
     /// Who shows a secret: whoever has connected, or whom a proxy that is believed names.
     fn origin(&self, head: &Parts) -> Origin {
         let mut origin = Origin::default();
-        match self.client.remote {
-            Remote::Told => {
+        origin.remote = match self.client.remote {
+            Remote::Told(peer) => {
                 let forwarded = head.headers.get_all(FORWARDED).iter().next_back();
                 let forwarded = forwarded.and_then(|value| value.to_str().ok());
-                let last = forwarded.and_then(|value| value.rsplit(',').next());
-                origin.remote.address = last.and_then(|address| address.trim().parse().ok());
+                forwarded.and_then(Remote::forwarded).unwrap_or(peer)
             }
-            Remote::Peer(peer) => origin.remote = peer,
-        }
+            Remote::Peer(peer) => peer,
+        };
         origin
     }
 

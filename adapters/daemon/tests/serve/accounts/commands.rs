@@ -7,9 +7,9 @@ use crate::relay::look_up;
 
 /// What a command prints, and how it ends.
 pub(super) struct Done {
-    code: Option<i32>,
-    out: String,
-    told: String,
+    pub(super) code: Option<i32>,
+    pub(super) out: String,
+    pub(super) told: String,
 }
 
 pub(super) fn gatepost(root: &TempDir, verb: &str, words: &[&str]) -> Done {
@@ -74,6 +74,7 @@ fn a_source_gets_a_secret_that_is_shown_once_and_another_that_takes_over() {
     source(&["add", "idp"]).refused(1, "rotate gives it another");
     source(&["add", "local"]).refused(1, "pushes nothing");
     source(&["add", "nobody"]).refused(1, "there is no [[accounts.source]]");
+    source(&["rotate", "idp", "--expires-days", "0"]).refused(2, "0 is not in 1..=65535");
     let second = printed(&source(&["rotate", "idp", "--expires-days", "90"]).good());
     push(&first, 200);
     push(&second, 200);

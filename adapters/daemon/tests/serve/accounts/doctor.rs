@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use gatepost_tests::stub::Stub;
+use gatepost_tests::stub::{Behaviour, Page, Stub};
 
 use super::*;
 use crate::serving::command;
@@ -18,7 +18,30 @@ fn doctor(url: &str, input: &str) -> (String, Option<i32>) {
         .split_once("[[accounts.source]]\nname = \"other\"")
         .unwrap();
     fs::write(&path, first).unwrap();
-    let mut child = command("doctor", &path)
+    run(&path, input)
+}
+
+/// The same of a source that is pulled, as these lines say.
+fn doctor_of_pull(lines: &str, secret: &str) -> (String, Option<i32>) {
+    let root = TempDir::new().unwrap();
+    let (path, _) = configure(&root, "");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("listen = \"tcp:127.0.0.1:0\"\n\n").unwrap();
+    let (_, local) = rest
+        .split_once("[[accounts.source]]\nname = \"local\"")
+        .unwrap();
+    let file = root.path().join("provider.secret");
+    fs::write(&file, secret).unwrap();
+    let lines = lines.replace("FILE", &file.display().to_string());
+    let text = format!(
+        "{before}[[accounts.source]]\nname = \"local\"{local}\n[[accounts.pull]]\nsource = \"local\"\n{lines}"
+    );
+    fs::write(&path, text).unwrap();
+    run(&path, "")
+}
+
+fn run(path: &std::path::Path, input: &str) -> (String, Option<i32>) {
+    let mut child = command("doctor", path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -80,6 +103,77 @@ fn the_doctor_calls_the_endpoint_as_the_source_would() {
         ];
         check(&url(path), "", &expected, 1);
     }
+}
+
+#[test]
+fn the_doctor_reads_a_provider_s_first_page_as_the_daemon_would() {
+    let stub = Stub::start().unwrap();
+    let list = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"], "totalResults": 0});
+    let set = |page: Page| stub.set("/scim/Users", Behaviour::Answer(page));
+    let lines = format!("url = \"{}\"\nsecret_file = \"FILE\"\n", stub.url("/scim"));
+    let check = |lines: &str, expected: &[&str], code: i32| {
+        let (said, status) = doctor_of_pull(lines, "of-the-provider-s");
+        for words in expected {
+            assert!(said.contains(words), "no {words:?} in {said}");
+        }
+        assert!(!said.contains("of-the-provider-s"), "{said}");
+        assert_eq!(status, Some(code), "{said}");
+    };
+    set(Page::json(200, &list));
+    check(
+        &lines,
+        &["ok     pull of \"local\": its provider lists users at"],
+        0,
+    );
+    let seen = &stub.seen("/scim/Users")[0];
+    assert_eq!(seen.headers["authorization"], "Bearer of-the-provider-s");
+    assert!(
+        seen.target.ends_with("?startIndex=1&count=100"),
+        "{}",
+        seen.target
+    );
+    for (page, expected) in [
+        (
+            Page::json(401, &json!({})),
+            ["the answer's status is 401", "secret_file"],
+        ),
+        (
+            Page::json(403, &json!({})),
+            ["the answer's status is 403", "read users"],
+        ),
+        (
+            Page::json(404, &json!({})),
+            ["the answer's status is 404", "correct url"],
+        ),
+        (
+            Page::json(503, &json!({})),
+            ["the answer's status is 503", "its log"],
+        ),
+        (
+            Page::of(200, "text/html", "<html>"),
+            ["is no list of SCIM's", "correct url"],
+        ),
+    ] {
+        set(page);
+        check(
+            &lines,
+            &["WRONG  pull of \"local\": ", expected[0], expected[1]],
+            1,
+        );
+    }
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let lines = format!("url = \"http://{nobody}/scim\"\nsecret_file = \"FILE\"\n");
+    check(
+        &lines,
+        &[
+            "WRONG  pull of \"local\": ",
+            "start it, or correct host and port",
+        ],
+        1,
+    );
 }
 
 #[test]

@@ -91,6 +91,48 @@ fn who_is_pushed_is_known_to_every_map_at_once() {
     );
 }
 
+/// It was the account's before there was the list: it stays so, and the administrator is told.
+#[test]
+fn the_address_of_a_list_that_an_account_has_is_named_with_its_owner() {
+    let daemon = Daemon::start();
+    let other = daemon.source("other");
+    let alice = other.create("staff@example.com");
+    let bob = json!({
+        "schemas": [USER], "userName": "bob@example.com", "emails": [{"value": "news~3@example.com"}],
+    });
+    let bob = other.push("POST", "/Users", &bob).expect(201);
+    drop(other);
+    let Daemon { root, serving, .. } = daemon;
+    assert!(!serving.stop().contains("the address of a list"));
+    let daemon = Daemon::start_in(root, LISTS);
+    check(
+        &daemon,
+        &[("mailbox staff@example.com", "OK staff@example.com")],
+    );
+    let log = daemon.serving.stop();
+    let told = log.lines().filter(|line| line.contains("an account has"));
+    let mut told: Vec<_> = told
+        .map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(
+                (&line["level"], &line["source"]),
+                (&json!("WARN"), &json!("idp"))
+            );
+            let part = |name: &str| line[name].as_str().unwrap().to_owned();
+            [part("address"), part("owner_source"), part("owner")]
+        })
+        .collect();
+    told.sort();
+    let bob = bob["id"].as_str().unwrap();
+    assert_eq!(
+        told,
+        [
+            ["news~3@example.com", "other", bob],
+            ["staff@example.com", "other", &*alice]
+        ]
+    );
+}
+
 #[test]
 fn mail_for_the_disabled_is_refused_where_it_is_to_be() {
     let daemon = Daemon::start_in(TempDir::new().unwrap(), "disabled_mail = \"refuse\"");

@@ -144,6 +144,30 @@ fn a_provider_that_is_away_changes_nothing_and_whoever_watches_is_told() {
 }
 
 #[test]
+fn figures_say_when_a_provider_was_read_and_how_often_it_was_not() {
+    let pulling = Pulling::start(&["alice"]);
+    let figure = |name: &str| {
+        let answer = ask(
+            &pulling.daemon.watched,
+            "GET /metrics HTTP/1.1\r\nHost: x\r\n",
+            "",
+        );
+        let found = answer.body.lines().find_map(|line| line.strip_prefix(name));
+        found.map(|figure| figure.trim().parse::<u64>().unwrap())
+    };
+    let last = "gatepost_pull_last_success_timestamp_seconds{source=\"local\"}";
+    let success = "gatepost_pulls_total{source=\"local\",result=\"success\"}";
+    let failure = "gatepost_pulls_total{source=\"local\",result=\"failure\"}";
+    wait_until("success", || figure(success) > Some(1)).unwrap();
+    let read = figure(last).unwrap();
+    assert!(now() - read < 60, "{read}");
+    assert_eq!(figure(failure), Some(0));
+    pulling.set(Page::json(503, &json!({})));
+    wait_until("failure", || figure(failure) > Some(0)).unwrap();
+    assert!(figure(last) >= Some(read));
+}
+
+#[test]
 fn pages_with_tags_are_asked_for_by_them() {
     let pulling = Pulling::start(&["alice", "bob"]);
     let tagged = |seen: &Seen| match seen.headers.get("if-none-match") {
@@ -189,6 +213,120 @@ fn an_address_that_another_source_has_is_told_once() {
         1,
         "{log}"
     );
+}
+
+/// What shows a token of the token endpoint's, and nothing else.
+fn granted_users(ids: &[&str], token: &str, seen: &Seen) -> Page {
+    if seen.headers.get("authorization") == Some(&format!("Bearer {token}")) {
+        return users(ids);
+    }
+    Page::json(401, &json!({}))
+}
+
+#[test]
+fn a_token_is_granted_kept_and_asked_for_anew_where_it_is_refused() {
+    let provider = Stub::start().unwrap();
+    let grant = |token: &str| {
+        let body = json!({"access_token": token, "token_type": "bearer", "expires_in": 3_600});
+        provider.set("/token", Behaviour::Answer(Page::json(200, &body)));
+    };
+    grant("one");
+    let first = |seen: &Seen| granted_users(&["alice"], "one", seen);
+    provider.set("/scim/Users", Behaviour::Judge(first));
+    let root = TempDir::new().unwrap();
+    fs::write(root.path().join("client.secret"), format!("{SECRET}%\n")).unwrap();
+    let (path, url) = (root.path().display(), provider.url("/scim"));
+    let lines = format!(
+        "[[accounts.pull]]\nsource = \"local\"\nurl = \"{url}\"\ntoken_url = \"{}\"\nclient_id = \"the:pull\"\n\
+         client_secret_file = \"{path}/client.secret\"\nscope = \"read users\"\nevery = \"1s\"\n",
+        provider.url("/token")
+    );
+    let daemon = Daemon::start_in(root, &lines);
+    let pulling = Pulling { provider, daemon };
+    pulling.until("mailbox alice@example.com", "OK alice@example.com");
+    let seen = &pulling.provider.seen("/token")[0];
+    assert_eq!(seen.method, "POST");
+    assert_eq!(
+        seen.body,
+        "grant_type=client_credentials&scope=read%20users"
+    );
+    let basic = STANDARD.encode(format!("the%3Apull:{SECRET}%25"));
+    assert_eq!(seen.headers["authorization"], format!("Basic {basic}"));
+    // It is kept.
+    wait_until("other readings", || {
+        pulling.provider.seen("/scim/Users").len() > 4
+    })
+    .unwrap();
+    assert_eq!(pulling.provider.seen("/token").len(), 1);
+    // Until it is refused: then another one is asked for.
+    let grant = |token: &str| {
+        let body = json!({"access_token": token, "token_type": "Bearer", "expires_in": 3_600});
+        let page = Page::json(200, &body);
+        pulling.provider.set("/token", Behaviour::Answer(page));
+    };
+    grant("two");
+    let second = |seen: &Seen| granted_users(&["alice", "bob"], "two", seen);
+    pulling
+        .provider
+        .set("/scim/Users", Behaviour::Judge(second));
+    pulling.until("mailbox bob@example.com", "OK bob@example.com");
+    assert_eq!(pulling.provider.seen("/token").len(), 2);
+    // A reading under way may have met two states.
+    wait_until("success", || pulling.pull()["why"].is_null()).unwrap();
+    // One that is refused at once is not asked for again.
+    grant("three");
+    let nobody = |seen: &Seen| granted_users(&[], "none", seen);
+    pulling
+        .provider
+        .set("/scim/Users", Behaviour::Judge(nobody));
+    let why = |words: &str| {
+        wait_until(words, || {
+            let why = pulling.pull()["why"].clone();
+            why.as_str().is_some_and(|why| why.contains(words))
+        })
+        .unwrap();
+    };
+    why("401");
+    // Nor is a token endpoint that refuses us.
+    let error = json!({"error": "invalid_client", "error_description": SECRET});
+    let page = Page::json(401, &error);
+    pulling.provider.set("/token", Behaviour::Answer(page));
+    why("the token endpoint answers 401 (invalid_client)");
+    pulling.provider.set(
+        "/token",
+        Behaviour::Answer(Page::json(
+            200,
+            &json!({"access_token": "a b", "token_type": "bearer"}),
+        )),
+    );
+    why("the token endpoint's answer holds no bearer token");
+    let log = pulling.daemon.serving.stop();
+    assert!(!log.contains(SECRET), "{log}");
+}
+
+#[test]
+fn a_token_that_is_about_to_end_is_not_shown() {
+    let provider = Stub::start().unwrap();
+    let body = json!({"access_token": "brief", "token_type": "Bearer", "expires_in": 5});
+    provider.set("/token", Behaviour::Answer(Page::json(200, &body)));
+    let brief = |seen: &Seen| granted_users(&["alice"], "brief", seen);
+    provider.set("/scim/Users", Behaviour::Judge(brief));
+    let root = TempDir::new().unwrap();
+    fs::write(root.path().join("client.secret"), SECRET).unwrap();
+    let (path, url) = (root.path().display(), provider.url(""));
+    let lines = format!(
+        "[[accounts.pull]]\nsource = \"local\"\nurl = \"{url}/scim\"\ntoken_url = \"{url}/token\"\n\
+         client_id = \"pull\"\nclient_secret_file = \"{path}/client.secret\"\nevery = \"1s\"\n"
+    );
+    let daemon = Daemon::start_in(root, &lines);
+    let pulling = Pulling { provider, daemon };
+    pulling.until("mailbox alice@example.com", "OK alice@example.com");
+    wait_until("another token", || {
+        pulling.provider.seen("/token").len() > 1
+    })
+    .unwrap();
+    let seen = &pulling.provider.seen("/token")[0];
+    assert_eq!(seen.body, "grant_type=client_credentials");
 }
 
 #[test]

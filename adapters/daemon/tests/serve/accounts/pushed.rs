@@ -243,6 +243,11 @@ fn whoever_guesses_secrets_waits_and_whoever_knows_one_does_not() {
     assert_eq!(from(&wrong(3), "198.51.100.1"), (401, 2), "another network");
     // What cannot be a secret is not looked up.
     assert_eq!(from("short", "192.0.2.1"), (401, 2));
+    // Some proxies add the port, which is another for each connection.
+    assert_eq!(from(&wrong(4), "198.51.100.1:567"), (401, 3));
+    assert_eq!(from(&wrong(5), "[2001:db8::1]:443"), (401, 3), "another");
+    assert_eq!(from(&wrong(6), "2001:db8::2"), (401, 4), "the same /64");
+    assert_eq!(from(&wrong(7), "[2001:db8::3]"), (401, 5));
 }
 
 #[test]
