@@ -42,8 +42,8 @@ impl Remote {
     }
 
     /// Whom a proxy that is believed names last in `X-Forwarded-For`: an address, which some write with its port.
-    pub(crate) fn forwarded(list: &str) -> Option<Endpoint> {
-        let last = list.rsplit(',').next()?.trim();
+    pub(crate) fn forwarded(addresses: &str) -> Option<Endpoint> {
+        let last = addresses.rsplit(',').next()?.trim();
         let bare = last
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'));
