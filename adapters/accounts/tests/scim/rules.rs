@@ -607,7 +607,7 @@ fn who_claims_nothing_new_is_not_refused_for_what_another_has() {
         service
             .index
             .by_address("b@example.net")
-            .map(|one| one.id())
+            .map(gatepost_accounts::index::Entry::id)
     };
     assert_eq!(of(&service), Id::parse(&bob));
     let same = service.send("PUT", &url, body.clone()).expect(200);
