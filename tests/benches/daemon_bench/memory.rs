@@ -31,8 +31,9 @@ const OPAQUE: usize = 16_000;
 /// How long after a peak memory is looked at: the daemon gives back what is free every ten seconds.
 const CALM: Duration = Duration::from_secs(12);
 
-/// How long the answer to a good token is remembered by default.
-const REMEMBERED: Duration = Duration::from_mins(1);
+/// How much later all answers are forgotten, and given back: they are remembered for a minute, and looked through every
+/// ten seconds.
+const REMEMBERED: Duration = Duration::from_secs(80);
 
 pub(crate) fn run(table: &mut Table, directory: &Path, issuer: &Issuer) -> io::Result<()> {
     allow_files(u64::from(IDLE) + OTHERS)?;

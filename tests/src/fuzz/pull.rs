@@ -1,5 +1,6 @@
 //! What a provider answers that is read: pages, whatever they hold.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use gatepost_accounts::id::Id;
@@ -19,8 +20,12 @@ const BEFORE: &[u8] = br#"{"totalResults":2,"Resources":[{"id":"a","userName":"a
 /// # Panics
 /// Where a reading that fails has written something, or everybody is deleted.
 pub fn scim_pull(data: &[u8]) {
-    let mut pulling = Pulling::new();
-    pulling.turn(&mut [(200, BEFORE)].into_iter());
+    static STORE: LazyLock<Memory> = LazyLock::new(|| {
+        let mut pulling = Pulling::of(Memory::new());
+        pulling.turn(&mut [(200, BEFORE)].into_iter());
+        pulling.store
+    });
+    let mut pulling = Pulling::of(STORE.clone());
     let mut pages = data.split(|byte| *byte == 0).map(|page| match page {
         [b'5', rest @ ..] => (503, rest),
         [b'4', rest @ ..] => (404, rest),
@@ -44,7 +49,8 @@ struct Pulling {
 }
 
 impl Pulling {
-    fn new() -> Self {
+    /// Begins with what was read before a restart.
+    fn of(store: Memory) -> Self {
         let settings = Settings {
             identity: Identity::ExternalId,
             every: Duration::from_mins(5),
@@ -52,8 +58,8 @@ impl Pulling {
         };
         Self {
             pull: Pull::new(settings),
-            store: Memory::new(),
-            drawn: 0,
+            drawn: (store.changes().len() as u128) << 64,
+            store,
             now: 1_796_000_000_000,
         }
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 use gatepost_accounts::id::Id;
 use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::routes::Routes;
-use gatepost_accounts::scim::{self, Context, Effect, Request};
+use gatepost_accounts::scim::{self, Context, Effect, Request, derived_by};
+use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
 use gatepost_store::{Session, Settings, Sqlite, run};
 use serde_json::json;
@@ -74,6 +75,10 @@ pub(super) fn fill(path: &Path) -> io::Result<()> {
         filled.map_err(io::Error::other)?;
     }
     let filled = run(&store, move |session| {
+        let derived = derived_by(&idp(source));
+        if session.set_derived(source, Some(&derived)).is_err() {
+            return (Effect::RollBack, Err(Unavailable));
+        }
         push(
             session,
             source,
@@ -93,12 +98,16 @@ pub(super) fn fill(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn push(session: &mut dyn Session, source: SourceId, number: u64, path: &str, body: &str) {
-    let source = Source {
-        id: source,
+fn idp(id: SourceId) -> Source {
+    Source {
+        id,
         name: "idp".to_owned(),
         domains: ["example.com"].into_iter().collect(),
-    };
+    }
+}
+
+fn push(session: &mut dyn Session, source: SourceId, number: u64, path: &str, body: &str) {
+    let source = idp(source);
     let request = Request {
         method: "POST",
         path,
