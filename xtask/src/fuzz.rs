@@ -24,9 +24,8 @@ const FUZZ: &str = "0.13.2";
 /// How many runs a second a target should manage.
 const ENOUGH: u32 = 5000;
 
-/// The targets of which a run takes its time: those that verify signatures, and those that are whole requests of SCIM
-/// with their transactions, of which libFuzzer's own work is half.
-const SLOW: [&str; 3] = ["exchange", "scim_patch", "scim_request"];
+/// The target of which a run takes its time: it verifies signatures.
+const SLOW: &str = "exchange";
 
 /// Runs the targets that `arguments` name, or all of them.
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
@@ -48,6 +47,8 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
             "cargo",
             "fuzz",
             "run",
+            // What it would watch for needs `unsafe`, which what is tried forbids; it makes a run seven times as long.
+            "--sanitizer=none",
             "--fuzz-dir",
             "tests/fuzz",
         ]);
@@ -103,7 +104,7 @@ fn rate_in(line: &str) -> Option<u32> {
 
 fn shown(target: &str, rate: Option<u32>) -> String {
     let judgement = match rate {
-        Some(rate) if rate < ENOUGH && !SLOW.contains(&target) => "  fewer than is wanted",
+        Some(rate) if rate < ENOUGH && target != SLOW => "  fewer than is wanted",
         _ => "",
     };
     let rate = rate.map_or("?".to_owned(), |rate| rate.to_string());
