@@ -47,8 +47,9 @@ pub(super) fn to_write(path: &Path, max_bytes: u64) -> Result<Connection, Troubl
         ("max_page_count", pages),
         ("wal_autocheckpoint", LOG_PAGES),
         ("journal_size_limit", LOG_BYTES),
-        // Negative: KiB.
-        ("cache_size", -16_384),
+        // Negative: KiB. What is read once, as all is at a start, would stay among what the index keeps; what is read often
+        // the system has in its memory.
+        ("cache_size", -2_048),
     ] {
         connection.pragma_update(None, name, value)?;
     }
