@@ -100,6 +100,10 @@ impl Database {
         let transaction = self.connection.unchecked_transaction()?;
         let sequence = Sequence::read(&transaction)?.last;
         feed.reload(&|each| feed::all(&transaction, each))?;
+        drop(transaction);
+        // All of it has gone through SQLite's memory, and is in the feed's now.
+        self.connection
+            .pragma_query(None, "shrink_memory", |_| Ok(()))?;
         Ok(sequence)
     }
 
