@@ -126,6 +126,30 @@ fn an_address_that_another_has_stays_the_others_until_it_is_given_up() {
     assert!(!log.contains("address refused"), "{log}");
 }
 
+/// Whoever loses every address by a word that was mistyped gets no mail: that is told.
+#[test]
+fn accounts_without_an_address_at_a_start_are_counted_in_the_log() {
+    let daemon = Daemon::start();
+    daemon.source("idp").create("alice@example.com");
+    daemon.source("idp").create("bob@example.com");
+    let mistyped = OF_IDP.replace("example.com", "exmaple.com");
+    assert_ne!(mistyped, OF_IDP);
+    let (daemon, _) = daemon.restart_with(&[(OF_IDP, &mistyped)]);
+    assert_eq!(
+        look_up(&mut daemon.connect("map"), "mailbox bob@example.com"),
+        "NOTFOUND "
+    );
+    let log = daemon.serving.stop();
+    let line = log
+        .lines()
+        .find(|line| line.contains("have no address any more"));
+    let line = line.unwrap_or_else(|| panic!("{log}"));
+    assert!(
+        line.contains("WARN") && line.contains("\"accounts\":2"),
+        "{line}"
+    );
+}
+
 /// What a command wrote by another configuration than the daemon's is derived by the daemon's at its next start.
 #[test]
 fn what_a_command_wrote_by_other_domains_is_derived_anew() {

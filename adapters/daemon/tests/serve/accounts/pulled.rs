@@ -41,12 +41,17 @@ fn lines(root: &TempDir, url: &str) -> String {
 
 impl Pulling {
     fn start(ids: &[&str]) -> Self {
+        Self::start_with(ids, "")
+    }
+
+    /// The same with `more` lines of the configuration.
+    fn start_with(ids: &[&str], more: &str) -> Self {
         let provider = Stub::start().unwrap();
         provider.set("/scim/Users", Behaviour::Answer(users(ids)));
         let root = TempDir::new().unwrap();
         fs::write(root.path().join("provider.secret"), format!("{SECRET}\n")).unwrap();
         let lines = lines(&root, &provider.url("/scim"));
-        let daemon = Daemon::start_in(root, &lines);
+        let daemon = Daemon::start_in(root, &format!("{lines}{more}"));
         Self { provider, daemon }
     }
 
@@ -393,4 +398,39 @@ fn nobody_is_missing_before_everybody_was_read_once() {
     assert_eq!(pulling.map("mailbox nobody@example.com"), "NOTFOUND ");
     let log = pulling.daemon.serving.stop();
     assert!(!log.contains("new database of accounts"), "{log}");
+}
+
+/// What was read in part is not everything: whoever was on no page may be there all the same, and so may members of a
+/// list.
+#[test]
+fn nobody_is_missing_while_a_reading_is_in_doubt() {
+    let list_of_staff = "[[accounts.list]]\nsource = \"local\"\ngroup = \"Staff\"\n\
+                         address = \"staff@example.com\"\n";
+    let pulling = Pulling::start_with(&[], list_of_staff);
+    pulling.daemon.source("idp").create("alice@example.com");
+    wait_until("a reading", || !pulling.pull()["last"].is_null()).unwrap();
+    let unknown = "TEMP users cannot be looked up now";
+    let check = || {
+        for (request, answer) in [
+            ("mailbox alice@example.com", "OK alice@example.com"),
+            ("mailbox carol@example.com", unknown),
+            ("alias staff@example.com", unknown),
+            ("sender_login staff@example.com", unknown),
+        ] {
+            assert_eq!(pulling.map(request), answer, "{request}");
+        }
+    };
+    check();
+    let mut short = list(&[user("bob")]);
+    short["totalResults"] = json!(1_000);
+    pulling.set(Page::json(200, &short));
+    pulling.until("mailbox bob@example.com", "OK bob@example.com");
+    let last = pulling.pull()["last"].clone();
+    wait_until("the end of a reading", || pulling.pull()["last"] != last).unwrap();
+    check();
+    pulling.set(users(&["bob"]));
+    pulling.until("mailbox carol@example.com", "NOTFOUND ");
+    pulling.until("alias staff@example.com", "NOTFOUND ");
+    let log = pulling.daemon.serving.stop();
+    assert!(log.contains("not everybody"), "{log}");
 }
