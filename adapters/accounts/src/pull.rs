@@ -163,6 +163,9 @@ pub struct Report {
     pub refused: Vec<Refused>,
     /// Why nobody who was missing was deleted, if so.
     pub doubt: Option<Doubt>,
+    /// Whether everybody of the provider was read: there is somebody, and no doubt. Whether all were taken is another
+    /// question.
+    pub is_whole: bool,
 }
 
 /// Why whoever is missing in a reading is not known to be gone.

@@ -231,12 +231,15 @@ impl Applying {
             .groups
             .as_ref()
             .map(|groups| groups.resources.len());
-        let is_whole = report.refused.is_empty() && !self.is_partial;
+        let listed = [Kind::Account, Kind::Group].map(|kind| self.known.of(kind));
+        let is_certain = |one: &super::reading::Listed| one.doubt.is_none();
+        report.is_whole = report.users > 0 && listed.into_iter().flatten().all(is_certain);
+        let is_written = report.is_whole && report.refused.is_empty() && !self.is_partial;
         let tags = self
             .known
             .tags
             .clone()
-            .filter(|tags| is_whole && !tags.is_empty());
+            .filter(|tags| is_written && !tags.is_empty());
         Next::End(report, tags)
     }
 }

@@ -106,6 +106,7 @@ fn a_provider_that_promises_more_than_it_gives_deletes_nobody() {
     lab.provider.promise = |number| json!(number + 1);
     let report = lab.pulled();
     assert_eq!(report.doubt, Some(Doubt::Short));
+    assert!(!report.is_whole);
     assert_eq!(lab.ids(), ["a", "b", "c", "d", "e"]);
     // What promises less, or nothing, or nonsense, is not believed.
     for promise in [
@@ -118,6 +119,21 @@ fn a_provider_that_promises_more_than_it_gives_deletes_nobody() {
         lab.pulled();
         assert_eq!(lab.ids(), ["b", "c", "d", "e"]);
     }
+}
+
+/// Where nobody was known before, nobody can be missing, and a reading that is cut short is no whole one all the same.
+#[test]
+fn a_first_reading_is_whole_if_nothing_speaks_against_it() {
+    let mut lab = Lab::new();
+    assert!(!lab.pulled().is_whole, "nobody is there");
+    for id in ["a", "b", "c", "d"] {
+        lab.provider.users.push(user(id));
+    }
+    lab.provider.promise = |number| json!(number + 1);
+    let report = lab.pulled();
+    assert_eq!((report.doubt, report.is_whole), (None, false));
+    lab.provider.promise = |number| json!(number);
+    assert!(lab.pulled().is_whole);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Accounts whose source has other domains than at the last start: all of them get the addresses of those that it has now.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use gatepost_accounts::id::Id;
 use gatepost_accounts::model::Source;
 use gatepost_accounts::routes::Routes;
 use gatepost_accounts::scim::{Context, Derived, Effect, Note, Step, derive, derived_by};
@@ -37,9 +39,22 @@ pub(super) fn catch_up(
     let stale = run(store, move |session| {
         (Effect::Commit, forget_others(session, &all))
     })??;
+    let mut stale: Vec<_> = stale
+        .into_iter()
+        .map(|place| (place, HashSet::new()))
+        .collect();
     for step in [Step::GiveUp, Step::Take] {
-        for place in &stale {
-            deriving.all(*place, step)?;
+        for (place, without) in &mut stale {
+            deriving.all(*place, step, without)?;
+        }
+    }
+    for (place, without) in stale {
+        if !without.is_empty() {
+            tracing::warn!(
+                source = sources.get(place).map(|source| &*source.name),
+                accounts = without.len(),
+                "accounts have no address any more, for their source has other domains: mail for them is refused"
+            );
         }
     }
     Ok(())
@@ -66,8 +81,8 @@ pub(crate) fn forget_others(
 }
 
 impl Deriving<'_> {
-    /// Does a step for all accounts of a source.
-    fn all(&self, place: usize, step: Step) -> Result<(), Unavailable> {
+    /// Does a step for all accounts of a source; notes which are left without any address.
+    fn all(&self, place: usize, step: Step, without: &mut HashSet<Id>) -> Result<(), Unavailable> {
         let mut next = Some(0);
         let mut is_complete = true;
         while let Some(after) = next {
@@ -75,6 +90,13 @@ impl Deriving<'_> {
             next = derived.next;
             for note in &derived.notes {
                 is_complete &= !matches!(note, Note::AddressTaken { .. });
+                if let Note::Derived { id, after, .. } = note {
+                    if after.is_empty() {
+                        without.insert(*id);
+                    } else {
+                        without.remove(id);
+                    }
+                }
                 self.tell(place, note);
             }
         }

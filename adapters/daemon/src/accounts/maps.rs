@@ -20,13 +20,27 @@ impl Addresses for Held {
     fn look_up(&self, map: Map, key: &str, delimiters: &Delimiters) -> Known {
         let of = if map == Map::Domain { key } else { domain(key) };
         let may_come = self.awaits(|source| source.domains.contains(of));
-        let found = self.read(|index, routes| look_up((index, routes), map, key, delimiters));
-        match found {
+        let found = self.read(|index, routes| {
+            // Of a list some members may not have come yet.
+            let is_in_doubt = may_come && is_list((index, routes), key, delimiters);
+            (!is_in_doubt).then(|| look_up((index, routes), map, key, delimiters))
+        });
+        match found.flatten() {
             None => Known::Unavailable,
             Some(Known::Nobody { .. }) if may_come => Known::Unavailable,
             Some(known) => known,
         }
     }
+}
+
+/// Whether mail for `key` goes to a list, or a part of one.
+fn is_list((index, routes): (&Index, &Routes), key: &str, delimiters: &Delimiters) -> bool {
+    let key = &*fold(key);
+    let base = delimiters.without_extension(key);
+    let mut addresses = [Some(key), base.as_deref()].into_iter().flatten();
+    let known = addresses
+        .find(|address| index.by_address(address).is_some() || routes.list(address).is_some());
+    routes.part(key).is_some() || known.is_some_and(|one| index.by_address(one).is_none())
 }
 
 fn look_up(

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gatepost_accounts::id::Id;
-use gatepost_accounts::model::Kind;
+use gatepost_accounts::model::{Kind, SourceId};
 use gatepost_accounts::pull::{Answer, Done, Event, Fault, Fetch, Pull, Report, Step, Work};
 use gatepost_accounts::scim::{Context, Effect};
 use gatepost_accounts::store::Unavailable;
@@ -181,10 +181,17 @@ impl Puller {
         match event {
             Event::Unchanged => {
                 tracing::debug!(source, "accounts pulled: nothing has changed");
+                self.note_read();
                 self.succeeded();
             }
             Event::Pulled(report) => {
+                let is_whole = report.is_whole;
                 self.tell_report(report);
+                if is_whole {
+                    self.note_read();
+                } else {
+                    self.tell_unread();
+                }
                 self.succeeded();
             }
             Event::Failed(fault) => {
@@ -240,30 +247,38 @@ impl Puller {
     }
 
     fn succeeded(&self) {
-        self.note_read();
         if let Some(pulled) = self.accounts.pulls.lock().get_mut(self.place) {
             (pulled.last, pulled.why) = (Some(now()), None);
             pulled.successes += 1;
         }
     }
 
+    /// The source, as long as not everybody of it is known.
+    fn unread(&self) -> Option<SourceId> {
+        let served = self.accounts.served()?;
+        let mut sources = served.sources.iter();
+        let id = sources
+            .find(|source| source.name == *self.settings.source)?
+            .id;
+        let awaits = self.accounts.held().awaits(|source| source.id == id);
+        awaits.then_some(id)
+    }
+
+    /// Tells that mail for whoever is unknown waits.
+    fn tell_unread(&self) {
+        if self.unread().is_some() {
+            let source = &*self.settings.source;
+            tracing::warn!(
+                source,
+                "not everybody of the provider is known: mail in its domains for whoever is not waits"
+            );
+        }
+    }
+
     /// Notes that everybody of the provider is known, the first time.
     fn note_read(&self) {
-        let (name, held) = (&*self.settings.source, self.accounts.held());
-        let mut sources = self
-            .accounts
-            .served()
-            .into_iter()
-            .flat_map(|served| &served.sources);
-        let Some(id) = sources
-            .find(|source| source.name == name)
-            .map(|source| source.id)
-        else {
-            return;
-        };
-        if !held.awaits(|source| source.id == id) {
-            return;
-        }
+        let Some(id) = self.unread() else { return };
+        let held = self.accounts.held();
         let note = move |session: &mut dyn Session| (Effect::Commit, session.set_read(id));
         self.accounts.submit(job(note, move |noted| {
             if noted.flatten().is_ok() {
