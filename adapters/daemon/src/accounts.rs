@@ -269,6 +269,15 @@ impl Accounts {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many connections there may be of those who push.
+    pub(crate) fn connections(&self) -> usize {
+        self.settings
+            .connections
+            .get()
+            .try_into()
+            .unwrap_or(usize::MAX)
+    }
+
     /// How many sources are configured.
     pub(crate) fn sources(&self) -> usize {
         self.settings.sources.len()

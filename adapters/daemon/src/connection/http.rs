@@ -1,10 +1,10 @@
 //! HTTP: Dovecot's questions about tokens, and those of whoever watches. What Dovecot's mean is in
 //! `gatepost-mail`, HTTP's grammar in hyper.
 
-mod bodies;
 mod connection;
 mod content;
 mod scim;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod timed;

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use gatepost_accounts::model::{Change, Event};
 use gatepost_accounts::scim::Effect;
@@ -22,6 +23,9 @@ const MAX_JOBS: usize = 256;
 
 /// A commit that has as many changes as this takes no further jobs.
 const MAX_CHANGES: usize = 10_000;
+
+/// How long a transaction takes more jobs: other processes wait for it two seconds at most.
+const MAX_TIME: Duration = Duration::from_millis(100);
 
 /// How many pages of the log are copied into the database though there are jobs: 32 MiB.
 const CHECKPOINT: usize = 8_192;
@@ -154,7 +158,7 @@ impl Database {
         done: &mut Done,
         told: impl FnOnce(&Self) -> Result<u64, Trouble>,
     ) -> Result<Kept, Trouble> {
-        let mut next = Some(first);
+        let (mut next, begun_at) = (Some(first), Instant::now());
         let begun = self.begin(told);
         let mut sequence = match begun {
             Ok(sequence) => sequence,
@@ -177,7 +181,9 @@ impl Database {
                 logged += attempt.logged;
                 changes.extend(attempt.changes);
             }
-            let has_room = done.len() < MAX_JOBS && changes.len() < MAX_CHANGES;
+            let has_room = done.len() < MAX_JOBS
+                && changes.len() < MAX_CHANGES
+                && begun_at.elapsed() < MAX_TIME;
             next = has_room.then(&mut more).flatten();
         }
         if !is_written {

@@ -1,6 +1,7 @@
 //! SCIM over HTTP: sources push accounts. What a request means is in `gatepost-accounts`, and kept by `gatepost-store`.
 //!
-//! A body is read once the request has shown a secret of its source, and there is room for it among the source's.
+//! A body is read once the request has shown a secret of its source, and there is room for it in the source's share; the
+//! store has it once it is its turn there.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,9 +18,9 @@ use hyper::http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
-use super::bodies::{Bodies, Room};
 use super::connection::{Answerer, Reply, Request, serve_admitted};
 use super::content::Content;
+use super::shares::{Shares, Taken};
 use crate::accounts::gate::{Caller, Gate, Refused, is_good};
 use crate::accounts::{Accounts, fresh, now};
 use crate::connection::client::{Client, Remote};
@@ -39,7 +40,7 @@ const FORWARDED: &str = "x-forwarded-for";
 pub(crate) struct Scim {
     accounts: Arc<Accounts>,
     gate: Gate,
-    bodies: Bodies,
+    shares: Shares,
 }
 
 impl Scim {
@@ -48,7 +49,7 @@ impl Scim {
         Self {
             accounts: Arc::clone(accounts),
             gate: Gate::new(guesses),
-            bodies: Bodies::of(accounts.sources()),
+            shares: Shares::of(accounts.sources(), accounts.connections()),
         }
     }
 
@@ -87,7 +88,8 @@ struct Admitted {
     /// The path behind the endpoint.
     path: String,
     caller: Caller,
-    _room: Option<Room>,
+    _request: Taken,
+    _room: Option<Taken>,
 }
 
 /// What came of a request.
@@ -103,17 +105,17 @@ impl Answerer for Connection<'_> {
     async fn admit(&self, head: &Parts) -> Result<(usize, Admitted), Reply> {
         let (source, path) = self.endpoint(head.uri.path())?;
         let caller = self.authenticate(source, head).await?;
+        let request = self.scim.shares.request(source);
+        let request = request.ok_or_else(|| self.busy())?;
         let (most, room) = self.room(source, head).await?;
-        let path = path.to_owned();
-        Ok((
-            most,
-            Admitted {
-                source,
-                path,
-                caller,
-                _room: room,
-            },
-        ))
+        let admitted = Admitted {
+            source,
+            path: path.to_owned(),
+            caller,
+            _request: request,
+            _room: room,
+        };
+        Ok((most, admitted))
     }
 
     async fn answer(&self, request: Request, admitted: Admitted) -> Reply {
@@ -121,8 +123,11 @@ impl Answerer for Connection<'_> {
             Caller::Secret(hash) => Some(*hash),
             Caller::Client(_) => None,
         };
+        let Some(turn) = self.scim.shares.turn(admitted.source).await else {
+            return self.busy();
+        };
         let (sender, told) = oneshot::channel();
-        self.hand_over(request, admitted, sender);
+        self.hand_over(request, (admitted, turn), sender);
         match told.await.unwrap_or(Err(Unavailable)) {
             Ok(Told::Answered(answer, _)) => reply(answer.response),
             Ok(Told::Unauthorized) => {
@@ -214,7 +219,7 @@ impl Connection<'_> {
     }
 
     /// How long the body may be, and room for it.
-    async fn room(&self, source: usize, head: &Parts) -> Result<(usize, Option<Room>), Reply> {
+    async fn room(&self, source: usize, head: &Parts) -> Result<(usize, Option<Taken>), Reply> {
         let length = head.headers.get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         let has_body = head.headers.contains_key(TRANSFER_ENCODING);
@@ -225,19 +230,22 @@ impl Connection<'_> {
         if length == 0 {
             return Ok((0, None));
         }
-        let room = self.scim.bodies.room(source, length).await;
-        if room.is_none() {
-            tell_refusal(self, "busy");
-            return Err(refuse(503));
-        }
-        Ok((length, room))
+        let room = self.scim.shares.room(source, length).await;
+        let room = room.ok_or_else(|| self.busy())?;
+        Ok((length, Some(room)))
+    }
+
+    /// The source has taken its share already.
+    fn busy(&self) -> Reply {
+        tell_refusal(self, "busy");
+        refuse(503)
     }
 
     /// Has the store answer a request; what it kept has its lines in the log, whoever is left to hear of it.
     fn hand_over(
         &self,
         request: Request,
-        admitted: Admitted,
+        (admitted, turn): (Admitted, Taken),
         sender: oneshot::Sender<Result<Told, Unavailable>>,
     ) {
         let Ok(fresh) = fresh() else {
@@ -258,6 +266,7 @@ impl Connection<'_> {
         };
         let accounts = Arc::clone(&self.scim.accounts);
         self.scim.accounts.submit(job(work, move |result| {
+            drop(turn);
             let told = result.flatten();
             if let Ok(Told::Answered(answer, label)) = &told {
                 note(&accounts, index, label, answer);
