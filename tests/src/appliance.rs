@@ -184,15 +184,28 @@ impl Appliance {
             log,
         };
         let up = if boot.has_time {
-            // QEMU takes connections before the device listens: only an answer tells.
-            let answers = || AuthClient::open(&appliance.address).is_ok();
-            let answered = wait_until("the device's greeting", answers);
-            answered.and_then(|()| appliance.wait_for("clock set"))
+            // QEMU keeps connections from before the device has its network, and makes them once it has: they would take
+            // the places of others.
+            let set = appliance.wait_for("clock set");
+            set.and_then(|()| appliance.client().map(drop))
         } else {
             appliance.wait_for("started")
         };
         up.map_err(|error| io::Error::other(format!("{error}\n{}", appliance.logged())))?;
         Ok(appliance)
+    }
+
+    /// A connection: there is no backlog, so that one is refused until the device has noticed that another ended.
+    ///
+    /// # Errors
+    /// When none is taken.
+    pub fn client(&self) -> io::Result<AuthClient> {
+        let mut client = None;
+        wait_until("a connection", || {
+            client = AuthClient::open(&self.address).ok();
+            client.is_some()
+        })?;
+        client.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// How often it has started, itself or by its watchdog.

@@ -116,7 +116,7 @@ fn asked(device: &Appliance, (mechanism, message): &Message) -> Answer {
     let mut answer = None;
     let ended = wait_until("an answer", || {
         let ask = || {
-            let mut client = AuthClient::open(&device.address)?;
+            let mut client = device.client()?;
             let id = client.request(mechanism, message.as_bytes())?;
             match client.answer()?.1 {
                 Answer::Continue(_) => client.reply(id, "").and_then(|()| Ok(client.answer()?.1)),

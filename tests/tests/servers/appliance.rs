@@ -122,18 +122,8 @@ impl Device {
     }
 
     fn client(&self) -> io::Result<AuthClient> {
-        connected(&self.appliance.address)
+        self.appliance.client()
     }
-}
-
-/// A connection: there is no backlog, so that one is refused until the device has noticed that another ended.
-fn connected(address: &Address) -> io::Result<AuthClient> {
-    let mut client = None;
-    wait_until("a connection", || {
-        client = AuthClient::open(address).ok();
-        client.is_some()
-    })?;
-    client.ok_or_else(|| io::ErrorKind::NotConnected.into())
 }
 
 /// The end of one login over the auth protocol, and the challenge before it.
@@ -396,12 +386,12 @@ fn garbage(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
 
 fn at_once(lab: &Lab, device: &mut Device) -> Result<(), Failed> {
     let token = device.token(lab, Kind::Jwt("RS256"), "mail")?;
-    let address = &device.appliance.address;
+    let appliance = &device.appliance;
     thread::scope(|scope| {
         let clients: Vec<_> = (0..8)
             .map(|_| {
                 scope.spawn(|| -> io::Result<()> {
-                    let mut client = connected(address)?;
+                    let mut client = appliance.client()?;
                     for _ in 0..20 {
                         let (_, answer) = log_in(&mut client, Mechanism::Xoauth2, &token)?;
                         if !matches!(answer, Answer::Ok { .. }) {
@@ -498,8 +488,16 @@ fn on_board(
     let directory = lab.directory_for("appliance")?;
     let boot = Boot::new(image, board, port, &directory);
     let appliance = Appliance::start(&boot)?;
+    let outcome = everything(lab, device, &appliance);
+    if outcome.is_err() {
+        println!("{board} logged:\n{}", appliance.logged());
+    }
+    outcome
+}
+
+fn everything(lab: &Lab, device: &Device, appliance: &Appliance) -> Result<(), Failed> {
     appliance.wait_for("provider found")?;
-    let mut client = AuthClient::open(&appliance.address)?;
+    let mut client = appliance.client()?;
     for algorithm in ALGORITHMS {
         accept(
             &mut client,
@@ -513,13 +511,13 @@ fn on_board(
     )?;
     accept(&mut client, &device.token(lab, Kind::Opaque, "mail")?)?;
     drop(client);
-    full_house(lab, &appliance)
+    full_house(lab, appliance)
 }
 
 /// Of each connection that the board takes one login, all at once, with the longest responses that it has room for.
 fn full_house(lab: &Lab, appliance: &Appliance) -> Result<(), Failed> {
     let mut clients = (0..CONNECTIONS)
-        .map(|_| connected(&appliance.address))
+        .map(|_| appliance.client())
         .collect::<io::Result<Vec<_>>>()?;
     let token = shared_with(lab, 60, &"x".repeat(2300))?;
     assert!((3_200..4_096).contains(&token.len()), "{}", token.len());

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gatepost_tests::appliance::{self, Appliance, Boot};
-use gatepost_tests::auth_client::AuthClient;
 use gatepost_tests::certificates::{self, Certificate};
 use gatepost_tests::daemon::wait_until;
 use gatepost_tests::lab::Lab;
@@ -94,7 +93,7 @@ impl Behind {
 
 fn keys_and_answers(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
     behind.appliance.wait_for("provider found")?;
-    let mut client = AuthClient::open(&behind.appliance.address)?;
+    let mut client = behind.appliance.client()?;
     for algorithm in ["ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA"] {
         accept(&mut client, &behind.token(lab, Kind::Jwt(algorithm))?)?;
     }
@@ -110,7 +109,7 @@ fn keys_and_answers(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
 }
 
 fn wrong_servers(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
-    let mut client = AuthClient::open(&behind.appliance.address)?;
+    let mut client = behind.appliance.client()?;
     let (jwt, opaque) = (
         behind.token(lab, Kind::Jwt("ES256"))?,
         behind.token(lab, Kind::Opaque)?,
@@ -145,7 +144,7 @@ fn pinned(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
     })?;
     let found = appliance.wait_for("provider found");
     found.map_err(|error| format!("{error}; it logged:\n{}", appliance.logged()))?;
-    let mut client = AuthClient::open(&appliance.address)?;
+    let mut client = appliance.client()?;
     accept(&mut client, &behind.token(lab, Kind::Jwt("RS256"))?)?;
     let opaque = behind.token(lab, Kind::Opaque)?;
     accept(&mut client, &opaque)?;
@@ -160,7 +159,7 @@ fn unseeded(lab: &Lab, behind: &Behind) -> Result<(), Failed> {
     let boot = Boot::new(IMAGES[0], "mps2-an386", OTHER_PORT, &directory);
     let appliance = Appliance::start(&boot)?;
     appliance.wait_for("no TLS: no seed")?;
-    let mut client = AuthClient::open(&appliance.address)?;
+    let mut client = appliance.client()?;
     refuse_for_now(&mut client, &behind.token(lab, Kind::Jwt("ES256"))?)?;
     wait_until("a refusal over TLS", || {
         appliance.logged().contains("no TLS: no entropy")
