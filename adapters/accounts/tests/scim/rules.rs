@@ -154,6 +154,72 @@ fn the_address_of_a_list_is_nobody_s() {
 }
 
 #[test]
+fn an_extension_of_an_address_is_its_owner_s() {
+    let mut service = Service::new();
+    service.routes.add_list(List {
+        source: IDP,
+        group: "Staff".to_owned(),
+        address: Address::parse("staff@example.org").unwrap(),
+        may_members_send: true,
+    });
+    let alice = service.user("alice");
+    service.be(OTHER);
+    for (address, detail) in [
+        (
+            "Alice+Invoices@example.org",
+            "the address alice+invoices@example.org is an extension of alice@example.org, which is another's already",
+        ),
+        (
+            "staff+x@example.org",
+            "the address staff+x@example.org is an extension of staff@example.org, which is another's already",
+        ),
+    ] {
+        let refused = service
+            .send("POST", "/Users", with_address("bob", address))
+            .expect_error(409, "uniqueness");
+        assert_eq!(refused.body["detail"], detail);
+        assert!(
+            matches!(&refused.notes[..], [Note::AddressTaken { .. }]),
+            "{:?}",
+            refused.notes
+        );
+    }
+    // Nor can who has an extension be robbed of it.
+    let bob = with_address("bob", "bob+x@example.org");
+    let bob = service.send("POST", "/Users", bob).expect(201).id();
+    let refused = service
+        .send("POST", "/Users", with_address("carol", "bob@example.org"))
+        .expect_error(409, "uniqueness");
+    assert_eq!(
+        refused.body["detail"],
+        "another has bob+x@example.org, an extension of the address bob@example.org"
+    );
+    for (name, address) in [
+        ("dave", "bobby@example.org"),
+        ("erin", "bob@example.net"),
+        ("frank", "alice+x@example.net"),
+        ("grace", "+alice@example.org"),
+    ] {
+        service
+            .send("POST", "/Users", with_address(name, address))
+            .expect(201);
+    }
+    // An account may have its own.
+    let all = ["bob+x@example.org", "bob@example.org", "bob+y@example.org"];
+    service
+        .send("PUT", &format!("/Users/{bob}"), with_addresses("bob", &all))
+        .expect(200);
+    let owner = |service: &Service, address: &str| {
+        let found = service.index.by_address(address);
+        found.map(|entry| entry.id().to_string())
+    };
+    assert_eq!(owner(&service, "alice@example.org"), Some(alice));
+    for address in all {
+        assert_eq!(owner(&service, address).as_ref(), Some(&bob), "{address}");
+    }
+}
+
+#[test]
 fn a_renamed_user_stays_who_they_are() {
     let mut service = Service::new();
     let id = service

@@ -147,6 +147,49 @@ fn an_account_is_added_shown_disabled_and_deleted_and_the_daemon_notices() {
 }
 
 #[test]
+fn an_extension_as_postfix_has_it_is_nobody_else_s() {
+    let root = TempDir::new().unwrap();
+    let (configuration, _) = configure(&root, "");
+    let text = fs::read_to_string(&configuration).unwrap();
+    fs::write(
+        &configuration,
+        format!("recipient_delimiter = \"-\"\n{text}"),
+    )
+    .unwrap();
+    let add = |address: &str, source: &str| {
+        gatepost(&root, "account", &["add", address, "--source", source])
+    };
+    add("boss@example.com", "idp").good();
+    let refused = add("boss-x@example.com", "local");
+    assert!(
+        refused.told.contains("address refused")
+            && refused.told.contains("\"owner_source\":\"idp\""),
+        "{}",
+        refused.told
+    );
+    refused.refused(1, "is an extension of boss@example.com, which is another's");
+    add("boss+x@example.com", "local").good();
+    fs::write(root.path().join("users"), "boss-y@example.com:x\n").unwrap();
+    let file = root.path().join("users").display().to_string();
+    let words = [
+        "import",
+        &file,
+        "--format",
+        "passwd-file",
+        "--source",
+        "local",
+    ];
+    let done = gatepost(&root, "account", &words);
+    assert!(
+        done.told
+            .contains("line 1: boss-y@example.com: the address"),
+        "{}",
+        done.told
+    );
+    assert_eq!(done.out, "0 added, 0 there already, 1 refused\n");
+}
+
+#[test]
 fn accounts_of_other_programs_are_added_once() {
     let root = TempDir::new().unwrap();
     configure(&root, "");
