@@ -126,10 +126,12 @@ pub enum Note {
         /// The id.
         id: Id,
     },
-    /// An address was refused, for another has it.
+    /// An address was refused, for another has it, or what it is an extension of, or an extension of it.
     AddressTaken {
         /// The address.
         address: Address,
+        /// What of it the other has.
+        held: String,
         /// Whose it is; nobody's if it is a list of the configuration.
         owner: Option<Owner>,
     },

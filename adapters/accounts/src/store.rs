@@ -128,6 +128,16 @@ pub trait Transaction {
     /// [`Unavailable`]: it cannot be told.
     fn owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable>;
 
+    /// The first address that begins with `prefix` and `is_wanted`, over all sources, and whose it is.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: it cannot be told.
+    fn prefixed(
+        &mut self,
+        prefix: &str,
+        is_wanted: &mut dyn FnMut(&str, Owner) -> bool,
+    ) -> Result<Option<(String, Owner)>, Unavailable>;
+
     /// The last account that had an address and has it no more, over all sources.
     ///
     /// # Errors

@@ -23,13 +23,14 @@ use gatepost_accounts::routes::{List, Routes};
 use gatepost_accounts::scim::Effect;
 use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
+use gatepost_mail::socketmap::Delimiters;
 use gatepost_store::{Job, Session, Settings, SourceError, Sqlite, State, Store, Trouble, run};
 use gatepost_tokio::ClientRules;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::config::AccountSettings;
+use crate::config::{AccountSettings, Config};
 use crate::connection::tls::Tls;
 use crate::log::audit;
 use crate::process::vital;
@@ -47,6 +48,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The accounts, and where they are kept.
 pub(crate) struct Accounts {
     settings: AccountSettings,
+    /// What extensions of addresses begin with.
+    delimiters: Delimiters,
     /// The provider whose tokens open the accounts of a source that names none.
     only_provider: Option<String>,
     held: Arc<Held>,
@@ -106,13 +109,13 @@ pub(crate) struct Health {
 }
 
 impl Accounts {
-    /// The accounts that `settings` name, of which nothing is opened yet.
+    /// The accounts that `settings` of `config` name, of which nothing is opened yet.
     ///
     /// # Errors
     /// [`SettingsError`]: the settings need something that is not there.
     pub(crate) fn new(
         settings: &AccountSettings,
-        only_provider: Option<String>,
+        config: &Config,
     ) -> Result<Arc<Self>, SettingsError> {
         checks::check(settings)?;
         let tls = settings.certificate();
@@ -120,7 +123,8 @@ impl Accounts {
         Ok(Arc::new(Self {
             settings: settings.clone(),
             tls: tls.transpose()?.map(Arc::new),
-            only_provider,
+            delimiters: config.recipient_delimiter.get(),
+            only_provider: config.only_provider(),
             held: Held::new(settings.common()?),
             store: Mutex::default(),
             served: OnceLock::new(),
@@ -206,7 +210,7 @@ impl Accounts {
         let configured = self.settings.sources.iter().zip(known);
         let sources = configured.map(|(source, id)| source.with_number(id));
         let sources: Vec<Source> = sources.collect();
-        let routes = routes(&self.settings, &sources);
+        let routes = routes(&self.settings, &self.delimiters, &sources);
         // Before anybody is answered: while a domain moves, its addresses are nobody's.
         derived::catch_up(&store, &sources, &routes).map_err(SourceError::from)?;
         if is_new {
@@ -256,8 +260,10 @@ impl Accounts {
         self.held.loaded(|index| {
             for (_, entry) in index.matching("*", Cursor::default()) {
                 for address in entry.addresses() {
-                    if let Some(list) = routes.owner(address) {
-                        audit::list_taken(sources, list, (address, entry));
+                    for held in routes.with_base(address) {
+                        if let Some(list) = routes.owner(&held) {
+                            audit::list_taken(sources, list, (address, entry));
+                        }
                     }
                 }
             }
@@ -348,8 +354,13 @@ impl Accounts {
 }
 
 /// What the configuration adds to accounts.
-pub(crate) fn routes(settings: &AccountSettings, sources: &[Source]) -> Routes {
+pub(crate) fn routes(
+    settings: &AccountSettings,
+    delimiters: &Delimiters,
+    sources: &[Source],
+) -> Routes {
     let mut routes = Routes::new();
+    routes.delimiters = delimiters.clone();
     routes.refuses_inactive = settings.refuses_disabled();
     for list in &settings.lists {
         let source = sources.iter().find(|source| *source.name == *list.source);

@@ -13,6 +13,7 @@ use gatepost_accounts::model::Source;
 use gatepost_accounts::routes::Routes;
 use gatepost_accounts::scim::{self, Context, Effect};
 use gatepost_accounts::store::Unavailable;
+use gatepost_mail::socketmap::Delimiters;
 use gatepost_store::{Role, Session, Settings, SourceError, Sqlite, Trouble, run};
 use nix::unistd::Uid;
 
@@ -104,6 +105,7 @@ fn end(result: Result<(), Error>) -> ExitCode {
 /// A database that is open, and what the configuration says of it.
 struct Opened {
     settings: AccountSettings,
+    delimiters: Delimiters,
     store: Sqlite,
 }
 
@@ -112,6 +114,7 @@ impl Opened {
     fn open(path: &Path, role: Role) -> Result<Self, Error> {
         let config = Config::read(path)?;
         log::start(&config.log);
+        let delimiters = config.recipient_delimiter.get();
         let settings = config
             .accounts
             .ok_or_else(|| Error::NoAccounts(path.into()))?;
@@ -134,7 +137,11 @@ impl Opened {
             Trouble::Missing => Error::NoDatabase(path),
             trouble => Error::Trouble { path, trouble },
         })?;
-        Ok(Self { settings, store })
+        Ok(Self {
+            settings,
+            delimiters,
+            store,
+        })
     }
 
     fn names(&self) -> String {
@@ -179,7 +186,7 @@ impl Opened {
     /// Has requests of SCIM answered for `source`, in one transaction.
     fn ask(&self, source: &Source, requests: Vec<Asked>) -> Result<Vec<Told>, Error> {
         let sources = self.sources()?;
-        let routes = accounts::routes(&self.settings, &sources);
+        let routes = accounts::routes(&self.settings, &self.delimiters, &sources);
         let asking = source.clone();
         let answers = self.run(move |session| {
             let answers = requests

@@ -280,19 +280,53 @@ impl Call<'_> {
         let Some(taken) = self.taken(address, id)? else {
             return Ok(());
         };
+        let detail = match &taken {
+            // What extensions others have is not told.
+            Note::AddressTaken { held, .. } if held.len() > address.as_str().len() => {
+                let address = quoted(address.as_str());
+                format!("another has an extension of the address {address} already")
+            }
+            Note::AddressTaken { held, .. } if *held != address.as_str() => {
+                let (address, held) = (quoted(address.as_str()), quoted(held));
+                format!(
+                    "the address {address} is an extension of {held}, which is another's already"
+                )
+            }
+            _ => {
+                let address = quoted(address.as_str());
+                format!("the address {address} is another's already")
+            }
+        };
         self.notes.push(taken);
-        let address = quoted(address.as_str());
-        let detail = format!("the address {address} is another's already");
         Err(Refusal::new(ScimType::Uniqueness, detail))
     }
 
-    /// A note of who has an address, if that is not the account `id`.
+    /// A note of who has an address, what it is an extension of, or an extension of it, if that is not the account `id`.
     fn taken(&mut self, address: &Address, id: Id) -> Result<Option<Note>, Unavailable> {
-        let owner = self.store.owner(address.as_str())?;
-        let owner = owner.filter(|owner| owner.account != id);
-        let is_taken = owner.is_some() || self.context.routes.has(address.as_str());
-        let address = address.clone();
-        Ok(is_taken.then_some(Note::AddressTaken { address, owner }))
+        let (routes, text) = (self.context.routes, address.as_str());
+        let taken = |held: String, owner| Note::AddressTaken {
+            address: address.clone(),
+            held,
+            owner,
+        };
+        for held in routes.with_base(text) {
+            let owner = self.store.owner(&held)?;
+            let owner = owner.filter(|owner| owner.account != id);
+            if owner.is_some() || routes.has(&held) {
+                return Ok(Some(taken(held.into_owned(), owner)));
+            }
+        }
+        let mut is_anothers = |one: &str, owner: Owner| {
+            let base = routes.delimiters.without_extension(one);
+            owner.account != id && base.as_deref() == Some(text)
+        };
+        for prefix in routes.delimiters.prefixes(text) {
+            let found = self.store.prefixed(&prefix, &mut is_anothers)?;
+            if let Some((held, owner)) = found {
+                return Ok(Some(taken(held, Some(owner))));
+            }
+        }
+        Ok(None)
     }
 
     /// Leaves an account without the addresses that it had not and another has; notes of those.

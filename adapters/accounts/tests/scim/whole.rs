@@ -184,6 +184,13 @@ impl Transaction for Failing {
     fn owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable> {
         self.next()?.owner(address)
     }
+    fn prefixed(
+        &mut self,
+        prefix: &str,
+        is_wanted: &mut dyn FnMut(&str, Owner) -> bool,
+    ) -> Result<Option<(String, Owner)>, Unavailable> {
+        self.next()?.prefixed(prefix, is_wanted)
+    }
     fn former_owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable> {
         self.next()?.former_owner(address)
     }

@@ -128,12 +128,24 @@ impl<'c> Open<'c> {
     }
 
     fn owned(&self, statement: &str, address: &str) -> Result<Option<Owner>> {
-        self.one(statement, [address], |row| {
-            Ok(Owner {
-                account: id(row, 0)?,
-                source: SourceId(row.get(1)?),
-            })
-        })
+        self.one(statement, [address], owner)
+    }
+
+    fn beginning(
+        &self,
+        prefix: &str,
+        is_wanted: &mut dyn FnMut(&str, Owner) -> bool,
+    ) -> Result<Option<(String, Owner)>> {
+        let mut statement = self.connection.prepare_cached(statement::PREFIXED)?;
+        let end = format!("{prefix}{}", char::MAX);
+        let mut rows = statement.query([prefix, &end])?;
+        while let Some(row) = rows.next()? {
+            let (owner, address) = (owner(row)?, row.get::<_, String>(2)?);
+            if is_wanted(&address, owner) {
+                return Ok(Some((address, owner)));
+            }
+        }
+        Ok(None)
     }
 
     fn not_known(&self, source: SourceId, ids: &[Id]) -> Result<Vec<Id>> {
@@ -146,6 +158,13 @@ impl<'c> Open<'c> {
         }
         Ok(unknown)
     }
+}
+
+fn owner(row: &Row<'_>) -> Result<Owner> {
+    Ok(Owner {
+        account: id(row, 0)?,
+        source: SourceId(row.get(1)?),
+    })
 }
 
 /// A limit as a parameter.
@@ -213,6 +232,15 @@ impl Transaction for Open<'_> {
     fn owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable> {
         let owner = self.owned(statement::OWNER, address);
         self.told(owner)
+    }
+
+    fn prefixed(
+        &mut self,
+        prefix: &str,
+        is_wanted: &mut dyn FnMut(&str, Owner) -> bool,
+    ) -> Result<Option<(String, Owner)>, Unavailable> {
+        let found = self.beginning(prefix, is_wanted);
+        self.told(found)
     }
 
     fn former_owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable> {

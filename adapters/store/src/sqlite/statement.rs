@@ -61,6 +61,8 @@ pub(super) const RETURNED: &str = records!(
 pub(super) const ANY_BY_ID: &str = records!("resources r WHERE r.id = ?1");
 pub(super) const OWNER: &str = "SELECT r.id, r.source FROM addresses a CROSS JOIN resources r \
      WHERE a.address = ?1 AND r.id = a.account";
+pub(super) const PREFIXED: &str = "SELECT r.id, r.source, a.address FROM addresses a CROSS JOIN resources r \
+     WHERE a.address >= ?1 AND a.address < ?2 AND r.id = a.account ORDER BY a.address";
 pub(super) const FORMER_OWNER: &str = "SELECT r.id, r.source FROM former_owners a CROSS JOIN resources r \
      WHERE a.address = ?1 AND r.id = a.account";
 pub(super) const IS_KNOWN: &str =
@@ -159,7 +161,7 @@ mod tests {
     use crate::sqlite::migration::migrate;
 
     /// Those whose answer depends on how much there is.
-    const LOOK_UPS: [&str; 27] = [
+    const LOOK_UPS: [&str; 28] = [
         BY_ID,
         BY_NAME,
         BY_EXTERNAL_ID,
@@ -172,6 +174,7 @@ mod tests {
         RETURNED,
         ANY_BY_ID,
         OWNER,
+        PREFIXED,
         FORMER_OWNER,
         IS_KNOWN,
         BEFORE,
