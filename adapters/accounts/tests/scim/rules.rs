@@ -538,6 +538,53 @@ fn an_address_has_no_capitals_that_mail_servers_do_not_know() {
 }
 
 /// It is compared with a token's `sub` byte for byte: what nobody sees would never fit.
+/// What a mail server takes for a command, an option, a home directory or a route.
+#[test]
+fn an_address_is_nothing_that_mail_servers_take_for_something_else() {
+    let mut service = Service::new();
+    for address in [
+        "|cat@example.org",
+        "-x@example.org",
+        "~root@example.org",
+        "a|b@example.org",
+        "alice%example.net@example.org",
+        "example.net!alice@example.org",
+        "/etc/passwd@example.org",
+        ":include:x@example.org",
+        "\"x\"@example.org",
+        ".x@example.org",
+    ] {
+        for (name, address) in [(address, "x@example.org"), ("x", address)] {
+            service
+                .send("POST", "/Users", with_address(name, address))
+                .expect_error(400, "invalidValue");
+        }
+    }
+    for address in [
+        "a-b@example.org",
+        "a~b@example.org",
+        "_x@example.org",
+        "+x@example.net",
+    ] {
+        service
+            .send("POST", "/Users", with_address(address, address))
+            .expect(201);
+    }
+    // Elsewhere it is nothing here. Nor is it one here once the domain is ours.
+    service.domains = vec!["example.org"];
+    let body = with_addresses("bob", &["-b@example.net", "b@example.net"]);
+    let bob = service
+        .send("POST", "/Users", body.clone())
+        .expect(201)
+        .id();
+    service.domains = vec!["example.org", "example.net"];
+    service
+        .send("PUT", &format!("/Users/{bob}"), body)
+        .expect(200);
+    assert!(service.index.by_address("b@example.net").is_some());
+    assert!(service.index.by_address("-b@example.net").is_none());
+}
+
 #[test]
 fn an_external_id_is_what_can_be_seen_of_it() {
     let mut service = Service::new();
