@@ -273,7 +273,7 @@ impl Call<'_> {
     }
 
     fn check_address(&mut self, address: &Address, id: Id) -> Result<(), Refusal> {
-        address.check_case().map_err(|why| {
+        address.check_new().map_err(|why| {
             let address = quoted(address.as_str());
             Refusal::value(format!("\"{address}\" cannot be an address here: {why}"))
         })?;
@@ -341,6 +341,9 @@ impl Call<'_> {
         let (mut notes, mut left) = (Vec::new(), Vec::new());
         for address in account.addresses() {
             let is_known = old.addresses().any(|one| one == address);
+            if !is_known && address.check_new().is_err() {
+                continue;
+            }
             let taken = if is_known {
                 None
             } else {
