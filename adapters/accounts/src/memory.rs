@@ -226,6 +226,20 @@ impl Transaction for Memory {
         Ok(found)
     }
 
+    fn positions(
+        &mut self,
+        kind: Kind,
+        source: SourceId,
+        key: Key<'_>,
+        limit: usize,
+    ) -> Result<Vec<u64>, Unavailable> {
+        let found = self.find(kind, source, key, limit)?;
+        Ok(found
+            .iter()
+            .map(|record| record.resource.life().position)
+            .collect())
+    }
+
     fn after(
         &mut self,
         kind: Kind,

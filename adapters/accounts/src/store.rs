@@ -81,6 +81,18 @@ pub trait Transaction {
         limit: usize,
     ) -> Result<Vec<Record>, Unavailable>;
 
+    /// The positions of what [`find`](Self::find) gives: for when there can be many, and large ones.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: it cannot be told.
+    fn positions(
+        &mut self,
+        kind: Kind,
+        source: SourceId,
+        key: Key<'_>,
+        limit: usize,
+    ) -> Result<Vec<u64>, Unavailable>;
+
     /// Resources of `source` whose position is greater than `position`, at most `limit`, in that order.
     ///
     /// # Errors

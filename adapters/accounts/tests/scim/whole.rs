@@ -152,6 +152,15 @@ impl Transaction for Failing {
     ) -> Result<Vec<Record>, Unavailable> {
         self.next()?.find(kind, source, key, limit)
     }
+    fn positions(
+        &mut self,
+        kind: Kind,
+        source: SourceId,
+        key: Key<'_>,
+        limit: usize,
+    ) -> Result<Vec<u64>, Unavailable> {
+        self.next()?.positions(kind, source, key, limit)
+    }
     fn after(
         &mut self,
         kind: Kind,
