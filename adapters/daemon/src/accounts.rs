@@ -12,6 +12,7 @@ mod pull;
 mod users;
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -198,13 +199,20 @@ impl Accounts {
 
     fn open(&self) -> Result<(), OpenError> {
         let feed = Arc::clone(&self.held).feed(self.settings.database());
-        let is_new = !self.settings.database().exists();
         let store = Sqlite::open(self.settings.database(), Settings::default(), feed)?;
         let names = self.settings.sources.iter();
         let names: Vec<String> = names.map(|source| source.name.to_string()).collect();
         let known = run(&store, move |session| {
-            let known = know(session, &names);
-            (Effect::Commit, known)
+            let has_all = names
+                .iter()
+                .all(|name| matches!(session.source(name), Ok(Some(_))));
+            // Where there is nothing to write, a full disk keeps nobody from being served.
+            let effect = if has_all {
+                Effect::Nothing
+            } else {
+                Effect::Commit
+            };
+            (effect, know(session, &names))
         });
         let known = known.map_err(SourceError::from).flatten()?;
         let configured = self.settings.sources.iter().zip(known);
@@ -213,11 +221,8 @@ impl Accounts {
         let routes = routes(&self.settings, &self.delimiters, &sources);
         // Before anybody is answered: while a domain moves, its addresses are nobody's.
         derived::catch_up(&store, &sources, &routes).map_err(SourceError::from)?;
-        if is_new {
-            tracing::warn!(
-                path = self.settings.database().display().to_string(),
-                "new database of accounts: if one was lost, have mail wait until everybody is known again"
-            );
+        if self.held.is_new() {
+            tell_new(self.settings.database());
         }
         let unread = self.unread(&store, &sources).map_err(SourceError::from)?;
         self.held.begin(routes.clone(), unread);
@@ -377,6 +382,14 @@ pub(crate) fn routes(
         routes.add_catch_all(domain, target.clone());
     }
     routes
+}
+
+/// Tells that nobody has ever been known to a database.
+pub(crate) fn tell_new(database: &Path) {
+    tracing::warn!(
+        path = database.display().to_string(),
+        "new database of accounts: if one was lost, have mail wait until everybody is known again"
+    );
 }
 
 /// The numbers of the sources of these names; those that are not there are added.

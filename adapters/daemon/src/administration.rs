@@ -14,7 +14,9 @@ use gatepost_accounts::routes::Routes;
 use gatepost_accounts::scim::{self, Context, Effect};
 use gatepost_accounts::store::Unavailable;
 use gatepost_mail::socketmap::Delimiters;
-use gatepost_store::{Role, Session, Settings, SourceError, Sqlite, Trouble, run};
+use gatepost_store::{
+    Role, Session, Settings, SourceError, Sqlite, State, Store as _, Trouble, run,
+};
 use nix::unistd::Uid;
 
 use crate::accounts::{self, now};
@@ -110,8 +112,13 @@ struct Opened {
 }
 
 impl Opened {
-    /// Opens the database of the configuration at `path`, as the user that the daemon becomes.
-    fn open(path: &Path, role: Role) -> Result<Self, Error> {
+    /// Opens the database of the configuration at `path`, as the user that the daemon becomes, if what is wanted passes
+    /// `check`: nothing is made for what cannot be done.
+    fn open(
+        path: &Path,
+        role: Role,
+        check: impl FnOnce(&AccountSettings) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let config = Config::read(path)?;
         log::start(&config.log);
         let delimiters = config.recipient_delimiter.get();
@@ -124,6 +131,8 @@ impl Opened {
                 account.become_it()?;
             }
         }
+        check(&settings)?;
+        let is_new = !settings.database().exists();
         let store = Sqlite::open(
             settings.database(),
             Settings {
@@ -137,31 +146,14 @@ impl Opened {
             Trouble::Missing => Error::NoDatabase(path),
             trouble => Error::Trouble { path, trouble },
         })?;
+        if is_new {
+            accounts::tell_new(settings.database());
+        }
         Ok(Self {
             settings,
             delimiters,
             store,
         })
-    }
-
-    fn names(&self) -> String {
-        let names = self.settings.sources.iter().map(|source| &*source.name);
-        names.collect::<Vec<_>>().join(", ")
-    }
-
-    /// What the configuration says of the source of that name; without a name of the only one.
-    fn configured(&self, name: Option<&str>) -> Result<AccountSource, Error> {
-        let mut sources = self.settings.sources.iter();
-        let found = match name {
-            Some(name) => sources
-                .find(|source| &*source.name == name)
-                .ok_or_else(|| Error::NoSource(name.to_owned(), self.names())),
-            None => sources
-                .next()
-                .filter(|_| self.settings.sources.len() == 1)
-                .ok_or_else(|| Error::WhichSource(self.names())),
-        };
-        found.cloned()
     }
 
     /// Every source that is configured, each with its number; those that are not known are added.
@@ -173,6 +165,17 @@ impl Opened {
             (Effect::Commit, known(session, &names, &settings))
         });
         known?
+    }
+
+    /// What came of it; of a database that is not available, why.
+    fn told(&self, result: Result<(), Error>) -> Result<(), Error> {
+        match (result, self.store.state()) {
+            (Err(Error::Unavailable), State::Away { why, .. }) => Err(Error::Trouble {
+                path: self.settings.database().to_owned(),
+                trouble: why,
+            }),
+            (result, _) => result,
+        }
     }
 
     /// Does something in one transaction.
@@ -218,6 +221,28 @@ impl Opened {
             body: serde_json::from_str(&answer.response.body.text()).unwrap_or_default(),
         });
         Ok(told.collect())
+    }
+}
+
+fn names(settings: &AccountSettings) -> String {
+    let names = settings.sources.iter().map(|source| &*source.name);
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// What the configuration says of the source of that name; without a name of the only one.
+fn configured<'s>(
+    settings: &'s AccountSettings,
+    name: Option<&str>,
+) -> Result<&'s AccountSource, Error> {
+    let mut sources = settings.sources.iter();
+    match name {
+        Some(name) => sources
+            .find(|source| &*source.name == name)
+            .ok_or_else(|| Error::NoSource(name.to_owned(), names(settings))),
+        None => sources
+            .next()
+            .filter(|_| settings.sources.len() == 1)
+            .ok_or_else(|| Error::WhichSource(names(settings))),
     }
 }
 

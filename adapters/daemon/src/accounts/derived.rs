@@ -37,7 +37,14 @@ pub(super) fn catch_up(
     };
     let all = Arc::clone(&deriving.sources);
     let stale = run(store, move |session| {
-        (Effect::Commit, forget_others(session, &all))
+        let stale = forget_others(session, &all);
+        let is_current = stale.as_ref().is_ok_and(Vec::is_empty);
+        let effect = if is_current {
+            Effect::Nothing
+        } else {
+            Effect::Commit
+        };
+        (effect, stale)
     })??;
     let mut stale: Vec<_> = stale
         .into_iter()

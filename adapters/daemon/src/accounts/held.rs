@@ -59,6 +59,11 @@ impl Held {
         is_loaded.then(|| look(&known.index))
     }
 
+    /// Whether nobody has ever been known.
+    pub(super) fn is_new(&self) -> bool {
+        self.known().index.sequence() == 0
+    }
+
     /// How many accounts there are; `None` where they are not loaded.
     pub(super) fn count(&self) -> Option<usize> {
         let known = self.known();

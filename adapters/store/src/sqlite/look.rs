@@ -5,10 +5,11 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::file::beside;
 use super::migration::{Marks, judge};
 use super::statement;
 use crate::trouble::Trouble;
@@ -100,12 +101,6 @@ fn to_look(path: &Path) -> Result<Connection, Trouble> {
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Ok(Connection::open_with_flags(url, flags)?)
-}
-
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
 }
 
 /// Whether something is in the log.

@@ -105,7 +105,9 @@ fn a_file_beside_the_database_that_another_owns_is_told() {
         let path = root.path().join(format!("accounts.sqlite{ending}"));
         fs::write(&path, "").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let words = format!("{ending} beside it, which belongs to another user (uid 0): chown it");
+        let words = format!(
+            "the file ending in {ending} beside it, whose owner is the user of id 0: chown it"
+        );
         for command in [CHECKED, EXAMINED] {
             let (said, code) = examined(&root, command);
             assert!(said.contains(&words), "{said}");
