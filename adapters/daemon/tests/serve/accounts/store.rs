@@ -148,7 +148,7 @@ fn a_directory_that_is_not_there_is_told_at_the_start() {
 
 /// What a command says of the configuration in `root`, its exit code, and that it has left everything as it was.
 #[track_caller]
-fn examined(root: &TempDir, words: &[&str]) -> (String, Option<i32>) {
+pub(super) fn examined(root: &TempDir, words: &[&str]) -> (String, Option<i32>) {
     // A daemon that runs may write into its own.
     let is_served = root.path().join("accounts.sqlite-wal").exists();
     let files = || {
