@@ -33,7 +33,7 @@ use crate::routes::Routes;
 use crate::store::{Owner, Transaction};
 use crate::time::Timestamp;
 
-pub use derived::{Derived, Step, derive, derived_by};
+pub use derived::{Derived, Step, addresses_in, derive, derived_by};
 pub use json::object;
 use refusal::Refusal;
 pub use response::{Body, CONTENT_TYPE, Response};

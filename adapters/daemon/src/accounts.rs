@@ -3,6 +3,7 @@
 
 mod checks;
 mod derived;
+mod domains;
 mod files;
 pub(crate) mod gate;
 mod held;
@@ -37,6 +38,7 @@ use crate::log::audit;
 use crate::process::vital;
 pub(crate) use checks::{SettingsError, check_database};
 pub(crate) use derived::forget_others;
+pub(crate) use domains::{Foreseen, Kept, foresee, settle};
 use files::Files;
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
@@ -73,6 +75,8 @@ pub(crate) struct Served {
     /// Whose tokens open each one's endpoint, beside its secrets.
     pub(crate) clients: Vec<Option<ClientRules>>,
     pub(crate) routes: Routes,
+    /// Domains that sources have though they are not configured any more.
+    kept: Vec<Kept>,
 }
 
 /// Whether the database has been opened.
@@ -105,6 +109,8 @@ pub(crate) struct Health {
     pub(crate) away: Option<String>,
     /// Since when.
     pub(crate) since: Option<String>,
+    /// Domains that sources have though they are not configured any more.
+    pub(crate) kept: Vec<Kept>,
     /// How the providers are that are read.
     pub(crate) pulls: Vec<Pulled>,
 }
@@ -215,9 +221,8 @@ impl Accounts {
             (effect, know(session, &names))
         });
         let known = known.map_err(SourceError::from).flatten()?;
-        let configured = self.settings.sources.iter().zip(known);
-        let sources = configured.map(|(source, id)| source.with_number(id));
-        let sources: Vec<Source> = sources.collect();
+        let (sources, kept) =
+            derived::settled(&store, &self.settings.sources, known).map_err(SourceError::from)?;
         let routes = routes(&self.settings, &self.delimiters, &sources);
         // Before anybody is answered: while a domain moves, its addresses are nobody's.
         derived::catch_up(&store, &sources, &routes).map_err(SourceError::from)?;
@@ -237,6 +242,7 @@ impl Accounts {
             clients: clients.collect(),
             sources,
             routes,
+            kept,
         });
         *self.lock() = Some(Arc::new(store));
         Ok(())
@@ -344,6 +350,9 @@ impl Accounts {
             is_loaded: self.held.count().is_some(),
             away: away.map(|why| format!("the database {why}")),
             since,
+            kept: self
+                .served()
+                .map_or_else(Vec::new, |served| served.kept.clone()),
             pulls: self.pulls.get(),
         }
     }

@@ -297,7 +297,8 @@ fn known(
 ) -> Result<Vec<Source>, Error> {
     let numbers = accounts::know(session, names)?;
     let sources = settings.iter().zip(numbers);
-    let sources: Vec<Source> = sources.map(|(source, id)| source.with_number(id)).collect();
+    let sources = sources.map(|(source, id)| Ok(accounts::settle(session, source, id)?.0));
+    let sources: Vec<Source> = sources.collect::<Result<_, Unavailable>>()?;
     accounts::forget_others(session, &sources)?;
     Ok(sources)
 }

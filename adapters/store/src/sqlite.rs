@@ -28,7 +28,7 @@ use crate::trouble::Trouble;
 use database::Database;
 pub use file::look_beside;
 use file::{Identity, Lock};
-pub use look::{Counts, count, look};
+pub use look::{Counts, accounts_derived_otherwise, count, look};
 use worker::{Status, Worker};
 
 /// Who opens a database.

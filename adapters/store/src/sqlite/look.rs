@@ -7,10 +7,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use gatepost_accounts::model::Kind;
+use gatepost_accounts::name::fold;
+use gatepost_accounts::store::Record;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::file::beside;
 use super::migration::{Marks, judge};
+use super::row::{kind_number, record};
 use super::statement;
 use crate::trouble::Trouble;
 
@@ -85,6 +89,41 @@ pub fn count(path: &Path) -> Result<Counts, Trouble> {
         accounts: one(statement::ALL_ACCOUNTS)?,
         sources: one(statement::ALL_SOURCES)?,
     })
+}
+
+/// Tells every account of the source of that name in the database at `path`, which is opened to be read; none if their
+/// addresses are derived `by` that already.
+///
+/// # Errors
+/// [`Trouble`]: it cannot be read.
+pub fn accounts_derived_otherwise(
+    path: &Path,
+    (name, by): (&str, &str),
+    each: &mut dyn FnMut(&Record),
+) -> Result<(), Trouble> {
+    look(path)?;
+    let connection = to_look(path)?;
+    let tables = connection.query_row(statement::TABLES, (), |row| super::row::unsigned(row, 0))?;
+    if tables == 0 {
+        return Ok(());
+    }
+    let mut source = connection.prepare(statement::SOURCE)?;
+    let known = source.query_row([fold(name)], |row| {
+        Ok((row.get::<_, u32>(0)?, row.get::<_, Option<String>>(3)?))
+    });
+    let Some((source, derived)) = known.optional()? else {
+        return Ok(());
+    };
+    if derived.as_deref() == Some(by) {
+        return Ok(());
+    }
+    let mut accounts = connection.prepare(statement::AFTER)?;
+    let params = params![kind_number(Kind::Account), source, 0, -1];
+    let mut rows = accounts.query(params)?;
+    while let Some(row) = rows.next()? {
+        each(&record(row)?);
+    }
+    Ok(())
 }
 
 /// Connects so that no file is made: where there is a log, its memory is read as it is, or else made up by the connection
