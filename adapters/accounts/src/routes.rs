@@ -53,6 +53,12 @@ impl Routes {
         self.catch_alls.insert(domain.to_ascii_lowercase(), target);
     }
 
+    /// Whether there are lists.
+    #[must_use]
+    pub fn has_lists(&self) -> bool {
+        !self.lists.is_empty()
+    }
+
     /// All lists.
     pub(crate) fn lists(&self) -> impl Iterator<Item = &List> {
         self.lists.values()

@@ -24,6 +24,7 @@ mod route;
 pub mod schema;
 mod show;
 mod tags;
+mod unique;
 mod write;
 
 use crate::id::Id;

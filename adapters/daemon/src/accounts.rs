@@ -10,6 +10,7 @@ mod held;
 mod login;
 mod maps;
 mod pull;
+mod routes;
 mod users;
 
 use std::io;
@@ -18,10 +19,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatepost_accounts::id::Id;
-use gatepost_accounts::index::Cursor;
 use gatepost_accounts::login::Join;
 use gatepost_accounts::model::{Source, SourceId};
-use gatepost_accounts::routes::{List, Routes};
+use gatepost_accounts::routes::Routes;
 use gatepost_accounts::scim::Effect;
 use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
@@ -34,15 +34,15 @@ use tokio::time::timeout;
 
 use crate::config::{AccountSettings, Config};
 use crate::connection::tls::Tls;
-use crate::log::audit;
 use crate::process::vital;
 pub(crate) use checks::{SettingsError, check_database};
 pub(crate) use derived::forget_others;
 pub(crate) use domains::{Foreseen, Kept, foresee, settle};
 use files::Files;
-pub(crate) use held::Held;
+pub(crate) use held::{Held, Number};
 pub(crate) use login::Logins;
 pub(crate) use pull::{Provider as PulledProvider, Pulled, Unanswered};
+pub(crate) use routes::routes;
 pub(crate) use users::Everybody;
 
 /// How long a database that cannot be opened is left alone.
@@ -105,6 +105,8 @@ enum OpenError {
 pub(crate) struct Health {
     /// Whether anybody is known: what the database last said, however long ago.
     pub(crate) is_loaded: bool,
+    /// How many are known, if any are.
+    pub(crate) number: Option<Number>,
     /// Why nothing can be written now, if so.
     pub(crate) away: Option<String>,
     /// Since when.
@@ -231,7 +233,7 @@ impl Accounts {
         }
         let unread = self.unread(&store, &sources).map_err(SourceError::from)?;
         self.held.begin(routes.clone(), unread);
-        self.tell_taken_lists(&sources, &routes);
+        routes::tell_taken_lists(&self.held, &sources, &routes);
         let urls = self.settings.sources.iter();
         let urls = urls.map(|source| source.public_url().map(str::to_owned));
         let clients = self.settings.sources.iter();
@@ -261,24 +263,6 @@ impl Accounts {
             .iter()
             .filter(|source| is_pulled(source) && !is_read(source));
         Ok(unread.cloned().collect())
-    }
-
-    /// Tells which addresses of lists have been accounts' before: they stay so, and the lists get no mail there.
-    fn tell_taken_lists(&self, sources: &[Source], routes: &Routes) {
-        if self.settings.lists.is_empty() {
-            return;
-        }
-        self.held.loaded(|index| {
-            for (_, entry) in index.matching("*", Cursor::default()) {
-                for address in entry.addresses() {
-                    for held in routes.with_base(address) {
-                        if let Some(list) = routes.owner(&held) {
-                            audit::list_taken(sources, list, (address, entry));
-                        }
-                    }
-                }
-            }
-        });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sqlite>>> {
@@ -348,6 +332,7 @@ impl Accounts {
         let (since, away) = away.unzip();
         Health {
             is_loaded: self.held.count().is_some(),
+            number: self.held.number(),
             away: away.map(|why| format!("the database {why}")),
             since,
             kept: self
@@ -365,32 +350,6 @@ impl Accounts {
             tracing::warn!("the database of accounts did not close in time");
         }
     }
-}
-
-/// What the configuration adds to accounts.
-pub(crate) fn routes(
-    settings: &AccountSettings,
-    delimiters: &Delimiters,
-    sources: &[Source],
-) -> Routes {
-    let mut routes = Routes::new();
-    routes.delimiters = delimiters.clone();
-    routes.refuses_inactive = settings.refuses_disabled();
-    for list in &settings.lists {
-        let source = sources.iter().find(|source| *source.name == *list.source);
-        if let Some(source) = source {
-            routes.add_list(List {
-                source: source.id,
-                group: list.group.to_string(),
-                address: list.address.get().clone(),
-                may_members_send: list.members_may_send,
-            });
-        }
-    }
-    for (domain, target) in settings.catch_alls() {
-        routes.add_catch_all(domain, target.clone());
-    }
-    routes
 }
 
 /// Tells that nobody has ever been known to a database.

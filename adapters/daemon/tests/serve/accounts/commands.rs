@@ -369,7 +369,8 @@ fn a_command_tells_what_keeps_it_from_the_database() {
         &["add", "a@example.com", "--source", "local"],
     )
     .good();
-    let users: String = (0..200).map(|n| format!("u{n}@example.com:x\n")).collect();
+    let users = (0..200).map(|n| format!("u{n}@example.com:x\n"));
+    let users = users.collect::<Vec<_>>().concat();
     let file = root.path().join("users").display().to_string();
     fs::write(&file, users).unwrap();
     let words = [

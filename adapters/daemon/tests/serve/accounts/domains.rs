@@ -150,6 +150,15 @@ fn a_mistyped_domain_takes_nobody_s_address_until_it_is_said_to_be_meant() {
             (200, &kept),
             "{accounts}"
         );
+        let figures = ask(&daemon.watched, "GET /metrics HTTP/1.1\r\nHost: x\r\n", "").body;
+        for figure in [
+            "gatepost_accounts{state=\"enabled\"} 2",
+            "gatepost_accounts{state=\"disabled\"} 0",
+            "gatepost_accounts_writable 1",
+            "gatepost_accounts_in_kept_domains{source=\"idp\"} 1",
+        ] {
+            assert!(figures.contains(figure), "{figures}");
+        }
         // Nor does what is pushed take it, nor what a command does.
         let idp = Pushing {
             daemon: &daemon,

@@ -93,13 +93,13 @@ fn a_file_beside_the_database_that_another_owns_is_told() {
     if !gatepost_tests::roots::is_root() {
         return;
     }
-    const NOBODY: Option<u32> = Some(65_534);
+    let nobody = Some(65_534);
     let root = TempDir::new().unwrap();
     let (configuration, _) = configure(&root, "");
     let text = fs::read_to_string(&configuration).unwrap();
     fs::write(&configuration, format!("user = \"nobody\"\n{text}")).unwrap();
-    chown(root.path(), NOBODY, NOBODY).unwrap();
-    chown(&configuration, NOBODY, NOBODY).unwrap();
+    chown(root.path(), nobody, nobody).unwrap();
+    chown(&configuration, nobody, nobody).unwrap();
     at_home(&root);
     for ending in ["-wal", "-shm", ".lock"] {
         let path = root.path().join(format!("accounts.sqlite{ending}"));
