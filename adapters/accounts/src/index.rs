@@ -76,6 +76,13 @@ impl Index {
         self.len() == 0
     }
 
+    /// How many of them may log in.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        let all = self.slots.iter().flatten();
+        all.filter(|entry| entry.is_active()).count()
+    }
+
     /// Takes the next change.
     pub fn apply(&mut self, change: &Change) {
         self.sequence = self.sequence.max(change.sequence);

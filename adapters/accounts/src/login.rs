@@ -98,7 +98,8 @@ pub fn find<'i>(
         return Found::Unbound(entry);
     }
     let name = fold(user.name);
-    if index.by_address(&name).is_some() || routes.has(&name) {
+    let mut held = routes.with_base(&name);
+    if held.any(|name| index.by_address(&name).is_some() || routes.has(&name)) {
         return Found::AddressTaken;
     }
     match strangers {

@@ -17,7 +17,7 @@ pub struct Memory {
     order: BTreeMap<(Kind, SourceId, u64), Id>,
     /// By kind, source and what a record is found by: those that are not deleted.
     keys: BTreeSet<(Kind, SourceId, Found, Id)>,
-    owners: HashMap<String, Owner>,
+    owners: BTreeMap<String, Owner>,
     former_owners: HashMap<String, Owner>,
     members: HashMap<Id, BTreeSet<Id>>,
     groups: HashMap<Id, BTreeSet<Id>>,
@@ -226,6 +226,20 @@ impl Transaction for Memory {
         Ok(found)
     }
 
+    fn positions(
+        &mut self,
+        kind: Kind,
+        source: SourceId,
+        key: Key<'_>,
+        limit: usize,
+    ) -> Result<Vec<u64>, Unavailable> {
+        let found = self.find(kind, source, key, limit)?;
+        Ok(found
+            .iter()
+            .map(|record| record.resource.life().position)
+            .collect())
+    }
+
     fn after(
         &mut self,
         kind: Kind,
@@ -280,6 +294,17 @@ impl Transaction for Memory {
 
     fn owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable> {
         Ok(self.owners.get(address).copied())
+    }
+
+    fn prefixed(
+        &mut self,
+        prefix: &str,
+        is_wanted: &mut dyn FnMut(&str, Owner) -> bool,
+    ) -> Result<Option<(String, Owner)>, Unavailable> {
+        let all = self.owners.range(prefix.to_owned()..);
+        let mut all = all.take_while(|(address, _)| address.starts_with(prefix));
+        let found = all.find(|(address, owner)| is_wanted(address, **owner));
+        Ok(found.map(|(address, owner)| (address.clone(), *owner)))
     }
 
     fn former_owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable> {

@@ -41,6 +41,11 @@ pub enum NameError {
     /// It is not a plain address.
     #[error("it is not an address like name@domain without quotes")]
     NoAddress,
+    /// Mail servers would take it for something else.
+    #[error(
+        "it begins with - or ~, or contains |, ! or %, which mail servers take for options, homes, commands and routes"
+    )]
+    Routed,
     /// Mail servers would take two spellings of it for two.
     #[error(
         "it contains a capital letter other than A to Z, whose case mail servers do not pass over; write it small"
@@ -159,11 +164,15 @@ impl Address {
     }
 
     /// Judges an address that somebody is to have from now on: case is passed over in ASCII alone, so no two that differ
-    /// in the case of another letter may exist.
+    /// in the case of another letter may exist; and Postfix refuses a `-` at the beginning (`allow_min_user`), and routes
+    /// by `!` and `%` (`swap_bangpath`, `allow_percent_hack`).
     ///
     /// # Errors
-    /// [`NameError::Capital`].
-    pub fn check_case(&self) -> Result<(), NameError> {
+    /// [`NameError::Routed`], [`NameError::Capital`].
+    pub fn check_new(&self) -> Result<(), NameError> {
+        if self.0.starts_with(['-', '~']) || self.0.contains(['|', '!', '%']) {
+            return Err(NameError::Routed);
+        }
         let is_small = |c: char| c.is_ascii() || c.to_lowercase().eq([c]);
         let is_small = self.0.chars().all(is_small);
         is_small.then_some(()).ok_or(NameError::Capital)

@@ -1,6 +1,9 @@
 //! What the configuration adds to accounts: which groups are distribution lists, and who gets what is for nobody.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+
+use gatepost_mail::socketmap::Delimiters;
 
 use crate::model::SourceId;
 use crate::name::{Address, fold};
@@ -26,6 +29,8 @@ pub struct List {
 pub struct Routes {
     lists: HashMap<Address, List>,
     catch_alls: HashMap<String, Address>,
+    /// What extensions of addresses begin with: who has an address has all of its extensions.
+    pub delimiters: Delimiters,
     /// Whether mail for accounts that are not active is refused; it is accepted by default, and kept.
     pub refuses_inactive: bool,
 }
@@ -46,6 +51,12 @@ impl Routes {
     /// Sends what is for nobody in `domain` to `target`.
     pub fn add_catch_all(&mut self, domain: &str, target: Address) {
         self.catch_alls.insert(domain.to_ascii_lowercase(), target);
+    }
+
+    /// Whether there are lists.
+    #[must_use]
+    pub fn has_lists(&self) -> bool {
+        !self.lists.is_empty()
     }
 
     /// All lists.
@@ -92,6 +103,12 @@ impl Routes {
     #[must_use]
     pub fn has(&self, address: &str) -> bool {
         self.owner(address).is_some()
+    }
+
+    /// An address, which is in lower case, and what it is an extension of, if it is one.
+    pub fn with_base<'a>(&self, address: &'a str) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
+        let base = self.delimiters.without_extension(address).map(Cow::Owned);
+        std::iter::once(Cow::Borrowed(address)).chain(base)
     }
 
     /// Who gets what is for nobody in that domain.

@@ -24,6 +24,7 @@ mod route;
 pub mod schema;
 mod show;
 mod tags;
+mod unique;
 mod write;
 
 use crate::id::Id;
@@ -33,7 +34,7 @@ use crate::routes::Routes;
 use crate::store::{Owner, Transaction};
 use crate::time::Timestamp;
 
-pub use derived::{Derived, Step, derive, derived_by};
+pub use derived::{Derived, Step, addresses_in, derive, derived_by};
 pub use json::object;
 use refusal::Refusal;
 pub use response::{Body, CONTENT_TYPE, Response};
@@ -126,10 +127,12 @@ pub enum Note {
         /// The id.
         id: Id,
     },
-    /// An address was refused, for another has it.
+    /// An address was refused, for another has it, or what it is an extension of, or an extension of it.
     AddressTaken {
         /// The address.
         address: Address,
+        /// What of it the other has.
+        held: String,
         /// Whose it is; nobody's if it is a list of the configuration.
         owner: Option<Owner>,
     },

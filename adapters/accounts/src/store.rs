@@ -81,6 +81,18 @@ pub trait Transaction {
         limit: usize,
     ) -> Result<Vec<Record>, Unavailable>;
 
+    /// The positions of what [`find`](Self::find) gives: for when there can be many, and large ones.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: it cannot be told.
+    fn positions(
+        &mut self,
+        kind: Kind,
+        source: SourceId,
+        key: Key<'_>,
+        limit: usize,
+    ) -> Result<Vec<u64>, Unavailable>;
+
     /// Resources of `source` whose position is greater than `position`, at most `limit`, in that order.
     ///
     /// # Errors
@@ -127,6 +139,16 @@ pub trait Transaction {
     /// # Errors
     /// [`Unavailable`]: it cannot be told.
     fn owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable>;
+
+    /// The first address that begins with `prefix` and `is_wanted`, over all sources, and whose it is.
+    ///
+    /// # Errors
+    /// [`Unavailable`]: it cannot be told.
+    fn prefixed(
+        &mut self,
+        prefix: &str,
+        is_wanted: &mut dyn FnMut(&str, Owner) -> bool,
+    ) -> Result<Option<(String, Owner)>, Unavailable>;
 
     /// The last account that had an address and has it no more, over all sources.
     ///

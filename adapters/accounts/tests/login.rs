@@ -169,6 +169,17 @@ fn the_accounts_of_another_provider_s_source_are_not_found() {
 }
 
 #[test]
+fn an_extension_of_an_address_is_no_name_of_somebody_else_s() {
+    let mut world = World::new();
+    world.create(ALICE, Some("s-1"));
+    for strangers in STRANGERS {
+        let stranger = user("s-2", "Alice+x@example.com");
+        assert_eq!(world.find(Join::Subject, strangers, &stranger), "taken");
+    }
+    assert!(!world.make(&user("s-2", "alice+x@example.com")));
+}
+
+#[test]
 fn an_address_finds_an_account_once_if_it_is_verified_and_the_source_says_so() {
     let mut world = World::new();
     let alice = world.create(ALICE, Some("internal-1"));

@@ -3,42 +3,46 @@
 
 mod checks;
 mod derived;
+mod domains;
 mod files;
 pub(crate) mod gate;
 mod held;
 mod login;
 mod maps;
 mod pull;
+mod routes;
 mod users;
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatepost_accounts::id::Id;
-use gatepost_accounts::index::Cursor;
 use gatepost_accounts::login::Join;
 use gatepost_accounts::model::{Source, SourceId};
-use gatepost_accounts::routes::{List, Routes};
+use gatepost_accounts::routes::Routes;
 use gatepost_accounts::scim::Effect;
 use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
+use gatepost_mail::socketmap::Delimiters;
 use gatepost_store::{Job, Session, Settings, SourceError, Sqlite, State, Store, Trouble, run};
 use gatepost_tokio::ClientRules;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::config::AccountSettings;
+use crate::config::{AccountSettings, Config};
 use crate::connection::tls::Tls;
-use crate::log::audit;
 use crate::process::vital;
 pub(crate) use checks::{SettingsError, check_database};
 pub(crate) use derived::forget_others;
+pub(crate) use domains::{Foreseen, Kept, foresee, settle};
 use files::Files;
-pub(crate) use held::Held;
+pub(crate) use held::{Held, Number};
 pub(crate) use login::Logins;
 pub(crate) use pull::{Provider as PulledProvider, Pulled, Unanswered};
+pub(crate) use routes::routes;
 pub(crate) use users::Everybody;
 
 /// How long a database that cannot be opened is left alone.
@@ -47,6 +51,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The accounts, and where they are kept.
 pub(crate) struct Accounts {
     settings: AccountSettings,
+    /// What extensions of addresses begin with.
+    delimiters: Delimiters,
     /// The provider whose tokens open the accounts of a source that names none.
     only_provider: Option<String>,
     held: Arc<Held>,
@@ -69,6 +75,8 @@ pub(crate) struct Served {
     /// Whose tokens open each one's endpoint, beside its secrets.
     pub(crate) clients: Vec<Option<ClientRules>>,
     pub(crate) routes: Routes,
+    /// Domains that sources have though they are not configured any more.
+    kept: Vec<Kept>,
 }
 
 /// Whether the database has been opened.
@@ -97,22 +105,26 @@ enum OpenError {
 pub(crate) struct Health {
     /// Whether anybody is known: what the database last said, however long ago.
     pub(crate) is_loaded: bool,
+    /// How many are known, if any are.
+    pub(crate) number: Option<Number>,
     /// Why nothing can be written now, if so.
     pub(crate) away: Option<String>,
     /// Since when.
     pub(crate) since: Option<String>,
+    /// Domains that sources have though they are not configured any more.
+    pub(crate) kept: Vec<Kept>,
     /// How the providers are that are read.
     pub(crate) pulls: Vec<Pulled>,
 }
 
 impl Accounts {
-    /// The accounts that `settings` name, of which nothing is opened yet.
+    /// The accounts that `settings` of `config` name, of which nothing is opened yet.
     ///
     /// # Errors
     /// [`SettingsError`]: the settings need something that is not there.
     pub(crate) fn new(
         settings: &AccountSettings,
-        only_provider: Option<String>,
+        config: &Config,
     ) -> Result<Arc<Self>, SettingsError> {
         checks::check(settings)?;
         let tls = settings.certificate();
@@ -120,7 +132,8 @@ impl Accounts {
         Ok(Arc::new(Self {
             settings: settings.clone(),
             tls: tls.transpose()?.map(Arc::new),
-            only_provider,
+            delimiters: config.recipient_delimiter.get(),
+            only_provider: config.only_provider(),
             held: Held::new(settings.common()?),
             store: Mutex::default(),
             served: OnceLock::new(),
@@ -194,30 +207,33 @@ impl Accounts {
 
     fn open(&self) -> Result<(), OpenError> {
         let feed = Arc::clone(&self.held).feed(self.settings.database());
-        let is_new = !self.settings.database().exists();
         let store = Sqlite::open(self.settings.database(), Settings::default(), feed)?;
         let names = self.settings.sources.iter();
         let names: Vec<String> = names.map(|source| source.name.to_string()).collect();
         let known = run(&store, move |session| {
-            let known = know(session, &names);
-            (Effect::Commit, known)
+            let has_all = names
+                .iter()
+                .all(|name| matches!(session.source(name), Ok(Some(_))));
+            // Where there is nothing to write, a full disk keeps nobody from being served.
+            let effect = if has_all {
+                Effect::Nothing
+            } else {
+                Effect::Commit
+            };
+            (effect, know(session, &names))
         });
         let known = known.map_err(SourceError::from).flatten()?;
-        let configured = self.settings.sources.iter().zip(known);
-        let sources = configured.map(|(source, id)| source.with_number(id));
-        let sources: Vec<Source> = sources.collect();
-        let routes = routes(&self.settings, &sources);
+        let (sources, kept) =
+            derived::settled(&store, &self.settings.sources, known).map_err(SourceError::from)?;
+        let routes = routes(&self.settings, &self.delimiters, &sources);
         // Before anybody is answered: while a domain moves, its addresses are nobody's.
         derived::catch_up(&store, &sources, &routes).map_err(SourceError::from)?;
-        if is_new {
-            tracing::warn!(
-                path = self.settings.database().display().to_string(),
-                "new database of accounts: if one was lost, have mail wait until everybody is known again"
-            );
+        if self.held.is_new() {
+            tell_new(self.settings.database());
         }
         let unread = self.unread(&store, &sources).map_err(SourceError::from)?;
         self.held.begin(routes.clone(), unread);
-        self.tell_taken_lists(&sources, &routes);
+        routes::tell_taken_lists(&self.held, &sources, &routes);
         let urls = self.settings.sources.iter();
         let urls = urls.map(|source| source.public_url().map(str::to_owned));
         let clients = self.settings.sources.iter();
@@ -228,6 +244,7 @@ impl Accounts {
             clients: clients.collect(),
             sources,
             routes,
+            kept,
         });
         *self.lock() = Some(Arc::new(store));
         Ok(())
@@ -246,22 +263,6 @@ impl Accounts {
             .iter()
             .filter(|source| is_pulled(source) && !is_read(source));
         Ok(unread.cloned().collect())
-    }
-
-    /// Tells which addresses of lists have been accounts' before: they stay so, and the lists get no mail there.
-    fn tell_taken_lists(&self, sources: &[Source], routes: &Routes) {
-        if self.settings.lists.is_empty() {
-            return;
-        }
-        self.held.loaded(|index| {
-            for (_, entry) in index.matching("*", Cursor::default()) {
-                for address in entry.addresses() {
-                    if let Some(list) = routes.owner(address) {
-                        audit::list_taken(sources, list, (address, entry));
-                    }
-                }
-            }
-        });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sqlite>>> {
@@ -331,8 +332,12 @@ impl Accounts {
         let (since, away) = away.unzip();
         Health {
             is_loaded: self.held.count().is_some(),
+            number: self.held.number(),
             away: away.map(|why| format!("the database {why}")),
             since,
+            kept: self
+                .served()
+                .map_or_else(Vec::new, |served| served.kept.clone()),
             pulls: self.pulls.get(),
         }
     }
@@ -347,25 +352,12 @@ impl Accounts {
     }
 }
 
-/// What the configuration adds to accounts.
-pub(crate) fn routes(settings: &AccountSettings, sources: &[Source]) -> Routes {
-    let mut routes = Routes::new();
-    routes.refuses_inactive = settings.refuses_disabled();
-    for list in &settings.lists {
-        let source = sources.iter().find(|source| *source.name == *list.source);
-        if let Some(source) = source {
-            routes.add_list(List {
-                source: source.id,
-                group: list.group.to_string(),
-                address: list.address.get().clone(),
-                may_members_send: list.members_may_send,
-            });
-        }
-    }
-    for (domain, target) in settings.catch_alls() {
-        routes.add_catch_all(domain, target.clone());
-    }
-    routes
+/// Tells that nobody has ever been known to a database.
+pub(crate) fn tell_new(database: &Path) {
+    tracing::warn!(
+        path = database.display().to_string(),
+        "new database of accounts: if one was lost, have mail wait until everybody is known again"
+    );
 }
 
 /// The numbers of the sources of these names; those that are not there are added.

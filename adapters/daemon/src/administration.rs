@@ -13,7 +13,10 @@ use gatepost_accounts::model::Source;
 use gatepost_accounts::routes::Routes;
 use gatepost_accounts::scim::{self, Context, Effect};
 use gatepost_accounts::store::Unavailable;
-use gatepost_store::{Role, Session, Settings, SourceError, Sqlite, Trouble, run};
+use gatepost_mail::socketmap::Delimiters;
+use gatepost_store::{
+    Role, Session, Settings, SourceError, Sqlite, State, Store as _, Trouble, run,
+};
 use nix::unistd::Uid;
 
 use crate::accounts::{self, now};
@@ -104,14 +107,21 @@ fn end(result: Result<(), Error>) -> ExitCode {
 /// A database that is open, and what the configuration says of it.
 struct Opened {
     settings: AccountSettings,
+    delimiters: Delimiters,
     store: Sqlite,
 }
 
 impl Opened {
-    /// Opens the database of the configuration at `path`, as the user that the daemon becomes.
-    fn open(path: &Path, role: Role) -> Result<Self, Error> {
+    /// Opens the database of the configuration at `path`, as the user that the daemon becomes, if what is wanted passes
+    /// `check`: nothing is made for what cannot be done.
+    fn open(
+        path: &Path,
+        role: Role,
+        check: impl FnOnce(&AccountSettings) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let config = Config::read(path)?;
         log::start(&config.log);
+        let delimiters = config.recipient_delimiter.get();
         let settings = config
             .accounts
             .ok_or_else(|| Error::NoAccounts(path.into()))?;
@@ -121,6 +131,8 @@ impl Opened {
                 account.become_it()?;
             }
         }
+        check(&settings)?;
+        let is_new = !settings.database().exists();
         let store = Sqlite::open(
             settings.database(),
             Settings {
@@ -134,27 +146,14 @@ impl Opened {
             Trouble::Missing => Error::NoDatabase(path),
             trouble => Error::Trouble { path, trouble },
         })?;
-        Ok(Self { settings, store })
-    }
-
-    fn names(&self) -> String {
-        let names = self.settings.sources.iter().map(|source| &*source.name);
-        names.collect::<Vec<_>>().join(", ")
-    }
-
-    /// What the configuration says of the source of that name; without a name of the only one.
-    fn configured(&self, name: Option<&str>) -> Result<AccountSource, Error> {
-        let mut sources = self.settings.sources.iter();
-        let found = match name {
-            Some(name) => sources
-                .find(|source| &*source.name == name)
-                .ok_or_else(|| Error::NoSource(name.to_owned(), self.names())),
-            None => sources
-                .next()
-                .filter(|_| self.settings.sources.len() == 1)
-                .ok_or_else(|| Error::WhichSource(self.names())),
-        };
-        found.cloned()
+        if is_new {
+            accounts::tell_new(settings.database());
+        }
+        Ok(Self {
+            settings,
+            delimiters,
+            store,
+        })
     }
 
     /// Every source that is configured, each with its number; those that are not known are added.
@@ -168,6 +167,17 @@ impl Opened {
         known?
     }
 
+    /// What came of it; of a database that is not available, why.
+    fn told(&self, result: Result<(), Error>) -> Result<(), Error> {
+        match (result, self.store.state()) {
+            (Err(Error::Unavailable), State::Away { why, .. }) => Err(Error::Trouble {
+                path: self.settings.database().to_owned(),
+                trouble: why,
+            }),
+            (result, _) => result,
+        }
+    }
+
     /// Does something in one transaction.
     fn run<T: Send + 'static>(
         &self,
@@ -179,7 +189,7 @@ impl Opened {
     /// Has requests of SCIM answered for `source`, in one transaction.
     fn ask(&self, source: &Source, requests: Vec<Asked>) -> Result<Vec<Told>, Error> {
         let sources = self.sources()?;
-        let routes = accounts::routes(&self.settings, &sources);
+        let routes = accounts::routes(&self.settings, &self.delimiters, &sources);
         let asking = source.clone();
         let answers = self.run(move |session| {
             let answers = requests
@@ -211,6 +221,28 @@ impl Opened {
             body: serde_json::from_str(&answer.response.body.text()).unwrap_or_default(),
         });
         Ok(told.collect())
+    }
+}
+
+fn names(settings: &AccountSettings) -> String {
+    let names = settings.sources.iter().map(|source| &*source.name);
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// What the configuration says of the source of that name; without a name of the only one.
+fn configured<'s>(
+    settings: &'s AccountSettings,
+    name: Option<&str>,
+) -> Result<&'s AccountSource, Error> {
+    let mut sources = settings.sources.iter();
+    match name {
+        Some(name) => sources
+            .find(|source| &*source.name == name)
+            .ok_or_else(|| Error::NoSource(name.to_owned(), names(settings))),
+        None => sources
+            .next()
+            .filter(|_| settings.sources.len() == 1)
+            .ok_or_else(|| Error::WhichSource(names(settings))),
     }
 }
 
@@ -265,7 +297,8 @@ fn known(
 ) -> Result<Vec<Source>, Error> {
     let numbers = accounts::know(session, names)?;
     let sources = settings.iter().zip(numbers);
-    let sources: Vec<Source> = sources.map(|(source, id)| source.with_number(id)).collect();
+    let sources = sources.map(|(source, id)| Ok(accounts::settle(session, source, id)?.0));
+    let sources: Vec<Source> = sources.collect::<Result<_, Unavailable>>()?;
     accounts::forget_others(session, &sources)?;
     Ok(sources)
 }

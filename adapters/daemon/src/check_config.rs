@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use nix::errno::Errno;
 use nix::unistd::Uid;
 
+use crate::accounts::{self, Foreseen};
 use crate::config::Config;
 use crate::process::prepare::{self, Kept};
 
@@ -74,6 +75,7 @@ fn report(path: &Path, is_file_only: bool) -> Report {
             directory.display()
         ));
     }
+    report.foresee(&config, ready.accounts.is_some());
     for fault in ready.faults {
         let fault = fault.to_string();
         if is_for_lack_of_rights(&fault, Uid::effective().is_root()) {
@@ -89,6 +91,20 @@ fn report(path: &Path, is_file_only: bool) -> Report {
         report.lines.push(format!("{shown}: nothing is wrong"));
     }
     report
+}
+
+impl Report {
+    /// Tells what the next start does to accounts, where their database can be read.
+    fn foresee(&mut self, config: &Config, is_good: bool) {
+        let accounts = config.accounts.as_ref().filter(|_| is_good);
+        // What keeps it from being read is told as a fault.
+        let foreseen = accounts.map(|accounts| accounts::foresee(accounts).unwrap_or_default());
+        for Foreseen { text, advice } in foreseen.into_iter().flatten() {
+            self.is_good &= advice.is_none();
+            let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
+            self.lines.push(format!("warning: {text}{advice}"));
+        }
+    }
 }
 
 /// Whether only somebody else may read what the daemon reads. Faults of files hold the system's words alone.

@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus, and whether all is well. No label holds anything that a client has sent.
 
+mod accounts;
 mod answers;
 mod events;
 mod figure;
@@ -21,7 +22,7 @@ use tokio::sync::watch;
 pub(crate) use answers::{Answer, Question};
 pub(crate) use events::{Connected, Limit, limit_hit, loaded, reloaded};
 
-use crate::accounts::{Accounts, Pulled};
+use crate::accounts::{Accounts, Health};
 use crate::judging::generation::Generation;
 use crate::log;
 use answers::Format;
@@ -121,18 +122,20 @@ impl Metrics {
         let generation = Arc::clone(&generation.borrow());
         let health = accounts.map(Accounts::health);
         answers::answer(question, &generation, health.as_ref(), |format| {
-            let pulls = health.as_ref().map(|health| health.pulls.clone());
-            self.figures(&generation, pulls.unwrap_or_default(), format)
+            self.figures(&generation, health.as_ref(), format)
         })
     }
 
-    fn figures(&self, generation: &Generation, pulls: Vec<Pulled>, format: Format) -> String {
+    fn figures(&self, generation: &Generation, health: Option<&Health>, format: Format) -> String {
         // What is read where it is comes with its whole name.
         let mut read = Registry::default();
         read.register_collector(Box::new(Daemon));
         let statistics = generation.providers.statistics();
         read.register_collector(Box::new(Providers(statistics)));
-        read.register_collector(Box::new(Pulls(pulls)));
+        if let Some(health) = health {
+            read.register_collector(Box::new(accounts::Accounts::new(health)));
+            read.register_collector(Box::new(Pulls(health.pulls.clone())));
+        }
         read.register_collector(Box::new(Process));
         let mut figures = String::new();
         // A string always has room.

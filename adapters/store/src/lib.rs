@@ -27,6 +27,8 @@ pub use source::{
     BearerSecret, KnownSource, MAX_LABEL, MAX_SECRETS, NewSecret, Secret, SecretHash, SecretId,
     Session, SourceError,
 };
-pub use sqlite::{Counts, Role, Settings, Sqlite, count, look};
+pub use sqlite::{
+    Counts, Role, Settings, Sqlite, accounts_derived_otherwise, count, look, look_beside,
+};
 pub use store::{Feed, Load, State, Store, Untold};
 pub use trouble::Trouble;

@@ -26,8 +26,9 @@ use crate::job::Job;
 use crate::store::{Feed, State, Store, Untold};
 use crate::trouble::Trouble;
 use database::Database;
+pub use file::look_beside;
 use file::{Identity, Lock};
-pub use look::{Counts, count, look};
+pub use look::{Counts, accounts_derived_otherwise, count, look};
 use worker::{Status, Worker};
 
 /// Who opens a database.
@@ -89,6 +90,7 @@ impl Sqlite {
         settings: Settings,
         mut feed: impl Feed + 'static,
     ) -> Result<Self, Trouble> {
+        file::look_beside(path)?;
         let lock = match settings.role {
             Role::Server => Some(Lock::take(path)?),
             Role::FirstCommand if !path.exists() => Some(Lock::take(path).map_err(lost)?),
@@ -100,14 +102,13 @@ impl Sqlite {
         let lock = lock.filter(|_| settings.role == Role::Server);
         file::make_private(path)?;
         let identity = Identity::of(path)?;
-        let database = Database::open(path, settings.max_bytes)?;
+        let database = Database::open(path, &settings)?;
         let told = database.tell_all(&mut feed)?;
         let (sender, jobs) = mpsc::sync_channel(settings.queue.max(1));
         let status = Arc::new(Status::new());
-        let worker = Worker {
+        let mut worker = Worker {
             path: path.to_owned(),
-            max_bytes: settings.max_bytes,
-            retry: settings.retry,
+            settings,
             jobs,
             feed: Box::new(feed),
             identity,
@@ -117,6 +118,7 @@ impl Sqlite {
             lost: None,
             _lock: lock,
         };
+        worker.begin();
         let thread = thread::Builder::new().name("gatepost-store".to_owned());
         let thread = thread.spawn(move || worker.run())?;
         Ok(Self {

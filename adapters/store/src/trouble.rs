@@ -33,7 +33,8 @@ pub enum Trouble {
     InUse,
     /// Another process has written for too long.
     #[error(
-        "is locked by another process: end what reads or writes it, such as a backup or an sqlite3 shell"
+        "is locked by another process for longer than is waited: try again if that is gatepost, which may take many \
+         changes now; end it if it is a backup or an sqlite3 shell"
     )]
     Busy,
     /// The rights of the file, or of its directory, do not suffice.
@@ -41,6 +42,17 @@ pub enum Trouble {
         "may not be read and written by this user: give the file and its directory to the user that gatepost runs as"
     )]
     Denied,
+    /// A file beside it cannot be used.
+    #[error(
+        "cannot be opened: this user may not read and write the file ending in {ending} beside it, whose owner is the \
+         user of id {owner}: chown it to the user that gatepost runs as"
+    )]
+    Beside {
+        /// What its name ends in.
+        ending: &'static str,
+        /// The id of its owner.
+        owner: u32,
+    },
     /// There is no such file, or no such directory.
     #[error("is not there: create its directory, or bring the file back")]
     Missing,

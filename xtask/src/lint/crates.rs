@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::Complaints;
 
 /// The adapters that an adapter may use.
-const AMONG_ADAPTERS: [(&str, &[&str]); 2] = [
+const AMONG_ADAPTERS: [(&str, &[&str]); 3] = [
     ("daemon", &["tokio", "mail", "aws-lc", "accounts", "store"]),
+    ("accounts", &["mail"]),
     ("store", &["accounts"]),
 ];
 

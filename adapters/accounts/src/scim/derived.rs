@@ -4,7 +4,7 @@
 use super::resource::{addresses, content};
 use super::{Call, Context, Effect, Note, Request};
 use crate::model::{Kind, Resource, Source};
-use crate::name::Address;
+use crate::name::{Address, Domains};
 use crate::store::{Record, Transaction, Unavailable};
 
 /// Counts the rules that make addresses of a content: they have changed where this has.
@@ -18,6 +18,12 @@ const AT_ONCE: usize = 500;
 pub fn derived_by(source: &Source) -> String {
     let domains: Vec<_> = source.domains.iter().collect();
     format!("{RULES} {}", domains.join(" "))
+}
+
+/// The addresses that an account would have in these domains, were they nobody else's; the mailbox comes first.
+#[must_use]
+pub fn addresses_in(record: &Record, domains: &Domains) -> Vec<Address> {
+    addresses(&content(record), domains)
 }
 
 /// A part of deriving anew. All sources do the first before any does the second: so a domain can move from one to

@@ -50,8 +50,14 @@ pub const DEFAULT_PAGE: usize = 100;
 pub const MAX_SCAN: usize = 20_000;
 
 /// Most bytes that are looked at for such a filter, each once for each of its comparisons: 20,000 resources of 1 KiB by
-/// three. The groups of a user count, if the filter asks for them.
+/// three. The groups of a user count, if the filter asks for them; so do [`SCAN_RECORD`] and [`SCAN_LOOK_UP`].
 pub const MAX_SCAN_BYTES: usize = 64 << 20;
+
+/// What a resource that is looked at counts as, beside its own bytes.
+pub const SCAN_RECORD: usize = 256;
+
+/// What asking the store for something of a resource that is looked at counts as: reading so many bytes takes as long.
+pub const SCAN_LOOK_UP: usize = 1 << 10;
 
 /// Most bytes of a page, the groups of its users counted, and members not; it ends before the resource that would be more.
 pub const MAX_PAGE_BYTES: usize = 8 << 20;

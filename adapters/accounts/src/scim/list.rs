@@ -6,7 +6,10 @@ use serde_json::json;
 
 use super::clean::Object;
 use super::filter::{Filter, Lookup, is_members};
-use super::limits::{MAX_MEMBERS_OF_PAGE, MAX_PAGE, MAX_PAGE_BYTES, MAX_SCAN, MAX_SCAN_BYTES};
+use super::limits::{
+    MAX_MEMBERS_OF_PAGE, MAX_PAGE, MAX_PAGE_BYTES, MAX_SCAN, MAX_SCAN_BYTES, SCAN_LOOK_UP,
+    SCAN_RECORD,
+};
 use super::projection::Projection;
 use super::query::Query;
 use super::refusal::{Refusal, ScimType, quoted};
@@ -159,9 +162,16 @@ impl Call<'_> {
         match filter.lookup() {
             Lookup::Nothing => {}
             Lookup::Key(key) => {
-                let found = self.store.find(kind, source, key, MAX_SCAN)?;
-                for record in found {
-                    self.look_at(record, filter, query, &mut page)?;
+                let found = self.store.positions(kind, source, key, MAX_SCAN + 1)?;
+                if found.len() > MAX_SCAN {
+                    return Err(too_many());
+                }
+                // Each is counted before the next is read: they may be large.
+                for position in found {
+                    let before = position.saturating_sub(1);
+                    for record in self.store.after(kind, source, before, 1)? {
+                        self.look_at(record, filter, query, &mut page)?;
+                    }
                 }
             }
             Lookup::Scan => {
@@ -190,7 +200,8 @@ impl Call<'_> {
         query: &Query,
         page: &mut Page,
     ) -> Result<(), Refusal> {
-        Self::count(record.document.len(), filter, page)?;
+        Self::count(SCAN_RECORD, page)?;
+        Self::count_compared(record.document.len(), filter, page)?;
         if self.is_match(filter, &record, page)? {
             page.take(record, query);
         }
@@ -198,8 +209,11 @@ impl Call<'_> {
     }
 
     /// Counts what is looked at, each time that the filter compares with it.
-    fn count(bytes: usize, filter: &Filter, page: &mut Page) -> Result<(), Refusal> {
-        let bytes = bytes.saturating_mul(filter.terms());
+    fn count_compared(bytes: usize, filter: &Filter, page: &mut Page) -> Result<(), Refusal> {
+        Self::count(bytes.saturating_mul(filter.terms()), page)
+    }
+
+    fn count(bytes: usize, page: &mut Page) -> Result<(), Refusal> {
         page.bytes = page.bytes.saturating_add(bytes);
         if page.bytes > MAX_SCAN_BYTES {
             return Err(too_many());
@@ -221,12 +235,13 @@ impl Call<'_> {
             asks_members |= is_members(name.attribute);
         });
         if asks_groups {
+            Self::count(SCAN_LOOK_UP, page)?;
             let (groups, bytes) = self.groups(id)?;
-            Self::count(bytes, filter, page)?;
+            Self::count_compared(bytes, filter, page)?;
             object.insert("groups".to_owned(), groups);
         }
         if asks_members {
-            self.add_members(filter, id, &mut object)?;
+            self.add_members(filter, id, &mut object, page)?;
         }
         Ok(filter.matches(&object))
     }
@@ -237,6 +252,7 @@ impl Call<'_> {
         filter: &Filter,
         group: Id,
         object: &mut Object,
+        page: &mut Page,
     ) -> Result<(), Refusal> {
         let mut asked = BTreeSet::new();
         filter.each_member(&mut |id| {
@@ -244,6 +260,7 @@ impl Call<'_> {
         });
         let mut members = Vec::new();
         for id in asked {
+            Self::count(SCAN_LOOK_UP, page)?;
             if self.is_member(group, id)? {
                 members.push(json!({"value": id.to_string()}));
             }

@@ -6,7 +6,7 @@ use super::filter::is_members;
 use super::limits::MAX_MEMBERS_AFTER_PATCH;
 use super::members::MemberEdits;
 use super::patch::{Patch, Patched};
-use super::refusal::{Refusal, ScimType, quoted};
+use super::refusal::Refusal;
 use super::resource::{Claims, claims_the_same, content, record};
 use super::response::Response;
 use super::schema::ResourceType;
@@ -14,8 +14,7 @@ use super::tags::{check, etag};
 use super::{Call, Note, json};
 use crate::id::Id;
 use crate::model::{Kind, Life, Resource};
-use crate::name::{Address, fold};
-use crate::store::{Key, Owner, Record, Unavailable};
+use crate::store::{Key, Record};
 
 /// What a PUT changes only where it says something of it. Whoever does not say whether somebody may log in does not say
 /// that they may; and whoever leaves out by what tokens are theirs does not mean that they are nobody's. `null` says so.
@@ -242,106 +241,6 @@ impl Call<'_> {
         let (kind, source) = (resource.kind(), self.context.source.id);
         let found = self.store.find(kind, source, Key::Subject(subject), 1)?;
         Ok(!found.is_empty())
-    }
-
-    /// Refuses what only one may have, and another has.
-    fn check_unique(&mut self, new: &Resource, old: Option<&Resource>) -> Result<(), Refusal> {
-        let (kind, source) = (new.kind(), self.context.source.id);
-        let name = fold(new.name());
-        let (attribute, what) = match kind {
-            Kind::Account => ("userName", "a user"),
-            Kind::Group => ("displayName", "a group"),
-        };
-        let keys = [
-            Some((attribute, Key::Name(&name))),
-            new.external_id()
-                .map(|id| ("externalId", Key::ExternalId(id))),
-        ];
-        for (attribute, key) in keys.into_iter().flatten() {
-            let found = self.store.find(kind, source, key, 2)?;
-            if found.iter().any(|record| record.resource.id() != new.id()) {
-                let detail = format!("there is {what} of this {attribute} already");
-                return Err(Refusal::new(ScimType::Uniqueness, detail));
-            }
-        }
-        let had =
-            |address: &&Address| old.is_none_or(|old| !old.addresses().any(|one| one == *address));
-        for address in new.addresses().filter(had) {
-            self.check_address(address, new.id())?;
-        }
-        Ok(())
-    }
-
-    fn check_address(&mut self, address: &Address, id: Id) -> Result<(), Refusal> {
-        address.check_case().map_err(|why| {
-            let address = quoted(address.as_str());
-            Refusal::value(format!("\"{address}\" cannot be an address here: {why}"))
-        })?;
-        let Some(taken) = self.taken(address, id)? else {
-            return Ok(());
-        };
-        self.notes.push(taken);
-        let address = quoted(address.as_str());
-        let detail = format!("the address {address} is another's already");
-        Err(Refusal::new(ScimType::Uniqueness, detail))
-    }
-
-    /// A note of who has an address, if that is not the account `id`.
-    fn taken(&mut self, address: &Address, id: Id) -> Result<Option<Note>, Unavailable> {
-        let owner = self.store.owner(address.as_str())?;
-        let owner = owner.filter(|owner| owner.account != id);
-        let is_taken = owner.is_some() || self.context.routes.has(address.as_str());
-        let address = address.clone();
-        Ok(is_taken.then_some(Note::AddressTaken { address, owner }))
-    }
-
-    /// Leaves an account without the addresses that it had not and another has; notes of those.
-    pub(super) fn leave_taken(
-        &mut self,
-        new: &mut Resource,
-        old: &Resource,
-    ) -> Result<Vec<Note>, Unavailable> {
-        let Resource::Account(account) = new else {
-            return Ok(Vec::new());
-        };
-        let (mut notes, mut left) = (Vec::new(), Vec::new());
-        for address in account.addresses() {
-            let is_known = old.addresses().any(|one| one == address);
-            let taken = if is_known {
-                None
-            } else {
-                self.taken(address, account.id)?
-            };
-            match taken {
-                Some(taken) => notes.push(taken),
-                None => left.push(address.clone()),
-            }
-        }
-        account.set_addresses(left);
-        Ok(notes)
-    }
-
-    /// Notes of addresses that come from somebody else.
-    pub(super) fn reused(
-        &mut self,
-        new: &Resource,
-        old: Option<&Resource>,
-    ) -> Result<Vec<Note>, Unavailable> {
-        let mut notes = Vec::new();
-        for address in new.addresses() {
-            if old.is_some_and(|old| old.addresses().any(|one| one == address)) {
-                continue;
-            }
-            let before: Option<Owner> = self.store.former_owner(address.as_str())?;
-            if let Some(before) = before.filter(|before| before.account != new.id()) {
-                notes.push(Note::AddressReused {
-                    address: address.clone(),
-                    before,
-                    now: new.id(),
-                });
-            }
-        }
-        Ok(notes)
     }
 
     /// Whether a group has more members than the answer to a PATCH shows.

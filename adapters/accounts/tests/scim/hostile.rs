@@ -1,5 +1,6 @@
 //! Requests that nobody's client sends, and somebody might.
 
+use gatepost_accounts::id::Id;
 use gatepost_accounts::scim::limits::{MAX_FILTER_DEPTH, MAX_FILTER_TERMS, MAX_PAGE_BYTES};
 use serde_json::{Value, json};
 
@@ -437,6 +438,27 @@ fn what_a_filter_looks_at_and_a_page_holds_is_bounded() {
         pages += 1;
     }
     assert_eq!((start, pages), (201, 2));
+}
+
+#[test]
+fn what_a_filter_asks_for_of_each_resource_counts() {
+    let mut service = Service::new();
+    for number in 0..1_500 {
+        let body = json!({"displayName": format!("group {number}")}).to_string();
+        service
+            .answer("POST", "/Groups", body.as_bytes())
+            .expect(201);
+    }
+    let term = |number: u128| {
+        let id = Id::from_bytes(number.to_be_bytes());
+        format!("members.value+eq+%22{id}%22")
+    };
+    for (terms, status) in [(2, 200), (60, 400)] {
+        let terms: Vec<_> = (0..terms).map(term).collect();
+        let filter = format!("displayName+pr+and+({})", terms.join("+or+"));
+        let reply = service.answer("GET", &format!("/Groups?filter={filter}"), b"");
+        assert_eq!(reply.status, status, "{}", reply.body);
+    }
 }
 
 #[test]

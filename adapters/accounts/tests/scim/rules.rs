@@ -79,6 +79,7 @@ fn an_address_has_one_owner_over_all_sources() {
     let address = Address::parse("alice@example.org").unwrap();
     let taken = Note::AddressTaken {
         address: address.clone(),
+        held: "alice@example.org".to_owned(),
         owner: Some(owner(&alice, IDP)),
     };
     assert_eq!(refused.notes, [taken]);
@@ -150,6 +151,72 @@ fn the_address_of_a_list_is_nobody_s() {
         service
             .send("POST", "/Users", with_address(name, address))
             .expect(201);
+    }
+}
+
+#[test]
+fn an_extension_of_an_address_is_its_owner_s() {
+    let mut service = Service::new();
+    service.routes.add_list(List {
+        source: IDP,
+        group: "Staff".to_owned(),
+        address: Address::parse("staff@example.org").unwrap(),
+        may_members_send: true,
+    });
+    let alice = service.user("alice");
+    service.be(OTHER);
+    for (address, detail) in [
+        (
+            "Alice+Invoices@example.org",
+            "the address alice+invoices@example.org is an extension of alice@example.org, which is another's already",
+        ),
+        (
+            "staff+x@example.org",
+            "the address staff+x@example.org is an extension of staff@example.org, which is another's already",
+        ),
+    ] {
+        let refused = service
+            .send("POST", "/Users", with_address("bob", address))
+            .expect_error(409, "uniqueness");
+        assert_eq!(refused.body["detail"], detail);
+        assert!(
+            matches!(&refused.notes[..], [Note::AddressTaken { .. }]),
+            "{:?}",
+            refused.notes
+        );
+    }
+    // Nor can who has an extension be robbed of it.
+    let bob = with_address("bob", "bob+x@example.org");
+    let bob = service.send("POST", "/Users", bob).expect(201).id();
+    let refused = service
+        .send("POST", "/Users", with_address("carol", "bob@example.org"))
+        .expect_error(409, "uniqueness");
+    assert_eq!(
+        refused.body["detail"],
+        "another has an extension of the address bob@example.org already"
+    );
+    for (name, address) in [
+        ("dave", "bobby@example.org"),
+        ("erin", "bob@example.net"),
+        ("frank", "alice+x@example.net"),
+        ("grace", "+alice@example.org"),
+    ] {
+        service
+            .send("POST", "/Users", with_address(name, address))
+            .expect(201);
+    }
+    // An account may have its own.
+    let all = ["bob+x@example.org", "bob@example.org", "bob+y@example.org"];
+    service
+        .send("PUT", &format!("/Users/{bob}"), with_addresses("bob", &all))
+        .expect(200);
+    let owner = |service: &Service, address: &str| {
+        let found = service.index.by_address(address);
+        found.map(|entry| entry.id().to_string())
+    };
+    assert_eq!(owner(&service, "alice@example.org"), Some(alice));
+    for address in all {
+        assert_eq!(owner(&service, address).as_ref(), Some(&bob), "{address}");
     }
 }
 
@@ -471,6 +538,53 @@ fn an_address_has_no_capitals_that_mail_servers_do_not_know() {
 }
 
 /// It is compared with a token's `sub` byte for byte: what nobody sees would never fit.
+/// What a mail server takes for a command, an option, a home directory or a route.
+#[test]
+fn an_address_is_nothing_that_mail_servers_take_for_something_else() {
+    let mut service = Service::new();
+    for address in [
+        "|cat@example.org",
+        "-x@example.org",
+        "~root@example.org",
+        "a|b@example.org",
+        "alice%example.net@example.org",
+        "example.net!alice@example.org",
+        "/etc/passwd@example.org",
+        ":include:x@example.org",
+        "\"x\"@example.org",
+        ".x@example.org",
+    ] {
+        for (name, address) in [(address, "x@example.org"), ("x", address)] {
+            service
+                .send("POST", "/Users", with_address(name, address))
+                .expect_error(400, "invalidValue");
+        }
+    }
+    for address in [
+        "a-b@example.org",
+        "a~b@example.org",
+        "_x@example.org",
+        "+x@example.net",
+    ] {
+        service
+            .send("POST", "/Users", with_address(address, address))
+            .expect(201);
+    }
+    // Elsewhere it is nothing here. Nor is it one here once the domain is ours.
+    service.domains = vec!["example.org"];
+    let body = with_addresses("bob", &["-b@example.net", "b@example.net"]);
+    let bob = service
+        .send("POST", "/Users", body.clone())
+        .expect(201)
+        .id();
+    service.domains = vec!["example.org", "example.net"];
+    service
+        .send("PUT", &format!("/Users/{bob}"), body)
+        .expect(200);
+    assert!(service.index.by_address("b@example.net").is_some());
+    assert!(service.index.by_address("-b@example.net").is_none());
+}
+
 #[test]
 fn an_external_id_is_what_can_be_seen_of_it() {
     let mut service = Service::new();
@@ -600,6 +714,7 @@ fn who_claims_nothing_new_is_not_refused_for_what_another_has() {
     assert_eq!(locked.body["active"], false);
     let taken = Note::AddressTaken {
         address: Address::parse("b@example.net").unwrap(),
+        held: "b@example.net".to_owned(),
         owner: Some(owner(&bob, OTHER)),
     };
     assert!(locked.notes.contains(&taken), "{:?}", locked.notes);

@@ -152,6 +152,15 @@ impl Transaction for Failing {
     ) -> Result<Vec<Record>, Unavailable> {
         self.next()?.find(kind, source, key, limit)
     }
+    fn positions(
+        &mut self,
+        kind: Kind,
+        source: SourceId,
+        key: Key<'_>,
+        limit: usize,
+    ) -> Result<Vec<u64>, Unavailable> {
+        self.next()?.positions(kind, source, key, limit)
+    }
     fn after(
         &mut self,
         kind: Kind,
@@ -183,6 +192,13 @@ impl Transaction for Failing {
     }
     fn owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable> {
         self.next()?.owner(address)
+    }
+    fn prefixed(
+        &mut self,
+        prefix: &str,
+        is_wanted: &mut dyn FnMut(&str, Owner) -> bool,
+    ) -> Result<Option<(String, Owner)>, Unavailable> {
+        self.next()?.prefixed(prefix, is_wanted)
     }
     fn former_owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable> {
         self.next()?.former_owner(address)

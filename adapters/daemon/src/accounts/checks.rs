@@ -89,6 +89,11 @@ pub(crate) fn check_database(settings: &AccountSettings) -> Result<(), SettingsE
         path: path.into(),
         source,
     };
+    let trouble = |trouble| SettingsError::Trouble {
+        path: path.into(),
+        trouble,
+    };
+    gatepost_store::look_beside(path).map_err(trouble)?;
     // A log is written beside it.
     if let Some(directory) = path.parent() {
         let rights = AccessFlags::W_OK | AccessFlags::X_OK;
@@ -99,10 +104,7 @@ pub(crate) fn check_database(settings: &AccountSettings) -> Result<(), SettingsE
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened.map_err(failed)?,
     };
-    gatepost_store::look(path).map_err(|trouble| SettingsError::Trouble {
-        path: path.into(),
-        trouble,
-    })
+    gatepost_store::look(path).map_err(trouble)
 }
 
 fn check_directory(settings: &AccountSettings) -> Result<(), SettingsError> {

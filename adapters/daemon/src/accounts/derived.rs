@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use gatepost_accounts::id::Id;
-use gatepost_accounts::model::Source;
+use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::routes::Routes;
 use gatepost_accounts::scim::{Context, Derived, Effect, Note, Step, derive, derived_by};
 use gatepost_accounts::store::Unavailable;
 use gatepost_store::{Session, Sqlite, run};
 
-use super::{fresh, now};
+use super::{Kept, fresh, now, settle};
+use crate::config::AccountSource;
 use crate::log::audit;
 
 /// What the lines of changes name as who made them.
@@ -21,6 +22,23 @@ struct Deriving<'d> {
     store: &'d Sqlite,
     sources: Arc<[Source]>,
     routes: Arc<Routes>,
+}
+
+/// The sources of these numbers with the domains that they are to have, and what of it is not configured.
+pub(super) fn settled(
+    store: &Sqlite,
+    configured: &[AccountSource],
+    numbers: Vec<SourceId>,
+) -> Result<(Vec<Source>, Vec<Kept>), Unavailable> {
+    let configured = configured.to_vec();
+    let settled = run(store, move |session| {
+        let all = configured.iter().zip(numbers);
+        let settled = all.map(|(configured, id)| settle(session, configured, id));
+        let settled: Result<Vec<_>, _> = settled.collect();
+        (Effect::Nothing, settled)
+    })??;
+    let (sources, kept): (Vec<_>, Vec<_>) = settled.into_iter().unzip();
+    Ok((sources, kept.into_iter().flatten().collect()))
 }
 
 /// Derives the accounts of those of `sources` that have changed, in transactions of some accounts each. A source of
@@ -37,7 +55,14 @@ pub(super) fn catch_up(
     };
     let all = Arc::clone(&deriving.sources);
     let stale = run(store, move |session| {
-        (Effect::Commit, forget_others(session, &all))
+        let stale = forget_others(session, &all);
+        let is_current = stale.as_ref().is_ok_and(Vec::is_empty);
+        let effect = if is_current {
+            Effect::Nothing
+        } else {
+            Effect::Commit
+        };
+        (effect, stale)
     })??;
     let mut stale: Vec<_> = stale
         .into_iter()

@@ -20,6 +20,15 @@ pub(crate) struct Held {
     changed: watch::Sender<()>,
 }
 
+/// How many accounts there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number {
+    /// All of them.
+    pub(crate) all: usize,
+    /// Those that may log in.
+    pub(crate) active: usize,
+}
+
 #[derive(Default)]
 struct Known {
     index: Index,
@@ -57,6 +66,19 @@ impl Held {
         let known = self.known();
         let is_loaded = known.routes.is_some();
         is_loaded.then(|| look(&known.index))
+    }
+
+    /// Whether nobody has ever been known.
+    pub(super) fn is_new(&self) -> bool {
+        self.known().index.sequence() == 0
+    }
+
+    /// How many accounts there are, and how many of them may log in; `None` where they are not loaded.
+    pub(super) fn number(&self) -> Option<Number> {
+        self.loaded(|index| Number {
+            all: index.len(),
+            active: index.active(),
+        })
     }
 
     /// How many accounts there are; `None` where they are not loaded.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use gatepost_accounts::id::Id;
-use gatepost_accounts::model::{Kind, Resource, Source};
+use gatepost_accounts::model::{Kind, Resource, Source, SourceId};
 use gatepost_accounts::name::{Address, fold};
 use gatepost_accounts::scim::Effect;
 use gatepost_accounts::scim::limits::MAX_PAGE;
@@ -13,7 +13,8 @@ use gatepost_store::{Role, Session};
 use serde_json::{Value, json};
 
 use super::import::Format;
-use super::{Asked, Error, Opened, end, import};
+use super::{Asked, Error, Opened, configured, end, import};
+use crate::config::AccountSettings;
 
 pub(super) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub(super) const MAIL: &str = "urn:gatepost:params:scim:schemas:extension:mail:2.0:User";
@@ -95,8 +96,9 @@ struct Add {
 
 /// Does what is asked. Exit code 1 where it is not done, 2 where the configuration has to change.
 pub(crate) fn run(options: &Account) -> ExitCode {
-    end(Opened::open(&options.config, options.verb.role())
-        .and_then(|opened| opened.account(&options.verb)))
+    let (path, verb) = (&options.config, &options.verb);
+    let opened = Opened::open(path, verb.role(), |settings| verb.check(settings));
+    end(opened.and_then(|opened| opened.told(opened.account(verb))))
 }
 
 impl Verb {
@@ -106,6 +108,42 @@ impl Verb {
             _ => Role::Command,
         }
     }
+
+    /// Refuses what cannot be done, whatever the database says.
+    fn check(&self, settings: &AccountSettings) -> Result<(), Error> {
+        match self {
+            Self::Add(add) => {
+                let source = configured(settings, add.source.as_deref())?;
+                check_addresses(add, &source.with_number(SourceId(0)))
+            }
+            Self::Import {
+                file,
+                format,
+                source,
+            } => {
+                configured(settings, source.as_deref())?;
+                import::check(file, *format)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses addresses that the source cannot give.
+fn check_addresses(add: &Add, source: &Source) -> Result<(), Error> {
+    Address::parse(&add.address)
+        .map_err(|error| Error::Refused(format!("{:?}: {error}", add.address)))?;
+    let all = [&add.address].into_iter().chain(&add.alias);
+    for address in all {
+        if own(source, address).is_none() {
+            let text = format!(
+                "{address}: the source {:?} gives no addresses in that domain; add it to its domains",
+                source.name
+            );
+            return Err(Error::Refused(text));
+        }
+    }
+    Ok(())
 }
 
 impl Opened {
@@ -130,7 +168,7 @@ impl Opened {
 
     /// The source of that name, with its number.
     fn source(&self, name: Option<&str>) -> Result<Source, Error> {
-        let configured = self.configured(name)?;
+        let configured = configured(&self.settings, name)?;
         let mut sources = self.sources()?.into_iter();
         let found = sources.find(|source| source.name == *configured.name);
         found.ok_or(Error::Unavailable)
@@ -180,22 +218,10 @@ impl Opened {
 
     fn add(&self, add: &Add) -> Result<(), Error> {
         let source = self.source(add.source.as_deref())?;
-        let address = Address::parse(&add.address)
-            .map_err(|error| Error::Refused(format!("{:?}: {error}", add.address)))?;
-        let all = [&add.address].into_iter().chain(&add.alias);
-        for address in all {
-            if own(&source, address).is_none() {
-                let text = format!(
-                    "{address}: the source {:?} gives no addresses in that domain; add it to its domains",
-                    source.name
-                );
-                return Err(Error::Refused(text));
-            }
-        }
         let aliases = add.alias.iter().map(|alias| json!({"value": alias}));
         let mut body = json!({
             "schemas": [USER],
-            "userName": address.as_str(),
+            "userName": fold(&add.address),
             "displayName": add.display_name,
             "externalId": add.external_id,
             "emails": aliases.collect::<Vec<_>>(),

@@ -115,6 +115,11 @@ pub(super) fn run(
     Ok(())
 }
 
+/// Refuses a file that cannot be read.
+pub(super) fn check(path: &Path, format: Format) -> Result<(), Error> {
+    rows(path, format).map(|_| ())
+}
+
 fn read(
     opened: &Opened,
     (path, format): (&Path, Format),

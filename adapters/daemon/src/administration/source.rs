@@ -8,8 +8,9 @@ use gatepost_accounts::scim::Effect;
 use gatepost_accounts::time::Timestamp;
 use gatepost_store::{BearerSecret, NewSecret, Role, SecretId, Session};
 
-use super::{Error, Opened, end};
+use super::{Error, Opened, configured, end};
 use crate::accounts::now;
+use crate::config::AccountSettings;
 
 const MILLIS_A_DAY: i64 = 86_400_000;
 
@@ -64,7 +65,32 @@ pub(crate) fn run(options: &ScimSource) -> ExitCode {
         Verb::Add(_) => Role::FirstCommand,
         Verb::Rotate { .. } | Verb::Revoke { .. } | Verb::List => Role::Command,
     };
-    end(Opened::open(&options.config, role).and_then(|opened| opened.scim_source(&options.verb)))
+    let (path, verb) = (&options.config, &options.verb);
+    let opened = Opened::open(path, role, |settings| verb.check(settings));
+    end(opened.and_then(|opened| opened.told(opened.scim_source(verb))))
+}
+
+impl Verb {
+    /// Refuses what cannot be done, whatever the database says.
+    fn check(&self, settings: &AccountSettings) -> Result<(), Error> {
+        match self {
+            Self::Add(new) | Self::Rotate { new, .. } => {
+                public_url(settings, &new.name).map(|_| ())
+            }
+            Self::Revoke { name, .. } => configured(settings, Some(name)).map(|_| ()),
+            Self::List => Ok(()),
+        }
+    }
+}
+
+/// Where a source pushes to.
+fn public_url<'s>(settings: &'s AccountSettings, name: &str) -> Result<&'s str, Error> {
+    let url = configured(settings, Some(name))?.public_url();
+    url.ok_or_else(|| {
+        Error::Refused(format!(
+            "the source {name:?} pushes nothing; write its public_url into the configuration"
+        ))
+    })
 }
 
 impl Opened {
@@ -85,14 +111,7 @@ impl Opened {
     }
 
     fn add_secret(&self, new: &New, others: Others) -> Result<(), Error> {
-        let configured = self.configured(Some(&new.name))?;
-        let Some(url) = configured.public_url() else {
-            let text = format!(
-                "the source {:?} pushes nothing; write its public_url into the configuration",
-                new.name
-            );
-            return Err(Error::Refused(text));
-        };
+        let url = public_url(&self.settings, &new.name)?;
         let id = self.number_of(&new.name)?;
         let mut bits = [0; 32];
         aws_lc_rs::rand::fill(&mut bits).map_err(|_| Error::NoRandom)?;
@@ -125,7 +144,7 @@ impl Opened {
     }
 
     fn revoke(&self, name: &str, secret: SecretId) -> Result<(), Error> {
-        let id = self.number_of(&self.configured(Some(name))?.name)?;
+        let id = self.number_of(name)?;
         let was_there = self.run(move |session| {
             let revoked = session.revoke_secret(id, secret);
             (Effect::Commit, revoked)
@@ -142,7 +161,7 @@ impl Opened {
 
     fn list_sources(&self) -> Result<(), Error> {
         for source in self.sources()? {
-            let configured = self.configured(Some(&source.name))?;
+            let configured = configured(&self.settings, Some(&source.name))?;
             let url = configured
                 .public_url()
                 .unwrap_or("pushes nothing")

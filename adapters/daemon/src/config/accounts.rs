@@ -336,6 +336,6 @@ impl AccountSettings {
                     .to_owned(),
             );
         }
-        words.extend(self.sources.iter().filter_map(AccountSource::looser_word));
+        words.extend(self.sources.iter().flat_map(AccountSource::looser_words));
     }
 }

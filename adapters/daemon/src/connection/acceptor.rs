@@ -99,7 +99,7 @@ async fn accept(listener: Bound, shared: Arc<Shared>, mut closing: watch::Receiv
 
 impl Shared {
     fn admit(&self, stream: Stream, remote: Remote) {
-        let Some(slot) = self.slots.take() else {
+        let Some(slot) = self.slots.take(remote.network()) else {
             return;
         };
         match self.describe((stream, remote), slot) {

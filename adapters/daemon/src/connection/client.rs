@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use gatepost_core::dovecot::{Endpoint, Origin};
+use gatepost_tokio::Network;
 
 /// Names of AUTH fields that say where a login comes from, or that nothing is to be held against it.
 const TOLD: [&[u8]; 5] = [b"rip", b"rport", b"real_rip", b"real_rport", b"no-penalty"];
@@ -39,6 +40,13 @@ impl Remote {
         } else {
             Self::Peer(peer)
         }
+    }
+
+    /// The network that has connected: of IPv6 a /48, for one may have as much. All over unix sockets are one.
+    pub(crate) fn network(self) -> Network {
+        let (Self::Told(peer) | Self::Peer(peer)) = self;
+        let network = peer.address.map_or(Network::of_connection(0), Network::of);
+        network.around().unwrap_or(network)
     }
 
     /// Whom a proxy that is believed names last in `X-Forwarded-For`: an address, which some write with its port.

@@ -3,7 +3,7 @@
 use gatepost_store::{Counts, count};
 
 use super::{Findings, note};
-use crate::accounts::SettingsError;
+use crate::accounts::{SettingsError, foresee};
 use crate::config::AccountSettings;
 
 /// Tells of the database; `fault` is what keeps the daemon's user from it.
@@ -21,9 +21,21 @@ pub(super) fn examine(
         return note(&format!("{shown} is not there yet: the daemon makes it"));
     }
     match count(path) {
-        Ok(Counts { accounts, sources }) => findings.good(&format!(
-            "{shown} can be read: accounts: {accounts}, sources: {sources}"
-        )),
+        Ok(Counts {
+            accounts: number,
+            sources,
+        }) => {
+            findings.good(&format!(
+                "{shown} can be read: accounts: {number}, sources: {sources}"
+            ));
+            // What cannot be read has been told.
+            for foreseen in foresee(accounts).unwrap_or_default() {
+                match foreseen.advice {
+                    Some(advice) => findings.bad(&foreseen.text, advice),
+                    None => note(&foreseen.text),
+                }
+            }
+        }
         Err(trouble) => findings.bad(
             &format!("[accounts]: the {shown} {trouble}"),
             "until then mail for accounts waits",

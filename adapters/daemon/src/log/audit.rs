@@ -70,7 +70,11 @@ pub(crate) fn note(by: &By<'_>, note: &Note) {
             let id = id.to_string();
             tracing::info!(target: UNLIMITED, source, actor, id, "account is back");
         }
-        Note::AddressTaken { address, owner } => {
+        Note::AddressTaken {
+            address,
+            held,
+            owner,
+        } => {
             let address = address.as_str();
             let owner_source = owner.map(|owner| by.name(owner.source));
             let owner = owner.map(|owner| owner.account.to_string());
@@ -78,6 +82,7 @@ pub(crate) fn note(by: &By<'_>, note: &Note) {
                 source,
                 actor,
                 address,
+                held,
                 owner,
                 owner_source,
                 "address refused: another account has it, or a list"

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::accounts::{Health, Pulled};
+use crate::accounts::{Health, Kept, Pulled};
 use crate::judging::generation::Generation;
 
 /// The methods that every path takes.
@@ -152,6 +152,10 @@ fn ready(generation: &Generation, accounts: Option<&Health>) -> Answer {
             "why": health.away,
             "since": health.since,
         });
+        if let (false, Some(accounts)) = (health.kept.is_empty(), accounts.as_object_mut()) {
+            let kept = health.kept.iter().map(kept);
+            accounts.insert("kept_domains".to_owned(), kept.collect());
+        }
         if let (false, Some(accounts)) = (health.pulls.is_empty(), accounts.as_object_mut()) {
             let pulls = health.pulls.iter().map(pulled);
             accounts.insert("pulls".to_owned(), pulls.collect());
@@ -159,6 +163,11 @@ fn ready(generation: &Generation, accounts: Option<&Health>) -> Answer {
         answer.insert("accounts".to_owned(), accounts);
     }
     Answer::json(status, &answer)
+}
+
+/// Nobody has lost an address, so that it is no reason to be not ready either.
+fn kept(kept: &Kept) -> Value {
+    json!({"source": kept.source, "domains": kept.domains, "accounts": kept.accounts})
 }
 
 /// A provider that is away is told, and no reason to be not ready: its accounts stay as they are.

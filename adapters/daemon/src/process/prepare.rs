@@ -125,7 +125,7 @@ fn read_others(config: &Config, ready: &mut Preparation) {
     let http = config.http.as_ref().map(http).transpose();
     ready.http = ready.take(http).flatten();
     let accounts = config.accounts.as_ref();
-    let accounts = accounts.map(|accounts| Accounts::new(accounts, config.only_provider()));
+    let accounts = accounts.map(|accounts| Accounts::new(accounts, config));
     let accounts = accounts.transpose();
     ready.accounts = ready.take(accounts).flatten();
 }

@@ -86,7 +86,13 @@ impl Daemon {
 
     /// Starts it with what is configured in `root`.
     fn serve(root: TempDir, issuer: Issuer) -> Self {
-        let mut serving = Serving::start(&root.path().join("gatepost.toml"));
+        let mut command = crate::serving::command("serve", &root.path().join("gatepost.toml"));
+        Self::serve_by(&mut command, root, issuer)
+    }
+
+    /// Starts it as `command` does.
+    fn serve_by(command: &mut std::process::Command, root: TempDir, issuer: Issuer) -> Self {
+        let mut serving = Serving::spawn(command);
         let [mut watched, mut scim, mut http] = [const { String::new() }; 3];
         while watched.is_empty() || scim.is_empty() {
             let event = serving.wait_for("listening");

@@ -47,6 +47,13 @@ impl Delimiters {
         }
         Some(format!("{}{domain}", local.get(..end)?))
     }
+
+    /// What the extensions of `address` begin with. Not all that begins so is one:
+    /// [`without_extension`](Self::without_extension) tells.
+    pub fn prefixes(&self, address: &str) -> impl Iterator<Item = String> {
+        let local = address.rsplit_once('@').map_or(address, |(local, _)| local);
+        self.0.chars().map(move |c| format!("{local}{c}"))
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +83,9 @@ mod tests {
             let delimiters: Delimiters = delimiters.parse().unwrap();
             assert_eq!(delimiters.without_extension(address), expected, "{address}");
         }
+        let delimiters: Delimiters = "+-".parse().unwrap();
+        let prefixes: Vec<_> = delimiters.prefixes("a@x").collect();
+        assert_eq!(prefixes, ["a+", "a-"]);
         for bad in ["@", "a", "/", " ", "\u{e9}", "+\n"] {
             assert_eq!(bad.parse::<Delimiters>(), Err(DelimitersError), "{bad:?}");
         }

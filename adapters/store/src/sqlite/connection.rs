@@ -6,12 +6,17 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::migration;
+use super::{Role, Settings, migration};
 use crate::trouble::Trouble;
 
-/// How long another process may hold the database: longer than an administrator's command takes, shorter than the 5
+/// How long another process may hold the database that a server wants to write: longer than an administrator's command takes, shorter than the 5
 /// seconds that Keycloak's plugin waits for an answer.
 const BUSY: Duration = Duration::from_secs(2);
+
+/// How often a command looks whether a server has done: often, since a server that is busy leaves little time between
+/// two commits; and how many times, which takes 10 seconds.
+const LOOK: Duration = Duration::from_millis(2);
+const LOOKS: i32 = 5_000;
 
 /// Statements that are kept prepared: as many as there are here, and some more.
 const STATEMENTS: usize = 64;
@@ -30,10 +35,10 @@ const LOG_BYTES: i64 = 64 << 20;
 ///
 /// # Errors
 /// [`Trouble`]: it is none that can be used.
-pub(super) fn to_write(path: &Path, max_bytes: u64) -> Result<Connection, Trouble> {
-    let mut connection = connect(path)?;
+pub(super) fn to_write(path: &Path, settings: &Settings) -> Result<Connection, Trouble> {
+    let mut connection = connect(path, settings.role)?;
     migration::migrate(&mut connection)?;
-    let pages = i64::try_from(max_bytes / PAGE_BYTES).unwrap_or(i64::MAX);
+    let pages = i64::try_from(settings.max_bytes / PAGE_BYTES).unwrap_or(i64::MAX);
     for (name, value) in [
         // What is committed is on the disk, each time.
         ("synchronous", "FULL"),
@@ -61,15 +66,19 @@ pub(super) fn to_write(path: &Path, max_bytes: u64) -> Result<Connection, Troubl
 /// # Errors
 /// [`Trouble`]: it is none that can be used.
 pub(super) fn to_read(path: &Path) -> Result<Connection, Trouble> {
-    let connection = connect(path)?;
+    let connection = connect(path, Role::Server)?;
     connection.pragma_update(None, "query_only", "ON")?;
     Ok(connection)
 }
 
-fn connect(path: &Path) -> Result<Connection, Trouble> {
+fn connect(path: &Path, role: Role) -> Result<Connection, Trouble> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    if role == Role::Server {
+        connection.busy_timeout(BUSY)?;
+    } else {
+        connection.busy_handler(Some(wait))?;
+    }
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // What a file's schema brings along is not run, and pages are looked at before they are believed.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -83,6 +92,12 @@ fn connect(path: &Path) -> Result<Connection, Trouble> {
     Ok(connection)
 }
 
+/// Waits for another process, unless it was for long enough.
+fn wait(times: i32) -> bool {
+    std::thread::sleep(LOOK);
+    times < LOOKS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,7 +107,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.db");
         std::fs::write(&path, "").unwrap();
-        let connection = to_write(&path, 1 << 30).unwrap();
+        let settings = Settings {
+            max_bytes: 1 << 30,
+            ..Settings::default()
+        };
+        let connection = to_write(&path, &settings).unwrap();
         for (name, expected) in [
             // FULL.
             ("synchronous", 2),

@@ -9,8 +9,10 @@ use gatepost_accounts::scim::Effect;
 use gatepost_accounts::store::Unavailable;
 use rusqlite::Connection;
 
+use super::Settings;
 use super::connection;
 use super::feed::{self, Sequence};
+use super::file::try_writing_beside;
 use super::row::number;
 use super::session::Open;
 use super::statement;
@@ -67,8 +69,8 @@ impl Database {
     ///
     /// # Errors
     /// [`Trouble`]: it cannot be used.
-    pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Self, Trouble> {
-        let connection = connection::to_write(path, max_bytes)?;
+    pub(super) fn open(path: &Path, settings: &Settings) -> Result<Self, Trouble> {
+        let connection = connection::to_write(path, settings)?;
         let logged = connection.query_row(statement::LOGGED_BYTES, (), |row| {
             super::row::unsigned(row, 0)
         })?;
@@ -79,11 +81,12 @@ impl Database {
         })
     }
 
-    /// Writes, to see whether that can be done.
+    /// Writes, also beside the file at `path`, to see whether that can be done.
     ///
     /// # Errors
     /// [`Trouble`]: it cannot.
-    pub(super) fn try_writing(&self) -> Result<(), Trouble> {
+    pub(super) fn try_writing(&self, path: &Path) -> Result<(), Trouble> {
+        try_writing_beside(path)?;
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let sequence = Sequence::read(&self.connection)?.last;
         self.execute(statement::SET_SEQUENCE, sequence)?;

@@ -5,11 +5,16 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use gatepost_accounts::model::Kind;
+use gatepost_accounts::name::fold;
+use gatepost_accounts::store::Record;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
+use super::file::beside;
 use super::migration::{Marks, judge};
+use super::row::{kind_number, record};
 use super::statement;
 use crate::trouble::Trouble;
 
@@ -86,6 +91,41 @@ pub fn count(path: &Path) -> Result<Counts, Trouble> {
     })
 }
 
+/// Tells every account of the source of that name in the database at `path`, which is opened to be read; none if their
+/// addresses are derived `by` that already.
+///
+/// # Errors
+/// [`Trouble`]: it cannot be read.
+pub fn accounts_derived_otherwise(
+    path: &Path,
+    (name, by): (&str, &str),
+    each: &mut dyn FnMut(&Record),
+) -> Result<(), Trouble> {
+    look(path)?;
+    let connection = to_look(path)?;
+    let tables = connection.query_row(statement::TABLES, (), |row| super::row::unsigned(row, 0))?;
+    if tables == 0 {
+        return Ok(());
+    }
+    let mut source = connection.prepare(statement::SOURCE)?;
+    let known = source.query_row([fold(name)], |row| {
+        Ok((row.get::<_, u32>(0)?, row.get::<_, Option<String>>(3)?))
+    });
+    let Some((source, derived)) = known.optional()? else {
+        return Ok(());
+    };
+    if derived.as_deref() == Some(by) {
+        return Ok(());
+    }
+    let mut accounts = connection.prepare(statement::AFTER)?;
+    let params = params![kind_number(Kind::Account), source, 0, -1];
+    let mut rows = accounts.query(params)?;
+    while let Some(row) = rows.next()? {
+        each(&record(row)?);
+    }
+    Ok(())
+}
+
 /// Connects so that no file is made: where there is a log, its memory is read as it is, or else made up by the connection
 /// for itself; where there is none, nothing but the file is read.
 fn to_look(path: &Path) -> Result<Connection, Trouble> {
@@ -100,12 +140,6 @@ fn to_look(path: &Path) -> Result<Connection, Trouble> {
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Ok(Connection::open_with_flags(url, flags)?)
-}
-
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
 }
 
 /// Whether something is in the log.

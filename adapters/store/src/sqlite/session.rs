@@ -6,7 +6,7 @@ use gatepost_accounts::store::{Key, Member, Owner, Record, Transaction, Unavaila
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
 
 use super::row::{id, kind, kind_number, number, record};
-use super::statement;
+use super::statement::{self, Question};
 use crate::trouble::Trouble;
 
 /// A transaction that is open on `connection`.
@@ -77,31 +77,29 @@ impl<'c> Open<'c> {
         self.changes.push(Change { sequence, event });
     }
 
-    fn found(
+    /// What a key finds: `part` of the question, each row of which is `read`.
+    fn found<T>(
         &self,
-        kind: Kind,
-        source: SourceId,
+        (kind, source, limit): (Kind, SourceId, usize),
         key: Key<'_>,
-        limit: usize,
-    ) -> Result<Vec<Record>> {
+        part: fn(&Question) -> &'static str,
+        read: fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let (kind, source, limit) = (kind_number(kind), source.0, most(limit));
-        let by_text = |statement, text: &str| {
-            self.several(statement, params![kind, source, text, limit], record)
+        let by_text = |question: &Question, text: &str| {
+            self.several(part(question), params![kind, source, text, limit], read)
         };
-        let by_id = |statement, id: Id| {
-            self.several(
-                statement,
-                params![kind, source, id.as_bytes(), limit],
-                record,
-            )
+        let by_id = |question: &Question, id: Id| {
+            let params = params![kind, source, id.as_bytes(), limit];
+            self.several(part(question), params, read)
         };
         match key {
-            Key::Id(id) => by_id(statement::BY_ID, id),
-            Key::Name(name) => by_text(statement::BY_NAME, name),
-            Key::ExternalId(text) => by_text(statement::BY_EXTERNAL_ID, text),
-            Key::Subject(text) => by_text(statement::BY_SUBJECT, text),
-            Key::Email(email) => by_text(statement::BY_EMAIL, email),
-            Key::Member(id) => by_id(statement::BY_MEMBER, id),
+            Key::Id(id) => by_id(&statement::BY_ID, id),
+            Key::Name(name) => by_text(&statement::BY_NAME, name),
+            Key::ExternalId(text) => by_text(&statement::BY_EXTERNAL_ID, text),
+            Key::Subject(text) => by_text(&statement::BY_SUBJECT, text),
+            Key::Email(email) => by_text(&statement::BY_EMAIL, email),
+            Key::Member(id) => by_id(&statement::BY_MEMBER, id),
             // A key that is not known here finds nothing, which must not be said of it.
             _ => Err(refused()),
         }
@@ -128,12 +126,24 @@ impl<'c> Open<'c> {
     }
 
     fn owned(&self, statement: &str, address: &str) -> Result<Option<Owner>> {
-        self.one(statement, [address], |row| {
-            Ok(Owner {
-                account: id(row, 0)?,
-                source: SourceId(row.get(1)?),
-            })
-        })
+        self.one(statement, [address], owner)
+    }
+
+    fn beginning(
+        &self,
+        prefix: &str,
+        is_wanted: &mut dyn FnMut(&str, Owner) -> bool,
+    ) -> Result<Option<(String, Owner)>> {
+        let mut statement = self.connection.prepare_cached(statement::PREFIXED)?;
+        let end = format!("{prefix}{}", char::MAX);
+        let mut rows = statement.query([prefix, &end])?;
+        while let Some(row) = rows.next()? {
+            let (owner, address) = (owner(row)?, row.get::<_, String>(2)?);
+            if is_wanted(&address, owner) {
+                return Ok(Some((address, owner)));
+            }
+        }
+        Ok(None)
     }
 
     fn not_known(&self, source: SourceId, ids: &[Id]) -> Result<Vec<Id>> {
@@ -146,6 +156,13 @@ impl<'c> Open<'c> {
         }
         Ok(unknown)
     }
+}
+
+fn owner(row: &Row<'_>) -> Result<Owner> {
+    Ok(Owner {
+        account: id(row, 0)?,
+        source: SourceId(row.get(1)?),
+    })
 }
 
 /// A limit as a parameter.
@@ -167,7 +184,19 @@ impl Transaction for Open<'_> {
         key: Key<'_>,
         limit: usize,
     ) -> Result<Vec<Record>, Unavailable> {
-        let found = self.found(kind, source, key, limit);
+        let found = self.found((kind, source, limit), key, |one| one.records, record);
+        self.told(found)
+    }
+
+    fn positions(
+        &mut self,
+        kind: Kind,
+        source: SourceId,
+        key: Key<'_>,
+        limit: usize,
+    ) -> Result<Vec<u64>, Unavailable> {
+        let position = |row: &Row<'_>| super::row::unsigned(row, 0);
+        let found = self.found((kind, source, limit), key, |one| one.positions, position);
         self.told(found)
     }
 
@@ -213,6 +242,15 @@ impl Transaction for Open<'_> {
     fn owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable> {
         let owner = self.owned(statement::OWNER, address);
         self.told(owner)
+    }
+
+    fn prefixed(
+        &mut self,
+        prefix: &str,
+        is_wanted: &mut dyn FnMut(&str, Owner) -> bool,
+    ) -> Result<Option<(String, Owner)>, Unavailable> {
+        let found = self.beginning(prefix, is_wanted);
+        self.told(found)
     }
 
     fn former_owner(&mut self, address: &str) -> Result<Option<Owner>, Unavailable> {

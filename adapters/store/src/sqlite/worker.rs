@@ -9,7 +9,8 @@ use gatepost_accounts::store::Unavailable;
 use gatepost_accounts::time::Timestamp;
 
 use super::database::{Database, Done};
-use super::file::{Identity, Lock};
+use super::file::{Identity, Lock, look_beside};
+use super::{Role, Settings};
 use crate::job::Job;
 use crate::store::{Feed, State};
 use crate::trouble::Trouble;
@@ -56,9 +57,7 @@ fn now() -> Timestamp {
 /// Does jobs, one commit after the other.
 pub(super) struct Worker {
     pub(super) path: PathBuf,
-    pub(super) max_bytes: u64,
-    /// How long a database that is away is left alone.
-    pub(super) retry: Duration,
+    pub(super) settings: Settings,
     pub(super) jobs: Receiver<Box<dyn Job>>,
     pub(super) feed: Box<dyn Feed>,
     pub(super) database: Option<Database>,
@@ -79,6 +78,15 @@ impl Drop for Worker {
 }
 
 impl Worker {
+    /// Looks whether it can be written to, before anybody asks for it; who is known is served whether or not.
+    pub(super) fn begin(&mut self) {
+        let database = self.database.as_ref();
+        let database = database.filter(|_| self.settings.role == Role::Server);
+        if let Some(Err(trouble)) = database.map(|database| database.try_writing(&self.path)) {
+            self.lose(trouble);
+        }
+    }
+
     /// Does jobs until nobody can hand over any.
     pub(super) fn run(mut self) {
         loop {
@@ -155,10 +163,10 @@ impl Worker {
         };
         let mut tidied = database.tidy(is_idle);
         if let Some((when, _)) = self.lost
-            && when.elapsed() >= self.retry
+            && when.elapsed() >= self.settings.retry
         {
             self.lost = None;
-            tidied = tidied.and_then(|()| database.try_writing());
+            tidied = tidied.and_then(|()| database.try_writing(&self.path));
             if tidied.is_ok() {
                 self.find();
             }
@@ -204,14 +212,15 @@ impl Worker {
             return Ok(database);
         }
         if let Some((when, trouble)) = self.lost {
-            if when.elapsed() < self.retry {
+            if when.elapsed() < self.settings.retry {
                 return Err(trouble);
             }
             self.lost = None;
         }
         self.check_file()?;
-        let database = Database::open(&self.path, self.max_bytes)?;
-        database.try_writing()?;
+        look_beside(&self.path)?;
+        let database = Database::open(&self.path, &self.settings)?;
+        database.try_writing(&self.path)?;
         self.told = database.look(self.told, &mut *self.feed)?;
         self.find();
         Ok(database)

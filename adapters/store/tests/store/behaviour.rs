@@ -65,6 +65,17 @@ fn a_record_is_found_by_everything_it_has_and_by_its_own_source_alone() {
             assert_eq!(store.owner(address), Ok(Some(owner)));
         }
         assert_eq!(store.owner("u2@example.net"), Ok(None));
+        let mut asked = Vec::new();
+        let found = store.prefixed("u", &mut |address, _| {
+            asked.push(address.to_owned());
+            address.starts_with("user")
+        });
+        assert_eq!(found, Ok(Some(("user1@example.org".to_owned(), owner))));
+        assert_eq!(asked, ["u1@example.net", "user1@example.org"]);
+        for prefix in ["u2", "user1@example.org ", "v", ""] {
+            let found = store.prefixed(prefix, &mut |_, owner| owner.source != ONE);
+            assert_eq!(found, Ok(None), "{prefix:?}");
+        }
     });
 }
 

@@ -178,6 +178,26 @@ fn a_database_that_another_holds_is_busy_and_nothing_is_lost() {
     assert_eq!(why(&kept), None);
 }
 
+/// A server waits two seconds, and a command longer: a server that takes many changes holds it.
+#[test]
+fn a_command_waits_longer_than_a_server() {
+    let kept = Kept::new();
+    let command = kept.command();
+    let holder = rusqlite::Connection::open(kept.path()).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            run(&command, |session| {
+                let written = session.insert(&user(1, SOURCES[0]));
+                (Effect::Commit, written.map(|written| written.version))
+            })
+        });
+        assert_eq!(insert(&kept, 2), Err(Unavailable));
+        holder.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(waiting.join().unwrap(), Ok(Ok(1)));
+    });
+}
+
 #[test]
 fn a_store_whose_thread_ended_says_so() {
     struct Failing;

@@ -10,7 +10,7 @@ use gatepost_tokio::ClientRules;
 use crate::config::claims::DomainName;
 use crate::config::fault::Faults;
 use crate::config::reader::keys;
-use crate::config::values::{OneLine, WebUrl, words};
+use crate::config::values::{Bounded, OneLine, WebUrl, words};
 
 /// Longest name of a source: it is a part of a URL.
 const MAX_SOURCE_NAME: usize = 64;
@@ -26,6 +26,8 @@ keys! {
         token_provider: Option<OneLine>,
         token_audience: Option<OneLine>,
         token_subjects: Vec<OneLine>,
+        /// How many per cent of its accounts a start may leave without an address.
+        max_without_address_percent: Bounded<0, 100> = Bounded::new(10),
     }
 }
 
@@ -75,6 +77,11 @@ impl AccountSource {
             name: self.name.to_string(),
             domains: domains.map(|domain| &**domain).collect(),
         }
+    }
+
+    /// How many per cent of its accounts a start may leave without an address.
+    pub(crate) fn max_without_address_percent(&self) -> usize {
+        usize::try_from(self.max_without_address_percent.get()).unwrap_or(usize::MAX)
     }
 
     /// Whether it may give an address.
@@ -150,13 +157,21 @@ impl AccountSource {
         );
     }
 
-    /// The word that lets more in than its accounts' subjects, for the log.
-    pub(super) fn looser_word(&self) -> Option<String> {
+    /// The words that let more happen than usual, for the log.
+    pub(super) fn looser_words(&self) -> impl Iterator<Item = String> {
         let name = &*self.name;
-        (self.join == JoinName::Address).then(|| {
+        let join = (self.join == JoinName::Address).then(|| {
             format!(
                 "source {name}: join = \"address\": whoever first shows a verified address has its account"
             )
-        })
+        });
+        let percent = self.max_without_address_percent.get();
+        let percent = (percent > 10).then(|| {
+            format!(
+                "source {name}: max_without_address_percent = {percent}: a start may leave so many accounts without an \
+                 address"
+            )
+        });
+        join.into_iter().chain(percent)
     }
 }

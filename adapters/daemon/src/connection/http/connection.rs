@@ -64,6 +64,9 @@ pub(crate) trait Answerer {
     /// What is known of a request before its body is read.
     type Admitted;
 
+    /// Whether whoever is admitted has shown who they are: strangers are not to close their connection.
+    const KNOWS: bool;
+
     /// Looks at the head of a request: how many bytes its body may have, or the answer without it.
     async fn admit(&self, head: &Parts) -> Result<(usize, Self::Admitted), Reply>;
 
@@ -79,6 +82,8 @@ struct Everybody<A>(A);
 
 impl<A: AsyncFn(Request) -> Reply> Answerer for Everybody<A> {
     type Admitted = ();
+
+    const KNOWS: bool = false;
 
     async fn admit(&self, _: &Parts) -> Result<(usize, ()), Reply> {
         Ok((MAX_BODY, ()))
@@ -200,9 +205,9 @@ async fn respond(
     Ok(reply.into_response())
 }
 
-async fn reply(
+async fn reply<A: Answerer>(
     request: hyper::Request<Incoming>,
-    answerer: &impl Answerer,
+    answerer: &A,
     (begun, slot): (&Begun, &Slot),
     patience: Duration,
 ) -> Reply {
@@ -214,6 +219,9 @@ async fn reply(
             return reply;
         }
     };
+    if A::KNOWS {
+        slot.asks();
+    }
     // Beside the stream's own limit, which whatever is written ends: an answer to the request before, or
     // "100 Continue".
     let body = timeout(patience, Limited::new(body, most).collect()).await;

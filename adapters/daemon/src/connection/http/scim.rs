@@ -102,6 +102,8 @@ enum Told {
 impl Answerer for Connection<'_> {
     type Admitted = Admitted;
 
+    const KNOWS: bool = true;
+
     async fn admit(&self, head: &Parts) -> Result<(usize, Admitted), Reply> {
         let (source, path) = self.endpoint(head.uri.path())?;
         let caller = self.authenticate(source, head).await?;

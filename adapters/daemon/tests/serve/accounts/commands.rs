@@ -147,6 +147,49 @@ fn an_account_is_added_shown_disabled_and_deleted_and_the_daemon_notices() {
 }
 
 #[test]
+fn an_extension_as_postfix_has_it_is_nobody_else_s() {
+    let root = TempDir::new().unwrap();
+    let (configuration, _) = configure(&root, "");
+    let text = fs::read_to_string(&configuration).unwrap();
+    fs::write(
+        &configuration,
+        format!("recipient_delimiter = \"-\"\n{text}"),
+    )
+    .unwrap();
+    let add = |address: &str, source: &str| {
+        gatepost(&root, "account", &["add", address, "--source", source])
+    };
+    add("boss@example.com", "idp").good();
+    let refused = add("boss-x@example.com", "local");
+    assert!(
+        refused.told.contains("address refused")
+            && refused.told.contains("\"owner_source\":\"idp\""),
+        "{}",
+        refused.told
+    );
+    refused.refused(1, "is an extension of boss@example.com, which is another's");
+    add("boss+x@example.com", "local").good();
+    fs::write(root.path().join("users"), "boss-y@example.com:x\n").unwrap();
+    let file = root.path().join("users").display().to_string();
+    let words = [
+        "import",
+        &file,
+        "--format",
+        "passwd-file",
+        "--source",
+        "local",
+    ];
+    let done = gatepost(&root, "account", &words);
+    assert!(
+        done.told
+            .contains("line 1: boss-y@example.com: the address"),
+        "{}",
+        done.told
+    );
+    assert_eq!(done.out, "0 added, 0 there already, 1 refused\n");
+}
+
+#[test]
 fn accounts_of_other_programs_are_added_once() {
     let root = TempDir::new().unwrap();
     configure(&root, "");
@@ -258,8 +301,127 @@ fn a_database_that_is_not_there_is_told_and_made_by_the_first_account_or_secret_
         gatepost(&root, verb, words).refused(2, told);
         assert_eq!(there(), before, "{words:?}");
     }
-    gatepost(&root, "scim-source", &["add", "idp"]).good();
-    assert_eq!(gatepost(&root, "account", &["list"]).good(), "");
+    // Nor by one that cannot be done.
+    let address = &["add", "a@example.com"][..];
+    for (verb, words, told) in [
+        (
+            "scim-source",
+            &["add", "ipd"][..],
+            "there is no [[accounts.source]]",
+        ),
+        ("scim-source", &["add", "local"], "pushes nothing"),
+        ("account", address, "say which: --source NAME"),
+        (
+            "account",
+            &["add", "a", "--source", "idp"],
+            "it is not an address",
+        ),
+        (
+            "account",
+            &["add", "a@example.org", "--source", "idp"],
+            "gives no addresses in that domain",
+        ),
+        (
+            "account",
+            &["import", "/no", "--format", "csv", "--source", "idp"],
+            "give a file that can be read",
+        ),
+    ] {
+        gatepost(&root, verb, words).refused(1, told);
+        assert_eq!(there(), before, "{words:?}");
+    }
+    // Where there was one, somebody has to know that it is not that one; the daemon's start says so as well.
+    let told = "new database of accounts: if one was lost";
+    let done = gatepost(&root, "scim-source", &["add", "idp"]);
+    assert!(done.told.contains(told), "{}", done.told);
+    done.good();
+    let done = gatepost(&root, "account", &["list"]);
+    assert!(!done.told.contains(told), "{}", done.told);
+    assert_eq!(done.good(), "");
+    let log = Daemon::start_in(root, "").serving.stop();
+    assert!(log.contains(told), "{log}");
+}
+
+/// A command that may write files of some bytes alone, as on a disk that has so much room.
+fn with_room(blocks: u32, verb: &str, root: &TempDir, words: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    command
+        .args([
+            "-c",
+            &script,
+            env!("CARGO_BIN_EXE_gatepost"),
+            verb,
+            "--config",
+        ])
+        .arg(root.path().join("gatepost.toml"))
+        .args(words);
+    command
+}
+
+#[test]
+fn a_command_tells_what_keeps_it_from_the_database() {
+    let root = TempDir::new().unwrap();
+    configure(&root, "");
+    gatepost(
+        &root,
+        "account",
+        &["add", "a@example.com", "--source", "local"],
+    )
+    .good();
+    let users = (0..200).map(|n| format!("u{n}@example.com:x\n"));
+    let users = users.collect::<Vec<_>>().concat();
+    let file = root.path().join("users").display().to_string();
+    fs::write(&file, users).unwrap();
+    let words = [
+        "import",
+        &file,
+        "--format",
+        "passwd-file",
+        "--source",
+        "local",
+    ];
+    // 100 blocks of 512 bytes.
+    let output = with_room(100, "account", &root, &words).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains(
+            "accounts.sqlite cannot be read or written (SQLite's code 778): look at the disk"
+        ),
+        "{told}"
+    );
+}
+
+/// What little a start writes may have room still where nothing else has.
+#[test]
+fn a_disk_that_is_full_at_the_start_is_told_and_everybody_known_is_served() {
+    let daemon = Daemon::start();
+    daemon.source("idp").create("alice@example.com");
+    let Daemon {
+        root,
+        serving,
+        issuer,
+        ..
+    } = daemon;
+    serving.stop();
+    let mut full = with_room(1_000, "serve", &root, &[]);
+    let daemon = Daemon::serve_by(&mut full, root, issuer);
+    let (status, accounts) = daemon.ready();
+    assert_eq!((status, &accounts["loaded"]), (200, &json!(true)));
+    assert_eq!(accounts["can_write"], false, "{accounts}");
+    assert!(
+        accounts["why"]
+            .as_str()
+            .unwrap()
+            .contains("the disk is full"),
+        "{accounts}"
+    );
+    let mut map = daemon.connect("map");
+    assert_eq!(
+        look_up(&mut map, "mailbox alice@example.com"),
+        "OK alice@example.com"
+    );
 }
 
 #[test]

@@ -95,7 +95,8 @@ fn a_file_of_another_encoding_is_refused_whole() {
             "line 3 is not UTF-8, so nothing was added; convert the file, as with iconv -f",
         );
     }
-    assert_eq!(gatepost(&root, "account", &["list"]).good(), "");
+    // Not even a database has been made.
+    gatepost(&root, "account", &["list"]).refused(2, "accounts.sqlite is not there");
 }
 
 #[test]

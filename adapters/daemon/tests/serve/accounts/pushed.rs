@@ -1,6 +1,9 @@
 //! SCIM over HTTP: who is let in, what it may change, and what the log says of it.
 
-use std::net::TcpStream;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
+
+use socket2::{Domain, Socket, Type};
 
 use super::*;
 
@@ -272,4 +275,62 @@ fn bodies_that_are_slow_keep_no_other_source_away() {
     for number in 0..20 {
         other.create(&format!("u{number}@example.com"));
     }
+}
+
+/// Many connections of strangers, more than there may be, the last of which is answered.
+fn flood(daemon: &Daemon) -> Vec<TcpStream> {
+    let strangers = (0..50).map(|_| TcpStream::connect(&daemon.scim).unwrap());
+    let strangers: Vec<_> = strangers.collect();
+    let answer = ask(
+        &daemon.scim,
+        "GET /scim/idp/v2/Users HTTP/1.1\r\nHost: x\r\n",
+        "",
+    );
+    assert_eq!(answer.status, 401);
+    strangers
+}
+
+#[test]
+fn strangers_close_no_connection_of_another_network() {
+    let daemon = Daemon::start_in(TempDir::new().unwrap(), "connections = 4\n");
+    let secret = daemon.source("idp").secret;
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let from: SocketAddr = "127.0.0.2:0".parse().unwrap();
+    socket.bind(&from.into()).unwrap();
+    let to: SocketAddr = daemon.scim.parse().unwrap();
+    socket.connect(&to.into()).unwrap();
+    let mut client = TcpStream::from(socket);
+    client
+        .write_all(b"GET /scim/idp/v2/Users HTTP/1.1\r\nHost: x\r\n")
+        .unwrap();
+    let strangers = flood(&daemon);
+    let rest = format!("Authorization: Bearer {secret}\r\nConnection: close\r\n\r\n");
+    client.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    drop(strangers);
+}
+
+#[test]
+fn strangers_close_no_connection_that_has_shown_a_good_secret() {
+    let daemon = Daemon::start_in(TempDir::new().unwrap(), "connections = 4\n");
+    let secret = daemon.source("idp").secret;
+    let body = json!({"schemas": [USER], "userName": "alice@example.com"}).to_string();
+    let mut client = TcpStream::connect(&daemon.scim).unwrap();
+    let head = format!(
+        "POST /scim/idp/v2/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\nExpect: 100-continue\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    let mut go_on = [0; 25];
+    client.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let strangers = flood(&daemon);
+    client.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    drop(strangers);
 }

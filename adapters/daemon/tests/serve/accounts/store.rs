@@ -1,6 +1,6 @@
 //! The database of the real command: at its start, while it is away, and at its end.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 
 use super::*;
 use crate::serving::refused;
@@ -87,6 +87,47 @@ fn a_database_that_cannot_be_opened_keeps_no_login_away() {
     while daemon.ready().0 != 200 {}
 }
 
+/// A command that root ran may have left them.
+#[test]
+fn a_file_beside_the_database_that_another_owns_is_told() {
+    if !gatepost_tests::roots::is_root() {
+        return;
+    }
+    let nobody = Some(65_534);
+    let root = TempDir::new().unwrap();
+    let (configuration, _) = configure(&root, "");
+    let text = fs::read_to_string(&configuration).unwrap();
+    fs::write(&configuration, format!("user = \"nobody\"\n{text}")).unwrap();
+    chown(root.path(), nobody, nobody).unwrap();
+    chown(&configuration, nobody, nobody).unwrap();
+    at_home(&root);
+    for ending in ["-wal", "-shm", ".lock"] {
+        let path = root.path().join(format!("accounts.sqlite{ending}"));
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let words = format!(
+            "the file ending in {ending} beside it, whose owner is the user of id 0: chown it"
+        );
+        for command in [CHECKED, EXAMINED] {
+            let (said, code) = examined(&root, command);
+            assert!(said.contains(&words), "{said}");
+            assert_ne!(code, Some(0), "{said}");
+        }
+        let mut serving = Serving::start(&configuration);
+        let event = serving.wait_for("accounts not loaded: mail for them waits");
+        assert!(event["error"].as_str().unwrap().contains(&words), "{event}");
+        fs::remove_file(&path).unwrap();
+        serving.wait_for("accounts loaded");
+        serving.stop();
+        for left in fs::read_dir(root.path()).unwrap() {
+            let left = left.unwrap().path();
+            if left.to_string_lossy().contains("accounts.sqlite") {
+                fs::remove_file(left).unwrap();
+            }
+        }
+    }
+}
+
 #[test]
 fn a_directory_that_is_not_there_is_told_at_the_start() {
     let root = TempDir::new().unwrap();
@@ -107,7 +148,7 @@ fn a_directory_that_is_not_there_is_told_at_the_start() {
 
 /// What a command says of the configuration in `root`, its exit code, and that it has left everything as it was.
 #[track_caller]
-fn examined(root: &TempDir, words: &[&str]) -> (String, Option<i32>) {
+pub(super) fn examined(root: &TempDir, words: &[&str]) -> (String, Option<i32>) {
     // A daemon that runs may write into its own.
     let is_served = root.path().join("accounts.sqlite-wal").exists();
     let files = || {
