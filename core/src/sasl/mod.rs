@@ -13,7 +13,7 @@ mod xoauth2;
 pub use failure::{Discovery, FailureReply, Status};
 pub use plain::UserPassword;
 
-use crate::wire::ascii;
+use crate::{app_password::AppPassword, wire::ascii};
 
 /// A SASL mechanism that Gatepost judges.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -97,12 +97,17 @@ impl<'m> ClientResponse<'m> {
     /// # Errors
     /// One [`Error`] per rule of RFC 7628 section 3.1; the first broken rule wins.
     pub fn parse(mechanism: Mechanism, compat: Compat, message: &'m [u8]) -> Result<Self, Error> {
-        match (compat, mechanism) {
+        let response = match (compat, mechanism) {
             (Compat::Strict, Mechanism::OAuthBearer) => oauthbearer::parse(message),
             (Compat::Strict, Mechanism::XOAuth2) => xoauth2::parse(message),
             (Compat::Dovecot, Mechanism::OAuthBearer) => loose::oauthbearer(message),
             (Compat::Dovecot, Mechanism::XOAuth2) => loose::xoauth2(message),
             (_, Mechanism::Plain | Mechanism::Login) => plain::parse(message),
+        }?;
+        // A name is logged, and repeated to the mail server.
+        match response.authzid {
+            Some(name) if AppPassword::is_like(name.chars()) => Err(Error::PasswordAsName),
+            _ => Ok(response),
         }
     }
 
@@ -324,6 +329,8 @@ pub enum Error {
     ForeignAuthzid,
     /// The password is empty, not UTF-8, or longer than [`UserPassword::MAX_LEN`].
     BadPassword,
+    /// An application password stands in the place of the user's name.
+    PasswordAsName,
     /// Not a GS2 header, `n,a=user,` or `n,,` (RFC 5801 section 4).
     BadGs2Header,
     /// The client insists on channel binding, of which these mechanisms have none (RFC 7628 section 3.1).
@@ -360,6 +367,7 @@ impl Error {
             Self::BadPlain => "The SASL response is not authzid NUL name NUL password",
             Self::ForeignAuthzid => "One user cannot log in as another here",
             Self::BadPassword => "The password is empty, longer than 1024 bytes, or not UTF-8",
+            Self::PasswordAsName => "An application password stands where the user name belongs",
             Self::BadGs2Header => {
                 "The SASL response does not start with a GS2 header such as n,a=user,"
             }

@@ -14,7 +14,11 @@ const WAITED: &str = "gatepost_limits_hit_total{limit=\"penalty\"}";
 
 /// The answer to a login of Alice's with a password.
 fn plain(daemon: &Daemon, password: &str, remote: &str) -> String {
-    let response = STANDARD.encode(format!("\0{ALICE}\0{password}"));
+    plain_of(daemon, ALICE, password, remote)
+}
+
+fn plain_of(daemon: &Daemon, user: &str, password: &str, remote: &str) -> String {
+    let response = STANDARD.encode(format!("\0{user}\0{password}"));
     let mut client = Client::tcp(&daemon.address);
     client.send("VERSION\t1\t2\nCPID\t1\n");
     client.send(format!(
@@ -72,6 +76,32 @@ fn whoever_guesses_waits_with_the_right_password_as_well() {
     assert_eq!(login("other", guesser), (false, 1));
     assert_eq!(login("right", guesser), (true, 2));
     assert_eq!(login("right", owner), (true, 2), "the owner has waited");
+}
+
+/// Whoever types an application password, as his password or his name, shows it to nobody.
+#[test]
+fn an_application_password_is_shown_to_no_provider_and_no_log() {
+    const SECRET: &str = "gp-csqq-awkm-cnjp-w832-f5t6-adej";
+    let stub = provider();
+    let daemon = Daemon::start(&configuration(&stub, "mail"));
+    for (user, password) in [
+        (ALICE, SECRET),
+        (ALICE, "GP CSQQ AWKM CNJP W832 F5T6 ADEJ"),
+        (SECRET, "right"),
+        (SECRET, SECRET),
+    ] {
+        let answer = plain_of(&daemon, user, password, "192.0.2.1");
+        assert!(answer.starts_with("FAIL\t1\t"), "{answer}");
+        assert_eq!(answer.contains(&format!("user={ALICE}")), user == ALICE);
+        assert!(!answer.contains("csqq"), "{answer}");
+    }
+    assert_eq!(waited(&daemon), 0, "a typing error is no guess");
+    assert!(stub.seen("/token").is_empty());
+    let log = daemon.serving.stop();
+    assert!(!log.to_lowercase().contains("csqq"), "{log}");
+    for (reason, times) in [("password_not_taken", 2), ("mistyped_password", 2)] {
+        assert_eq!(log.matches(reason).count(), times, "{log}");
+    }
 }
 
 /// A pair is good or wrong at its provider as it is configured, and no other.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gatepost_core::Rejection;
+use gatepost_core::app_password::AppPassword;
 use gatepost_core::dovecot::{Login, Ticket};
 use gatepost_core::sasl::Mechanism;
 use gatepost_tokio::{Network, Outcome, Verdict};
@@ -191,10 +192,13 @@ fn guessed(verdict: &Verdict) -> Option<Rejection> {
     }
 }
 
-/// The user of a message of PLAIN (RFC 4616 section 2).
+/// The user of a message of PLAIN (RFC 4616 section 2); nobody where an application password stands in his place.
 fn user_of(message: &[u8]) -> Option<String> {
     let user = message.split(|byte| *byte == 0).nth(1)?;
     let user = std::str::from_utf8(user).ok()?;
+    if AppPassword::is_like(user.chars()) {
+        return None;
+    }
     let end = user.floor_char_boundary(Verdict::MAX_CLAIMED);
     user.get(..end).map(str::to_owned)
 }
