@@ -182,7 +182,6 @@ impl<'b, A: Accounts> Exchange<'b, A> {
                 scratch,
             } => self.take_answer(now, answer, keys, scratch),
             Input::Account(found) => self.take_account(&found),
-            Input::Password(found) => self.take_password(&found),
             input => self.take_other(&input),
         }
     }
@@ -231,6 +230,9 @@ impl<'b, A: Accounts> Exchange<'b, A> {
             }
             (State::AwaitingGrant(_) | State::AwaitingAnswer(_), Input::FetchFailed(why)) => {
                 Err((*why).into())
+            }
+            (State::AwaitingPassword(waiting), Input::Password(found)) => {
+                self.judge_password(waiting, found)
             }
             (State::Challenged(challenge), Input::Reply) => {
                 self.enter(State::Rejected(challenge.why))

@@ -85,6 +85,9 @@ mod sealed {
 
         /// Which password is to be found.
         fn query<'q>(waiting: &'q Self::Waiting<'_>) -> Self::Query<'q>;
+
+        /// There is an answer: never, if nothing is asked, and so there need not be code for one.
+        fn answered(waiting: Self::Waiting<'_>);
     }
 
     /// A user whose password is looked for.
@@ -108,6 +111,10 @@ impl Step for NoPasswords {
 
     fn query(waiting: &Infallible) -> Infallible {
         *waiting
+    }
+
+    fn answered(waiting: Infallible) {
+        match waiting {}
     }
 }
 
@@ -135,6 +142,8 @@ impl Step for AskPasswords {
             password: &waiting.password,
         }
     }
+
+    fn answered(_: sealed::Typed<'_>) {}
 }
 
 impl<'b, A: Accounts> Exchange<'b, A> {
@@ -149,17 +158,17 @@ impl<'b, A: Accounts> Exchange<'b, A> {
     }
 
     /// Judges what is known of an application password.
-    pub(super) fn take_password(&mut self, found: &FoundPassword<'_>) {
-        match self.take_state() {
-            State::AwaitingPassword(_) => {}
-            state => return self.refuse_input(state),
-        }
-        let opened = match found {
-            FoundPassword::Good(account) => open(account, self.claimed, None),
-            FoundPassword::Unfit(why) => Err(Rejection::AppPassword(*why)),
-            FoundPassword::Unavailable => Err(Rejection::AccountsUnavailable),
+    pub(super) fn judge_password(
+        &mut self,
+        waiting: WaitingOf<'b, A>,
+        found: &FoundPassword<'_>,
+    ) -> Result<(), Rejection> {
+        <PasswordsOf<A> as Step>::answered(waiting);
+        let identity = match found {
+            FoundPassword::Good(account) => open(account, self.claimed, None)?,
+            FoundPassword::Unfit(why) => return Err(Rejection::AppPassword(*why)),
+            FoundPassword::Unavailable => return Err(Rejection::AccountsUnavailable),
         };
-        let done = opened.and_then(|identity| self.enter(State::Accepted(identity)));
-        self.settle(done);
+        self.enter(State::Accepted(identity))
     }
 }

@@ -104,9 +104,9 @@ impl<'m> ClientResponse<'m> {
             (Compat::Dovecot, Mechanism::XOAuth2) => loose::xoauth2(message),
             (_, Mechanism::Plain | Mechanism::Login) => plain::parse(message),
         }?;
-        // A name is logged, and repeated to the mail server.
+        // A name is logged, and repeated to the mail server. Escapes stand for nothing that a password holds.
         match response.authzid {
-            Some(name) if AppPassword::is_like(name.chars()) => Err(Error::PasswordAsName),
+            Some(name) if AppPassword::is_like(name.raw) => Err(Error::PasswordAsName),
             _ => Ok(response),
         }
     }

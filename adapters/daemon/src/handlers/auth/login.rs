@@ -196,7 +196,7 @@ fn guessed(verdict: &Verdict) -> Option<Rejection> {
 fn user_of(message: &[u8]) -> Option<String> {
     let user = message.split(|byte| *byte == 0).nth(1)?;
     let user = std::str::from_utf8(user).ok()?;
-    if AppPassword::is_like(user.chars()) {
+    if AppPassword::is_like(user) {
         return None;
     }
     let end = user.floor_char_boundary(Verdict::MAX_CLAIMED);
