@@ -48,6 +48,8 @@ pub enum Unfit {
     Expired,
     /// It has been revoked.
     Revoked,
+    /// Its account may not log in.
+    Disabled,
 }
 
 /// Crockford's alphabet, in lower case: no `i`, `l`, `o` or `u`.

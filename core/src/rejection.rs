@@ -50,6 +50,10 @@ pub enum Rejection {
     MistypedPassword,
     /// The application password is well formed, and opens nothing here.
     AppPassword(Unfit),
+    /// Only application passwords are taken for this service.
+    AppPasswordRequired,
+    /// No password of this user, or for this service, is taken from this network.
+    PasswordNotAllowed,
     /// The key that the token names may be newer than those known here, and newer ones cannot be fetched.
     KeysUnavailable,
     /// The provider could not be asked, or failed to answer.
@@ -107,6 +111,8 @@ impl Rejection {
             Self::PasswordRefused => "password_refused",
             Self::PasswordGrantRefused => "password_grant_refused",
             Self::AppPassword(unfit) => app_password_code(unfit),
+            Self::AppPasswordRequired => "app_password_required",
+            Self::PasswordNotAllowed => "password_not_allowed",
             Self::KeysUnavailable => "keys_unavailable",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::UnusableAnswer | Self::MalformedMember(_) => "unusable_answer",
@@ -157,6 +163,8 @@ impl Rejection {
             | Self::PasswordGrantRefused
             | Self::MistypedPassword
             | Self::AppPassword(_)
+            | Self::AppPasswordRequired
+            | Self::PasswordNotAllowed
             | Self::UnknownAccount
             | Self::AccountDisabled
             | Self::AccountRenamed
@@ -234,6 +242,8 @@ impl Rejection {
             }
             Self::MistypedPassword => "The application password is mistyped",
             Self::AppPassword(_) => "There is no such user, or the application password is not his",
+            Self::AppPasswordRequired => "Log in with an application password",
+            Self::PasswordNotAllowed => "Passwords are not taken here: log in with a token",
             Self::KeysUnavailable => {
                 "Temporary failure: the identity provider's newest keys cannot be fetched"
             }
@@ -274,6 +284,7 @@ const fn app_password_code(unfit: Unfit) -> &'static str {
         Unfit::WrongNetwork => "app_password_wrong_network",
         Unfit::Expired => "app_password_expired",
         Unfit::Revoked => "app_password_revoked",
+        Unfit::Disabled => Rejection::AccountDisabled.code(),
     }
 }
 
@@ -442,6 +453,8 @@ mod tests {
             Rejection::TokenRefused,
             Rejection::UnknownKey,
             Rejection::MistypedPassword,
+            Rejection::AppPasswordRequired,
+            Rejection::PasswordNotAllowed,
             sasl::Error::PasswordAsName.into(),
             Rejection::ProviderUnavailable,
             Violation::WrongUser.into(),

@@ -211,6 +211,9 @@ pub fn find<'i>(
         index.password(&verifier).or(found)
     });
     let (account, found) = account.zip(found).ok_or(Unfit::Unknown)?;
+    if !account.is_active() {
+        return Err(Unfit::Disabled);
+    }
     found.judge(place)?;
     Ok((account, found.id()))
 }

@@ -8,6 +8,7 @@ pub(crate) mod gate;
 mod held;
 mod login;
 mod maps;
+mod passwords;
 mod pull;
 mod users;
 
@@ -38,6 +39,7 @@ pub(crate) use derived::forget_others;
 use files::Files;
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
+use passwords::AppPasswords;
 pub(crate) use pull::{Provider as PulledProvider, Pulled, Unanswered};
 pub(crate) use users::Everybody;
 
@@ -58,6 +60,7 @@ pub(crate) struct Accounts {
     served: OnceLock<Served>,
     opening: watch::Sender<Opening>,
     pulls: pull::Pulls,
+    app_passwords: AppPasswords,
 }
 
 /// What is served, once the database has been opened.
@@ -126,6 +129,7 @@ impl Accounts {
             served: OnceLock::new(),
             opening: watch::Sender::new(Opening::Untried),
             pulls: pull::Pulls::default(),
+            app_passwords: AppPasswords::load(settings)?,
         }))
     }
 
@@ -339,6 +343,7 @@ impl Accounts {
 
     /// Waits until what has been handed over is done, `patience` at most.
     pub(crate) async fn close(&self, patience: Duration) {
+        self.write_uses();
         let store = self.lock().take();
         let closed = spawn_blocking(move || drop(store));
         if timeout(patience, closed).await.is_err() {

@@ -7,7 +7,7 @@ mod verdict;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::accounts::{Accounts, Found, Nobody, find_account};
+use crate::accounts::{Accounts, Found, FoundPassword, Nobody, find_account, find_password};
 use crate::answers::Known;
 use crate::fields::Fields;
 use crate::http::{Fault, Incoming};
@@ -21,7 +21,10 @@ use gatepost_core::provider::Freshness;
 use gatepost_core::{
     Exchange, Rejection, UnixTime,
     dovecot::Origin,
-    exchange::{AccountQuery, AskAccounts, Input, LoginSettings, MAX_PAYLOAD, Output, TrustedKey},
+    exchange::{
+        AccountQuery, AskAccounts, AskPasswords, Input, LoginSettings, MAX_PAYLOAD, Output,
+        PasswordQuery, TrustedKey,
+    },
     introspection::Answer,
     sasl::{BearerToken, Mechanism, SaslName},
 };
@@ -55,6 +58,7 @@ enum Next {
     KeysUnavailable,
     Fetched(Arc<Known>),
     Account(Found),
+    Password(FoundPassword),
 }
 
 impl Next {
@@ -63,7 +67,11 @@ impl Next {
         match self {
             Self::Keys => true,
             Self::Fetched(known) => known.answer().is_ok_and(Incoming::is_signed),
-            Self::Start | Self::NoNewerKeys | Self::KeysUnavailable | Self::Account(_) => false,
+            Self::Start
+            | Self::NoNewerKeys
+            | Self::KeysUnavailable
+            | Self::Account(_)
+            | Self::Password(_) => false,
         }
     }
 }
@@ -102,7 +110,10 @@ pub async fn judge_with(
     let exchange =
         Exchange::new(rules, attempt.mechanism, attempt.message).with_grant_buffer(&mut room);
     let asked = Asked::new(providers, &trust, attempt.origin, attempt.network);
-    let exchange = exchange.with_accounts(accounts.is_some());
+    let keeps_passwords = accounts.is_some_and(Accounts::keeps_passwords);
+    let exchange = exchange
+        .with_accounts(accounts.is_some())
+        .with_passwords(keeps_passwords);
     drive(exchange, Some(attempt.mechanism), (asked, accounts), now).await
 }
 
@@ -141,13 +152,18 @@ pub async fn judge_token_with(
         ..rules
     };
     let asked = Asked::new(providers, &trust, origin, network);
-    let exchange = Exchange::of_token(rules, token).with_accounts(accounts.is_some());
+    let exchange = Exchange::of_token(rules, token)
+        .with_accounts(accounts.is_some())
+        .with_passwords(false);
     drive(exchange, None, (asked, accounts), now).await
 }
 
+/// What may be asked of whoever keeps accounts.
+type Keeping = AskAccounts<AskPasswords>;
+
 /// The loop of [`Exchange`].
 async fn drive(
-    mut exchange: Exchange<'_, AskAccounts>,
+    mut exchange: Exchange<'_, Keeping>,
     mechanism: Option<Mechanism>,
     (mut asked, accounts): (Asked<'_>, Option<&impl Accounts>),
     now: impl Fn() -> UnixTime,
@@ -156,6 +172,7 @@ async fn drive(
     let mut newer = None;
     let mut next = Next::Start;
     let (mut algorithm, mut kid, mut account) = (None, None, None);
+    let mut app_password = None;
     let outcome = loop {
         let keys = newer.as_deref().unwrap_or(trust).keys();
         let output = match step(&mut exchange, &next, keys, asked.network, &now).await {
@@ -185,6 +202,18 @@ async fn drive(
                 account = found.id().map(str::to_owned);
                 Next::Account(found)
             }
+            Output::FindPassword(query) => {
+                let found = find_password(accounts, query, asked.origin);
+                if let FoundPassword::Good {
+                    account: its,
+                    number,
+                } = &found
+                {
+                    account = Some(its.id.clone());
+                    app_password = Some(*number);
+                }
+                Next::Password(found)
+            }
             Output::Challenge(reply) => {
                 let challenge = Some(reply.json().to_vec());
                 let rejection = exchange.rejection().unwrap_or(Rejection::OutOfOrder);
@@ -204,6 +233,7 @@ async fn drive(
             .provider()
             .and_then(|place| Some(trust.providers().get(place)?.name.clone())),
         account,
+        app_password,
         algorithm,
         kid,
         is_asked: asked.is_any(),
@@ -216,7 +246,7 @@ async fn drive(
 
 /// Whose a refused token is, where that is known.
 fn vouched(
-    exchange: &Exchange<'_, AskAccounts>,
+    exchange: &Exchange<'_, Keeping>,
     outcome: &Outcome,
     asked: &Asked<'_>,
 ) -> Option<String> {
@@ -235,12 +265,12 @@ fn vouched(
 
 /// One step; one that may verify a signature waits for its turn, and lets the executor go round afterwards.
 async fn step<'o>(
-    exchange: &'o mut Exchange<'_, AskAccounts>,
+    exchange: &'o mut Exchange<'_, Keeping>,
     next: &Next,
     keys: &[&[TrustedKey<'_>]],
     network: Network,
     now: impl Fn() -> UnixTime,
-) -> Result<Output<'o, AccountQuery<'o>>, Busy> {
+) -> Result<Output<'o, AccountQuery<'o>, PasswordQuery<'o>>, Busy> {
     let permit = if next.verifies() {
         Some(Permit::acquire(network).await?)
     } else {
@@ -253,6 +283,9 @@ async fn step<'o>(
                 Next::Keys => Input::Keys { keys, scratch },
                 Next::Account(found) => {
                     return Ok(found.lend(|found| exchange.step(now(), Input::Account(found))));
+                }
+                Next::Password(found) => {
+                    return Ok(found.lend(|found| exchange.step(now(), Input::Password(found))));
                 }
                 Next::NoNewerKeys => Input::NoNewerKeys,
                 Next::KeysUnavailable => Input::KeysUnavailable,
@@ -283,7 +316,7 @@ async fn step<'o>(
 
 /// What else the mail server is told of a good login, as its provider's settings say.
 fn fields(
-    exchange: &Exchange<'_, AskAccounts>,
+    exchange: &Exchange<'_, Keeping>,
     outcome: &Outcome,
     mechanism: Option<Mechanism>,
     trust: &crate::Trust,

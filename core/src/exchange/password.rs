@@ -165,6 +165,10 @@ impl<'b, A: Accounts> Exchange<'b, A> {
     ) -> Result<(), Rejection> {
         <PasswordsOf<A> as Step>::answered(waiting);
         let identity = match found {
+            // Whoever has the password of such an account learns no more than one who has none.
+            FoundPassword::Good(account) if !account.is_active => {
+                return Err(Rejection::AppPassword(Unfit::Disabled));
+            }
             FoundPassword::Good(account) => open(account, self.claimed, None)?,
             FoundPassword::Unfit(why) => return Err(Rejection::AppPassword(*why)),
             FoundPassword::Unavailable => return Err(Rejection::AccountsUnavailable),

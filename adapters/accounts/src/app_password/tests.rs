@@ -141,6 +141,16 @@ fn a_password_ends_when_it_expires_or_is_revoked() {
 }
 
 #[test]
+fn whoever_may_not_log_in_does_not_do_so_by_a_password() {
+    let mut index = index(kept(0));
+    let mut disabled = account(1, "a@x.example");
+    disabled.active = false;
+    let event = Event::Put(Resource::Account(disabled));
+    index.apply(&Change { sequence: 2, event });
+    check(&index, "a@x.example", ("imap", None), Err(Unfit::Disabled));
+}
+
+#[test]
 fn a_verifier_is_not_printed() {
     assert!(format!("{:?}", kept(0)).contains("Verifier(..)"));
 }

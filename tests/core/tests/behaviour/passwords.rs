@@ -19,12 +19,13 @@ const ACCOUNT: Account<'_> = Account {
     aliases_log_in: true,
 };
 const GOOD: FoundPassword<'_> = FoundPassword::Good(ACCOUNT);
-const UNFIT: [Unfit; 5] = [
+const UNFIT: [Unfit; 6] = [
     Unfit::Unknown,
     Unfit::WrongService,
     Unfit::WrongNetwork,
     Unfit::Expired,
     Unfit::Revoked,
+    Unfit::Disabled,
 ];
 
 /// What came of a login.
@@ -171,6 +172,13 @@ fn the_account_of_a_good_password_is_judged_as_that_of_a_good_token() {
     }
 }
 
+/// What a mail server and its client are told of a failure, and how it counts.
+fn tell(came: &Came) -> (Option<FailCode>, &'static str, Option<Status>, bool) {
+    let why = *came.verdict.as_ref().expect_err("refused");
+    let failure = why.failure(Some(MAILBOX));
+    (failure.code, failure.reason, why.status(), why.is_guess())
+}
+
 #[test]
 fn a_client_is_told_the_same_whatever_is_wrong_with_a_password() {
     let mut told = vec![];
@@ -180,13 +188,18 @@ fn a_client_is_told_the_same_whatever_is_wrong_with_a_password() {
         "app_password_wrong_network",
         "app_password_expired",
         "app_password_revoked",
+        "account_disabled",
     ]) {
         let came = enter(MAILBOX, PASSWORD, FoundPassword::Unfit(unfit));
         assert_eq!((came.code(), came.asked.len()), (Err(code), 1));
-        let why = came.verdict.expect_err("refused");
-        let failure = why.failure(Some(MAILBOX));
-        told.push((failure.code, failure.reason, why.status(), why.is_guess()));
+        told.push(tell(&came));
     }
+    let disabled = Account {
+        is_active: false,
+        ..ACCOUNT
+    };
+    let came = enter(MAILBOX, PASSWORD, FoundPassword::Good(disabled));
+    told.push(tell(&came));
     let (code, _, status, is_guess) = told[0];
     assert_eq!(
         (code, status, is_guess),
