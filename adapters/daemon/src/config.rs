@@ -47,6 +47,7 @@ mod values;
 
 pub(crate) use accounts::{
     AccountSettings, AccountSource, MailingList, PasswordOrigin, PulledSource, Required,
+    ServiceName, write_key,
 };
 pub(crate) use address::Address;
 pub(crate) use dict::Dict;

@@ -18,7 +18,7 @@ use super::reader::keys;
 use super::upstream::{AccountTemplate, SystemId, UsersError, owners};
 use super::values::{Bounded, FieldName, OneLine, words};
 use super::{Address, Listener};
-pub(crate) use passwords::{PasswordOrigin, Required, write_key};
+pub(crate) use passwords::{PasswordOrigin, Required, ServiceName, write_key};
 pub(crate) use pull::PulledSource;
 pub(crate) use source::AccountSource;
 pub(super) use source::SourceName;

@@ -35,6 +35,16 @@ words! {
     }
 }
 
+impl clap::ValueEnum for ServiceName {
+    fn value_variants<'v>() -> &'v [Self] {
+        &[Self::Imap, Self::Pop3, Self::Smtp, Self::Sieve]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(Service::from(*self).name().into())
+    }
+}
+
 impl From<ServiceName> for Service {
     fn from(name: ServiceName) -> Self {
         match name {
