@@ -177,7 +177,8 @@ impl Observer for Relaying {
     /// A password that is neither an application password nor a provider's to judge goes to Dovecot, if it is taken at
     /// all.
     fn take_over(&mut self, login: &Begun, message: &[u8]) -> bool {
-        if !login.mechanism.is_password() || self.service.grants_for_passwords() {
+        let is_another_s = self.upstream.has_logins() && !self.service.grants_for_passwords();
+        if !login.mechanism.is_password() || !is_another_s {
             return false;
         }
         let Some(typed) = Typed::read(message) else {

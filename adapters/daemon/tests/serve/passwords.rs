@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatepost_tests::stub::{Behaviour, Page, Seen, Stub};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::online::Daemon;
 use crate::serving::{Client, now};
@@ -102,6 +103,45 @@ fn an_application_password_is_shown_to_no_provider_and_no_log() {
     for (reason, times) in [("password_not_taken", 2), ("mistyped_password", 2)] {
         assert_eq!(log.matches(reason).count(), times, "{log}");
     }
+}
+
+/// The same where they are kept; and where they are required, no provider sees any other.
+#[test]
+fn a_provider_sees_no_application_password_that_is_kept_and_none_that_is_not_taken() {
+    const SECRET: &str = "gp-csqq-awkm-cnjp-w832-f5t6-adej";
+    let root = TempDir::new().unwrap();
+    let path = |name: &str| root.path().join(name).display().to_string();
+    std::fs::write(path("key"), STANDARD.encode([7; 32])).unwrap();
+    let stub = provider();
+    let accounts = format!(
+        "[accounts]\ndatabase = \"{}\"\napp_password_key = \"{}\"\nunknown = \"allow\"\n\
+         require_app_passwords = [\"smtp\"]\n[[accounts.source]]\nname = \"local\"\ndomains = \"example.com\"\n",
+        path("accounts.sqlite"),
+        path("key")
+    );
+    let daemon = Daemon::start(&format!("{}{accounts}", configuration(&stub, "mail")));
+    for (user, password) in [(ALICE, SECRET), (ALICE, "gp-mine"), (SECRET, "right")] {
+        let answer = plain_of(&daemon, user, password, "192.0.2.1");
+        assert!(answer.starts_with("FAIL\t1"), "{answer}");
+    }
+    let smtp = STANDARD.encode(format!("\0{ALICE}\0right"));
+    let mut client = Client::tcp(&daemon.address);
+    client.send("VERSION\t1\t2\nCPID\t1\n");
+    client.send(format!(
+        "AUTH\t1\tPLAIN\tservice=smtp\tnologin\tresp={smtp}\n"
+    ));
+    while client.line() != "DONE" {}
+    assert!(
+        client
+            .line()
+            .contains("Log in with an application password")
+    );
+    assert!(stub.seen("/token").is_empty());
+    let answer = plain_of(&daemon, ALICE, "right", "192.0.2.1");
+    assert!(!answer.contains("application password"), "{answer}");
+    assert_eq!(stub.seen("/token").len(), 1);
+    let log = daemon.serving.stop();
+    assert!(!log.to_lowercase().contains("csqq"), "{log}");
 }
 
 /// A pair is good or wrong at its provider as it is configured, and no other.
