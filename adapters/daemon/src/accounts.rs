@@ -4,6 +4,7 @@
 mod checks;
 mod derived;
 mod files;
+mod fresh;
 pub(crate) mod gate;
 mod held;
 mod login;
@@ -14,9 +15,8 @@ mod users;
 
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use gatepost_accounts::id::Id;
 use gatepost_accounts::index::Cursor;
 use gatepost_accounts::login::Join;
 use gatepost_accounts::model::{Source, SourceId};
@@ -37,6 +37,7 @@ use crate::process::vital;
 pub(crate) use checks::{SettingsError, check_database};
 pub(crate) use derived::forget_others;
 use files::Files;
+pub(crate) use fresh::{fresh, now};
 pub(crate) use held::Held;
 pub(crate) use login::Logins;
 use passwords::AppPasswords;
@@ -384,18 +385,4 @@ pub(crate) fn know(
         None => session.add_source(name, now()),
     });
     known.collect()
-}
-
-/// An id that nothing has had yet.
-pub(crate) fn fresh() -> Result<Id, aws_lc_rs::error::Unspecified> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes)?;
-    Ok(Id::from_bytes(bytes))
-}
-
-/// The time of the system's clock.
-pub(crate) fn now() -> Timestamp {
-    let passed = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = passed.unwrap_or_default().as_millis();
-    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }

@@ -27,7 +27,7 @@ use gatepost_core::dovecot::LoginTable as _;
 use gatepost_core::sasl::Mechanism;
 use upstream::{Held, Upstream};
 
-use crate::line::{escape, fields, id, key, number, write_line};
+use crate::line::{escape, fields, id, key, number, value, write_line};
 use crate::logins::ManyLogins;
 use crate::upstream::Offer;
 use crate::waiting::{By, Claim, Judged, Login};
@@ -202,7 +202,11 @@ impl Relay {
             }
             (Some(b"CONT"), login) => {
                 if let Some(id) = id(login).filter(|id| self.relayed.contains_key(id)) {
-                    self.send_upstream(id, line);
+                    if words.next().is_some_and(passwords::shows_ours) {
+                        self.keep_to_ourselves(id);
+                    } else {
+                        self.send_upstream(id, line);
+                    }
                     return Ok(Route::Upstream);
                 }
             }
@@ -235,7 +239,12 @@ impl Relay {
         if !names.any(|name| name == b"service" || name == b"protocol") {
             return Err(RelayError::MissingService);
         }
-        self.relay(id, mechanism, line.to_vec(), is_login);
+        let response = fields(line).find_map(|field| value(field, "resp"));
+        if response.is_some_and(passwords::shows_ours) {
+            self.refuse_ours(id, is_login);
+        } else {
+            self.relay(id, mechanism, line.to_vec(), is_login);
+        }
         Ok(Route::Upstream)
     }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gatepost_core::app_password::AppPassword;
 
 use super::{Relay, fail};
 use crate::line::{fields, id, key, unescape, value};
@@ -44,7 +45,39 @@ pub(super) fn kept(options: &[&[u8]]) -> Option<Vec<u8>> {
     (kept.len() <= MAX_KEPT).then_some(kept)
 }
 
+/// What is said where one of our passwords stands in the place of a name.
+const AS_NAME: &str = "An application password stands where the user name belongs";
+
+/// Whether a response of whatever mechanism says in clear what nobody but us may see: as a name, it does so in SCRAM,
+/// CRAM-MD5 and DIGEST-MD5.
+pub(super) fn shows_ours(response: &[u8]) -> bool {
+    let Ok(bytes) = STANDARD.decode(response) else {
+        return false;
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let mut parts = text.split([',', '=', '"', '\0', '\x01']);
+    parts.any(|part| {
+        let name = part.rsplit_once(' ').map(|(name, _)| name);
+        AppPassword::is_like(part) || name.is_some_and(AppPassword::is_like)
+    })
+}
+
 impl Relay {
+    /// Ends a login at Dovecot's that would show it one of our passwords.
+    pub(super) fn keep_to_ourselves(&mut self, id: u32) {
+        let Some(relayed) = self.relayed.remove(&id) else {
+            return;
+        };
+        self.send_upstream(id, &[b"CANCEL\t", id.to_string().as_bytes()].concat());
+        self.refuse_ours(id, relayed.is_login);
+    }
+
+    /// Answers that a password stands in the place of a name.
+    pub(super) fn refuse_ours(&mut self, id: u32, is_login: bool) {
+        let reason = (!is_login).then(|| format!("reason={AS_NAME}"));
+        fail(&mut self.outputs.client, id, None, reason.as_deref());
+    }
+
     /// Hands a login of our own to Dovecot, with the response that it came to, as PLAIN has it. Gives whether it did: not
     /// where Dovecot does not offer PLAIN.
     pub fn hand_over(&mut self, id: u32, response: &[u8]) -> bool {
@@ -109,3 +142,6 @@ impl Relay {
 fn is_login<'f>(mut options: impl Iterator<Item = &'f [u8]>) -> bool {
     !options.any(|option| option == b"nologin")
 }
+
+#[cfg(test)]
+mod tests;
