@@ -20,6 +20,7 @@ pub use client::{ClientRules, judge_client};
 use gatepost_core::provider::Freshness;
 use gatepost_core::{
     Exchange, Rejection, UnixTime,
+    crypto::Algorithm,
     dovecot::Origin,
     exchange::{
         AccountQuery, AskAccounts, AskPasswords, Input, LoginSettings, MAX_PAYLOAD, Output,
@@ -62,6 +63,15 @@ enum Next {
 }
 
 impl Next {
+    /// What there is after a look at a provider's keys.
+    fn newer(freshness: Freshness, has_changed: bool) -> Self {
+        match freshness {
+            _ if has_changed => Self::Keys,
+            Freshness::Current => Self::NoNewerKeys,
+            Freshness::Unavailable => Self::KeysUnavailable,
+        }
+    }
+
     /// Whether a signature may be verified: that of the token, or of a signed answer (RFC 9701).
     fn verifies(&self) -> bool {
         match self {
@@ -158,6 +168,24 @@ pub async fn judge_token_with(
     drive(exchange, None, (asked, accounts), now).await
 }
 
+/// What the log is told of a login.
+#[derive(Default)]
+struct Told {
+    algorithm: Option<Algorithm>,
+    kid: Option<String>,
+    account: Option<String>,
+    app_password: Option<u32>,
+}
+
+impl Told {
+    fn password(&mut self, found: &FoundPassword) {
+        if let FoundPassword::Good { account, number } = found {
+            self.account = Some(account.id.clone());
+            self.app_password = Some(*number);
+        }
+    }
+}
+
 /// What may be asked of whoever keeps accounts.
 type Keeping = AskAccounts<AskPasswords>;
 
@@ -171,47 +199,34 @@ async fn drive(
     let (providers, trust) = (asked.providers, asked.trust);
     let mut newer = None;
     let mut next = Next::Start;
-    let (mut algorithm, mut kid, mut account) = (None, None, None);
-    let mut app_password = None;
+    let mut told = Told::default();
     let outcome = loop {
         let keys = newer.as_deref().unwrap_or(trust).keys();
-        let output = match step(&mut exchange, &next, keys, asked.network, &now).await {
-            Ok(output) => output,
-            Err(Busy) => break Outcome::refused(Rejection::Busy, None),
+        let Ok(output) = step(&mut exchange, &next, keys, asked.network, &now).await else {
+            break Outcome::refused(Rejection::Busy, None);
         };
         next = match output {
             Output::FindKeys(query) => {
-                algorithm = Some(query.algorithm());
-                kid = query.kid().map(str::to_owned);
+                told.algorithm = Some(query.algorithm());
+                told.kid = query.kid().map(str::to_owned);
                 Next::Keys
             }
             Output::FindNewerKeys(query) => {
                 let known = newer.as_deref().unwrap_or(trust).generation(query.provider);
                 let freshness = providers.refresh(query, asked.network).await;
                 let trust = newer.insert(providers.trust());
-                match freshness {
-                    _ if trust.generation(query.provider) != known => Next::Keys,
-                    Freshness::Current => Next::NoNewerKeys,
-                    Freshness::Unavailable => Next::KeysUnavailable,
-                }
+                Next::newer(freshness, trust.generation(query.provider) != known)
             }
             Output::Fetch(request) => Next::Fetched(asked.ask(&request).await),
             Output::Again => next,
             Output::FindAccount(query) => {
                 let found = find_account(accounts, trust, query).await;
-                account = found.id().map(str::to_owned);
+                told.account = found.id().map(str::to_owned);
                 Next::Account(found)
             }
             Output::FindPassword(query) => {
                 let found = find_password(accounts, query, asked.origin);
-                if let FoundPassword::Good {
-                    account: its,
-                    number,
-                } = &found
-                {
-                    account = Some(its.id.clone());
-                    app_password = Some(*number);
-                }
+                told.password(&found);
                 Next::Password(found)
             }
             Output::Challenge(reply) => {
@@ -226,16 +241,15 @@ async fn drive(
     asked.settle(&outcome, exchange.provider());
     let trouble = asked.trouble(&outcome);
     let fields = fields(&exchange, &outcome, mechanism, trust);
+    let place = exchange.provider();
     Verdict {
         vouched: vouched(&exchange, &outcome, &asked),
         claimed: exchange.claimed_user().map(copy_name),
-        provider: exchange
-            .provider()
-            .and_then(|place| Some(trust.providers().get(place)?.name.clone())),
-        account,
-        app_password,
-        algorithm,
-        kid,
+        provider: place.and_then(|place| Some(trust.providers().get(place)?.name.clone())),
+        account: told.account,
+        app_password: told.app_password,
+        algorithm: told.algorithm,
+        kid: told.kid,
         is_asked: asked.is_any(),
         answers: asked.answers(),
         trouble,

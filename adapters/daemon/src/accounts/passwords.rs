@@ -62,14 +62,14 @@ impl AppPasswords {
     }
 
     fn note(&self, password: PasswordId, used: Use) {
-        let mut uses = self.uses();
+        let mut noted = self.uses();
         let hour = used.at.millis().div_euclid(MILLIS_AN_HOUR);
-        if uses.hour != hour {
-            uses.hour = hour;
-            uses.seen.clear();
+        if noted.hour != hour {
+            noted.hour = hour;
+            noted.seen.clear();
         }
-        if uses.seen.insert(password) {
-            uses.waiting.push((password, used));
+        if noted.seen.insert(password) {
+            noted.waiting.push((password, used));
         }
     }
 

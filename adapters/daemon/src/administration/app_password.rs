@@ -157,8 +157,8 @@ impl Opened {
 
     fn revoke_password(&self, user: &str, password: PasswordId) -> Result<(), Error> {
         let (source, account): (Source, Id) = self.find(user)?;
-        let known = self.passwords_of(account)?.into_iter();
-        let label = known.filter(|known| known.id == password).last();
+        let mut known = self.passwords_of(account)?.into_iter();
+        let known = known.find(|known| known.id == password);
         let revoked = self.run(move |session| {
             let revoked = session.revoke_password(account, password, now());
             (Effect::Commit, revoked)
@@ -170,16 +170,16 @@ impl Opened {
             );
             return Err(Error::Refused(text));
         }
-        let label = label.map_or_else(String::new, |known| known.label);
+        let label = known.map_or_else(String::new, |known| known.label);
         audit::app_password(&source, account, (password, &label), "revoked");
         Ok(())
     }
 }
 
 fn print_row(password: &KeptPassword, now: Timestamp) {
-    let joined = |parts: Vec<String>| match parts.is_empty() {
-        true => "all".to_owned(),
-        false => parts.join(","),
+    let joined = |parts: Vec<String>| {
+        let all = parts.is_empty().then(|| "all".to_owned());
+        all.unwrap_or_else(|| parts.join(","))
     };
     let services = password.services.named();
     let services = joined(services.map(|one| one.name().to_owned()).collect());

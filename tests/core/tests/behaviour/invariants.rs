@@ -286,7 +286,7 @@ fn invariant_4_a_bad_token_is_never_a_temporary_failure() {
         &all,
     );
     check_complete(
-        include_str!("../../../../core/src/sasl/mod.rs"),
+        include_str!("../../../../core/src/sasl/error.rs"),
         "enum Error",
         &RESPONSES,
     );
