@@ -42,6 +42,7 @@
 //! ```
 
 use crate::{
+    app_password::AppPassword,
     introspection::{Answer, Question},
     jose::UnverifiedJwt,
     rejection::Rejection,
@@ -54,6 +55,7 @@ use state::{Challenge, State};
 
 pub use account::{Account, AccountQuery, Accounts, AskAccounts, FoundAccount, NoAccounts};
 pub use key::{KeyQuery, NewerKeysQuery, TrustedKey};
+pub use password::{AskPasswords, FoundPassword, NoPasswords, PasswordQuery, Passwords};
 pub use settings::{LoginSettings, Provider};
 pub use turn::{Input, Output};
 
@@ -62,7 +64,9 @@ mod asking;
 mod candidates;
 mod course;
 mod granting;
+mod kept;
 mod key;
+mod password;
 mod reading;
 mod routing;
 mod settings;
@@ -77,7 +81,8 @@ pub const MAX_PAYLOAD: usize = BearerToken::MAX_LEN / 4 * 3;
 /// Most keys that may fail to verify one token: what a token without `kid` may cost.
 const MAX_ATTEMPTS: usize = 4;
 
-/// One login. `A` says whether its user has to have an account: [`with_accounts`](Self::with_accounts).
+/// One login. `A` says whether its user has to have an account, [`with_accounts`](Self::with_accounts), and whether
+/// application passwords are taken, [`with_passwords`](Self::with_passwords).
 pub struct Exchange<'b, A: Accounts = NoAccounts> {
     settings: LoginSettings<'b>,
     /// `None` where a token came without SASL around it.
@@ -149,14 +154,6 @@ impl<'b> Exchange<'b> {
 }
 
 impl<'b, A: Accounts> Exchange<'b, A> {
-    /// Lends `buffer` for a token that is granted in exchange for a password: [`BearerToken::MAX_LEN`]
-    /// bytes hold every one. Without it, no password is taken.
-    #[must_use]
-    pub fn with_grant_buffer(mut self, buffer: &'b mut [u8]) -> Self {
-        self.grant_buffer = buffer;
-        self
-    }
-
     /// Goes as far as it can with `input`. Costs one verification of a signature at most.
     ///
     /// `now` is `None` where the clock has not been set yet: signatures are verified then, but no claim is
@@ -169,7 +166,7 @@ impl<'b, A: Accounts> Exchange<'b, A> {
         &'o mut self,
         now: impl Into<Option<UnixTime>>,
         input: Input<'_>,
-    ) -> Output<'o, A::Query<'o>> {
+    ) -> Output<'o, A::Query<'o>, password::QueryOf<'o, A>> {
         self.advance(now.into(), input);
         self.output()
     }
@@ -233,6 +230,9 @@ impl<'b, A: Accounts> Exchange<'b, A> {
             }
             (State::AwaitingGrant(_) | State::AwaitingAnswer(_), Input::FetchFailed(why)) => {
                 Err((*why).into())
+            }
+            (State::AwaitingPassword(waiting), Input::Password(found)) => {
+                self.judge_password(waiting, found)
             }
             (State::Challenged(challenge), Input::Reply) => {
                 self.enter(State::Rejected(challenge.why))
@@ -311,7 +311,10 @@ impl<'b, A: Accounts> Exchange<'b, A> {
         self.claimed = response.authzid;
         match response.credential {
             Credential::Bearer(token) => self.present(token),
-            Credential::Password(password) => self.ask_for_token(password),
+            Credential::Password(password) => match AppPassword::read(password.expose()) {
+                None => self.ask_for_token(password),
+                Some(read) => self.ask_about_password(password, read),
+            },
         }
     }
 
@@ -369,7 +372,7 @@ impl<'b, A: Accounts> Exchange<'b, A> {
     }
 
     #[inline(never)]
-    fn output(&self) -> Output<'_, A::Query<'_>> {
+    fn output(&self) -> Output<'_, A::Query<'_>, password::QueryOf<'_, A>> {
         match &self.state {
             State::AwaitingKeys(verification) => {
                 let jwt = &verification.jwt;
@@ -380,6 +383,7 @@ impl<'b, A: Accounts> Exchange<'b, A> {
             State::AwaitingAnswer(asking) => Output::Fetch(asking.request()),
             State::AwaitingSameAnswer(_) => Output::Again,
             State::AwaitingAccount(waiting) => Output::FindAccount(self.account_query(waiting)),
+            State::AwaitingPassword(waiting) => Output::FindPassword(password::query::<A>(waiting)),
             State::Accepted(identity) => Output::Accept(identity),
             State::Challenged(challenge) => Output::Challenge(FailureReply {
                 mechanism: challenge.mechanism,

@@ -66,6 +66,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod app_password;
 mod claims;
 pub mod crypto;
 pub mod dovecot;

@@ -1,6 +1,7 @@
 //! Every reason a login fails, its stable code, and its one mapping to the wire.
 
 use crate::{
+    app_password::Unfit,
     dovecot::{FailCode, Failure},
     introspection::FetchFailure,
     jose::{self, VerifyError},
@@ -45,6 +46,14 @@ pub enum Rejection {
     PasswordRefused,
     /// The provider grants this user no token for a password, right or wrong: it wants a second factor, say.
     PasswordGrantRefused,
+    /// The password has the prefix of application passwords, and is not well formed: a typing error.
+    MistypedPassword,
+    /// The application password is well formed, and opens nothing here.
+    AppPassword(Unfit),
+    /// Only application passwords are taken for this service.
+    AppPasswordRequired,
+    /// No password of this user, or for this service, is taken from this network.
+    PasswordNotAllowed,
     /// The key that the token names may be newer than those known here, and newer ones cannot be fetched.
     KeysUnavailable,
     /// The provider could not be asked, or failed to answer.
@@ -83,6 +92,9 @@ impl Rejection {
             Self::Response(sasl::Error::TokenTooLong) => "token_too_long",
             Self::Response(sasl::Error::BadToken) => "malformed_token",
             Self::Response(sasl::Error::MissingToken) => "no_token",
+            Self::Response(sasl::Error::PasswordAsName) | Self::MistypedPassword => {
+                "mistyped_password"
+            }
             Self::Response(_) => "malformed_response",
             Self::ResponseTooLong => "response_too_long",
             Self::Token(error) => token_code(error),
@@ -98,6 +110,9 @@ impl Rejection {
             Self::PasswordNotTaken => "password_not_taken",
             Self::PasswordRefused => "password_refused",
             Self::PasswordGrantRefused => "password_grant_refused",
+            Self::AppPassword(unfit) => app_password_code(unfit),
+            Self::AppPasswordRequired => "app_password_required",
+            Self::PasswordNotAllowed => "password_not_allowed",
             Self::KeysUnavailable => "keys_unavailable",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::UnusableAnswer | Self::MalformedMember(_) => "unusable_answer",
@@ -146,6 +161,10 @@ impl Rejection {
             | Self::PasswordNotTaken
             | Self::PasswordRefused
             | Self::PasswordGrantRefused
+            | Self::MistypedPassword
+            | Self::AppPassword(_)
+            | Self::AppPasswordRequired
+            | Self::PasswordNotAllowed
             | Self::UnknownAccount
             | Self::AccountDisabled
             | Self::AccountRenamed
@@ -158,12 +177,13 @@ impl Rejection {
     /// Whether it looks like somebody's guess: what no provider ever issued, or a wrong password.
     ///
     /// A token that was good once is none, whatever has come of it since: expired, revoked, signed with a
-    /// key that is gone. What a provider refuses may be any of these.
+    /// key that is gone. What a provider refuses may be any of these. An application password that opens nothing is
+    /// one, whatever is wrong with it: an answer that is quicker would tell.
     #[must_use]
     pub const fn is_guess(self) -> bool {
         matches!(
             self,
-            Self::BadSignature | Self::PasswordRefused | Self::Token(_)
+            Self::BadSignature | Self::PasswordRefused | Self::AppPassword(_) | Self::Token(_)
         )
     }
 
@@ -220,6 +240,10 @@ impl Rejection {
             Self::PasswordGrantRefused => {
                 "The identity provider wants more of this user than a password: log in with a token"
             }
+            Self::MistypedPassword => "The application password is mistyped",
+            Self::AppPassword(_) => "There is no such user, or the application password is not his",
+            Self::AppPasswordRequired => "Log in with an application password",
+            Self::PasswordNotAllowed => "Passwords are not taken here: log in with a token",
             Self::KeysUnavailable => {
                 "Temporary failure: the identity provider's newest keys cannot be fetched"
             }
@@ -252,6 +276,17 @@ impl core::fmt::Display for Rejection {
 }
 
 impl core::error::Error for Rejection {}
+
+const fn app_password_code(unfit: Unfit) -> &'static str {
+    match unfit {
+        Unfit::Unknown => "app_password_unknown",
+        Unfit::WrongService => "app_password_wrong_service",
+        Unfit::WrongNetwork => "app_password_wrong_network",
+        Unfit::Expired => "app_password_expired",
+        Unfit::Revoked => "app_password_revoked",
+        Unfit::Disabled => Rejection::AccountDisabled.code(),
+    }
+}
 
 const fn token_code(error: jose::Error) -> &'static str {
     match error {
@@ -408,6 +443,8 @@ mod tests {
         for guess in [
             Rejection::BadSignature,
             Rejection::PasswordRefused,
+            Rejection::AppPassword(Unfit::Unknown),
+            Rejection::AppPassword(Unfit::Expired),
             jose::Error::Encoding.into(),
         ] {
             assert!(guess.is_guess(), "{guess:?}");
@@ -415,6 +452,10 @@ mod tests {
         for other in [
             Rejection::TokenRefused,
             Rejection::UnknownKey,
+            Rejection::MistypedPassword,
+            Rejection::AppPasswordRequired,
+            Rejection::PasswordNotAllowed,
+            sasl::Error::PasswordAsName.into(),
             Rejection::ProviderUnavailable,
             Violation::WrongUser.into(),
             Violation::WrongAudience.into(),

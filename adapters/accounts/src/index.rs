@@ -1,4 +1,4 @@
-//! All accounts in memory: what mail servers and logins ask, answered without a database.
+//! All accounts in memory, and their application passwords: what mail servers and logins ask, answered without a database.
 //!
 //! It is filled by the [`Change`]s of a store, in their order; one that comes again changes nothing. Addresses are
 //! looked up in any case, and whole: an extension such as `+tag` is taken off by whoever asks.
@@ -6,6 +6,7 @@
 mod entry;
 mod groups;
 mod mask;
+mod passwords;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod tests;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+use crate::app_password::Verifier;
 use crate::id::Id;
 use crate::model::{Account, Change, Event, Resource, SourceId};
 use crate::name::{Address, domain, fold};
@@ -20,6 +22,8 @@ use crate::routes::{List, Routes};
 
 pub use entry::Entry;
 use groups::Groups;
+pub use passwords::Password;
+use passwords::Passwords;
 use table::Table;
 
 /// Accounts and groups, by everything that they are asked for by.
@@ -37,6 +41,7 @@ pub struct Index {
     /// How many addresses there are in each domain.
     domains: HashMap<Box<str>, u32>,
     groups: Groups,
+    passwords: Passwords,
 }
 
 /// Where a listing of accounts goes on.
@@ -94,6 +99,7 @@ impl Index {
                 added,
                 removed,
             } => self.groups.members(*group, added, removed),
+            Event::Password(password) => self.passwords.put(password),
         }
     }
 
@@ -218,6 +224,12 @@ impl Index {
         let address = &*fold(address);
         let is_it = |slot| self.at(slot).is_some_and(|entry| entry.has(address));
         self.at(self.addresses.find(self.hasher.hash_one(address), is_it)?)
+    }
+
+    /// The application password that is found so, revoked or not.
+    #[must_use]
+    pub fn password(&self, verifier: &Verifier) -> Option<&Password> {
+        self.passwords.find(verifier)
     }
 
     /// The account whose mailbox that address is, if it gets mail.

@@ -16,6 +16,7 @@
     )
 )]
 
+pub mod app_password;
 pub mod docker_mailserver;
 pub mod id;
 pub mod index;

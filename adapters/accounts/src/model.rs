@@ -1,5 +1,6 @@
 //! What Gatepost knows of people: accounts, groups, and the sources that provision them.
 
+use crate::app_password::KeptPassword;
 use crate::id::Id;
 use crate::name::{Address, Domains};
 use crate::time::Timestamp;
@@ -217,4 +218,6 @@ pub enum Event {
         /// Those that went.
         removed: Vec<Id>,
     },
+    /// An application password is this now.
+    Password(KeptPassword),
 }

@@ -5,10 +5,12 @@ mod checks;
 mod derived;
 mod domains;
 mod files;
+mod fresh;
 pub(crate) mod gate;
 mod held;
 mod login;
 mod maps;
+mod passwords;
 mod pull;
 mod routes;
 mod users;
@@ -16,9 +18,8 @@ mod users;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use gatepost_accounts::id::Id;
 use gatepost_accounts::login::Join;
 use gatepost_accounts::model::{Source, SourceId};
 use gatepost_accounts::routes::Routes;
@@ -39,8 +40,10 @@ pub(crate) use checks::{SettingsError, check_database};
 pub(crate) use derived::forget_others;
 pub(crate) use domains::{Foreseen, Kept, foresee, settle};
 use files::Files;
+pub(crate) use fresh::{fresh, now};
 pub(crate) use held::{Held, Number};
 pub(crate) use login::Logins;
+use passwords::AppPasswords;
 pub(crate) use pull::{Provider as PulledProvider, Pulled, Unanswered};
 pub(crate) use routes::routes;
 pub(crate) use users::Everybody;
@@ -64,6 +67,7 @@ pub(crate) struct Accounts {
     served: OnceLock<Served>,
     opening: watch::Sender<Opening>,
     pulls: pull::Pulls,
+    app_passwords: AppPasswords,
 }
 
 /// What is served, once the database has been opened.
@@ -139,6 +143,7 @@ impl Accounts {
             served: OnceLock::new(),
             opening: watch::Sender::new(Opening::Untried),
             pulls: pull::Pulls::default(),
+            app_passwords: AppPasswords::load(settings)?,
         }))
     }
 
@@ -344,6 +349,7 @@ impl Accounts {
 
     /// Waits until what has been handed over is done, `patience` at most.
     pub(crate) async fn close(&self, patience: Duration) {
+        self.write_uses();
         let store = self.lock().take();
         let closed = spawn_blocking(move || drop(store));
         if timeout(patience, closed).await.is_err() {
@@ -371,18 +377,4 @@ pub(crate) fn know(
         None => session.add_source(name, now()),
     });
     known.collect()
-}
-
-/// An id that nothing has had yet.
-pub(crate) fn fresh() -> Result<Id, aws_lc_rs::error::Unspecified> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes)?;
-    Ok(Id::from_bytes(bytes))
-}
-
-/// The time of the system's clock.
-pub(crate) fn now() -> Timestamp {
-    let passed = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = passed.unwrap_or_default().as_millis();
-    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }

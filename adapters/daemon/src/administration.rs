@@ -2,6 +2,7 @@
 //! second.
 
 mod account;
+mod app_password;
 mod import;
 mod source;
 
@@ -25,6 +26,7 @@ use crate::log::{self, audit};
 use crate::process::account::{Account, AccountError};
 
 pub(crate) use account::{Account as AccountOptions, run as run_account};
+pub(crate) use app_password::{AppPasswords, run as run_app_password};
 pub(crate) use source::{ScimSource, run as run_source};
 
 /// The label of what an administrator does, in the audit.
@@ -71,6 +73,13 @@ enum Error {
         .path.display()
     )]
     NotUtf8 { path: PathBuf, line: usize },
+    #[error("{}: {source}; name a file that can be written in app_password_key", .path.display())]
+    Unwritable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{0}")]
+    Key(String),
     #[error("no random numbers")]
     NoRandom,
 }
@@ -85,9 +94,11 @@ impl Error {
     /// 2 for what the configuration has to change, 1 for the rest.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::NoAccounts(_) | Self::NoDatabase(_) | Self::Account(_) => {
-                ExitCode::from(2)
-            }
+            Self::Config(_)
+            | Self::NoAccounts(_)
+            | Self::NoDatabase(_)
+            | Self::Account(_)
+            | Self::Key(_) => ExitCode::from(2),
             _ => ExitCode::from(1),
         }
     }

@@ -45,7 +45,10 @@ mod syntax;
 mod upstream;
 mod values;
 
-pub(crate) use accounts::{AccountSettings, AccountSource, MailingList, PulledSource};
+pub(crate) use accounts::{
+    AccountSettings, AccountSource, MailingList, PasswordOrigin, PulledSource, Required,
+    ServiceName, write_key,
+};
 pub(crate) use address::Address;
 pub(crate) use dict::Dict;
 pub(crate) use fault::{ConfigError, Faults};

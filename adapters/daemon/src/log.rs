@@ -186,6 +186,7 @@ fn login(
         actor,
         claimed,
         account = verdict.account.as_deref(),
+        app_password = verdict.app_password,
         mechanism,
         service = origin.service.as_str(),
         remote = end(origin.remote),
@@ -285,6 +286,19 @@ pub(crate) fn refusal(refusal: &Refusal) {
         secured = origin.secured,
         verdict = "reject",
         reason,
+        "login"
+    );
+}
+
+/// The line of a login by a password that only another server could have judged, and that is not taken.
+pub(crate) fn barred(mechanism: &str, origin: &Origin, rejection: Rejection) {
+    tracing::info!(
+        target: UNLIMITED,
+        mechanism,
+        service = origin.service.as_str(),
+        remote = end(origin.remote),
+        verdict = "reject",
+        reason = rejection.code(),
         "login"
     );
 }

@@ -33,6 +33,7 @@ enum Verb {
     /// Walks through a configuration, says what is wrong, and what to do.
     Doctor(doctor::Options),
     Account(administration::AccountOptions),
+    AppPassword(administration::AppPasswords),
     ScimSource(administration::ScimSource),
     /// Writes a configuration that does what Dovecot's oauth2 settings do.
     Import(import::Options),
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Verb::Demo(demo) => demo::run(&demo),
         Verb::Doctor(options) => doctor::run(&options),
         Verb::Account(options) => administration::run_account(&options),
+        Verb::AppPassword(options) => administration::run_app_password(&options),
         Verb::ScimSource(options) => administration::run_source(&options),
         Verb::Import(options) => import::run(&options),
     };

@@ -204,7 +204,7 @@ async fn serve(
     start_accounts(accounts.as_ref())?;
     let mut followed = JoinSet::new();
     follow_users(upstream, follow, &mut followed).await;
-    follow_accounts(accounts.as_deref(), &mut followed).await;
+    follow_accounts(accounts.as_ref(), &mut followed).await;
     let (generations, generation) = watch::channel(generation);
     let (stop, stopping) = watch::channel(Stage::Serving);
     let service = Arc::new(service(&config, generation, stopping, accounts.clone()));
@@ -263,13 +263,14 @@ async fn close_accounts(accounts: Option<Arc<Accounts>>, patience: Duration) {
 }
 
 /// Keeps what belongs to accounts current; waits until it has been tried to open their database, for a while.
-async fn follow_accounts(accounts: Option<&Accounts>, followed: &mut JoinSet<()>) {
+async fn follow_accounts(accounts: Option<&Arc<Accounts>>, followed: &mut JoinSet<()>) {
     let Some(accounts) = accounts else {
         return;
     };
     if let Some(tls) = accounts.tls() {
         followed.spawn(tls.follow());
     }
+    followed.spawn(Arc::clone(accounts).follow_uses());
     if let Some(files) = accounts.files() {
         followed.spawn(files);
     }

@@ -13,10 +13,12 @@
 //! | login ids | the client's | the same: no other client shares the connection |
 //! | fields | as they came | as they came, known or not |
 //!
-//! An `AUTH` goes where its mechanism is at home; `CONT` and `CANCEL` follow it by its id. Where Dovecot goes
+//! An `AUTH` goes where its mechanism is at home; `CONT` and `CANCEL` follow it by its id. A password that Gatepost
+//! offered to look at, and that is Dovecot's to judge, goes on as PLAIN. Where Dovecot goes
 //! away, its logins fail with `code=temp_fail`, the next one asks for a new connection, and tokens are judged
 //! all the while.
 
+mod passwords;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -25,10 +27,11 @@ use gatepost_core::dovecot::LoginTable as _;
 use gatepost_core::sasl::Mechanism;
 use upstream::{Held, Upstream};
 
-use crate::line::{escape, fields, id, key, number, write_line};
+use crate::line::{escape, fields, id, key, number, value, write_line};
 use crate::logins::ManyLogins;
 use crate::upstream::Offer;
 use crate::waiting::{By, Claim, Judged, Login};
+pub use passwords::{ProvenPassword, proves_password};
 
 /// Logins of one client that may be at Dovecot's. Its login processes have one connection for all of their
 /// clients (`client_limit`, 1,000 by default), and each failed login stays for some seconds. Of more, the
@@ -104,11 +107,20 @@ pub struct Relay {
     own_cookie: Vec<u8>,
     client_minor: u32,
     client_pid: u32,
-    own_logins: BTreeMap<u32, Judged>,
+    own_logins: BTreeMap<u32, OwnLogin>,
     relayed: BTreeMap<u32, Relayed>,
     /// Counts the logins that were relayed, which tells their age.
     count: u64,
     upstream: Upstream,
+}
+
+/// A login of our own.
+#[derive(Default)]
+struct OwnLogin {
+    /// What a request for it will ask for, if there will be one.
+    judged: Option<Judged>,
+    /// Its fields, where it may turn out to be Dovecot's to judge.
+    options: Option<Vec<u8>>,
 }
 
 /// A login at Dovecot's.
@@ -190,7 +202,11 @@ impl Relay {
             }
             (Some(b"CONT"), login) => {
                 if let Some(id) = id(login).filter(|id| self.relayed.contains_key(id)) {
-                    self.send_upstream(id, line);
+                    if words.next().is_some_and(passwords::shows_ours) {
+                        self.keep_to_ourselves(id);
+                    } else {
+                        self.send_upstream(id, line);
+                    }
                     return Ok(Route::Upstream);
                 }
             }
@@ -223,6 +239,17 @@ impl Relay {
         if !names.any(|name| name == b"service" || name == b"protocol") {
             return Err(RelayError::MissingService);
         }
+        let response = fields(line).find_map(|field| value(field, "resp"));
+        if response.is_some_and(passwords::shows_ours) {
+            self.refuse_ours(id, is_login);
+        } else {
+            self.relay(id, mechanism, line.to_vec(), is_login);
+        }
+        Ok(Route::Upstream)
+    }
+
+    /// Sends the line that begins a login to Dovecot.
+    fn relay(&mut self, id: u32, mechanism: &[u8], line: Vec<u8>, is_login: bool) {
         self.own_logins.remove(&id);
         self.make_place();
         self.count += 1;
@@ -235,15 +262,13 @@ impl Relay {
         if let Upstream::Ready(_, greeting) = &self.upstream
             && !greeting.offers().iter().any(|offer| offer.is(mechanism))
         {
-            self.refuse(id);
-            return Ok(Route::Upstream);
+            return self.refuse(id);
         }
         self.send(Held {
             id,
             mechanism: mechanism.to_vec(),
-            line: line.to_vec(),
+            line,
         });
-        Ok(Route::Upstream)
     }
 
     /// Whether Dovecot is asked: about what it offers, unless that is ours.
@@ -253,10 +278,13 @@ impl Relay {
         !is_own && self.offers.iter().any(|offer| offer.is(mechanism)) && !is_bearer(mechanism)
     }
 
-    /// Notes what a request for this login of our own will ask for.
+    /// Notes what a request for this login of our own will ask for, and what Dovecot has to know if it is not.
     fn note(&mut self, id: u32, mechanism: &[u8], options: &[&[u8]], is_login: bool) {
         self.own_logins.remove(&id);
-        if !is_login {
+        let mut own = self.own.iter();
+        let is_it = |own: &&Mechanism| own.name().as_bytes().eq_ignore_ascii_case(mechanism);
+        let is_password = own.find(is_it).is_some_and(|own| own.is_password());
+        if !is_login && !is_password {
             return;
         }
         if self.own_logins.len() == MAX_OWN {
@@ -270,7 +298,11 @@ impl Relay {
             origin: origin.map(|option| option.to_vec()).collect(),
             ..Judged::default()
         };
-        self.own_logins.insert(id, judged);
+        let own = OwnLogin {
+            judged: is_login.then_some(judged),
+            options: is_password.then(|| passwords::kept(options)).flatten(),
+        };
+        self.own_logins.insert(id, own);
     }
 
     /// Makes a place for one more login at Dovecot's.
@@ -305,7 +337,7 @@ impl Relay {
         user: &str,
         fields: &[(&str, Option<&str>)],
     ) -> Option<Login> {
-        let mut judged = self.own_logins.remove(&id)?;
+        let mut judged = self.own_logins.remove(&id)?.judged?;
         if fields.iter().any(|(name, _)| ends_here(name.as_bytes())) {
             return None;
         }
@@ -325,7 +357,8 @@ impl Relay {
     /// from Dovecot.
     #[must_use]
     pub fn may_tell_reason(&mut self, id: u32) -> bool {
-        self.own_logins.remove(&id).is_none()
+        let own = self.own_logins.remove(&id);
+        own.is_none_or(|own| own.judged.is_none())
     }
 
     fn login(&self, id: u32, by: By) -> Login {

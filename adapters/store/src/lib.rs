@@ -1,4 +1,4 @@
-//! Where accounts, groups and sources are kept: one trait, [`Store`], and SQLite behind it.
+//! Where accounts, groups, sources and application passwords are kept: one trait, [`Store`], and SQLite behind it.
 //!
 //! No other crate has SQL. Reads of mail servers and logins never come here: they are answered by an
 //! [`Index`](gatepost_accounts::index::Index), which the store's [`Feed`] fills and keeps current.
@@ -17,12 +17,14 @@
 )]
 
 mod job;
+mod password;
 mod source;
 pub mod sqlite;
 mod store;
 mod trouble;
 
 pub use job::{Job, job, run};
+pub use password::{NewPassword, PasswordError, Passwords};
 pub use source::{
     BearerSecret, KnownSource, MAX_LABEL, MAX_SECRETS, NewSecret, Secret, SecretHash, SecretId,
     Session, SourceError,

@@ -10,6 +10,8 @@ use gatepost_accounts::store::{Transaction, Unavailable};
 use gatepost_accounts::time::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::password::Passwords;
+
 /// Most secrets of one source: two are needed while one takes over from the other.
 pub const MAX_SECRETS: usize = 20;
 
@@ -22,8 +24,8 @@ const PREFIX: &str = "gatepost_scim_";
 /// Digits of a secret of 256 bits, in base64url.
 const DIGITS: usize = 43;
 
-/// One transaction of a store: what SCIM needs, and what is known of sources.
-pub trait Session: Transaction {
+/// One transaction of a store: what SCIM needs, and what is known of application passwords and of sources.
+pub trait Session: Transaction + Passwords {
     /// All sources, in the order of their numbers.
     ///
     /// # Errors

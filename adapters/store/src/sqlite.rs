@@ -6,6 +6,7 @@ mod feed;
 mod file;
 mod look;
 mod migration;
+mod passwords;
 mod row;
 mod session;
 mod sources;

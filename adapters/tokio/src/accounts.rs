@@ -1,6 +1,8 @@
 //! Accounts, which are somebody else's matter: what a login asks of whoever keeps them, and what it is told.
 
-use gatepost_core::exchange::{self, AccountQuery, FoundAccount};
+use gatepost_core::app_password::Unfit;
+use gatepost_core::dovecot::Origin;
+use gatepost_core::exchange::{self, AccountQuery, FoundAccount, PasswordQuery};
 
 use crate::trust::Trust;
 
@@ -10,6 +12,32 @@ pub trait Accounts {
     ///
     /// A login waits for the answer, and no other does.
     fn find(&self, provider: &str, query: AccountQuery<'_>) -> impl Future<Output = Found>;
+
+    /// Whether application passwords are kept as well.
+    fn keeps_passwords(&self) -> bool {
+        false
+    }
+
+    /// Finds an application password, from memory, for a login that comes from `origin`.
+    fn find_password(&self, _query: PasswordQuery<'_>, _origin: Option<&Origin>) -> FoundPassword {
+        FoundPassword::Unavailable
+    }
+}
+
+/// What is known of an application password: see [`exchange::FoundPassword`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum FoundPassword {
+    /// It is good here, and of this account.
+    Good {
+        /// The account.
+        account: Account,
+        /// The password's number, for the log.
+        number: u32,
+    },
+    /// It is not good, or not here.
+    Unfit(Unfit),
+    /// It cannot be told now.
+    Unavailable,
 }
 
 /// What is known of an account: see [`FoundAccount`].
@@ -52,13 +80,8 @@ impl Found {
             Self::AddressTaken => return take(FoundAccount::AddressTaken),
             Self::Unavailable => return take(FoundAccount::Unavailable),
         };
-        let aliases: Vec<_> = account.aliases.iter().map(String::as_str).collect();
-        take(FoundAccount::Known(exchange::Account {
-            is_active: account.is_active,
-            mailbox: account.mailbox.as_deref(),
-            aliases: &aliases,
-            aliases_log_in: account.aliases_log_in,
-        }))
+        let aliases = account.aliases();
+        take(FoundAccount::Known(account.lend(&aliases)))
     }
 
     /// What the log calls the account.
@@ -66,6 +89,35 @@ impl Found {
         match self {
             Self::Known(account) => Some(&account.id),
             _ => None,
+        }
+    }
+}
+
+impl Account {
+    fn aliases(&self) -> Vec<&str> {
+        self.aliases.iter().map(String::as_str).collect()
+    }
+
+    fn lend<'l>(&'l self, aliases: &'l [&'l str]) -> exchange::Account<'l> {
+        exchange::Account {
+            is_active: self.is_active,
+            mailbox: self.mailbox.as_deref(),
+            aliases,
+            aliases_log_in: self.aliases_log_in,
+        }
+    }
+}
+
+impl FoundPassword {
+    /// Gives it to `take`, as the core wants it.
+    pub(crate) fn lend<T>(&self, take: impl FnOnce(exchange::FoundPassword<'_>) -> T) -> T {
+        match self {
+            Self::Good { account, .. } => {
+                let aliases = account.aliases();
+                take(exchange::FoundPassword::Good(account.lend(&aliases)))
+            }
+            Self::Unfit(why) => take(exchange::FoundPassword::Unfit(*why)),
+            Self::Unavailable => take(exchange::FoundPassword::Unavailable),
         }
     }
 }
@@ -80,6 +132,17 @@ pub(crate) async fn find_account(
         (Some(accounts), Some(provider)) => accounts.find(&provider.name, query).await,
         _ => Found::Unavailable,
     }
+}
+
+/// The application password that a user has given; one is asked for only where they are kept.
+pub(crate) fn find_password(
+    accounts: Option<&impl Accounts>,
+    query: PasswordQuery<'_>,
+    origin: Option<&Origin>,
+) -> FoundPassword {
+    accounts.map_or(FoundPassword::Unavailable, |accounts| {
+        accounts.find_password(query, origin)
+    })
 }
 
 /// Nobody: a good token is enough.

@@ -7,7 +7,7 @@ mod verdict;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::accounts::{Accounts, Found, Nobody, find_account};
+use crate::accounts::{Accounts, Found, FoundPassword, Nobody, find_account, find_password};
 use crate::answers::Known;
 use crate::fields::Fields;
 use crate::http::{Fault, Incoming};
@@ -20,8 +20,12 @@ pub use client::{ClientRules, judge_client};
 use gatepost_core::provider::Freshness;
 use gatepost_core::{
     Exchange, Rejection, UnixTime,
+    crypto::Algorithm,
     dovecot::Origin,
-    exchange::{AccountQuery, AskAccounts, Input, LoginSettings, MAX_PAYLOAD, Output, TrustedKey},
+    exchange::{
+        AccountQuery, AskAccounts, AskPasswords, Input, LoginSettings, MAX_PAYLOAD, Output,
+        PasswordQuery, TrustedKey,
+    },
     introspection::Answer,
     sasl::{BearerToken, Mechanism, SaslName},
 };
@@ -55,15 +59,29 @@ enum Next {
     KeysUnavailable,
     Fetched(Arc<Known>),
     Account(Found),
+    Password(FoundPassword),
 }
 
 impl Next {
+    /// What there is after a look at a provider's keys.
+    fn newer(freshness: Freshness, has_changed: bool) -> Self {
+        match freshness {
+            _ if has_changed => Self::Keys,
+            Freshness::Current => Self::NoNewerKeys,
+            Freshness::Unavailable => Self::KeysUnavailable,
+        }
+    }
+
     /// Whether a signature may be verified: that of the token, or of a signed answer (RFC 9701).
     fn verifies(&self) -> bool {
         match self {
             Self::Keys => true,
             Self::Fetched(known) => known.answer().is_ok_and(Incoming::is_signed),
-            Self::Start | Self::NoNewerKeys | Self::KeysUnavailable | Self::Account(_) => false,
+            Self::Start
+            | Self::NoNewerKeys
+            | Self::KeysUnavailable
+            | Self::Account(_)
+            | Self::Password(_) => false,
         }
     }
 }
@@ -102,7 +120,10 @@ pub async fn judge_with(
     let exchange =
         Exchange::new(rules, attempt.mechanism, attempt.message).with_grant_buffer(&mut room);
     let asked = Asked::new(providers, &trust, attempt.origin, attempt.network);
-    let exchange = exchange.with_accounts(accounts.is_some());
+    let keeps_passwords = accounts.is_some_and(Accounts::keeps_passwords);
+    let exchange = exchange
+        .with_accounts(accounts.is_some())
+        .with_passwords(keeps_passwords);
     drive(exchange, Some(attempt.mechanism), (asked, accounts), now).await
 }
 
@@ -141,13 +162,36 @@ pub async fn judge_token_with(
         ..rules
     };
     let asked = Asked::new(providers, &trust, origin, network);
-    let exchange = Exchange::of_token(rules, token).with_accounts(accounts.is_some());
+    let exchange = Exchange::of_token(rules, token)
+        .with_accounts(accounts.is_some())
+        .with_passwords(false);
     drive(exchange, None, (asked, accounts), now).await
 }
 
+/// What the log is told of a login.
+#[derive(Default)]
+struct Told {
+    algorithm: Option<Algorithm>,
+    kid: Option<String>,
+    account: Option<String>,
+    app_password: Option<u32>,
+}
+
+impl Told {
+    fn password(&mut self, found: &FoundPassword) {
+        if let FoundPassword::Good { account, number } = found {
+            self.account = Some(account.id.clone());
+            self.app_password = Some(*number);
+        }
+    }
+}
+
+/// What may be asked of whoever keeps accounts.
+type Keeping = AskAccounts<AskPasswords>;
+
 /// The loop of [`Exchange`].
 async fn drive(
-    mut exchange: Exchange<'_, AskAccounts>,
+    mut exchange: Exchange<'_, Keeping>,
     mechanism: Option<Mechanism>,
     (mut asked, accounts): (Asked<'_>, Option<&impl Accounts>),
     now: impl Fn() -> UnixTime,
@@ -155,35 +199,35 @@ async fn drive(
     let (providers, trust) = (asked.providers, asked.trust);
     let mut newer = None;
     let mut next = Next::Start;
-    let (mut algorithm, mut kid, mut account) = (None, None, None);
+    let mut told = Told::default();
     let outcome = loop {
         let keys = newer.as_deref().unwrap_or(trust).keys();
-        let output = match step(&mut exchange, &next, keys, asked.network, &now).await {
-            Ok(output) => output,
-            Err(Busy) => break Outcome::refused(Rejection::Busy, None),
+        let Ok(output) = step(&mut exchange, &next, keys, asked.network, &now).await else {
+            break Outcome::refused(Rejection::Busy, None);
         };
         next = match output {
             Output::FindKeys(query) => {
-                algorithm = Some(query.algorithm());
-                kid = query.kid().map(str::to_owned);
+                told.algorithm = Some(query.algorithm());
+                told.kid = query.kid().map(str::to_owned);
                 Next::Keys
             }
             Output::FindNewerKeys(query) => {
                 let known = newer.as_deref().unwrap_or(trust).generation(query.provider);
                 let freshness = providers.refresh(query, asked.network).await;
                 let trust = newer.insert(providers.trust());
-                match freshness {
-                    _ if trust.generation(query.provider) != known => Next::Keys,
-                    Freshness::Current => Next::NoNewerKeys,
-                    Freshness::Unavailable => Next::KeysUnavailable,
-                }
+                Next::newer(freshness, trust.generation(query.provider) != known)
             }
             Output::Fetch(request) => Next::Fetched(asked.ask(&request).await),
             Output::Again => next,
             Output::FindAccount(query) => {
                 let found = find_account(accounts, trust, query).await;
-                account = found.id().map(str::to_owned);
+                told.account = found.id().map(str::to_owned);
                 Next::Account(found)
+            }
+            Output::FindPassword(query) => {
+                let found = find_password(accounts, query, asked.origin);
+                told.password(&found);
+                Next::Password(found)
             }
             Output::Challenge(reply) => {
                 let challenge = Some(reply.json().to_vec());
@@ -197,15 +241,15 @@ async fn drive(
     asked.settle(&outcome, exchange.provider());
     let trouble = asked.trouble(&outcome);
     let fields = fields(&exchange, &outcome, mechanism, trust);
+    let place = exchange.provider();
     Verdict {
         vouched: vouched(&exchange, &outcome, &asked),
         claimed: exchange.claimed_user().map(copy_name),
-        provider: exchange
-            .provider()
-            .and_then(|place| Some(trust.providers().get(place)?.name.clone())),
-        account,
-        algorithm,
-        kid,
+        provider: place.and_then(|place| Some(trust.providers().get(place)?.name.clone())),
+        account: told.account,
+        app_password: told.app_password,
+        algorithm: told.algorithm,
+        kid: told.kid,
         is_asked: asked.is_any(),
         answers: asked.answers(),
         trouble,
@@ -216,7 +260,7 @@ async fn drive(
 
 /// Whose a refused token is, where that is known.
 fn vouched(
-    exchange: &Exchange<'_, AskAccounts>,
+    exchange: &Exchange<'_, Keeping>,
     outcome: &Outcome,
     asked: &Asked<'_>,
 ) -> Option<String> {
@@ -235,12 +279,12 @@ fn vouched(
 
 /// One step; one that may verify a signature waits for its turn, and lets the executor go round afterwards.
 async fn step<'o>(
-    exchange: &'o mut Exchange<'_, AskAccounts>,
+    exchange: &'o mut Exchange<'_, Keeping>,
     next: &Next,
     keys: &[&[TrustedKey<'_>]],
     network: Network,
     now: impl Fn() -> UnixTime,
-) -> Result<Output<'o, AccountQuery<'o>>, Busy> {
+) -> Result<Output<'o, AccountQuery<'o>, PasswordQuery<'o>>, Busy> {
     let permit = if next.verifies() {
         Some(Permit::acquire(network).await?)
     } else {
@@ -253,6 +297,9 @@ async fn step<'o>(
                 Next::Keys => Input::Keys { keys, scratch },
                 Next::Account(found) => {
                     return Ok(found.lend(|found| exchange.step(now(), Input::Account(found))));
+                }
+                Next::Password(found) => {
+                    return Ok(found.lend(|found| exchange.step(now(), Input::Password(found))));
                 }
                 Next::NoNewerKeys => Input::NoNewerKeys,
                 Next::KeysUnavailable => Input::KeysUnavailable,
@@ -283,7 +330,7 @@ async fn step<'o>(
 
 /// What else the mail server is told of a good login, as its provider's settings say.
 fn fields(
-    exchange: &Exchange<'_, AskAccounts>,
+    exchange: &Exchange<'_, Keeping>,
     outcome: &Outcome,
     mechanism: Option<Mechanism>,
     trust: &crate::Trust,

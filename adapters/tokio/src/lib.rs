@@ -26,7 +26,7 @@ mod trouble;
 mod trust;
 mod visit;
 
-pub use accounts::{Account, Accounts, Found};
+pub use accounts::{Account, Accounts, Found, FoundPassword};
 pub use answers::Answered;
 pub use credentials::{Credentials, GrantFault, Granted};
 pub use fetch::{Document, Fetched, Fetcher};

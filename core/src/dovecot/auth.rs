@@ -193,6 +193,11 @@ impl<T: LoginTable> Connection<T> {
         self.sent(written)
     }
 
+    /// Leaves a login to another server, whose answer is relayed: gives whether it was not over.
+    pub fn hand_over(&mut self, ticket: Ticket) -> bool {
+        self.pending.redeem(ticket).is_some()
+    }
+
     /// Whether the client has said its version and process id. Until then, a deadline is due.
     #[must_use]
     pub fn is_handshaken(&self) -> bool {

@@ -6,11 +6,12 @@
 
 use core::{convert::Infallible, mem};
 
-use super::{Exchange, State, reading::members};
+use super::{Exchange, NoPasswords, Passwords, State, reading::members};
 use crate::{
     policy::{Identity, Policy, Violation},
     rejection::Rejection,
     sasl::SaslName,
+    time::UnixTime,
     wire::json::{Object, Value},
 };
 
@@ -25,13 +26,15 @@ impl<A: sealed::Step> Accounts for A {}
 #[derive(Debug)]
 pub struct NoAccounts;
 
-/// The user of a good token has to have an account: [`Exchange::with_accounts`].
+/// The user of a good token has to have an account: [`Exchange::with_accounts`]. `P` says whether application passwords
+/// are taken: [`Exchange::with_passwords`].
 #[derive(Debug)]
-pub struct AskAccounts {
-    is_asked: bool,
+pub struct AskAccounts<P: Passwords = NoPasswords> {
+    pub(super) is_asked: bool,
     /// Whether the client claims a name that the token does not give its user.
-    is_another_claimed: bool,
-    told: Told,
+    pub(super) is_another_claimed: bool,
+    pub(super) told: Told,
+    pub(super) passwords: P,
 }
 
 /// Longest subject by which an account is found, in bytes (OIDC Core section 2: 255 ASCII characters).
@@ -85,7 +88,7 @@ pub struct Account<'i> {
 }
 
 pub(super) mod sealed {
-    use super::{Identity, Infallible, MAX_ADDRESS, MAX_SUBJECT};
+    use super::{Identity, Infallible, MAX_ADDRESS, MAX_SUBJECT, NoPasswords, Passwords};
 
     /// What an exchange does about accounts.
     pub trait Step {
@@ -95,6 +98,8 @@ pub(super) mod sealed {
             Self: 'q;
         /// Who waits for an account.
         type Waiting;
+        /// Whether application passwords are taken.
+        type Passwords: Passwords;
 
         /// Whether accounts are asked for.
         fn is_asked(&self) -> bool;
@@ -117,6 +122,9 @@ pub(super) mod sealed {
 
         /// Whether the client claims another name than the token's, and who waits.
         fn waited(&self, waiting: Self::Waiting) -> (bool, Identity);
+
+        /// Whether application passwords are taken.
+        fn passwords(&self) -> &Self::Passwords;
     }
 
     /// What an account is found by.
@@ -140,6 +148,7 @@ pub(super) mod sealed {
     impl Step for super::NoAccounts {
         type Query<'q> = Infallible;
         type Waiting = Infallible;
+        type Passwords = NoPasswords;
 
         fn is_asked(&self) -> bool {
             false
@@ -160,12 +169,20 @@ pub(super) mod sealed {
         fn waited(&self, waiting: Infallible) -> (bool, Identity) {
             match waiting {}
         }
+
+        fn passwords(&self) -> &NoPasswords {
+            &NoPasswords
+        }
     }
 }
 
-impl sealed::Step for AskAccounts {
-    type Query<'q> = AccountQuery<'q>;
+impl<P: Passwords> sealed::Step for AskAccounts<P> {
+    type Query<'q>
+        = AccountQuery<'q>
+    where
+        P: 'q;
     type Waiting = Identity;
+    type Passwords = P;
 
     fn is_asked(&self) -> bool {
         self.is_asked
@@ -207,6 +224,10 @@ impl sealed::Step for AskAccounts {
 
     fn waited(&self, waiting: Identity) -> (bool, Identity) {
         (self.is_another_claimed, waiting)
+    }
+
+    fn passwords(&self) -> &P {
+        &self.passwords
     }
 }
 
@@ -289,38 +310,6 @@ pub(super) fn judge_name<A: Accounts>(
     }
 }
 
-impl<'b> Exchange<'b> {
-    /// Has the user of a good token wait for an account, by [`Output::FindAccount`](super::Output::FindAccount); not
-    /// so where `is_asked` is false, for a driver that keeps accounts now and then. It is said before the first step.
-    #[must_use]
-    pub fn with_accounts(self, is_asked: bool) -> Exchange<'b, AskAccounts> {
-        let message = match self.state {
-            State::Received(message) => message,
-            // What has begun begins again, without its message.
-            _ => &[],
-        };
-        let accounts = AskAccounts {
-            is_asked,
-            is_another_claimed: false,
-            told: Told::default(),
-        };
-        Exchange {
-            settings: self.settings,
-            mechanism: self.mechanism,
-            claimed: self.claimed,
-            token: self.token,
-            provider: self.provider,
-            is_verified: self.is_verified,
-            question: self.question,
-            is_answer_verified: self.is_answer_verified,
-            grant_buffer: self.grant_buffer,
-            granter: self.granter,
-            accounts,
-            state: State::Received(message),
-        }
-    }
-}
-
 impl<A: Accounts> Exchange<'_, A> {
     /// Goes on with a token that is good: whose account it is may still have to be found.
     #[inline]
@@ -367,12 +356,21 @@ fn judge(
         (FoundAccount::Stranger, None) => return Ok(identity),
         (FoundAccount::Known(account), _) => account,
     };
+    // A delegate's own account lets him in; which mailbox he opens is the policy's word.
+    if account.is_active && identity.actor().is_some() {
+        return Ok(identity);
+    }
+    open(account, claimed, identity.expires_at())
+}
+
+/// Who opens the mailbox of an account, called `claimed` by the client, until `expires_at`.
+pub(super) fn open(
+    account: &Account<'_>,
+    claimed: Option<SaslName<'_>>,
+    expires_at: Option<UnixTime>,
+) -> Result<Identity, Rejection> {
     if !account.is_active {
         return Err(Rejection::AccountDisabled);
-    }
-    // A delegate's own account lets him in; which mailbox he opens is the policy's word.
-    if identity.actor().is_some() {
-        return Ok(identity);
     }
     let mailbox = account.mailbox.ok_or(Rejection::NoMailbox)?;
     let is_claimed = |address: &str| {
@@ -386,5 +384,5 @@ fn judge(
     if !is_mailbox && !account.aliases_log_in {
         return Err(Rejection::AccountRenamed);
     }
-    Ok(identity.in_mailbox(mailbox)?)
+    Ok(Identity::of_mailbox(mailbox, expires_at)?)
 }

@@ -34,6 +34,14 @@ impl Granting<'_> {
 }
 
 impl<'b, A: Accounts> Exchange<'b, A> {
+    /// Lends `buffer` for a token that is granted in exchange for a password: [`BearerToken::MAX_LEN`]
+    /// bytes hold every one. Without it, no password is taken.
+    #[must_use]
+    pub fn with_grant_buffer(mut self, buffer: &'b mut [u8]) -> Self {
+        self.grant_buffer = buffer;
+        self
+    }
+
     /// Asks the provider of the user's domain, or the only one that takes passwords of any.
     pub(super) fn ask_for_token(&mut self, password: UserPassword<'b>) -> Result<(), Rejection> {
         if self.grant_buffer.is_empty() {

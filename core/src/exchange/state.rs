@@ -5,6 +5,7 @@ use super::{
     asking::Asking,
     course::{NewerKeys, Verification},
     granting::Granting,
+    password::WaitingOf,
 };
 use crate::{
     policy::Identity,
@@ -23,6 +24,8 @@ pub(super) enum State<'b, A: Accounts> {
     AwaitingSameAnswer(Asking<'b>),
     /// The token is good.
     AwaitingAccount(A::Waiting),
+    /// The client has given an application password.
+    AwaitingPassword(WaitingOf<'b, A>),
     Accepted(Identity),
     /// The client is told why, and then rejected.
     Challenged(Challenge),
@@ -47,6 +50,7 @@ impl<A: Accounts> core::fmt::Debug for State<'_, A> {
             Self::AwaitingAnswer(_) => "AwaitingAnswer",
             Self::AwaitingSameAnswer(_) => "AwaitingSameAnswer",
             Self::AwaitingAccount(_) => "AwaitingAccount",
+            Self::AwaitingPassword(_) => "AwaitingPassword",
             Self::Accepted(_) => "Accepted",
             Self::Challenged(_) => "Challenged",
             Self::Rejected(_) => "Rejected",

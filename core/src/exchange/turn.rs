@@ -2,7 +2,7 @@
 
 use core::convert::Infallible;
 
-use super::{FoundAccount, KeyQuery, NewerKeysQuery, TrustedKey};
+use super::{FoundAccount, FoundPassword, KeyQuery, NewerKeysQuery, TrustedKey};
 use crate::{
     introspection::{Answer, FetchFailure, Request},
     policy::Identity,
@@ -40,6 +40,8 @@ pub enum Input<'i> {
     FetchFailed(FetchFailure),
     /// What is known of the account.
     Account(FoundAccount<'i>),
+    /// What is known of the application password.
+    Password(FoundPassword<'i>),
     /// The client's reply to the challenge; its content is ignored.
     Reply,
 }
@@ -55,6 +57,7 @@ impl core::fmt::Debug for Input<'_> {
             Self::Fetched { .. } => "Fetched(..)",
             Self::FetchFailed(_) => "FetchFailed(..)",
             Self::Account(_) => "Account(..)",
+            Self::Password(_) => "Password(..)",
             Self::Reply => "Reply",
         })
     }
@@ -63,10 +66,11 @@ impl core::fmt::Debug for Input<'_> {
 /// What a step wants, or ends with. A driver has to know them all.
 ///
 /// `Q` is what is asked about accounts: nothing can be, so there is no such output, unless the driver
-/// [keeps accounts](super::Exchange::with_accounts).
+/// [keeps accounts](super::Exchange::with_accounts); so is `P` of
+/// [application passwords](super::Exchange::with_passwords).
 #[derive(Debug)]
 #[must_use]
-pub enum Output<'o, Q = Infallible> {
+pub enum Output<'o, Q = Infallible, P = Infallible> {
     /// Give the keys that are known as [`Input::Keys`]. May come again, when a key did not verify.
     FindKeys(KeyQuery<'o>),
     /// Look at a provider's keys again, unless that was done a moment ago; give those that there are now as
@@ -80,7 +84,10 @@ pub enum Output<'o, Q = Infallible> {
     /// The token is good: find its user's account, an [`AccountQuery`](super::AccountQuery); give what is known of it
     /// as [`Input::Account`].
     FindAccount(Q),
-    /// The token is good; this is the user that it belongs to.
+    /// Find an application password, a [`PasswordQuery`](super::PasswordQuery); give what is known of it as
+    /// [`Input::Password`].
+    FindPassword(P),
+    /// The token or application password is good; this is the user that it belongs to.
     Accept(&'o Identity),
     /// Send this to the client; when it has replied, whatever it is, give [`Input::Reply`].
     ///

@@ -5,7 +5,7 @@ mod characters;
 use super::Violation;
 use crate::time::UnixTime;
 
-/// Who logged in. Only [`Policy::check`](super::Policy::check) makes one.
+/// Who logged in. Only the core's judgement makes one: [`Policy::check`](super::Policy::check), and of an account.
 ///
 /// Nobody else can, which is the third invariant:
 /// ```compile_fail,E0451
@@ -68,10 +68,13 @@ impl Identity {
         actor.filter(|actor| !actor.is_empty())
     }
 
-    /// The same, of whom the mail server knows by the name of `mailbox`.
-    pub(crate) fn in_mailbox(self, mailbox: &str) -> Result<Self, Violation> {
+    /// Whom the mail server knows by the name of `mailbox`, the account of a user who has proven that it is his.
+    pub(crate) fn of_mailbox(
+        mailbox: &str,
+        expires_at: Option<UnixTime>,
+    ) -> Result<Self, Violation> {
         let user = UserName::new(mailbox, UserCase::Keep)?;
-        Self::new(&user, None, self.expires_at).ok_or(Violation::UnusableUserName)
+        Self::new(&user, None, expires_at).ok_or(Violation::UnusableUserName)
     }
 
     /// The token's `exp`; a provider's answer may name none.

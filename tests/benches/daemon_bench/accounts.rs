@@ -5,6 +5,7 @@
 
 mod beside;
 mod filled;
+mod passwords;
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -68,6 +69,7 @@ pub(crate) fn run(
     look_up(table, namespace, &gatepost)?;
     push(table, &full, &gatepost)?;
     drop(gatepost);
+    passwords::run(table, namespace, &full)?;
     fs::remove_dir_all(disk)
 }
 

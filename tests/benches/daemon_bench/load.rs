@@ -40,6 +40,8 @@ pub(crate) struct Load {
     /// What each connection sends, in pieces whose answers are awaited.
     pieces: Vec<Vec<(String, usize)>>,
     logins: usize,
+    /// What every answer begins with.
+    expected: &'static str,
 }
 
 impl Load {
@@ -56,15 +58,37 @@ impl Load {
         Self::new(Client::Postfix, tokens, questions.div_ceil(4), 8)
     }
 
+    /// Names with passwords, each of which is good or none.
+    pub(crate) fn of_passwords(pairs: &[(String, String)], is_good: bool) -> Self {
+        let line = |id, (user, password): &(String, String)| {
+            let response = STANDARD.encode(format!("\0{user}\0{password}"));
+            format!("AUTH\t{id}\tPLAIN\tservice=smtp\tnologin\trip=127.0.0.1\tresp={response}\n")
+        };
+        Self {
+            expected: if is_good { "OK\t" } else { "FAIL\t" },
+            ..Self::in_pieces(pairs, CONNECTIONS, IN_FLIGHT, line)
+        }
+    }
+
     fn new(client: Client, tokens: &[&str], connections: usize, in_flight: usize) -> Self {
-        let share = tokens.len().div_ceil(connections);
-        let pieces = tokens.chunks(share).map(|share| {
+        let line = |id, token: &&str| client.line(id, token);
+        Self::in_pieces(tokens, connections, in_flight, line)
+    }
+
+    fn in_pieces<L>(
+        logins: &[L],
+        connections: usize,
+        in_flight: usize,
+        line: impl Fn(usize, &L) -> String,
+    ) -> Self {
+        let share = logins.len().div_ceil(connections);
+        let pieces = logins.chunks(share).map(|share| {
             let mut id = 0;
             let pieces = share.chunks(in_flight).map(|piece| {
                 let mut lines = String::new();
-                for token in piece {
+                for login in piece {
                     id += 1;
-                    lines += &client.line(id, token);
+                    lines += &line(id, login);
                 }
                 (lines, piece.len())
             });
@@ -72,7 +96,8 @@ impl Load {
         });
         Self {
             pieces: pieces.collect(),
-            logins: tokens.len(),
+            logins: logins.len(),
+            expected: "OK\t",
         }
     }
 
@@ -97,7 +122,10 @@ impl Load {
                 .map(|(pieces, mut connection)| {
                     scope.spawn(move || {
                         let mut pieces = pieces.iter();
-                        pieces.try_for_each(|(lines, number)| connection.ask(lines, *number))
+                        pieces.try_for_each(|(lines, number)| {
+                            connection.send(lines)?;
+                            connection.hear(*number, self.expected)
+                        })
                     })
                 })
                 .collect();
@@ -158,11 +186,15 @@ impl Connection {
 
     /// Reads until `number` logins are over, each of which has to be a success.
     pub(crate) fn answers(&mut self, number: usize) -> io::Result<()> {
+        self.hear(number, "OK\t")
+    }
+
+    fn hear(&mut self, number: usize, expected: &str) -> io::Result<()> {
         let mut line = String::new();
         for _ in 0..number {
             self.line(&mut line)?;
-            if !line.starts_with("OK\t") {
-                return Err(io::Error::other(format!("refused: {line:?}")));
+            if !line.starts_with(expected) {
+                return Err(io::Error::other(format!("not {expected:?}: {line:?}")));
             }
         }
         Ok(())

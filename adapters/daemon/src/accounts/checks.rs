@@ -28,6 +28,8 @@ pub(crate) enum SettingsError {
     Users(#[from] UsersError),
     #[error("[accounts]: certificate {0}")]
     Tls(#[from] TlsError),
+    #[error("[accounts]: {0}")]
+    AppPasswordKey(String),
     #[error("[[accounts.pull]] of {source_name}: {fault}")]
     Pull { source_name: String, fault: String },
 }

@@ -9,9 +9,10 @@ use gatepost_accounts::login::{self, Binding, Join, Strangers, User};
 use gatepost_accounts::model::Source;
 use gatepost_accounts::scim::{Answer, Context, Effect};
 use gatepost_accounts::store::Unavailable;
-use gatepost_core::exchange::AccountQuery;
+use gatepost_core::dovecot::Origin;
+use gatepost_core::exchange::{AccountQuery, PasswordQuery};
 use gatepost_store::{Session, job};
-use gatepost_tokio::{Account, Found};
+use gatepost_tokio::{Account, Found, FoundPassword};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -65,6 +66,14 @@ impl gatepost_tokio::Accounts for Logins {
             // It may not be created.
             (Ok(()), Look::Unsettled(_)) => Found::Unknown,
         }
+    }
+
+    fn keeps_passwords(&self) -> bool {
+        self.0.app_passwords.are_kept()
+    }
+
+    fn find_password(&self, query: PasswordQuery<'_>, origin: Option<&Origin>) -> FoundPassword {
+        self.0.find_password(query, origin)
     }
 }
 
@@ -193,7 +202,7 @@ fn effect(answer: &Answer) -> Effect {
     answer.effect
 }
 
-fn account(entry: &Entry, aliases_log_in: bool) -> Account {
+pub(super) fn account(entry: &Entry, aliases_log_in: bool) -> Account {
     Account {
         id: entry.id().to_string(),
         is_active: entry.is_active(),

@@ -199,7 +199,7 @@ impl Opened {
     }
 
     /// The account that has that address or id, and its source.
-    fn find(&self, wanted: &str) -> Result<(Source, Id), Error> {
+    pub(super) fn find(&self, wanted: &str) -> Result<(Source, Id), Error> {
         let sources = self.sources()?;
         let (all, text) = (sources.clone(), wanted.to_owned());
         let found = self.run(move |session| (Effect::Nothing, look_up(session, &all, &text)))??;

@@ -1,5 +1,6 @@
 //! `[accounts]`: who is known before anybody logs in, and who provisions them.
 
+mod passwords;
 mod pull;
 mod source;
 
@@ -17,6 +18,7 @@ use super::reader::keys;
 use super::upstream::{AccountTemplate, SystemId, UsersError, owners};
 use super::values::{Bounded, FieldName, OneLine, words};
 use super::{Address, Listener};
+pub(crate) use passwords::{PasswordOrigin, Required, ServiceName, write_key};
 pub(crate) use pull::PulledSource;
 pub(crate) use source::AccountSource;
 pub(super) use source::SourceName;
@@ -44,6 +46,10 @@ keys! {
         /// The directory of docker-mailserver's configuration, whose files are written.
         docker_mailserver: Option<AbsolutePath>,
         catch_all: BTreeMap<DomainName, MailAddress>,
+        /// The files of the keys that application passwords are kept by; the first is for new ones.
+        app_password_key: Vec<AbsolutePath>,
+        require_app_passwords: Required,
+        password_origins as "passwords_from": Vec<PasswordOrigin>,
         pub(crate) sources as "source": Vec<AccountSource>,
         pub(crate) lists as "list": Vec<MailingList>,
         pub(crate) pulls as "pull": Vec<PulledSource>,
@@ -229,6 +235,7 @@ impl AccountSettings {
         self.check_sources(faults);
         self.check_lists(faults);
         self.check_pulls(faults);
+        self.check_passwords(faults);
     }
 
     fn check_sources(&self, faults: &mut Faults) {

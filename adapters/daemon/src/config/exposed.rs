@@ -32,6 +32,9 @@ impl Config {
         files.extend(certificate.map(|(_, key)| key.to_owned()));
         let pulls = self.accounts.iter().flat_map(|accounts| &accounts.pulls);
         files.extend(pulls.map(|pull| pull.secret_file().1.to_owned()));
+        let accounts = self.accounts.iter();
+        let app_passwords = accounts.flat_map(super::AccountSettings::app_password_key_files);
+        files.extend(app_passwords.map(Path::to_owned));
         for provider in &self.providers {
             files.extend(provider.secret_files());
             for keys in provider.key_files() {

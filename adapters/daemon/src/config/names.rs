@@ -3,11 +3,11 @@
 use super::reader::Keys;
 use super::{
     AccountSettings, AccountSource, Config, Dict, DiscoverySettings, Http, Limits, Listener, Log,
-    MailingList, Metrics, Provider, PulledSource, Upstream, UserSettings,
+    MailingList, Metrics, PasswordOrigin, Provider, PulledSource, Upstream, UserSettings,
 };
 
 /// Every table, by its header, with its keys.
-pub(super) const TABLES: [(&str, &[&str]); 15] = [
+pub(super) const TABLES: [(&str, &[&str]); 16] = [
     (Config::HEADER, Config::KEYS),
     (Log::HEADER, Log::KEYS),
     (Limits::HEADER, Limits::KEYS),
@@ -22,6 +22,7 @@ pub(super) const TABLES: [(&str, &[&str]); 15] = [
     (AccountSource::HEADER, AccountSource::KEYS),
     (MailingList::HEADER, MailingList::KEYS),
     (PulledSource::HEADER, PulledSource::KEYS),
+    (PasswordOrigin::HEADER, PasswordOrigin::KEYS),
     (Provider::HEADER, Provider::KEYS),
 ];
 

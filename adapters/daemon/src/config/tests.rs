@@ -65,6 +65,10 @@ fn with(section: &str, line: &str) -> String {
         "accounts.list" => {
             format!("{ACCOUNTS}{ADMINISTRATOR}{LIST}{line}\n{LISTENER}{PROVIDER}")
         }
+        "accounts.passwords_from" => {
+            let table = "[[accounts.passwords_from]]\nusers = \"a\"\n";
+            format!("{ACCOUNTS}{ADMINISTRATOR}{table}{line}\n{LISTENER}{PROVIDER}")
+        }
         "accounts.pull" => {
             format!("{ACCOUNTS}{ADMINISTRATOR}{PULL}{line}\n{LISTENER}{PROVIDER}")
         }

@@ -160,6 +160,11 @@ impl Upstream {
         }
     }
 
+    /// Whether logins can be judged by Dovecot.
+    pub(crate) fn has_logins(&self) -> bool {
+        self.path(Socket::Logins(Need::Login)).is_some()
+    }
+
     /// Whether mail processes can be answered by Dovecot.
     pub(crate) fn has_master(&self) -> bool {
         self.master.is_some()

@@ -186,7 +186,7 @@ fn speak(
     service: &Arc<Service>,
     (client, slot): (Client, Arc<Slot>),
 ) -> Pin<Box<dyn Future<Output = ()>>> {
-    let mechanisms = service.generation.borrow().mechanisms();
+    let mechanisms = service.mechanisms();
     let number = client.number;
     match protocol {
         Protocol::Auth => {

@@ -2,11 +2,12 @@
 
 mod login;
 mod response;
+mod typed;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_core::dovecot::{Connection, Event, Greeting, NotSent, Refusal, Ticket};
+use gatepost_core::dovecot::{Connection, Event, Greeting, Login, NotSent, Refusal, Ticket};
 use gatepost_core::sasl::Mechanism;
 use gatepost_mail::logins::ManyLogins;
 use gatepost_tokio::{Outcome, Verdict};
@@ -16,6 +17,7 @@ use crate::connection::peer::{Closed, Handler, Io, Output, Status};
 use crate::connection::service::Service;
 pub(crate) use login::Judged;
 use response::Response;
+pub(crate) use typed::Typed;
 
 /// One connection of an auth client.
 pub(crate) struct Auth {
@@ -35,6 +37,9 @@ pub(crate) trait Observer {
     fn accepted(&mut self, id: u32, user: &str, fields: &[(&str, Option<&str>)]);
     /// It has failed; whether the client may be told in words why.
     fn may_tell_reason(&mut self, id: u32) -> bool;
+
+    /// Takes over a login that is another server's to judge; gives whether it did. `message` is its response.
+    fn take_over(&mut self, login: &Login, message: &[u8]) -> bool;
 }
 
 /// Nobody has to.
@@ -43,6 +48,10 @@ impl Observer for () {
 
     fn may_tell_reason(&mut self, _: u32) -> bool {
         true
+    }
+
+    fn take_over(&mut self, _: &Login, _: &[u8]) -> bool {
+        false
     }
 }
 
@@ -103,6 +112,10 @@ impl Auth {
                 Event::Response(mut login) => {
                     self.remote.settle(&mut login.origin);
                     let response = self.lent.take().unwrap_or_default().finish(login.length);
+                    if observer.take_over(&login, response.bytes()) {
+                        self.protocol.hand_over(login.ticket);
+                        continue;
+                    }
                     let service = Arc::clone(&self.service);
                     let judging = login::judge(service, self.number, login, response);
                     if let Some(judged) = io.work.start(judging) {

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepost_core::dovecot::{Login as Begun, Origin};
 use gatepost_core::sasl::Mechanism;
 use gatepost_mail::line::Lines;
-use gatepost_mail::relay::{Relay, Route};
+use gatepost_mail::relay::{Relay, Route, proves_password};
 use gatepost_mail::waiting::Login;
 use tokio::time::Instant;
 
-use super::auth::{Auth, Judged, Observer};
+use super::auth::{Auth, Judged, Observer, Typed};
 use crate::connection::client::{Client, Remote};
 use crate::connection::peer::{Closed, Handler, Io, Output, Relayed, Status};
 use crate::connection::service::Service;
@@ -26,6 +27,7 @@ pub(crate) struct RelayedAuth {
 
 /// What is relayed, and what is kept for the mail processes.
 struct Relaying {
+    service: Arc<Service>,
     relay: Relay,
     upstream: Arc<Upstream>,
 }
@@ -38,11 +40,16 @@ impl RelayedAuth {
         mechanisms: &'static [Mechanism],
         client: Client,
     ) -> (Self, Output) {
-        let relay = Relay::new(mechanisms, client.cookie, upstream.offers());
+        let mut offers = upstream.offers();
+        if service.takes_app_passwords_only() {
+            offers.retain(|offer| !proves_password(&offer.name()));
+        }
+        let relay = Relay::new(mechanisms, client.cookie, offers);
         let (auth, output) = Auth::greet(service, mechanisms, relay.offered(), client);
         let handler = Self {
             auth,
             relaying: Relaying {
+                service: Arc::clone(service),
                 relay,
                 upstream: Arc::clone(upstream),
             },
@@ -60,6 +67,10 @@ impl RelayedAuth {
             };
             io.line_ended();
             let line = self.remote.settle_line(line);
+            if self.relaying.bars(&line) {
+                self.relaying.tell(&mut io.output);
+                continue;
+            }
             let route = self.relaying.relay.client_line(&line);
             if route.map_err(Closed::protocol)? == Route::Own {
                 let line = [&line[..], b"\n"].concat();
@@ -125,6 +136,24 @@ impl Relaying {
         output.bytes().append(&mut self.relay.outputs.client);
     }
 
+    /// Refuses a login whose password only Dovecot can judge, where it is not taken.
+    fn bars(&mut self, line: &[u8]) -> bool {
+        let Some(login) = self.relay.proven_password(line) else {
+            return false;
+        };
+        let mut origin = Origin::default();
+        // No service with a longer name is any that is known here.
+        origin.service = login.service.as_str().try_into().unwrap_or_default();
+        origin.remote.address = login.address;
+        let Some(rejection) = self.service.bars_password(&origin, None, false) else {
+            return false;
+        };
+        self.relay.refuse_password(&login, rejection.reason());
+        self.service.metrics.refusal(rejection.code());
+        crate::log::barred(&login.mechanism, &origin, rejection);
+        true
+    }
+
     /// Keeps a login for the mail process that will ask for it, before the client hears of it.
     fn keep(&self, login: Option<Login>) {
         if let Some(login) = login {
@@ -143,6 +172,26 @@ impl Observer for Relaying {
 
     fn may_tell_reason(&mut self, id: u32) -> bool {
         self.relay.may_tell_reason(id)
+    }
+
+    /// A password that is neither an application password nor a provider's to judge goes to Dovecot, if it is taken at
+    /// all.
+    fn take_over(&mut self, login: &Begun, message: &[u8]) -> bool {
+        let is_another_s = self.upstream.has_logins() && !self.service.grants_for_passwords();
+        if !login.mechanism.is_password() || !is_another_s {
+            return false;
+        }
+        let Some(typed) = Typed::read(message) else {
+            return false;
+        };
+        let barred = || {
+            let user = typed.user();
+            self.service.bars_password(&login.origin, user, false)
+        };
+        if typed.is_ours() || barred().is_some() {
+            return false;
+        }
+        self.relay.hand_over(login.ticket.id(), message)
     }
 }
 

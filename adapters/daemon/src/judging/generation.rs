@@ -87,16 +87,21 @@ impl Generation {
 
     /// What is offered: passwords only where a provider takes them.
     pub(crate) fn mechanisms(&self) -> &'static [Mechanism] {
+        if self.grants_for_passwords() {
+            &Mechanism::ALL
+        } else {
+            &Mechanism::BEARER
+        }
+    }
+
+    /// Whether a provider takes passwords.
+    pub(crate) fn grants_for_passwords(&self) -> bool {
         let trust = self.providers.trust();
         let mut online = trust
             .providers()
             .iter()
             .filter_map(|provider| provider.online.as_ref());
-        if online.any(|online| online.grant.is_some()) {
-            &Mechanism::ALL
-        } else {
-            &Mechanism::BEARER
-        }
+        online.any(|online| online.grant.is_some())
     }
 
     /// What holds for every login.

@@ -3,6 +3,8 @@
 //! They hold what SCIM shows of an account, names and addresses among it, but nothing secret: what a `password` holds is
 //! dropped where it is read.
 
+use gatepost_accounts::app_password::PasswordId;
+use gatepost_accounts::id::Id;
 use gatepost_accounts::index::Entry;
 use gatepost_accounts::login::Binding;
 use gatepost_accounts::model::{Kind, Source, SourceId};
@@ -121,6 +123,20 @@ pub(crate) fn list_taken(sources: &[Source], list: &List, (address, owner): (&st
         owner,
         owner_source,
         "list not reached: an account has its address, and gets its mail"
+    );
+}
+
+/// Writes the line of an application password that was `done` so, "added" or "revoked", by an administrator.
+pub(crate) fn app_password(
+    source: &Source,
+    account: Id,
+    (password, label): (PasswordId, &str),
+    done: &'static str,
+) {
+    let (source, actor, id) = (&*source.name, "gatepost app-password", account.to_string());
+    tracing::info!(
+        target: UNLIMITED, source, actor, id, app_password = password.0, label, done,
+        "application password changed"
     );
 }
 

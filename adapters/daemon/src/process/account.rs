@@ -52,6 +52,11 @@ impl Account {
         }))
     }
 
+    /// Its user's and its group's number.
+    pub(crate) fn numbers(&self) -> (u32, u32) {
+        (self.uid.as_raw(), self.gid.as_raw())
+    }
+
     /// Acts as it until [`raise`](Self::raise), so that a file which it may not read is noticed at once, and
     /// not at the first reload.
     pub(crate) fn lower(&self) -> Result<(), AccountError> {

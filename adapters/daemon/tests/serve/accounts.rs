@@ -1,6 +1,7 @@
 //! Accounts of the real command: pushed over HTTP, and what mail servers hear of them at once.
 
-mod commands;
+mod app_passwords;
+pub(crate) mod commands;
 mod doctor;
 mod domains;
 mod files;

@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gatepost_tests::stub::{Behaviour, Page, Seen, Stub};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::online::Daemon;
 use crate::serving::{Client, now};
@@ -14,7 +15,11 @@ const WAITED: &str = "gatepost_limits_hit_total{limit=\"penalty\"}";
 
 /// The answer to a login of Alice's with a password.
 fn plain(daemon: &Daemon, password: &str, remote: &str) -> String {
-    let response = STANDARD.encode(format!("\0{ALICE}\0{password}"));
+    plain_of(daemon, ALICE, password, remote)
+}
+
+fn plain_of(daemon: &Daemon, user: &str, password: &str, remote: &str) -> String {
+    let response = STANDARD.encode(format!("\0{user}\0{password}"));
     let mut client = Client::tcp(&daemon.address);
     client.send("VERSION\t1\t2\nCPID\t1\n");
     client.send(format!(
@@ -72,6 +77,71 @@ fn whoever_guesses_waits_with_the_right_password_as_well() {
     assert_eq!(login("other", guesser), (false, 1));
     assert_eq!(login("right", guesser), (true, 2));
     assert_eq!(login("right", owner), (true, 2), "the owner has waited");
+}
+
+/// Whoever types an application password, as his password or his name, shows it to nobody.
+#[test]
+fn an_application_password_is_shown_to_no_provider_and_no_log() {
+    const SECRET: &str = "gp-csqq-awkm-cnjp-w832-f5t6-adej";
+    let stub = provider();
+    let daemon = Daemon::start(&configuration(&stub, "mail"));
+    for (user, password) in [
+        (ALICE, SECRET),
+        (ALICE, "GP CSQQ AWKM CNJP W832 F5T6 ADEJ"),
+        (SECRET, "right"),
+        (SECRET, SECRET),
+    ] {
+        let answer = plain_of(&daemon, user, password, "192.0.2.1");
+        assert!(answer.starts_with("FAIL\t1\t"), "{answer}");
+        assert_eq!(answer.contains(&format!("user={ALICE}")), user == ALICE);
+        assert!(!answer.contains("csqq"), "{answer}");
+    }
+    assert_eq!(waited(&daemon), 0, "a typing error is no guess");
+    assert!(stub.seen("/token").is_empty());
+    let log = daemon.serving.stop();
+    assert!(!log.to_lowercase().contains("csqq"), "{log}");
+    for (reason, times) in [("password_not_taken", 2), ("mistyped_password", 2)] {
+        assert_eq!(log.matches(reason).count(), times, "{log}");
+    }
+}
+
+/// The same where they are kept; and where they are required, no provider sees any other.
+#[test]
+fn a_provider_sees_no_application_password_that_is_kept_and_none_that_is_not_taken() {
+    const SECRET: &str = "gp-csqq-awkm-cnjp-w832-f5t6-adej";
+    let root = TempDir::new().unwrap();
+    let path = |name: &str| root.path().join(name).display().to_string();
+    std::fs::write(path("key"), STANDARD.encode([7; 32])).unwrap();
+    let stub = provider();
+    let accounts = format!(
+        "[accounts]\ndatabase = \"{}\"\napp_password_key = \"{}\"\nunknown = \"allow\"\n\
+         require_app_passwords = [\"smtp\"]\n[[accounts.source]]\nname = \"local\"\ndomains = \"example.com\"\n",
+        path("accounts.sqlite"),
+        path("key")
+    );
+    let daemon = Daemon::start(&format!("{}{accounts}", configuration(&stub, "mail")));
+    for (user, password) in [(ALICE, SECRET), (ALICE, "gp-mine"), (SECRET, "right")] {
+        let answer = plain_of(&daemon, user, password, "192.0.2.1");
+        assert!(answer.starts_with("FAIL\t1"), "{answer}");
+    }
+    let smtp = STANDARD.encode(format!("\0{ALICE}\0right"));
+    let mut client = Client::tcp(&daemon.address);
+    client.send("VERSION\t1\t2\nCPID\t1\n");
+    client.send(format!(
+        "AUTH\t1\tPLAIN\tservice=smtp\tnologin\tresp={smtp}\n"
+    ));
+    while client.line() != "DONE" {}
+    assert!(
+        client
+            .line()
+            .contains("Log in with an application password")
+    );
+    assert!(stub.seen("/token").is_empty());
+    let answer = plain_of(&daemon, ALICE, "right", "192.0.2.1");
+    assert!(!answer.contains("application password"), "{answer}");
+    assert_eq!(stub.seen("/token").len(), 1);
+    let log = daemon.serving.stop();
+    assert!(!log.to_lowercase().contains("csqq"), "{log}");
 }
 
 /// A pair is good or wrong at its provider as it is configured, and no other.

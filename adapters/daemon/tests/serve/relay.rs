@@ -1,5 +1,6 @@
 //! The real command before a Dovecot, spoken to as mail servers and mail processes do.
 
+mod app_passwords;
 pub(crate) mod dovecot;
 mod restarts;
 mod users;
@@ -134,9 +135,13 @@ fn cookie(greeting: &[String]) -> &str {
 }
 
 fn with_dovecot() -> (Daemon, Dovecot) {
+    with_dovecot_and(DOVECOT)
+}
+
+fn with_dovecot_and(tables: &str) -> (Daemon, Dovecot) {
     let root = TempDir::new().unwrap();
     let dovecot = Dovecot::start(root.path());
-    (Daemon::start(root, DOVECOT), dovecot)
+    (Daemon::start(root, tables), dovecot)
 }
 
 /// Logs in with a good password until that succeeds: Dovecot is tried again after a while.

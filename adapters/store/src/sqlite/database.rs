@@ -298,7 +298,7 @@ fn pages(change: &Change) -> usize {
             let members = added.len().saturating_add(removed.len());
             members.saturating_mul(member)
         }
-        Event::Put(_) => resource,
+        Event::Put(_) | Event::Password(_) => resource,
     }
 }
 

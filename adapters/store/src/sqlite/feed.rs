@@ -4,8 +4,9 @@ use std::mem;
 
 use gatepost_accounts::id::Id;
 use gatepost_accounts::model::{Change, Event};
-use rusqlite::Connection;
+use rusqlite::{Connection, Rows};
 
+use super::passwords::password;
 use super::row::{id, resource, unpacked, unsigned};
 use super::statement;
 use crate::store::Untold;
@@ -81,6 +82,8 @@ pub(super) fn all(connection: &Connection, each: &mut dyn FnMut(Change)) -> Resu
         members.push(id(row, 1)?);
     }
     tell(group, members);
+    let mut all = connection.prepare(statement::ALL_PASSWORDS)?;
+    tell_passwords(all.query(())?, each)?;
     Ok(sequence)
 }
 
@@ -118,6 +121,8 @@ pub(super) fn changed(
             event: Event::Put(resource),
         });
     }
+    let mut changed = connection.prepare_cached(statement::CHANGED_PASSWORDS)?;
+    tell_passwords(changed.query([since])?, each)?;
     let mut changed = connection.prepare_cached(statement::CHANGED_MEMBERS)?;
     let mut rows = changed.query([since])?;
     while let Some(row) = rows.next()? {
@@ -128,6 +133,17 @@ pub(super) fn changed(
                 added: unpacked(row, 2)?,
                 removed: unpacked(row, 3)?,
             },
+        });
+    }
+    Ok(())
+}
+
+fn tell_passwords(mut rows: Rows<'_>, each: &mut dyn FnMut(Change)) -> Result<(), Trouble> {
+    while let Some(row) = rows.next()? {
+        let password = password(row)?;
+        each(Change {
+            sequence: password.version,
+            event: Event::Password(password),
         });
     }
     Ok(())

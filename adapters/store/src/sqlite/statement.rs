@@ -10,6 +10,17 @@ macro_rules! resource_columns {
     };
 }
 
+/// What an application password is made of.
+macro_rules! passwords {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, account, version, key_id, verifier, label, services, networks, created, expires, used, \
+             used_from, revoked, replaces FROM app_passwords ",
+            $rest
+        )
+    };
+}
+
 /// A question for records.
 macro_rules! records {
     ($rest:literal) => {
@@ -140,6 +151,20 @@ pub(super) const ADD_SECRET: &str = "INSERT INTO secrets (secret, source, hash, 
 pub(super) const LAST_SECRET: &str = "SELECT secret FROM state";
 pub(super) const REVOKE_SECRET: &str = "DELETE FROM secrets WHERE secret = ?1 AND source = ?2";
 
+pub(super) const IS_ACCOUNT: &str =
+    "SELECT 1 FROM resources r WHERE r.id = ?1 AND r.kind = 0 AND r.deleted IS NULL";
+pub(super) const PASSWORDS: &str = passwords!("WHERE account = ?1 ORDER BY number");
+pub(super) const NEXT_PASSWORD: &str = "UPDATE state SET app_password = app_password + 1";
+pub(super) const ADD_PASSWORD: &str = "INSERT INTO app_passwords (number, account, version, key_id, verifier, label, \
+     services, networks, created, expires, replaces) \
+     SELECT s.app_password, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM state s";
+pub(super) const LAST_PASSWORD: &str =
+    passwords!("WHERE number = (SELECT app_password FROM state)");
+pub(super) const REVOKE_PASSWORD: &str =
+    "UPDATE app_passwords SET revoked = ?2, version = ?3 WHERE number = ?1";
+pub(super) const FORGET_PASSWORD: &str = "DELETE FROM app_passwords WHERE number = ?1";
+pub(super) const NOTE_USE: &str = "UPDATE app_passwords SET used = ?2, used_from = ?3 WHERE number = ?1 AND coalesce(used, 0) <= ?2";
+
 pub(super) const TABLES: &str = "SELECT count(*) FROM sqlite_master";
 pub(super) const ALL_ACCOUNTS: &str =
     "SELECT count(*) FROM resources r WHERE r.kind = 0 AND r.deleted IS NULL";
@@ -170,6 +195,9 @@ pub(super) const CHANGED: &str = concat!(
 pub(super) const CHANGED_MEMBERS: &str = "SELECT sequence, group_id, added, removed FROM member_changes \
      WHERE sequence > ?1 ORDER BY sequence";
 
+pub(super) const ALL_PASSWORDS: &str = passwords!("ORDER BY number");
+pub(super) const CHANGED_PASSWORDS: &str = passwords!("WHERE version > ?1 ORDER BY version");
+
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
@@ -178,7 +206,7 @@ mod tests {
     use crate::sqlite::migration::migrate;
 
     /// Those whose answer depends on how much there is.
-    const LOOK_UPS: [&str; 34] = [
+    const LOOK_UPS: [&str; 40] = [
         BY_ID.records,
         BY_ID.positions,
         BY_NAME.records,
@@ -213,6 +241,12 @@ mod tests {
         SECRET,
         CHANGED,
         CHANGED_MEMBERS,
+        IS_ACCOUNT,
+        PASSWORDS,
+        REVOKE_PASSWORD,
+        FORGET_PASSWORD,
+        NOTE_USE,
+        CHANGED_PASSWORDS,
     ];
 
     #[test]

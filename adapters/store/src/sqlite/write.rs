@@ -63,6 +63,7 @@ impl Open<'_> {
         self.log(Event::Put(resource));
         if let Some(now) = deleted {
             self.leave(id, now)?;
+            self.revoke_all(id, now)?;
         }
         Ok(Written { version })
     }

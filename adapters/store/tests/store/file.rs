@@ -74,12 +74,12 @@ fn a_later_version_is_refused_and_left_as_it_is() {
         refused,
         Trouble::Newer {
             found: 99,
-            known: 3
+            known: 4
         }
     );
     assert_eq!(
         refused.to_string(),
-        "has version 99, and this gatepost knows versions up to 3: run the gatepost that wrote it, or a later one"
+        "has version 99, and this gatepost knows versions up to 4: run the gatepost that wrote it, or a later one"
     );
     assert_eq!(fs::read(kept.path()).unwrap(), before);
 }

@@ -15,5 +15,6 @@ mod drawn;
 mod feed;
 mod file;
 mod kill;
+mod passwords;
 mod sources;
 mod trouble;

@@ -24,7 +24,7 @@ use crate::trust::Trust;
 pub(super) struct Asked<'a> {
     pub(super) providers: &'a Providers,
     pub(super) trust: &'a Trust,
-    origin: Option<&'a Origin>,
+    pub(super) origin: Option<&'a Origin>,
     pub(super) network: Network,
     answered: Vec<(usize, Key, Arc<Known>)>,
     /// The endpoint that was asked last, and its URL.

@@ -68,7 +68,9 @@ pub async fn judge_client(
             }),
     });
     let asked: Vec<_> = asked.collect();
-    let exchange = Exchange::of_token(LoginSettings::new(&asked), token).with_accounts(true);
+    let exchange = Exchange::of_token(LoginSettings::new(&asked), token)
+        .with_accounts(true)
+        .with_passwords(false);
     let asking = Asked::new(providers, &trust, origin, network);
     drive(exchange, None, (asking, Some(rules)), now).await
 }

@@ -20,6 +20,8 @@ pub struct Verdict {
     pub provider: Option<String>,
     /// The account of the token's user, by its id, where one was found.
     pub account: Option<String>,
+    /// The number of the application password that was good.
+    pub app_password: Option<u32>,
     /// The algorithm that the token names.
     pub algorithm: Option<Algorithm>,
     /// The key that the token names.
@@ -72,6 +74,7 @@ impl Verdict {
             vouched: None,
             provider: None,
             account: None,
+            app_password: None,
             algorithm: None,
             kid: None,
             is_asked: false,

@@ -11,6 +11,7 @@ use gatepost_tests::process::run as run_program;
 use gatepost_tests::roots::{DOVECOT_2_3, MAIL};
 use gatepost_tests::stream::{Address, Stream};
 
+use super::super::load::Load;
 use super::super::process;
 use super::super::servers::SERVERS_CORE;
 use super::filled::{ACCOUNTS, address};
@@ -134,6 +135,40 @@ impl Users {
         let text = fs::read_to_string(&path)?;
         fs::write(path, text.replacen(PASSWD_FILE, SQLITE, 1))?;
         self.0.restart()
+    }
+
+    /// Gives all of them this password, as `scheme` has it.
+    pub(super) fn hash(
+        &mut self,
+        namespace: &Namespace,
+        scheme: &str,
+        password: &str,
+    ) -> io::Result<()> {
+        let root = namespace.root(&DOVECOT_2_3);
+        let mut doveadm = in_root(&root, "/usr/bin/doveadm");
+        let configuration = ["-c", "/run/bench-users.conf"];
+        doveadm
+            .args(configuration)
+            .args(["pw", "-s", scheme, "-p", password]);
+        let hash = run_program(&mut doveadm)?;
+        let line = |number| format!("{}:{}:8:8::/var/mail/x\n", address(number), hash.trim());
+        let users: String = (0..ACCOUNTS).map(line).collect();
+        fs::write(root.join("run/bench-users.users"), users)?;
+        self.0.restart()
+    }
+
+    /// What a login with a password costs it, in microseconds of the processor, and how many there are a second.
+    pub(super) fn log_in(&self, load: &Load) -> io::Result<(f64, f64)> {
+        let all = self.0.processes(None)?;
+        let cpu = || -> Duration {
+            let ids = all.iter().map(|id| id.as_raw_nonzero().get());
+            ids.map(|id| process::cpu(id.unsigned_abs()).unwrap_or_default())
+                .sum()
+        };
+        let before = cpu();
+        let rate = load.rate(&self.0.auth_client())?;
+        let took = cpu().saturating_sub(before);
+        Ok((took.as_secs_f64() * 1e6 / load.logins(), rate))
     }
 
     /// What a look-up costs it, in microseconds of the processor.

@@ -26,7 +26,7 @@ pub(super) fn id(number: u64) -> String {
     fresh(number).to_string()
 }
 
-fn fresh(number: u64) -> Id {
+pub(super) fn fresh(number: u64) -> Id {
     let spread = u128::from(number).wrapping_add(1);
     let spread = spread.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     Id::from_bytes(spread.to_be_bytes())

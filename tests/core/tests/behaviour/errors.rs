@@ -13,7 +13,7 @@ use gatepost_core::provider::MetadataError;
 use gatepost_core::{Claim, Rejection, UnixTime, Violation, sasl};
 
 /// What may be wrong with a client's response.
-pub(crate) const RESPONSES: [sasl::Error; 17] = [
+pub(crate) const RESPONSES: [sasl::Error; 18] = [
     sasl::Error::Empty,
     sasl::Error::BadGs2Header,
     sasl::Error::ChannelBinding,
@@ -26,6 +26,7 @@ pub(crate) const RESPONSES: [sasl::Error; 17] = [
     sasl::Error::BadPlain,
     sasl::Error::ForeignAuthzid,
     sasl::Error::BadPassword,
+    sasl::Error::PasswordAsName,
     sasl::Error::MissingAuth,
     sasl::Error::NotBearer,
     sasl::Error::MissingToken,

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::errors::{RESPONSES, TOKENS, VIOLATIONS};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use gatepost_core::app_password::Unfit;
 use gatepost_core::crypto::{
     Algorithm, AlgorithmSet, HmacSecret, InvalidSignature, KeyMaterial, VerifyingKey,
 };
@@ -202,6 +203,15 @@ fn faults_of_the_client() -> Vec<Rejection> {
         Rejection::PasswordNotTaken,
         Rejection::PasswordRefused,
         Rejection::PasswordGrantRefused,
+        Rejection::MistypedPassword,
+        Rejection::AppPassword(Unfit::Unknown),
+        Rejection::AppPassword(Unfit::WrongService),
+        Rejection::AppPassword(Unfit::WrongNetwork),
+        Rejection::AppPassword(Unfit::Expired),
+        Rejection::AppPassword(Unfit::Revoked),
+        Rejection::AppPassword(Unfit::Disabled),
+        Rejection::AppPasswordRequired,
+        Rejection::PasswordNotAllowed,
         Rejection::UnknownAccount,
         Rejection::AccountDisabled,
         Rejection::AccountRenamed,
@@ -276,7 +286,7 @@ fn invariant_4_a_bad_token_is_never_a_temporary_failure() {
         &all,
     );
     check_complete(
-        include_str!("../../../../core/src/sasl/mod.rs"),
+        include_str!("../../../../core/src/sasl/error.rs"),
         "enum Error",
         &RESPONSES,
     );

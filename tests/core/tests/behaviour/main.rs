@@ -9,4 +9,5 @@ mod errors;
 mod invariants;
 mod library;
 mod online;
+mod passwords;
 mod policy;

@@ -370,3 +370,52 @@ fn a_provider_is_pulled_into_a_source_of_its_own() {
     assert!(words[0].contains("travel in clear"), "{words:?}");
     assert!(words[1].contains("max_deleted_percent = 100"), "{words:?}");
 }
+
+const KEY: &str = "app_password_key = \"/etc/gatepost/app-password.key\"\n";
+
+#[test]
+fn passwords_are_required_and_restricted_as_an_administrator_writes_it() {
+    let origins = "[[accounts.passwords_from]]\nnetworks = \"10.9.0.0/16\"\nservices = \"smtp\"\n\
+                   [[accounts.passwords_from]]\nusers = \"Scanner@example.com\"\n";
+    let lines = format!("{KEY}require_app_passwords = [\"imap\", \"sieve\"]");
+    let text = with_accounts(&lines, &format!("{ADMINISTRATOR}{origins}"));
+    let accounts = Config::parse(&text).unwrap().accounts.unwrap();
+    let required = accounts.required_app_passwords();
+    assert!(required.holds("imap") && required.holds("managesieve"));
+    assert!(!required.holds("smtp") && !required.holds("doveadm"));
+    let takes = |user, service, address: Option<&str>| {
+        let address = address.map(|address| address.parse().unwrap());
+        accounts.takes_passwords(user, service, address)
+    };
+    let (office, home) = (Some("::ffff:10.9.1.1"), Some("192.0.2.1"));
+    assert!(takes(None, "submission", office));
+    assert!(!takes(None, "imap", office) && !takes(None, "smtp", home));
+    assert!(!takes(None, "smtp", None));
+    assert!(takes(Some("scanner@EXAMPLE.com"), "imap", home));
+    assert!(!takes(Some("alice@example.com"), "imap", home));
+    let all = with_accounts(&format!("{KEY}require_app_passwords = true"), ADMINISTRATOR);
+    let accounts = Config::parse(&all).unwrap().accounts.unwrap();
+    assert!(accounts.required_app_passwords().holds("doveadm"));
+    assert!(accounts.takes_passwords(None, "imap", None));
+}
+
+#[test]
+fn what_would_leave_nobody_a_password_or_everybody_is_refused() {
+    for (lines, tables, expected) in [
+        ("require_app_passwords = true", "", "write app_password_key"),
+        ("app_password_key = \"key\"", "", "write an absolute path"),
+        (
+            "require_app_passwords = [\"imaps\"]",
+            "",
+            "write \"imap\", \"pop3\", \"smtp\" or \"sieve\"",
+        ),
+        ("require_app_passwords = 1", "", "write true, or a list"),
+        (
+            "",
+            "[[accounts.passwords_from]]\n",
+            "name networks, users or services",
+        ),
+    ] {
+        check(lines, &format!("{ADMINISTRATOR}{tables}"), expected);
+    }
+}

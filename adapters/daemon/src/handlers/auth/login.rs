@@ -9,6 +9,7 @@ use gatepost_tokio::{Network, Outcome, Verdict};
 use tokio::time::{Instant, timeout};
 
 use super::response::Response;
+use super::typed::Typed;
 use crate::accounts::Logins;
 use crate::connection::peer::has_stopped;
 use crate::connection::service::{Service, now};
@@ -101,15 +102,27 @@ impl Attempt {
     }
 
     async fn try_password(&mut self) -> Verdict {
-        let user = user_of(self.response.bytes());
+        let typed = Typed::read(self.response.bytes());
+        let user = typed.and_then(|typed| typed.user()).map(str::to_owned);
+        let is_app_password = typed.is_some_and(|typed| typed.is_app_password());
+        let origin = &self.line.origin;
+        let barred = self
+            .service
+            .bars_password(origin, user.as_deref(), is_app_password);
+        if let Some(rejection) = barred {
+            return Verdict::refused(rejection, user);
+        }
         let from = self.source(user.as_deref());
         let source = match self.generation().pairs.tried(self.response.bytes(), from) {
+            // It is counted already, may be good elsewhere, and costs nobody anything.
+            Tried::Refused(_) if is_app_password => None,
             Tried::Refused(rejection) => return Verdict::refused(rejection, user),
             Tried::Good => return self.try_good(from).await,
             Tried::Never => from,
         };
         let is_paused = |generation: &Generation| {
-            let user = user.as_deref();
+            // The provider is not asked about an application password.
+            let user = user.as_deref().filter(|_| !is_app_password);
             user.is_some_and(|user| generation.pairs.is_paused(user))
         };
         if is_paused(&self.generation()) {
@@ -156,7 +169,7 @@ impl Attempt {
             _ => {}
         }
         if let (Some(pause), Some(user)) = (verdict.user_pause(), user_of(message)) {
-            pairs.pause(&user, pause);
+            pairs.pause(user, pause);
         }
         verdict
     }
@@ -191,10 +204,7 @@ fn guessed(verdict: &Verdict) -> Option<Rejection> {
     }
 }
 
-/// The user of a message of PLAIN (RFC 4616 section 2).
-fn user_of(message: &[u8]) -> Option<String> {
-    let user = message.split(|byte| *byte == 0).nth(1)?;
-    let user = std::str::from_utf8(user).ok()?;
-    let end = user.floor_char_boundary(Verdict::MAX_CLAIMED);
-    user.get(..end).map(str::to_owned)
+/// The user of a message of PLAIN.
+fn user_of(message: &[u8]) -> Option<&str> {
+    Typed::read(message)?.user()
 }

@@ -6,13 +6,13 @@ use super::*;
 use crate::relay::look_up;
 
 /// What a command prints, and how it ends.
-pub(super) struct Done {
+pub(crate) struct Done {
     pub(super) code: Option<i32>,
     pub(super) out: String,
     pub(super) told: String,
 }
 
-pub(super) fn gatepost(root: &TempDir, verb: &str, words: &[&str]) -> Done {
+pub(crate) fn gatepost(root: &TempDir, verb: &str, words: &[&str]) -> Done {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
     command
         .args([verb, "--config"])
@@ -32,7 +32,7 @@ pub(super) fn gatepost(root: &TempDir, verb: &str, words: &[&str]) -> Done {
 
 impl Done {
     #[track_caller]
-    pub(super) fn good(self) -> String {
+    pub(crate) fn good(self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.told);
         self.out
     }

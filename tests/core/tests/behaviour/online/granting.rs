@@ -329,3 +329,48 @@ fn a_granted_token_is_bounded_as_a_clients_is() {
     let (outcome, _) = run(granting(), MESSAGE, &[longer]);
     assert_eq!(outcome.code(), Err("unusable_answer"));
 }
+
+/// Three ways to write one that is well formed, and what nobody could have been given.
+const APPLICATION_PASSWORDS: [&str; 5] = [
+    "gp-0123-4567-89ab-cdef-ghjk-mnpq",
+    "  GP-0123456789ABCDEFGHJKMNPQ",
+    "gp-O1l3 4567 89ab cdef ghjk mnpq\t",
+    "gp-",
+    "gp-secret\u{e9}",
+];
+
+#[test]
+fn an_application_password_is_shown_to_no_provider() {
+    for password in APPLICATION_PASSWORDS {
+        let message = format!("\0{ALICE}\0{password}");
+        let (outcome, asked) = run(granting(), message.as_bytes(), &[]);
+        assert_eq!(outcome.code(), Err("password_not_taken"), "{password}");
+        assert_eq!(outcome.claimed.as_deref(), Some(ALICE));
+        assert_eq!(asked, []);
+    }
+    for similar in ["gp", "gp_0123", "agp-0123", "gpg-0123", "g p-0123"] {
+        let message = format!("\0{ALICE}\0{similar}");
+        let (outcome, asked) = run(granting(), message.as_bytes(), &[granted(), ok(&good())]);
+        assert_eq!((outcome.code(), asked.len()), (Ok(ALICE), 2), "{similar}");
+    }
+}
+
+#[test]
+fn an_application_password_in_the_place_of_the_name_is_repeated_to_nobody() {
+    for name in &APPLICATION_PASSWORDS[..3] {
+        for message in [
+            format!("\0{name}\0secret"),
+            format!("{name}\0{name}\0secret"),
+        ] {
+            let (outcome, asked) = run(granting(), message.as_bytes(), &[]);
+            assert_eq!(outcome.code(), Err("mistyped_password"), "{name}");
+            assert_eq!((outcome.claimed, asked), (None, vec![]), "{name}");
+        }
+    }
+    for name in ["gp-alice@example.com", "gp-0123-4567"] {
+        let message = format!("\0{name}\0secret");
+        let (outcome, _) = run(granting(), message.as_bytes(), &[granted(), ok(&good())]);
+        assert_eq!(outcome.code(), Err("wrong_user"));
+        assert_eq!(outcome.claimed.as_deref(), Some(name));
+    }
+}
