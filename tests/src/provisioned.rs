@@ -81,6 +81,9 @@ const PULLED: u16 = 19083;
 /// What it is read with.
 const PULLED_SECRET: &str = "of-scim2-server";
 
+/// 32 bytes, as `gatepost app-password make-key` writes them.
+const APP_PASSWORD_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n";
+
 /// The domain of its users.
 pub const PULLED_DOMAIN: &str = "pulled.test";
 
@@ -129,6 +132,7 @@ impl Provisioned {
         let directory = namespace.directory("gatepost")?;
         let map = postfix::queue(&mail).join("private/gatepost-map");
         fs::write(directory.join("pulled.secret"), PULLED_SECRET)?;
+        fs::write(directory.join("app-password.key"), APP_PASSWORD_KEY)?;
         let text = configuration(&directory, &map, &dovecots);
         let listener = dovecots[0].login_socket();
         let configuration = Configuration::write_text(directory.clone(), listener, &text)?;
@@ -312,7 +316,9 @@ fn configuration(directory: &Path, map: &Path, dovecots: &[Dovecot; 2]) -> Strin
     let mut text = TABLES.replace("DIRECTORY", &directory);
     text = text.replace("HTTP", &HTTP.to_string());
     let (domains, url) = (Version::ALL.map(domain), endpoint(SOURCE));
+    let key = format!("[accounts]\napp_password_key = \"{directory}/app-password.key\"\n");
     text += &EXAMPLE
+        .replace("[accounts]\n", &key)
         .replace("/var/lib/gatepost", &directory)
         .replace("127.0.0.1:9082", &format!("127.0.0.1:{PUSHED}"))
         .replace("\"vmail\"", "\"mail\"")

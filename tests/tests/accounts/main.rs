@@ -1,6 +1,7 @@
 //! Accounts that are provisioned over SCIM by software of other people, and mail servers that know them before anybody
 //! logs in.
 
+mod app_passwords;
 mod docker_mailserver;
 mod oracles;
 mod pulled;
@@ -33,5 +34,6 @@ fn cases() -> Vec<Case> {
     cases.extend(docker_mailserver::cases());
     cases.extend(suites::cases());
     cases.extend(oracles::cases());
+    cases.extend(app_passwords::cases());
     cases
 }
