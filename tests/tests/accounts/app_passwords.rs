@@ -46,7 +46,7 @@ impl User<'_> {
         format!("\0{}\0{password}", self.address).into_bytes()
     }
 
-    /// Whether each service lets them in: IMAP, POP3, submission, ManageSieve.
+    /// Whether each service lets them in: IMAP, POP3, submission, `ManageSieve`.
     fn let_in(&self, password: &str) -> Result<[bool; 4], Failed> {
         let response = self.plain(password);
         let encoded = STANDARD.encode(&response);
