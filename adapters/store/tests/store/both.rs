@@ -148,7 +148,12 @@ impl Kept {
     pub(crate) fn reopen(&mut self) {
         self.store = None;
         let settings = Settings::default();
-        self.store = Some(Sqlite::open(&self.path(), settings, self.heard.clone()).unwrap());
+        // A child that another test begins has the lock until it runs its program.
+        let mut opened = Sqlite::open(&self.path(), settings, self.heard.clone());
+        while matches!(opened, Err(Trouble::InUse)) {
+            opened = Sqlite::open(&self.path(), settings, self.heard.clone());
+        }
+        self.store = Some(opened.unwrap());
     }
 
     pub(crate) fn loaded(&self) -> Vec<Change> {
